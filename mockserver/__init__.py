@@ -1,0 +1,58 @@
+"""A test double for the Playgent webhooks API: the vendor's server in memory, and scripted, signed events.
+
+The names below are the public Python API. They are imported when first used, so that ``import mockserver`` costs next
+to nothing in a test suite that never starts a server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mockserver.core.signing import sign, verify
+    from mockserver.entrances.server import MockServer
+    from mockserver.errors import (
+        DeliveryError,
+        LoopRunningError,
+        MockServerError,
+        ScriptError,
+        StartError,
+        UsageError,
+        WaitTimeoutError,
+    )
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DeliveryError": "mockserver.errors",
+    "LoopRunningError": "mockserver.errors",
+    "MockServer": "mockserver.entrances.server",
+    "MockServerError": "mockserver.errors",
+    "ScriptError": "mockserver.errors",
+    "StartError": "mockserver.errors",
+    "UsageError": "mockserver.errors",
+    "WaitTimeoutError": "mockserver.errors",
+    "sign": "mockserver.core.signing",
+    "verify": "mockserver.core.signing",
+}
+
+__all__ = [
+    "DeliveryError",
+    "LoopRunningError",
+    "MockServer",
+    "MockServerError",
+    "ScriptError",
+    "StartError",
+    "UsageError",
+    "WaitTimeoutError",
+    "__version__",
+    "sign",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

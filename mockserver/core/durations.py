@@ -1,0 +1,98 @@
+"""Durations and timestamps as the script format and the vendor's API write them."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timedelta, timezone
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+#: No duration may be longer than this many seconds (ten years): a typing error, and no clock can count it.
+LONGEST = 10 * 366 * 86400.0
+
+#: What a message says is allowed.
+DURATION_FORMS = "a duration such as 250ms, 2s, 1m30s or 2h, or a number of seconds"
+
+
+def parse_duration(value: object) -> float:
+    """Read a duration: ``250ms``, ``2s``, ``1m30s``, ``2h``, ``1d``, or a bare number of seconds.
+
+    Returns:
+        Seconds, not negative.
+
+    Raises:
+        ValueError: It is none of these, negative, or longer than ten years.
+    """
+    seconds = _seconds(value)
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"{value!r} is not {DURATION_FORMS}")
+    if seconds > LONGEST:
+        raise ValueError(f"{value!r} is longer than ten years")
+    return seconds
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    text = value.strip()
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    if not _WHOLE.fullmatch(text):
+        return None
+    # Added up from the smallest unit's integers, 1m30s is exactly 90.0.
+    return math.fsum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration for a reader: ``250ms``, ``2s``, ``1m30s``, ``2h``."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    whole = round(seconds)
+    parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count)
+
+
+def parse_timestamp(value: object) -> float:
+    """Read an ISO 8601 timestamp such as ``2024-12-16T10:00:00Z``; one without an offset is UTC.
+
+    Returns:
+        Seconds since 1970-01-01T00:00:00Z.
+
+    Raises:
+        ValueError: It is not a timestamp, or the calendar has no such day.
+    """
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d(?:[Tt ].{1,30})?", value):
+        raise ValueError(f"{value!r} is not an ISO 8601 timestamp such as 2024-12-16T10:00:00Z")
+    # Python 3.10 reads neither a Z nor fractions of other than 3 or 6 digits.
+    text = re.sub(r"[Zz]$", "+00:00", value)
+    text = re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text)
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return moment.timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{value!r} is not an ISO 8601 timestamp such as 2024-12-16T10:00:00Z: {error}") from None
+
+
+def format_timestamp(seconds: float) -> str:
+    """Write a moment as the vendor's deliveries do: ISO 8601, UTC, whole seconds, ``Z``.
+
+    Args:
+        seconds: Seconds since 1970-01-01T00:00:00Z; a fraction is dropped.
+    """
+    # Rounded to a microsecond first: the sum of many steps must not show 09:59:59 for 10:00:00.
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=math.floor(round(seconds, 6)))
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

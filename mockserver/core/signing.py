@@ -1,0 +1,60 @@
+"""The signature of a webhook delivery: made and compared here, and nowhere else.
+
+The vendor documents it on the page "webhooks/create": header ``X-Playgent-Signature``, HMAC-SHA256, keyed with the
+secret exactly as the caller gave it (nothing stripped, nothing decoded), over the raw bytes of the request body and
+nothing else, written as ``sha256=`` and the digest in lower-case hex. Receivers compare in constant time.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+#: The request header that carries the signature.
+SIGNATURE_HEADER = "X-Playgent-Signature"
+
+#: What stands before the hex digest in the header's value.
+PREFIX = "sha256="
+
+
+def sign(payload: bytes, secret: str) -> str:
+    """Return the signature header's value for a body.
+
+    Args:
+        payload: The raw bytes of the request body, as they are sent.
+        secret: The webhook's secret, as it was given when the webhook was registered.
+
+    Returns:
+        ``sha256=`` followed by 64 lower-case hexadecimal digits.
+
+    Raises:
+        TypeError: ``payload`` is not bytes. Text has no signature: its encoding is part of what is signed.
+    """
+    if not isinstance(payload, (bytes, bytearray, memoryview)):
+        raise TypeError(f"payload must be bytes, not {type(payload).__name__}: sign the raw body as it is sent")
+    return PREFIX + hmac.digest(_key(secret), payload, "sha256").hex()
+
+
+def verify(payload: bytes, signature: str, secret: str) -> bool:
+    """Tell whether a signature header's value belongs to a body, comparing in constant time.
+
+    Any value that a stranger can put into the header gets an answer: text that is not ASCII, empty, of another
+    length, in upper case, without the prefix or missing altogether (None) is simply not the signature.
+
+    Args:
+        payload: The raw bytes of the request body, before any parsing.
+        signature: The value of the ``X-Playgent-Signature`` header.
+        secret: The webhook's secret.
+
+    Returns:
+        True if the signature is the one that the vendor would have sent for these bytes.
+    """
+    if not isinstance(signature, str):
+        return False
+    # compare_digest raises on text outside ASCII, so bytes are compared; surrogates come from undecodable headers.
+    given = signature.encode("utf-8", "surrogatepass")
+    return hmac.compare_digest(sign(payload, secret).encode("ascii"), given)
+
+
+def _key(secret: str) -> bytes:
+    # A secret read from the environment may hold surrogates for bytes that are not UTF-8: give those bytes back.
+    return secret.encode("utf-8", "surrogateescape")

@@ -1,0 +1,145 @@
+"""Where deliveries go: targets, and the routes that map a registered URL to another address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from mockserver.errors import UsageError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+#: What may stand unescaped in a request target; anything else is percent-encoded.
+_SAFE_IN_TARGET = "/?:@!$&'()*+,;=-._~%[]"
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """An http or https URL, taken apart for the sender.
+
+    Args:
+        scheme: ``http`` or ``https``.
+        host: The host as it is resolved: a name, an IPv4 address, or an IPv6 address without brackets.
+        port: The TCP port.
+        path: The request target: path and query, percent-encoded.
+    """
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def parse(cls, url: str) -> Target:
+        """Take a URL apart.
+
+        Args:
+            url: An absolute http or https URL. A fragment is not sent; a name outside ASCII is sent as IDNA.
+
+        Returns:
+            The target.
+
+        Raises:
+            UsageError: It is not such a URL; the message says which part is wrong.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f"{url!r} is not a URL: {error}") from None
+        if parts.scheme not in _DEFAULT_PORTS:
+            raise UsageError(f"{url!r} is not an http:// or https:// URL")
+        if parts.username is not None or parts.password is not None:
+            raise UsageError("a target URL cannot carry a user name or password")
+        if port == 0:
+            raise UsageError(f"{url!r} has port 0, to which nobody can connect")
+        path = quote(parts.path or "/", safe=_SAFE_IN_TARGET)
+        if parts.query:
+            path += "?" + quote(parts.query, safe=_SAFE_IN_TARGET)
+        scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
+        return cls(scheme, _ascii_host(url, parts.hostname or ""), port or _DEFAULT_PORTS[scheme], path)
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header: host, and port where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The whole URL."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+def _ascii_host(url: str, host: str) -> str:
+    if ":" in host:  # urlsplit has checked the brackets and the IPv6 address in them
+        return host
+    try:
+        ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_host = ""
+    if not _HOST.fullmatch(ascii_host):
+        raise UsageError(f"{url!r} has no valid host name")
+    return ascii_host
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Sends what is meant for one base URL to another.
+
+    Args:
+        source: The base URL as registered, such as ``https://your-app.com``.
+        to: The base URL that is really contacted, such as ``http://127.0.0.1:5000``.
+    """
+
+    source: str
+    to: str
+
+
+class Routes:
+    """The routes of one mock. The longest matching source wins; without a match a URL is its own target.
+
+    Args:
+        routes: The routes to begin with.
+    """
+
+    def __init__(self, routes: Iterable[Route] = ()) -> None:
+        self._routes: dict[str, str] = {}
+        for route in routes:
+            self.add(route)
+
+    def add(self, route: Route) -> None:
+        """Add a route, or change where an earlier one with the same source leads.
+
+        Raises:
+            UsageError: One of the two is not an http or https URL.
+        """
+        Target.parse(route.source)
+        Target.parse(route.to)
+        self._routes[_base(route.source)] = _base(route.to)
+
+    def clear(self) -> None:
+        """Forget every route."""
+        self._routes.clear()
+
+    def resolve(self, url: str) -> Target:
+        """Return where a delivery for ``url`` really goes.
+
+        Raises:
+            UsageError: ``url`` is not an http or https URL.
+        """
+        matches = [source for source in self._routes if _is_below(url, source)]
+        if not matches:
+            return Target.parse(url)
+        source = max(matches, key=len)
+        return Target.parse(self._routes[source] + url[len(source) :])
+
+
+def _base(url: str) -> str:
+    return url.rstrip("/")
+
+
+def _is_below(url: str, base: str) -> bool:
+    return url.startswith(base) and (len(url) == len(base) or url[len(base)] in "/?#")

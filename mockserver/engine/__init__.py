@@ -1,0 +1,1 @@
+"""The engine: the clock, the dispatcher that makes deliveries, and the replay of a script."""

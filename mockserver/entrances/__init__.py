@@ -1,0 +1,1 @@
+"""The entrances: the command line, the Python API and the pytest plugin."""
