@@ -35,18 +35,22 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         target: Where it goes, after routing.
         head: Request line and headers with the empty line that ends them: the bytes as they go over the wire.
         body: The body: the bytes that were signed.
-        headers: The headers again, as names and values in their order, for transports that have no wire.
     """
 
     target: Target
     head: bytes
     body: bytes
-    headers: Headers
 
     @property
     def wire(self) -> bytes:
         """The whole request, byte for byte."""
         return self.head + self.body
+
+    @property
+    def headers(self) -> Headers:
+        """Names and values as they stand in ``head``, in their order; bytes outside ASCII are read as Latin-1."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines if line))
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):

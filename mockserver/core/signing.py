@@ -34,7 +34,7 @@ def sign(payload: bytes, secret: str) -> str:
     return PREFIX + hmac.digest(_key(secret), payload, "sha256").hex()
 
 
-def verify(payload: bytes, signature: str, secret: str) -> bool:
+def verify(payload: bytes, signature: str | None, secret: str) -> bool:
     """Tell whether a signature header's value belongs to a body, comparing in constant time.
 
     Any value that a stranger can put into the header gets an answer: text that is not ASCII, empty, of another
