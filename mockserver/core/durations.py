@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 #: No duration may be longer than this many seconds (ten years): a typing error, and no clock can count it.
 LONGEST = 10 * 366 * 86400.0
+
+_LATEST = 32503680000  # 3000-01-01T00:00:00Z
 
 #: What a message says is allowed.
 DURATION_FORMS = "a duration such as 250ms, 2s, 1m30s or 2h, or a number of seconds"
@@ -74,17 +77,20 @@ def parse_timestamp(value: object) -> float:
     Raises:
         ValueError: It is not a timestamp, or the calendar has no such day.
     """
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d(?:[Tt ].{1,30})?", value):
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ].{1,30})?", value):
         raise ValueError(f"{value!r} is not an ISO 8601 timestamp such as 2024-12-16T10:00:00Z")
     # Python 3.10 reads neither a Z nor fractions of other than 3 or 6 digits.
     text = re.sub(r"[Zz]$", "+00:00", value)
-    text = re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text)
+    text = re.sub(r"\.([0-9]+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text)
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return moment.timestamp()
+        seconds = moment.timestamp()
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{value!r} is not an ISO 8601 timestamp such as 2024-12-16T10:00:00Z: {error}") from None
+    if not 0 <= seconds < _LATEST:
+        raise ValueError(f"{value!r} is no timestamp between 1970 and 2999, such as 2024-12-16T10:00:00Z")
+    return seconds
 
 
 def format_timestamp(seconds: float) -> str:
@@ -94,5 +100,10 @@ def format_timestamp(seconds: float) -> str:
         seconds: Seconds since 1970-01-01T00:00:00Z; a fraction is dropped.
     """
     # Rounded to a microsecond first: the sum of many steps must not show 09:59:59 for 10:00:00.
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=math.floor(round(seconds, 6)))
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _format_second(math.floor(round(seconds, 6)))
+
+
+@lru_cache(maxsize=64)
+def _format_second(second: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=second)
+    return moment.isoformat().removesuffix("+00:00") + "Z"

@@ -44,6 +44,11 @@ def url_pattern(*, strict: bool) -> str:
     return f"^{https if strict else f'(?:{https}|{loopback})'}{_PORT}{_REST}$"
 
 
+@cache
+def _url_form(*, strict: bool) -> re.Pattern[str]:
+    return re.compile(url_pattern(strict=strict)[1:-1])
+
+
 class RegistrationRules(msgspec.Struct, frozen=True):
     """What registrations are measured against.
 
@@ -131,7 +136,7 @@ def read_url(value: Any, rules: RegistrationRules) -> str:
         raise RegistrationError(f"url must be a string, not {_shown(value)}")
     if len(value) > URL_MAX_LENGTH:
         raise RegistrationError(f"url is {len(value)} characters long; at most {URL_MAX_LENGTH} are allowed")
-    if re.fullmatch(url_pattern(strict=rules.strict)[1:-1], value):
+    if _url_form(strict=rules.strict).fullmatch(value):
         return value
     if value.startswith("http://"):
         but = "" if rules.strict else "; http:// is accepted for localhost, 127.0.0.0/8 and [::1] only"

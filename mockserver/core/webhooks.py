@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -52,6 +52,7 @@ class WebhookRegistry:
         self._webhooks: dict[str, Webhook] = {}
         self._by_event: dict[str, dict[str, Webhook]] = {}
         self._chance = random.Random(seed)  # noqa: S311 - ids are repeatable on purpose
+        self._listeners: list[Callable[[Webhook], None]] = []
 
     def __len__(self) -> int:
         return len(self._webhooks)
@@ -108,10 +109,21 @@ class WebhookRegistry:
             return any(webhook.active for webhook in self._webhooks.values())
         return all(self.subscribed_to(event) for event in events)
 
+    def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
+        """Call a function with each webhook that is registered or changed.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
     def _put(self, webhook: Webhook) -> Webhook:
         self._webhooks[webhook.webhook_id] = webhook
         for event in webhook.events:
             self._by_event.setdefault(event, {})[webhook.webhook_id] = webhook
+        for listener in tuple(self._listeners):
+            listener(webhook)
         return webhook
 
     def _unindex(self, webhook: Webhook) -> None:

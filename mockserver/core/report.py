@@ -1,0 +1,206 @@
+"""The report of a replay: what was planned, and what became of each event."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.core.records import Delivery
+from mockserver.core.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
+from mockserver.errors import DeliveryError
+
+#: So many failed deliveries of a step are kept as evidence; all are counted.
+_EVIDENCE = 20
+
+
+class StepReport(msgspec.Struct, kw_only=True):
+    """What became of the events of one step.
+
+    Args:
+        number: The step's number in the script, such as ``3`` or ``3.1``.
+        line: Its line in the script.
+        what: The event type, or what the step does instead.
+        planned: How many events it was to make happen.
+        delivered: How many of them every webhook accepted.
+        failed: How many of them at least one webhook did not accept.
+        not_sent: How many of them went nowhere, by reason.
+        failures: The first failed deliveries.
+    """
+
+    number: str
+    line: int
+    what: str
+    planned: int = 0
+    delivered: int = 0
+    failed: int = 0
+    not_sent: dict[str, int] = {}
+    failures: list[Delivery] = []
+
+    @property
+    def missing(self) -> int:
+        """How many events have no outcome yet."""
+        return self.planned - self.delivered - self.failed - sum(self.not_sent.values())
+
+    def count(self, deliveries: Sequence[Delivery]) -> None:
+        """Count an event by its deliveries."""
+        failures = [delivery for delivery in deliveries if not delivery.delivered]
+        if failures:
+            self.failed += 1
+            self.failures += failures[: _EVIDENCE - len(self.failures)]
+        else:
+            self.delivered += 1
+
+    def count_not_sent(self, reason: str, events: int = 1) -> None:
+        """Count events that went nowhere."""
+        self.not_sent[reason] = self.not_sent.get(reason, 0) + events
+
+
+class Report:
+    """What a replay did: planned = delivered + failed + not sent.
+
+    Args:
+        script: The script that was replayed.
+        max_deliveries: How many deliveries the report itself holds; the oldest go, the counts stay.
+    """
+
+    def __init__(self, script: Script, max_deliveries: int = 10_000) -> None:
+        self.script = script
+        self.steps = tuple(_step_reports(script.steps))
+        self.halted = ""
+        self.seconds = 0.0
+        self.scripted_seconds = 0.0
+        self._by_number = {step.number: step for step in self.steps}
+        self._deliveries: deque[Delivery] = deque(maxlen=max_deliveries)
+
+    @property
+    def planned(self) -> int:
+        """How many events the script makes happen."""
+        return sum(step.planned for step in self.steps)
+
+    @property
+    def delivered(self) -> int:
+        """How many events every webhook that they went to accepted."""
+        return sum(step.delivered for step in self.steps)
+
+    @property
+    def failed(self) -> int:
+        """How many events at least one webhook did not accept."""
+        return sum(step.failed for step in self.steps)
+
+    @property
+    def not_sent(self) -> int:
+        """How many events went nowhere."""
+        return sum(self.reasons.values())
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why events went nowhere, and how many."""
+        reasons: dict[str, int] = {}
+        for step in self.steps:
+            for reason, events in step.not_sent.items():
+                reasons[reason] = reasons.get(reason, 0) + events
+        return reasons
+
+    @property
+    def ok(self) -> bool:
+        """Whether every planned event was delivered."""
+        return not self.halted and self.delivered == self.planned
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The deliveries, the oldest first; of very many, the last ones."""
+        return tuple(self._deliveries)
+
+    def step(self, number: str) -> StepReport:
+        """Return the report of a step by its number, such as ``3`` or ``3.1``."""
+        return self._by_number[number]
+
+    def count(self, number: str, deliveries: Sequence[Delivery]) -> None:
+        """Count an event of a step by its deliveries."""
+        self._by_number[number].count(deliveries)
+        self._deliveries.extend(deliveries)
+
+    def close(self, reason: str) -> None:
+        """Account for every event that has no outcome: it was not sent, for this reason."""
+        for step in self.steps:
+            if step.missing:
+                step.count_not_sent(reason, step.missing)
+
+    def raise_for_failures(self) -> None:
+        """Do nothing if every planned event was delivered.
+
+        Raises:
+            DeliveryError: Some were not; the message says which, and what came back.
+        """
+        if not self.ok:
+            raise DeliveryError("\n".join([self.summary, *self.explanations()]))
+
+    @property
+    def summary(self) -> str:
+        """One line: how many events were planned, delivered, failed and not sent."""
+        return (
+            f"{self.script.name}: {self.planned} planned = {self.delivered} delivered"
+            f" + {self.failed} failed + {self.not_sent} not sent"
+        )
+
+    def explanations(self) -> list[str]:
+        """Return a line for each failed delivery on record, and for each reason for which events were not sent."""
+        lines = [self.halted] if self.halted else []
+        for step in self.steps:
+            where = f"{self.script.source}:{step.line}: step {step.number} ({step.what})"
+            lines += [f"{where}: {failure}" for failure in step.failures]
+            more = step.failed - len(step.failures)
+            lines += [f"{where}: {more} more events failed"] if more > 0 else []
+            lines += [f"{where}: {events} not sent: {reason}" for reason, events in step.not_sent.items()]
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values: the counts, the steps, and each failure's explanation."""
+        return {
+            "script": self.script.source,
+            "name": self.script.name,
+            "ok": self.ok,
+            "planned": self.planned,
+            "delivered": self.delivered,
+            "failed": self.failed,
+            "not_sent": self.not_sent,
+            "reasons": self.reasons,
+            "halted": self.halted or None,
+            "seconds": round(self.seconds, 6),
+            "scripted_seconds": round(self.scripted_seconds, 6),
+            "steps": [
+                {
+                    "number": step.number,
+                    "line": step.line,
+                    "what": step.what,
+                    "planned": step.planned,
+                    "delivered": step.delivered,
+                    "failed": step.failed,
+                    "not_sent": step.not_sent,
+                }
+                for step in self.steps
+            ],
+            "explanations": self.explanations(),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Report {self.summary}>"
+
+
+def _step_reports(steps: Sequence[Step]) -> list[StepReport]:
+    reports: list[StepReport] = []
+    for step in steps:
+        if isinstance(step, TogetherStep):
+            reports += _step_reports(step.steps)
+        else:
+            reports.append(StepReport(number=step.number, line=step.line, what=_what(step), planned=step.planned))
+    return reports
+
+
+def _what(step: EventStep | PauseStep | AwaitStep) -> str:
+    if isinstance(step, EventStep):
+        return step.event
+    return "pause" if isinstance(step, PauseStep) else "await registration"

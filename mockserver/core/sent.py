@@ -1,0 +1,74 @@
+"""The outcome of one event that was sent at once: ``mock.send``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mockserver.core.messages import Response
+from mockserver.core.records import Attempt, Delivery
+from mockserver.core.webhooks import Webhook
+from mockserver.errors import DeliveryError, UsageError
+
+
+class Sent:
+    """What became of one event.
+
+    Args:
+        event: The event type.
+        deliveries: A delivery for each webhook that it went to.
+        webhooks: The webhooks that were registered, to explain why it went nowhere.
+    """
+
+    def __init__(self, event: str, deliveries: Sequence[Delivery], webhooks: Sequence[Webhook]) -> None:
+        self.event = event
+        self.deliveries = tuple(deliveries)
+        self._webhooks = tuple(webhooks)
+
+    @property
+    def delivered(self) -> bool:
+        """Whether there was at least one delivery, and all arrived."""
+        return bool(self.deliveries) and all(delivery.delivered for delivery in self.deliveries)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts of the only delivery.
+
+        Raises:
+            UsageError: There is not exactly one delivery.
+        """
+        return self._only.attempts
+
+    @property
+    def response(self) -> Response | None:
+        """The answer to the last attempt of the only delivery; None if none came.
+
+        Raises:
+            UsageError: There is not exactly one delivery.
+        """
+        return self._only.response
+
+    def raise_for_failures(self) -> None:
+        """Do nothing if the event was delivered.
+
+        Raises:
+            DeliveryError: It was not; the message says what came back, or why it went nowhere.
+        """
+        if not self.delivered:
+            raise DeliveryError(str(self))
+
+    @property
+    def _only(self) -> Delivery:
+        if len(self.deliveries) != 1:
+            raise UsageError(f"there is not exactly one delivery to look at: {self}")
+        return self.deliveries[0]
+
+    def __str__(self) -> str:
+        if self.deliveries:
+            return "\n".join(str(delivery) for delivery in self.deliveries)
+        if not self._webhooks:
+            return f"{self.event} went nowhere: no webhook is registered"
+        subscribed = "; ".join(repr(webhook) for webhook in self._webhooks)
+        return f"{self.event} went nowhere: no active webhook is subscribed to it. Registered: {subscribed}"
+
+    def __repr__(self) -> str:
+        return f"<Sent {self}>"

@@ -1,0 +1,59 @@
+"""The files that come with the package: event samples and bundled scripts."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from mockserver.core.events import Catalog, EventType
+from mockserver.core.suggestions import did_you_mean
+from mockserver.errors import UsageError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@cache
+def load_catalog() -> Catalog:
+    """Read the event types from the package's data files."""
+    files = sorted((_PACKAGE / "data" / "events").glob("*.json"))
+    return Catalog(msgspec.json.decode(file.read_bytes(), type=EventType) for file in files)
+
+
+def bundled_scripts() -> dict[str, Path]:
+    """Return the bundled scripts by name, such as ``refund_flow``, in alphabetical order."""
+    # In the wheel they lie inside the package; in a checkout beside it.
+    folders = (_PACKAGE / "fixtures", _PACKAGE.parent / "fixtures")
+    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def find_script(name: str) -> Path:
+    """Return the file that a user means: a path, or the name of a bundled script.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    bundled = bundled_scripts()
+    if name in bundled:
+        return bundled[name]
+    if path.is_dir():
+        raise UsageError(f"{name} is a folder: name the script file in it")
+    hint = did_you_mean(name, bundled)
+    raise UsageError(f"no script {name!r}: neither a file nor a bundled script ({', '.join(bundled)}){hint}")
+
+
+def read_script_file(path: Path) -> bytes:
+    """Read a script.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None

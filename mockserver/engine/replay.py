@@ -1,0 +1,207 @@
+"""The replay of a script: its steps in order, each event at its time, every one of them accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+from mockserver.core.durations import format_duration, format_timestamp
+from mockserver.core.events import encode_payload
+from mockserver.core.records import Event
+from mockserver.core.report import Report
+from mockserver.core.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
+from mockserver.core.script.templates import Moment, TemplateError
+from mockserver.core.settings import Settings
+from mockserver.core.webhooks import Webhook, WebhookRegistry
+from mockserver.engine.clock import Clock, Group
+from mockserver.engine.dispatcher import Dispatcher
+
+
+class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why
+    """The replay cannot go on."""
+
+
+class Replay:
+    """One run of a script.
+
+    Args:
+        script: What to replay.
+        dispatcher: Makes the deliveries.
+        webhooks: Where the events go; while none is registered, they go to the script's own webhook.
+        clock: The time of the script; it must show its ``start``.
+        settings: How payloads are spelled, and how many deliveries may be in flight and on record.
+
+    Attributes:
+        report: What has happened so far; complete when :meth:`run` has ended, however it ended.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        dispatcher: Dispatcher,
+        webhooks: WebhookRegistry,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._script = script
+        self._dispatcher = dispatcher
+        self._webhooks = webhooks
+        self._clock = clock
+        self._settings = settings
+        own = script.webhook
+        self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
+        self.report = Report(script, settings.max_deliveries)
+
+    async def run(self) -> Report:
+        """Replay the script.
+
+        Returns:
+            The report.
+
+        Raises:
+            asyncio.CancelledError: The replay was stopped; :attr:`report` accounts for every event all the same.
+        """
+        begun, scripted = time.perf_counter(), self._clock.now()
+        reason = "the replay was stopped"
+        try:
+            await (self._run_timed() if self._script.pacing == "timed" else self._run_settled())
+        except _Halted as halted:
+            self.report.halted = reason = str(halted)
+        finally:
+            self.report.close(reason)
+            self.report.seconds = time.perf_counter() - begun
+            self.report.scripted_seconds = self._clock.now() - scripted
+        return self.report
+
+    async def _run_settled(self) -> None:
+        for step in self._script.steps:
+            await self._wait(_after(step))
+            if isinstance(step, EventStep):
+                await self._repeat(step, self._clock.now())
+            elif isinstance(step, TogetherStep):
+                await self._together(step)
+            elif isinstance(step, AwaitStep):
+                await self._await_registration(step)
+
+    async def _together(self, step: TogetherStep) -> None:
+        async with Group(self._clock) as group:
+            for inner in step.steps:
+                group.spawn(self._repeat(inner, self._clock.now()))
+
+    async def _repeat(self, step: EventStep, begin: float) -> None:
+        """Let an event happen as often as its step says, at most ``concurrency`` at once."""
+        indexes = iter(range(step.repeat))
+        if step.concurrency == 1:
+            await self._work(step, indexes, begin)
+            return
+        async with Group(self._clock) as group:
+            for _ in range(min(step.concurrency, step.repeat)):
+                group.spawn(self._work(step, indexes, begin))
+
+    async def _work(self, step: EventStep, indexes: Iterator[int], begin: float) -> None:
+        for index in indexes:
+            if step.every:
+                await self._clock.sleep_until(begin + index * step.every)
+            await self._happen(step, index)
+
+    async def _run_timed(self) -> None:
+        """Start each event at its own moment, however long earlier ones take."""
+        moment = self._clock.now()
+        halted: _Halted | None = None
+        async with Group(self._clock) as group:
+            for step in self._script.steps:
+                moment += _after(step)
+                await self._clock.sleep_until(moment)
+                if isinstance(step, AwaitStep):
+                    try:
+                        await self._await_registration(step)
+                    except _Halted as error:  # what is in flight is not cut off
+                        halted = error
+                        break
+                    moment = max(moment, self._clock.now())
+                for inner in _event_steps(step):
+                    group.spawn(self._at_times(inner, moment))
+                moment += max(((inner.repeat - 1) * inner.every for inner in _event_steps(step)), default=0.0)
+        if halted:
+            raise halted
+
+    async def _at_times(self, step: EventStep, begin: float) -> None:
+        if step.concurrency > 1:
+            await self._repeat(step, begin)
+            return
+        async with Group(self._clock) as group:
+            for index in range(step.repeat):
+                await self._clock.sleep_until(begin + index * step.every)
+                await group.wait_below(self._settings.max_concurrency)
+                group.spawn(self._happen(step, index))
+
+    async def _happen(self, step: EventStep, index: int) -> None:
+        """Let one event happen: make its payload, deliver it, count it."""
+        webhooks = self._recipients(step.event)
+        if not webhooks:
+            self.report.step(step.number).count_not_sent(self._why_nobody(step.event))
+            return
+        try:
+            event = self._event(step, index)
+        except TemplateError as error:
+            self.report.step(step.number).count_not_sent(str(error))
+            return
+        deliveries = self._dispatcher.begin(event, webhooks, f"{self._script.source}:{step.line}")
+        try:
+            await self._dispatcher.deliver(deliveries, webhooks, self._clock)
+        finally:
+            self.report.count(step.number, deliveries)
+
+    def _event(self, step: EventStep, index: int) -> Event:
+        timestamp = format_timestamp(self._clock.now())
+        moment = Moment(index, timestamp, f"{self._script.seed}/{step.number}/{index}")
+        data = step.data.render(moment)
+        return Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._settings.json_style))
+
+    def _recipients(self, event: str) -> Sequence[Webhook]:
+        return self._webhooks.subscribed_to(event) if len(self._webhooks) else self._own
+
+    def _why_nobody(self, event: str) -> str:
+        if len(self._webhooks):
+            return f"no active webhook is subscribed to {event}"
+        return "no webhook is registered, and the script names none"
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds:
+            await self._clock.sleep_until(self._clock.now() + seconds)
+
+    async def _await_registration(self, step: AwaitStep) -> None:
+        """Wait in real time, with the clock held: what the application does takes the time it takes."""
+        registered = asyncio.Event()
+        unsubscribe = self._webhooks.subscribe(lambda _: registered.set())
+        deadline = time.monotonic() + step.within
+        try:
+            while not self._webhooks.serves(step.events):
+                registered.clear()
+                await asyncio.wait_for(registered.wait(), deadline - time.monotonic())
+        except asyncio.TimeoutError:
+            raise _Halted(self._why_not_registered(step)) from None
+        finally:
+            unsubscribe()
+
+    def _why_not_registered(self, step: AwaitStep) -> str:
+        what = f"no webhook for {', '.join(step.events)}" if step.events else "no webhook"
+        served = sorted({event for webhook in self._webhooks.all() for event in webhook.events})
+        there = f"registered are webhooks for {', '.join(served)}" if served else "nothing was registered"
+        within = format_duration(step.within)
+        return f"{self._script.source}:{step.line}: {what} was registered within {within} ({there})"
+
+
+def _after(step: Step) -> float:
+    """How long to wait before a step; a pause is nothing but that."""
+    if isinstance(step, PauseStep):
+        return step.seconds
+    return 0.0 if isinstance(step, AwaitStep) else step.after
+
+
+def _event_steps(step: Step) -> tuple[EventStep, ...]:
+    if isinstance(step, TogetherStep):
+        return step.steps
+    return (step,) if isinstance(step, EventStep) else ()

@@ -1,0 +1,299 @@
+"""``MockServer``: the mock as one object for sync and async tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+
+from mockserver.core.records import Delivery
+from mockserver.core.report import Report
+from mockserver.core.script.literal import literal_step
+from mockserver.core.script.model import EventStep, Script
+from mockserver.core.script.reader import read_script
+from mockserver.core.sent import Sent
+from mockserver.core.settings import Speed, read_settings
+from mockserver.core.targets import Route
+from mockserver.core.vendor_calls import VendorCall
+from mockserver.core.webhooks import Webhook
+from mockserver.edges.package_files import find_script, read_script_file
+from mockserver.entrances.loop_thread import LoopThread, refuse_running_loop
+from mockserver.entrances.service import Service
+from mockserver.entrances.waiting import wait_for_deliveries, wait_for_registration
+from mockserver.errors import UsageError
+
+T = TypeVar("T")
+
+
+class MockServer:
+    """The vendor's side of webhooks, for tests: a server on a free port, and events on demand.
+
+    Use it as ``with MockServer() as mock:`` or ``async with MockServer() as mock:``. Plain methods work in sync and
+    async tests alike. What waits has an async twin with an ``a`` in front (``asend``, ``areplay``, ``await_for``,
+    ``await_for_registration``); the sync form raises at once where an event loop is running.
+
+    Args:
+        **settings: The fields of :class:`mockserver.core.settings.Settings`.
+
+    Raises:
+        UsageError: An unknown setting, or a value that is not allowed.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self._service = Service(read_settings(**settings))
+        self._thread: LoopThread | None = None
+
+    # ---------------------------------------------------------------- life
+
+    def start(self) -> MockServer:
+        """Start the server; returns when it accepts connections.
+
+        Raises:
+            StartError: The port is in use, or the address is not this machine's.
+            UsageError: It runs already.
+        """
+        if self._thread is not None:
+            raise UsageError("the server is running already")
+        thread = LoopThread("mockserver")
+        try:
+            thread.wait(self._service.start())
+        except BaseException:
+            thread.close()
+            raise
+        self._thread = thread
+        return self
+
+    def stop(self) -> None:
+        """Stop the server and close every connection. Safe to call more than once."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            try:
+                thread.wait(self._service.stop())
+            finally:
+                thread.close()
+
+    def __enter__(self) -> MockServer:  # noqa: PYI034 - typing.Self needs Python 3.11
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> MockServer:  # noqa: PYI034 - typing.Self needs Python 3.11
+        # Off the loop: starting imports aiohttp and takes some milliseconds.
+        return await asyncio.get_running_loop().run_in_executor(None, self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.stop)
+
+    # ---------------------------------------------------------------- what is there
+
+    @property
+    def url(self) -> str:
+        """The server's base URL, such as ``http://127.0.0.1:49152``; the vendor API is at ``url + "/v1"``."""
+        return self._service.url
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The deliveries so far, the oldest first."""
+        return self._running.call(self._service.records.all)
+
+    @property
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """The registered webhooks, in the order of registration."""
+        return self._running.call(self._service.webhooks.all)
+
+    @property
+    def requests(self) -> tuple[VendorCall, ...]:
+        """The calls that the vendor API received."""
+        return self._running.call(lambda: tuple(self._service.calls.calls))
+
+    # ---------------------------------------------------------------- set-up
+
+    def register(self, url: str, events: Sequence[str] | None = None, secret: str = "whsec_test") -> Webhook:  # noqa: S107 - a test secret
+        """Register a webhook on behalf of the application.
+
+        Args:
+            url: Where its deliveries go; any http or https URL.
+            events: The event types; None for all of them.
+            secret: The key of its signatures.
+
+        Raises:
+            UsageError: The URL or an event is not valid, or the secret is empty.
+        """
+        return self._running.call(lambda: self._service.register(url, events, secret))
+
+    def route(self, source: str, to: str) -> None:
+        """Deliver what is meant for one base URL to another.
+
+        Args:
+            source: The base URL as registered, such as ``https://your-app.com``.
+            to: The base URL to contact instead, such as ``http://127.0.0.1:5000``.
+
+        Raises:
+            UsageError: One of them is not an http or https URL.
+        """
+        self._running.call(lambda: self._service.routes.add(Route(source, to)))
+
+    def fail_next(
+        self, status: int = 503, times: int = 1, headers: Mapping[str, str] | None = None, delay: float = 0.0
+    ) -> None:
+        """Make the vendor API answer its next calls badly, so that the application's own retries can be tested.
+
+        Args:
+            status: The status to answer with.
+            times: How many calls to answer so.
+            headers: Headers to add, such as ``{"Retry-After": "1"}``.
+            delay: Seconds to wait before answering.
+        """
+        plan = self._service.plan
+        self._running.call(lambda: plan.fail_next(status=status, times=times, headers=headers, delay=delay))
+
+    def reset(self) -> None:
+        """Forget webhooks, deliveries, requests, planned answers and routes."""
+        self._running.call(self._service.reset)
+
+    # ---------------------------------------------------------------- events
+
+    def send(
+        self,
+        event: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
+        remove: Sequence[str] = (),
+    ) -> Sent:
+        """Let one event happen now, and deliver it to every webhook that is subscribed.
+
+        Args:
+            event: The event type.
+            data: The data of the payload, exactly; without it, the sample data of the event.
+            override: Values that differ from the sample data, by key or dotted path.
+            remove: Keys or dotted paths to take away from the sample data.
+
+        Returns:
+            The outcome, when every delivery has one.
+
+        Raises:
+            UsageError: The event is unknown, or its data is not valid.
+            LoopRunningError: An event loop is running in this thread: use :meth:`asend`.
+        """
+        refuse_running_loop("send", "asend")
+        return self._running.wait(self._service.send(self._step(event, data, override, remove)))
+
+    async def asend(
+        self,
+        event: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
+        remove: Sequence[str] = (),
+    ) -> Sent:
+        """Do as :meth:`send` does, without blocking the running event loop."""
+        return await self._awaited(self._service.send(self._step(event, data, override, remove)))
+
+    def replay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
+        """Replay a script.
+
+        Args:
+            script: A file, the name of a bundled script, the script as a dict, or one read before.
+            speed: How fast; None for the settings' speed.
+
+        Returns:
+            The report: planned = delivered + failed + not sent.
+
+        Raises:
+            ScriptError: The script has problems; nothing was sent.
+            UsageError: There is no such file.
+            LoopRunningError: An event loop is running in this thread: use :meth:`areplay`.
+        """
+        refuse_running_loop("replay", "areplay")
+        return self._running.wait(self._service.replay(self._script(script), speed))
+
+    async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
+        """Do as :meth:`replay` does, without blocking the running event loop."""
+        return await self._awaited(self._service.replay(self._script(script), speed))
+
+    # ---------------------------------------------------------------- waiting
+
+    def wait_for(
+        self, event: str, count: int = 1, timeout: float = 5.0, where: Mapping[str, Any] | None = None
+    ) -> tuple[Delivery, ...]:
+        """Wait until events were delivered; what was delivered before counts.
+
+        Args:
+            event: The event type.
+            count: How many deliveries of it must have arrived.
+            timeout: Seconds to wait.
+            where: Values that the data must have.
+
+        Returns:
+            The deliveries that arrived.
+
+        Raises:
+            WaitTimeoutError: They did not arrive in time; the message says what did.
+            LoopRunningError: An event loop is running in this thread: use :meth:`await_for`.
+        """
+        refuse_running_loop("wait_for", "await_for")
+        return self._running.wait(wait_for_deliveries(self._service, event, count, timeout, where))
+
+    async def await_for(
+        self, event: str, count: int = 1, timeout: float = 5.0, where: Mapping[str, Any] | None = None
+    ) -> tuple[Delivery, ...]:
+        """Do as :meth:`wait_for` does, without blocking the running event loop."""
+        return await self._awaited(wait_for_deliveries(self._service, event, count, timeout, where))
+
+    def wait_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
+        """Wait until the application has registered a webhook; one that is there already counts.
+
+        Args:
+            events: The event types that it must be subscribed to.
+            timeout: Seconds to wait.
+
+        Returns:
+            The webhook; of several, the one registered last.
+
+        Raises:
+            WaitTimeoutError: None came in time; the message says what the vendor API received.
+            LoopRunningError: An event loop is running in this thread: use :meth:`await_for_registration`.
+        """
+        refuse_running_loop("wait_for_registration", "await_for_registration")
+        return self._running.wait(wait_for_registration(self._service, events, timeout))
+
+    async def await_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
+        """Do as :meth:`wait_for_registration` does, without blocking the running event loop."""
+        return await self._awaited(wait_for_registration(self._service, events, timeout))
+
+    # ---------------------------------------------------------------- inside
+
+    @property
+    def _running(self) -> LoopThread:
+        if self._thread is None:
+            raise UsageError("the server is not running: use `with MockServer() as mock:`, or call start()")
+        return self._thread
+
+    async def _awaited(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(self._running.submit(work))
+
+    def _step(
+        self, event: str, data: Mapping[str, Any] | None, override: Mapping[str, Any] | None, remove: Sequence[str]
+    ) -> EventStep:
+        extra = self._service.settings.extra_events
+        return literal_step(
+            self._service.catalog, event, data=data, override=override, remove=remove, extra_events=extra
+        )
+
+    def _script(self, script: str | Path | Mapping[str, Any] | Script) -> Script:
+        if isinstance(script, Script):
+            return script
+        if isinstance(script, Mapping):
+            return read_script(msgspec.json.encode(script), self._service.catalog)
+        path = find_script(str(script))
+        return read_script(read_script_file(path), self._service.catalog, str(path))

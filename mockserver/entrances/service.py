@@ -1,0 +1,179 @@
+"""One mock, put together: the pieces of every layer, wired once.
+
+Everything here is async and belongs to one event loop. :class:`~mockserver.entrances.server.MockServer` runs it on a
+thread of its own; the command line runs it on its own loop.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mockserver.core.durations import format_timestamp
+from mockserver.core.events import encode_payload
+from mockserver.core.records import Event, RecordStore
+from mockserver.core.registrations import Registration, RegistrationRules
+from mockserver.core.report import Report
+from mockserver.core.script.model import EventStep, Script
+from mockserver.core.script.templates import Moment
+from mockserver.core.sent import Sent
+from mockserver.core.settings import Settings, Speed
+from mockserver.core.targets import Routes, Target
+from mockserver.core.vendor_calls import AnswerPlan, CallLog
+from mockserver.core.webhooks import Webhook, WebhookRegistry
+from mockserver.edges.http1 import Http1Transport
+from mockserver.edges.package_files import load_catalog
+from mockserver.engine.clock import RealClock, make_clock
+from mockserver.engine.dispatcher import Dispatcher
+from mockserver.engine.replay import Replay
+from mockserver.errors import UsageError
+
+if TYPE_CHECKING:
+    from mockserver.edges.http_server import HttpServer
+
+
+class Service:
+    """A mock without a thread: the vendor API, the control API, and the deliveries.
+
+    Args:
+        settings: Everything that can be chosen.
+
+    Raises:
+        UsageError: The CA file of the settings cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalog = load_catalog()
+        self.webhooks = WebhookRegistry(settings.max_webhooks, settings.seed)
+        self.records = RecordStore(settings.max_deliveries, settings.max_recorded_bytes)
+        self.routes = Routes()
+        self.calls = CallLog(settings.max_requests)
+        self.plan = AnswerPlan()
+        self.clock = RealClock()
+        self._transport = Http1Transport(allowed_hosts=settings.allow_hosts, tls=_tls_context(settings.ca_file))
+        self._dispatcher = Dispatcher(self._transport, self.records, self.routes, settings)
+        self._server: HttpServer | None = None
+        self._sends = 0
+
+    @property
+    def url(self) -> str:
+        """The base URL of the running server; the vendor API is at ``/v1`` below it.
+
+        Raises:
+            UsageError: The server is not running.
+        """
+        if self._server is None:
+            raise UsageError("the server is not running")
+        return self._server.url
+
+    async def start(self) -> None:
+        """Serve the vendor API and the control API.
+
+        Raises:
+            StartError: The address cannot be listened on.
+        """
+        # Imported here: a replay to a target needs no server, and aiohttp takes most of the start-up time.
+        from mockserver.edges.control_api import ControlApi  # noqa: PLC0415
+        from mockserver.edges.http_server import HttpServer  # noqa: PLC0415
+        from mockserver.edges.vendor_api import VendorApi  # noqa: PLC0415
+
+        vendor = VendorApi(
+            registry=self.webhooks,
+            rules=RegistrationRules((*self.catalog.names, *self.settings.extra_events), self.settings.strict),
+            settings=self.settings,
+            calls=self.calls,
+            plan=self.plan,
+            now=time.time,
+        )
+        server = HttpServer(vendor, ControlApi(self))
+        await server.start(self.settings.host, self.settings.port)
+        self._server = server
+
+    async def stop(self) -> None:
+        """Stop serving, and close every connection. Safe to call more than once."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()
+        await self._transport.close()
+
+    def register(self, url: str, events: Sequence[str] | None, secret: str) -> Webhook:
+        """Register a webhook on behalf of an application; any http or https URL will do.
+
+        Args:
+            url: Where deliveries go.
+            events: The event types; None for all documented and extra ones.
+            secret: The key of its signatures.
+
+        Raises:
+            UsageError: The URL or an event is not valid, the secret is empty, or the limit is reached.
+        """
+        Target.parse(url)
+        known = (*self.catalog.names, *self.settings.extra_events)
+        for event in events or ():
+            self.catalog.check(event, self.settings.extra_events)
+        if events is not None and not events:
+            raise UsageError(f"a webhook needs at least one event of {', '.join(known)}")
+        if not secret:
+            raise UsageError("a webhook needs a secret: it is the key of its signatures")
+        return self.webhooks.add(Registration(url, tuple(known if events is None else events), secret))
+
+    async def send(self, step: EventStep, source: str = "send") -> Sent:
+        """Let one event happen now, and deliver it.
+
+        Args:
+            step: The event; its timing means nothing here.
+            source: What the record names as its cause.
+
+        Raises:
+            TemplateError: A template in its data fails.
+        """
+        webhooks = self.webhooks.subscribed_to(step.event)
+        self._sends += 1
+        timestamp = format_timestamp(self.clock.now())
+        data = step.data.render(Moment(self._sends - 1, timestamp, f"{self.settings.seed}/send/{self._sends}"))
+        payload = encode_payload(step.event, timestamp, data, self.settings.json_style)
+        deliveries = self._dispatcher.begin(Event(step.event, timestamp, payload), webhooks, source)
+        await self._dispatcher.deliver(deliveries, webhooks, self.clock)
+        return Sent(step.event, deliveries, self.webhooks.all())
+
+    def replaying(self, script: Script, speed: Speed | None = None) -> Replay:
+        """Prepare the replay of a script; its ``run`` does it.
+
+        Args:
+            script: The script.
+            speed: How fast; None for the settings' speed.
+        """
+        return Replay(
+            script,
+            dispatcher=self._dispatcher,
+            webhooks=self.webhooks,
+            clock=make_clock(self.settings.speed if speed is None else speed, script.start),
+            settings=self.settings,
+        )
+
+    async def replay(self, script: Script, speed: Speed | None = None) -> Report:
+        """Replay a script; see :meth:`replaying`."""
+        return await self.replaying(script, speed).run()
+
+    def reset(self) -> None:
+        """Forget webhooks, deliveries, calls, planned answers and routes, and begin ids again."""
+        self.webhooks.clear()
+        self.records.clear()
+        self.calls.clear()
+        self.plan.clear()
+        self.routes.clear()
+        self._sends = 0
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
+    if ca_file is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"cannot use the CA file {ca_file}: {error}; it must hold certificates in PEM form") from None
+    return context
