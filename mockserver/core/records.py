@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -80,6 +80,8 @@ class Delivery(msgspec.Struct, gc=False):
         source: What caused it: ``send``, or the script and line of a step.
         attempts: The attempts so far.
         outcome: ``pending`` until the last attempt is over.
+        size: Bytes of memory that the record of it takes, about; counted when it is over.
+        seen: Whether somebody has looked at its outcome.
     """
 
     number: int
@@ -89,6 +91,8 @@ class Delivery(msgspec.Struct, gc=False):
     source: str
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome = "pending"
+    size: int = 0
+    seen: bool = False
 
     @property
     def delivery_id(self) -> str:
@@ -120,20 +124,19 @@ class Delivery(msgspec.Struct, gc=False):
         """The ``data`` of the payload."""
         return self.payload["data"]
 
-    @property
-    def size(self) -> int:
-        """Bytes of memory that the record of it takes, about."""
-        size = _OVERHEAD
-        for attempt in self.attempts:
-            size += len(attempt.request.head) + len(attempt.request.body) if attempt.request else 0
-            size += len(attempt.response.body) if attempt.response else 0
-        return size
-
     def __str__(self) -> str:
         result = self.attempts[-1].result if self.attempts else "not yet attempted"
         tries = f" after {len(self.attempts)} attempts" if len(self.attempts) > 1 else ""
         took = f" in {self.attempts[-1].exchange.total_ms:.1f} ms" if self.attempts else ""
         return f"{self.delivery_id} {self.event.type} to {self.url}: {self.outcome}{tries}, {result}{took}"
+
+
+def seen(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
+    """Return deliveries, noting that somebody looks at their outcome."""
+    looked_at = tuple(deliveries)
+    for delivery in looked_at:
+        delivery.seen = True
+    return looked_at
 
 
 Listener = Callable[[Delivery], None]
@@ -151,6 +154,7 @@ class RecordStore:
         self._max_deliveries = max_deliveries
         self._max_bytes = max_bytes
         self._deliveries: dict[int, Delivery] = {}
+        self._pending: dict[int, Delivery] = {}
         self._listeners: list[Listener] = []
         self._bytes = 0
         self._begun = 0
@@ -163,7 +167,7 @@ class RecordStore:
         """Note that a delivery is about to be made."""
         self._begun += 1
         delivery = Delivery(self._begun, event, webhook.webhook_id, webhook.url, source)
-        self._deliveries[delivery.number] = delivery
+        self._deliveries[delivery.number] = self._pending[delivery.number] = delivery
         if len(self._deliveries) > self._max_deliveries:
             self._drop_oldest()
         return delivery
@@ -171,7 +175,11 @@ class RecordStore:
     def finish(self, delivery: Delivery, outcome: Outcome) -> None:
         """Note the final outcome of a delivery, and tell the listeners."""
         delivery.outcome = outcome
+        if self._pending.get(delivery.number) is not delivery:
+            return  # begun before the record was cleared: whoever listens now has nothing to do with it
+        del self._pending[delivery.number]
         if delivery.number in self._deliveries:
+            delivery.size = _OVERHEAD + sum(map(_size, delivery.attempts))
             self._bytes += delivery.size
             while self._bytes > self._max_bytes and len(self._deliveries) > 1:
                 self._drop_oldest()
@@ -189,6 +197,7 @@ class RecordStore:
     def clear(self) -> None:
         """Forget every delivery, and begin the numbers again."""
         self._deliveries.clear()
+        self._pending.clear()
         self._bytes = self._begun = self.dropped = 0
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -202,5 +211,10 @@ class RecordStore:
 
     def _drop_oldest(self) -> None:
         oldest = self._deliveries.pop(next(iter(self._deliveries)))
-        self._bytes -= oldest.size if oldest.outcome != "pending" else 0
+        self._bytes -= oldest.size
         self.dropped += 1
+
+
+def _size(attempt: Attempt) -> int:
+    size = len(attempt.request.head) + len(attempt.request.body) if attempt.request else 0
+    return size + (len(attempt.response.body) if attempt.response else 0)

@@ -7,8 +7,9 @@ Ours: http for loopback hosts unless strict, the limits on lengths, and every me
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,6 +18,10 @@ from mockserver.core.suggestions import did_you_mean, listed
 
 URL_MAX_LENGTH = 2048
 SECRET_MAX_LENGTH = 1024
+
+# Guessing takes time for each letter and each key: a hostile body must not hold up everybody else.
+_MAX_GUESSED_LENGTH = 64
+_MAX_GUESSED_KEYS = 32
 
 _FIELDS = ("url", "events", "secret")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -89,8 +94,8 @@ def read_registration(fields: Any, rules: RegistrationRules) -> Registration:
     given = _as_object(fields)
     for name in _FIELDS:
         if name not in given:
-            unknown = [key for key in given if key not in _FIELDS]
-            guess = next((key for key in unknown if did_you_mean(key, [name])), None)
+            unknown = [key for key in islice(given, _MAX_GUESSED_KEYS) if key not in _FIELDS]
+            guess = next((key for key in unknown if _guess(key, [name])), None)
             hint = f" (there is {guess!r}: was that meant?)" if guess else ""
             raise RegistrationError(f"Missing required field: {name}{hint}")
     return Registration(
@@ -121,8 +126,8 @@ def read_changes(fields: Any, rules: RegistrationRules) -> dict[str, Any]:
                 raise RegistrationError(f"active must be true or false, not {_shown(value)}")
             changes[name] = value
         else:
-            hint = did_you_mean(name, allowed)
-            raise RegistrationError(f"Unknown field: {name}; allowed are {listed(allowed)}{hint}")
+            hint = _guess(name, allowed)
+            raise RegistrationError(f"Unknown field: {_cut(name)}; allowed are {listed(allowed)}{hint}")
     return changes
 
 
@@ -161,7 +166,7 @@ def read_events(value: Any, rules: RegistrationRules) -> tuple[str, ...]:
         if not isinstance(event, str):
             raise RegistrationError(f"events[{index}] must be a string, not {_shown(event)}; {allowed}")
         if event not in rules.events:
-            hint = did_you_mean(event, rules.events)
+            hint = _guess(event, rules.events)
             raise RegistrationError(f"events[{index}] is {_shown(event)}, which is not supported; {allowed}{hint}")
     return tuple(dict.fromkeys(value))
 
@@ -198,4 +203,12 @@ def _shown(value: Any) -> str:
     """A value for a message: strings quoted and cut short, anything else by its kind."""
     if not isinstance(value, str):
         return _kind(value)
-    return repr(value if len(value) <= 80 else value[:77] + "...")
+    return repr(_cut(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _guess(word: str, allowed: Iterable[str]) -> str:
+    return did_you_mean(word, allowed) if len(word) <= _MAX_GUESSED_LENGTH else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.core.records import Delivery
+from mockserver.core.records import Delivery, seen
 from mockserver.core.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 from mockserver.errors import DeliveryError
 
@@ -107,12 +107,13 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether every planned event was delivered."""
+        seen(self._deliveries)
         return not self.halted and self.delivered == self.planned
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The deliveries, the oldest first; of very many, the last ones."""
-        return tuple(self._deliveries)
+        return seen(self._deliveries)
 
     def step(self, number: str) -> StepReport:
         """Return the report of a step by its number, such as ``3`` or ``3.1``."""

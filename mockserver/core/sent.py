@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mockserver.core.messages import Response
-from mockserver.core.records import Attempt, Delivery
+from mockserver.core.records import Attempt, Delivery, seen
 from mockserver.core.webhooks import Webhook
 from mockserver.errors import DeliveryError, UsageError
 
@@ -15,14 +15,19 @@ class Sent:
 
     Args:
         event: The event type.
-        deliveries: A delivery for each webhook that it went to.
+        deliveries: Its deliveries.
         webhooks: The webhooks that were registered, to explain why it went nowhere.
     """
 
     def __init__(self, event: str, deliveries: Sequence[Delivery], webhooks: Sequence[Webhook]) -> None:
         self.event = event
-        self.deliveries = tuple(deliveries)
+        self._deliveries = tuple(deliveries)
         self._webhooks = tuple(webhooks)
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """A delivery for each webhook that the event went to."""
+        return seen(self._deliveries)
 
     @property
     def delivered(self) -> bool:
@@ -63,8 +68,8 @@ class Sent:
         return self.deliveries[0]
 
     def __str__(self) -> str:
-        if self.deliveries:
-            return "\n".join(str(delivery) for delivery in self.deliveries)
+        if self._deliveries:
+            return "\n".join(str(delivery) for delivery in self._deliveries)
         if not self._webhooks:
             return f"{self.event} went nowhere: no webhook is registered"
         subscribed = "; ".join(repr(webhook) for webhook in self._webhooks)

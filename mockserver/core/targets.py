@@ -13,6 +13,8 @@ from mockserver.errors import UsageError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_MOST_RESOLVED = 10_000
+
 #: What may stand unescaped in a request target; anything else is percent-encoded.
 _SAFE_IN_TARGET = "/?:@!$&'()*+,;=-._~%[]"
 
@@ -107,6 +109,7 @@ class Routes:
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         self._routes: dict[str, str] = {}
+        self._resolved: dict[str, Target] = {}
         for route in routes:
             self.add(route)
 
@@ -119,10 +122,12 @@ class Routes:
         Target.parse(route.source)
         Target.parse(route.to)
         self._routes[_base(route.source)] = _base(route.to)
+        self._resolved.clear()
 
     def clear(self) -> None:
         """Forget every route."""
         self._routes.clear()
+        self._resolved.clear()
 
     def resolve(self, url: str) -> Target:
         """Return where a delivery for ``url`` really goes.
@@ -130,6 +135,14 @@ class Routes:
         Raises:
             UsageError: ``url`` is not an http or https URL.
         """
+        target = self._resolved.get(url)
+        if target is None:
+            if len(self._resolved) >= _MOST_RESOLVED:
+                self._resolved.clear()
+            target = self._resolved[url] = self._follow(url)
+        return target
+
+    def _follow(self, url: str) -> Target:
         matches = [source for source in self._routes if _is_below(url, source)]
         if not matches:
             return Target.parse(url)

@@ -10,6 +10,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -64,11 +65,6 @@ class VendorCall(msgspec.Struct, frozen=True):
         """Return the first value of a header, or None; the case of the name does not matter."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in the record."""
-        return len(self.body) + len(self.path) + len(self.query) + sum(len(k) + len(v) for k, v in self.headers)
-
 
 class CallLog:
     """The calls received, the newest of them: at a limit the oldest go, and a counter says how many went.
@@ -82,6 +78,7 @@ class CallLog:
         self._limit = limit
         self._max_bytes = max_bytes
         self._calls: deque[VendorCall] = deque()
+        self._sizes: deque[int] = deque()
         self._bytes = 0
         self._count = 0
         self._listeners: list[Callable[[VendorCall], None]] = []
@@ -95,7 +92,7 @@ class CallLog:
         """The calls that are kept, the oldest first."""
         return tuple(self._calls)
 
-    def record(  # noqa: PLR0913 - one argument for each field of the call; a second class would say nothing more
+    def record(
         self,
         received_at: float,
         method: str,
@@ -109,13 +106,18 @@ class CallLog:
         self._count += 1
         call = VendorCall(self._count, received_at, method, path, query, headers, body, status)
         self._calls.append(call)
-        self._bytes += call.size
-        while len(self._calls) > self._limit or (self._bytes > self._max_bytes and len(self._calls) > 1):
-            self._bytes -= self._calls.popleft().size
-            self.dropped += 1
+        self._sizes.append(len(body) + len(path) + len(query) + sum(map(len, chain.from_iterable(headers))))
+        self._bytes += self._sizes[-1]
+        self._drop_oldest()
         for listener in tuple(self._listeners):
             listener(call)
         return call
+
+    def _drop_oldest(self) -> None:
+        while len(self._calls) > self._limit or (self._bytes > self._max_bytes and len(self._calls) > 1):
+            self._calls.popleft()
+            self._bytes -= self._sizes.popleft()
+            self.dropped += 1
 
     def subscribe(self, callback: Callable[[VendorCall], None]) -> Callable[[], None]:
         """Have a function called with each call from now on; it must not raise.
@@ -134,6 +136,7 @@ class CallLog:
     def clear(self) -> None:
         """Forget the calls and the counter of dropped ones. Listeners stay, and the numbers go on."""
         self._calls.clear()
+        self._sizes.clear()
         self._bytes = 0
         self.dropped = 0
 
@@ -247,14 +250,15 @@ def _checked_delay(delay: float) -> float:
 def _checked_headers(headers: Mapping[str, str] | None) -> Headers:
     if headers is not None and not isinstance(headers, Mapping):
         raise UsageError(f"headers must be a mapping of names to values, not {headers!r}")
-    for name, value in (headers or {}).items():
+    given: Mapping[Any, Any] = headers or {}
+    for name, value in given.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise UsageError(f"{name!r} is not the name of a header")
         if name.lower() in _FRAMING:
             raise UsageError(f"{name} cannot be planned: it follows from the body")
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise UsageError(f"the value of the header {name} must be text on one line, not {value!r}")
-    return tuple((headers or {}).items())
+    return tuple(given.items())
 
 
 def _as_bytes(body: Any) -> bytes:

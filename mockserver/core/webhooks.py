@@ -13,7 +13,7 @@ from mockserver.core.registrations import Registration
 from mockserver.errors import UsageError
 
 
-class Webhook(msgspec.Struct, frozen=True):
+class Webhook(msgspec.Struct, frozen=True, gc=False):
     """A registered endpoint: the documented response fields, and the secret, which no answer shows.
 
     Args:
@@ -51,6 +51,7 @@ class WebhookRegistry:
         self._seed = seed
         self._webhooks: dict[str, Webhook] = {}
         self._by_event: dict[str, dict[str, Webhook]] = {}
+        self._subscribers: dict[str, tuple[Webhook, ...]] = {}  # what subscribed_to has answered since the last change
         self._chance = random.Random(seed)  # noqa: S311 - ids are repeatable on purpose
         self._listeners: list[Callable[[Webhook], None]] = []
 
@@ -93,6 +94,7 @@ class WebhookRegistry:
         """Forget every webhook, and begin the ids again."""
         self._webhooks.clear()
         self._by_event.clear()
+        self._subscribers.clear()
         self._chance = random.Random(self._seed)  # noqa: S311 - ids are repeatable on purpose
 
     def all(self) -> tuple[Webhook, ...]:
@@ -101,7 +103,11 @@ class WebhookRegistry:
 
     def subscribed_to(self, event: str) -> tuple[Webhook, ...]:
         """Return the active webhooks that an event goes to."""
-        return tuple(webhook for webhook in self._by_event.get(event, {}).values() if webhook.active)
+        subscribers = self._subscribers.get(event)
+        if subscribers is None:
+            subscribers = tuple(webhook for webhook in self._by_event.get(event, {}).values() if webhook.active)
+            self._subscribers[event] = subscribers
+        return subscribers
 
     def serves(self, events: Sequence[str]) -> bool:
         """Tell whether each of these events has at least one active subscriber (any webhook at all, for none)."""
@@ -122,6 +128,7 @@ class WebhookRegistry:
         self._webhooks[webhook.webhook_id] = webhook
         for event in webhook.events:
             self._by_event.setdefault(event, {})[webhook.webhook_id] = webhook
+            self._subscribers.pop(event, None)
         for listener in tuple(self._listeners):
             listener(webhook)
         return webhook
@@ -129,3 +136,4 @@ class WebhookRegistry:
     def _unindex(self, webhook: Webhook) -> None:
         for event in webhook.events:
             del self._by_event[event][webhook.webhook_id]
+            self._subscribers.pop(event, None)

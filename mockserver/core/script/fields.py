@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
-from mockserver.core.script.nodes import Node
 
 from mockserver.core.durations import DURATION_FORMS, parse_duration, parse_timestamp
+from mockserver.core.script.nodes import Node
 from mockserver.core.suggestions import did_you_mean, listed
 from mockserver.core.targets import Target
 from mockserver.errors import Problem, UsageError

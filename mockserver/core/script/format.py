@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from mockserver.core.script.nodes import Node
-
 from mockserver.core.events import DOCUMENTED_EVENTS
 from mockserver.core.script.fields import (
     Duration,
@@ -28,6 +26,7 @@ from mockserver.core.script.fields import (
     described,
     object_schema,
 )
+from mockserver.core.script.nodes import Node
 
 #: More repeats than this are a typing error: at a million a second they would take months.
 MOST_REPEATS = 1_000_000_000

@@ -6,9 +6,6 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mockserver.core.script.nodes import Member, Node
-from mockserver.core.script.yaml_reader import read_yaml
-
 from mockserver.core.events import Catalog
 from mockserver.core.sample_changes import PathError, change_sample, copied
 from mockserver.core.script.fields import Reading, described, read_object
@@ -22,7 +19,9 @@ from mockserver.core.script.model import (
     TogetherStep,
     WebhookSpec,
 )
+from mockserver.core.script.nodes import Member, Node
 from mockserver.core.script.templates import NAMES, DataTemplate, TemplateError
+from mockserver.core.script.yaml_reader import read_yaml
 from mockserver.core.suggestions import did_you_mean, listed
 from mockserver.errors import Problem, ScriptError
 

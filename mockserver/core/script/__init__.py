@@ -1,0 +1,1 @@
+"""Scripts: the YAML files that say which events happen, when, and with which data."""

@@ -1,0 +1,218 @@
+"""The HTTP server: one aiohttp application on one port, made of parts that bring their routes.
+
+aiohttp answers some requests before any route sees them: a malformed request line, a header without end. Its own
+answers are plain text or HTML; here the fallback part words them instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+
+from mockserver.errors import StartError
+
+_logger = logging.getLogger("mockserver.http_server")
+
+#: Seconds that requests in progress get to finish when the server stops. Not 0, which aiohttp reads as "no limit".
+_GRACE = 0.05
+#: Seconds to read on after an early answer such as 413, so that a client that is still sending can read it.
+_LINGER = 2.0
+_BACKLOG = 1024
+_LAST_TURNS = 20
+_ANOTHER = "choose another with --port (0 picks a free one)"
+
+
+class Part(Protocol):
+    """Something that brings routes."""
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        ...
+
+
+class Fallback(Part, Protocol):
+    """The part that gets what no other part wants, and words the errors of HTTP itself."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request."""
+        ...
+
+    def refuse(self, status: int, message: str) -> web.StreamResponse:
+        """Return an error as this part words it."""
+        ...
+
+
+class HttpServer:
+    """Serves its parts over HTTP. It can be started once.
+
+    Args:
+        fallback: The part that answers whatever has no route in another part.
+        parts: The others.
+        max_request_bytes: The largest body that aiohttp reads for a part.
+    """
+
+    def __init__(self, fallback: Fallback, *parts: Part, max_request_bytes: int = 1024 * 1024) -> None:
+        app = web.Application(client_max_size=max_request_bytes, middlewares=[_routeless_to(fallback)])
+        for part in (*parts, fallback):
+            part.add_to(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=_GRACE)
+        self._fallback = fallback
+        self._server: asyncio.AbstractServer | None = None
+        self._connections: set[_Connection] = set()
+        self._address: tuple[str, int] = ("", 0)
+        self._scheme = "http"
+
+    @property
+    def port(self) -> int:
+        """The TCP port that it listens on; 0 before it was started."""
+        return self._address[1]
+
+    @property
+    def url(self) -> str:
+        """Its base URL, such as ``http://127.0.0.1:49152``, without a slash at the end."""
+        host, port = self._address
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def start(self, host: str, port: int, ssl_context: ssl.SSLContext | None = None) -> None:
+        """Listen. When this returns, connections are accepted.
+
+        Args:
+            host: A numeric address or a name; of a name with several addresses the first is taken, IPv4 before IPv6.
+            port: The TCP port; 0 takes a free one.
+            ssl_context: The certificate to serve https with; None for http.
+
+        Raises:
+            StartError: It cannot listen there; the message says what to do.
+        """
+        loop = asyncio.get_running_loop()
+        await self._runner.setup()
+        try:
+            address = await _resolve(host, port)
+            self._server = await loop.create_server(self._connect, address, port, ssl=ssl_context, backlog=_BACKLOG)
+        except (OSError, OverflowError, UnicodeError) as error:
+            await self._runner.cleanup()
+            raise StartError(_why_not(error, host, port)) from None
+        bound = self._server.sockets[0].getsockname()
+        self._address = (_reachable(bound[0]), bound[1])
+        self._scheme = "https" if ssl_context else "http"
+
+    async def stop(self) -> None:
+        """Stop listening, and close every connection. Requests in progress get a moment to finish."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.close()
+        await self._runner.cleanup()
+        for connection in tuple(self._connections):
+            connection.abort()
+        for _ in range(_LAST_TURNS):  # an aborted connection is gone in the next turn; one over TLS needs more
+            if not self._connections:
+                break
+            await asyncio.sleep(0)
+
+    def _connect(self) -> _Connection:
+        manager = self._runner.server
+        assert manager is not None  # noqa: S101 - there is one from before the first connection until after the last
+        return _Connection(manager, self._connections, self._fallback)
+
+
+class _Connection(web.RequestHandler):
+    """One connection: aiohttp's, but that it words errors as the fallback does, and can be cut off."""
+
+    __slots__ = ("_fallback", "_open", "_wire")
+
+    def __init__(self, manager: web.Server, connections: set[_Connection], fallback: Fallback) -> None:
+        # Bodies stay as they were sent: they are recorded so, and a compressed bomb is just bytes.
+        chosen: dict[str, Any] = {"access_log": None, "lingering_time": _LINGER, "auto_decompress": False}
+        super().__init__(manager, loop=asyncio.get_running_loop(), **chosen)
+        self._open = connections
+        self._fallback = fallback
+        self._wire: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = transport
+        self._open.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._open.discard(self)
+        super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Cut the connection off, with what is still to be sent to a client that does not read."""
+        if isinstance(self._wire, asyncio.Transport):
+            self._wire.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's wording quotes the request, secrets and all
+    ) -> web.StreamResponse:
+        """Answer what no route answered, then close the connection."""
+        if status >= 500:
+            _logger.error("unexpected error while answering %s", request.path, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun: the connection can only be closed")
+        reason = "The mock server failed; its log says why" if status >= 500 else _why_not_http(exc)
+        response = self._fallback.refuse(status, reason)
+        response.force_close()
+        return response
+
+
+def _routeless_to(fallback: Fallback) -> Any:
+    """A middleware for requests that no route can match, as their target is no path: ``OPTIONS *``, ``CONNECT``."""
+
+    @web.middleware
+    async def answer(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.match_info.http_exception is not None:
+            return await fallback.handle(request)
+        return await handler(request)
+
+    return answer
+
+
+def _why_not_http(error: BaseException | None) -> str:
+    if isinstance(error, LineTooLong):
+        return "The request line or a header is longer than the 8190 bytes that are allowed"
+    if isinstance(error, BadHttpMethod):
+        return "The request does not begin with an HTTP method; is this https spoken to an http port?"
+    return "The request is not valid HTTP/1.1"
+
+
+async def _resolve(host: str, port: int) -> str:
+    """The address to listen on. One only: port 0 would give each address another port."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    found.sort(key=lambda info: info[0] != socket.AF_INET)
+    return str(found[0][4][0])
+
+
+def _reachable(address: str) -> str:
+    """The address to call for one that is listened on."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared with, not bound to
+
+
+def _why_not(error: Exception, host: str, port: int) -> str:
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return f"the host {host!r} is unknown: listen on 127.0.0.1, or on an address of this machine"
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use: stop the other program, or {_ANOTHER}"
+    if number == errno.EACCES:
+        return f"port {port} on {host} needs administrator rights: {_ANOTHER}"
+    if number == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine: listen on 127.0.0.1"
+    return f"cannot listen on port {port} of {host}: {error}"

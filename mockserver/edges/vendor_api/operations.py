@@ -1,0 +1,104 @@
+"""The operations of the vendor API, as one table: dispatch and the OpenAPI document both read it."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+WEBHOOKS = "/v1/webhooks"
+WEBHOOK = "/v1/webhooks/{webhook_id}"
+OPENAPI = "/openapi.json"
+
+_BELOW = WEBHOOKS + "/"
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One method of one path.
+
+    Args:
+        name: Its name in the OpenAPI document.
+        method: The HTTP method.
+        path: The path, with ``{webhook_id}`` where an id stands.
+        summary: What it does, in one line.
+        takes: The schema of its request body; None for no body.
+        gives: The schema of its answer; None for an empty one.
+        documented: Whether the vendor documents it; otherwise it is ours.
+        open: Whether it needs no API key.
+    """
+
+    name: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    summary: str
+    takes: Literal["Registration", "Changes"] | None = None
+    gives: Literal["Webhook", "WebhookList", "Document"] | None = "Webhook"
+    documented: bool = False
+    open: bool = False
+
+
+OPERATIONS = (
+    Operation("createWebhook", "POST", WEBHOOKS, "Register a webhook", takes="Registration", documented=True),
+    Operation("listWebhooks", "GET", WEBHOOKS, "List the webhooks, in the order of registration", gives="WebhookList"),
+    Operation("getWebhook", "GET", WEBHOOK, "Read a webhook"),
+    Operation("updateWebhook", "PATCH", WEBHOOK, "Change fields of a webhook", takes="Changes"),
+    Operation("deleteWebhook", "DELETE", WEBHOOK, "Forget a webhook", gives=None),
+    Operation("getOpenApi", "GET", OPENAPI, "This document", gives="Document", open=True),
+)
+
+
+def offered(*, strict: bool) -> tuple[Operation, ...]:
+    """Return the operations that are offered.
+
+    Args:
+        strict: Whether routes of ours below ``/v1`` are left out.
+    """
+    return tuple(item for item in OPERATIONS if item.documented or not (strict and item.path.startswith("/v1")))
+
+
+class Match(NamedTuple):
+    """Where a path leads: its operations by method, its ``Allow`` header, and the id in it."""
+
+    operations: dict[str, Operation]
+    allow: str
+    webhook_id: str
+
+
+class Directory:
+    """Finds the operations of a path.
+
+    Args:
+        operations: The operations that are offered.
+
+    Attributes:
+        paths: The paths that are offered, for a message.
+    """
+
+    def __init__(self, operations: tuple[Operation, ...]) -> None:
+        paths: dict[str, dict[str, Operation]] = {}
+        for operation in operations:
+            paths.setdefault(operation.path, {})[operation.method] = operation
+        self._found = {path: Match(methods, _allow(methods), "") for path, methods in paths.items() if path != WEBHOOK}
+        self._webhook = paths.get(WEBHOOK)
+        self.paths = tuple(paths)
+        self._found["*"] = Match({}, _allow({item.method: item for item in operations}), "")  # for "OPTIONS *"
+
+    def find(self, path: str) -> Match | None:
+        """Return what a path offers, or None if there is no such path.
+
+        Args:
+            path: The path as it was sent, percent-encoded.
+        """
+        found = self._found.get(path)
+        if found is not None or self._webhook is None or not path.startswith(_BELOW):
+            return found
+        webhook_id = path[len(_BELOW) :]
+        if not webhook_id or "/" in webhook_id:
+            return None
+        return Match(self._webhook, _allow(self._webhook), unquote(webhook_id))
+
+
+def _allow(methods: dict[str, Operation]) -> str:
+    implied = ["HEAD", "OPTIONS"] if "GET" in methods else ["OPTIONS"]
+    return ", ".join(sorted([*methods, *implied]))
