@@ -67,7 +67,12 @@ class Answer:
         self._kept = 0
         self._size = 0
 
-    # ------------------------------------------------------------------------------------------ what the connection says
+    def release(self) -> None:
+        """No more answers will come. The parser and this object hold each other, so without this they would linger."""
+        self.reset()
+        del self._parser
+
+    # --- what the connection says
 
     def feed(self, data: bytes) -> bool:
         """Read what came.
@@ -82,25 +87,23 @@ class Answer:
             pass  # the answer was a 101, which is complete: what follows it would be another protocol
         except HttpParserError as error:
             self._misread(error, data)
-        if self.complete or self.error is not None:
-            return True
-        self._check_limits(data)
-        return self.complete or self.error is not None
+        if not (self.complete or self.error):
+            self._check_limits(data)
+        return self.complete or bool(self.error)
 
-    def end(self, *, reset: bool) -> None:
+    def end(self, how: str) -> None:
         """The connection ended: that is the end of the answer, or the end of the hope for one.
 
         Args:
-            reset: Whether it broke, which is never how an answer ends.
+            how: "closed", or in what other way; only a closed connection is a proper end.
         """
         self.reusable = False
-        if self._head_done and not reset and self._ends_with_connection():
+        if self._head_done and how == "closed" and self._ends_with_connection():
             self.complete = True
         else:
-            how = "was reset" if reset else "closed"
             self.error = ExchangeError("closed", f"the connection {how} {self._until()}")
 
-    # ------------------------------------------------------------------------------------------ what is known of it
+    # --- what is known of it
 
     @property
     def response(self) -> Response | None:
@@ -117,10 +120,10 @@ class Answer:
         if not self._head_done:
             return f"{self.received} bytes of header"
         length = self._header("content-length")
-        return f"{self._size} of {length} bytes of body" if length else f"{self._size} bytes of a body of unknown length"
+        return f"{self._size} of {length} bytes of body" if length else f"{self._size} bytes of body"
 
     def _until(self) -> str:
-        return f"after {self.extent}" if self.received else "before it answered"
+        return f"after {self.extent}" if self.received else "before an answer came"
 
     def _header(self, name: str) -> str:
         return next((value for key, value in reversed(self._headers) if key == name), "")
@@ -130,7 +133,7 @@ class Answer:
         coding = self._header("transfer-encoding").lower()
         return not coding.endswith("chunked") if coding else not self._header("content-length")
 
-    # ------------------------------------------------------------------------------------------ limits and errors
+    # --- limits and errors
 
     def _misread(self, error: HttpParserError, data: bytes) -> None:
         self.reusable = False
@@ -158,7 +161,7 @@ class Answer:
             message = f"the answer has no end within {self._read_limit >> 10} KiB, of which {self._size} are body"
             self.error = ExchangeError("too_large", message)
 
-    # ------------------------------------------------------------------------------------------ what httptools calls
+    # --- what httptools calls
 
     def on_message_begin(self) -> None:
         """An answer begins: the one we wait for, or one that nobody asked for."""

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         self.address = ""
         self.idle_since = 0.0
 
-    # ------------------------------------------------------------------------------------------ what the transport does
+    # --- what the transport does
 
     def open(self, dial: Dial, request: Request, started: float, deadline: float, *, resent: bool) -> Waiter:
         """Begin the first exchange: connect, then write the request.
@@ -101,8 +101,10 @@ class Connection(asyncio.Protocol):
         """
         self._request = request
         self._resent = resent
-        waiter = self._wait(started, deadline)
         self._dial = dial
+        self._pool.add(self)
+        waiter = self._wait(started, deadline)
+        self._sent_at = perf_counter()  # until there is a connection: when dialling began
         dial.start(self)
         return waiter
 
@@ -124,43 +126,50 @@ class Connection(asyncio.Protocol):
 
     def fail(self, kind: ErrorKind, message: str) -> None:
         """End the exchange in flight, if there is one, with an error; close the connection."""
+        if self._transport is None:
+            self._connect_ms = (perf_counter() - self._sent_at) * 1000
         if self._waiter is not None:
             self._resolve(ExchangeError(kind, message))
         self.drop()
 
     def drop(self) -> None:
         """Close the connection now. What was not yet written is not written any more."""
-        if self._dial is not None:
-            self._dial.stop()
         if self._transport is not None:
             # abort() of a plain connection whose data has been written ends it as close() does; but close() would
             # wait for what cannot be written any more, and with TLS for the goodbye of the other side.
             self._transport.abort()
+        elif self._dial is not None:
+            self._dial.stop()
+
+    def dialled(self) -> None:
+        """Dialling is over, well or not."""
+        self._dial = None
+        self._gone_if_closed()
 
     def _wait(self, started: float, deadline: float) -> Waiter:
         self._started = started
         self._deadline = deadline
         if self._timer is None or deadline < self._timer_due:
-            self._set_timer(deadline - started)
+            self._set_timer(deadline - perf_counter())
         waiter: Waiter = self._loop.create_future()
         self._waiter = waiter
         return waiter
 
     def _write(self, request: Request) -> None:
-        cast(asyncio.Transport, self._transport).write(request.head + request.body)
+        cast("asyncio.Transport", self._transport).write(request.head + request.body)
 
-    # ------------------------------------------------------------------------------------------ what the event loop calls
+    # --- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Write the first request. A server may speak first, so this cannot wait for another turn of the loop."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._dial = None
+        self._transport = cast("asyncio.Transport", transport)
         request, self._request = self._request, None
         if self._waiter is None or request is None:  # given up in the meantime
             self.drop()
             return
-        self._sent_at = perf_counter()
-        self._connect_ms = (self._sent_at - self._started) * 1000
+        now = perf_counter()
+        self._connect_ms = (now - self._sent_at) * 1000
+        self._sent_at = now
         self._write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -176,24 +185,31 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The other side closed. Said before ``connection_lost``, which waits for what is not yet written."""
-        self._ended(reset=False)
+        self._ended("closed")
         self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is no more."""
-        self._ended(reset=exc is not None)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._transport = self._timer = None
-        self._pool.forget(self)
+        self._ended(_how_lost(exc))
+        self._transport = None
+        self._gone_if_closed()
 
-    # ------------------------------------------------------------------------------------------ how an exchange ends
+    def _gone_if_closed(self) -> None:
+        """Leave the pool once neither a socket nor a task is left, and no timer either."""
+        if self._transport is None and self._dial is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._answer.release()
+            self._pool.forget(self)
+
+    # --- how an exchange ends
 
     def _finish(self) -> None:
         """The answer is settled: resolve the waiter, and keep the connection if it may be used again."""
         answer = self._answer
         self._resolve(answer.error)
-        transport = cast(asyncio.Transport, self._transport)
+        transport = cast("asyncio.Transport", self._transport)
         # An answer may come before the whole request is written; the rest of it is then still to go.
         if answer.reusable and not transport.get_write_buffer_size():
             answer.reset()
@@ -201,36 +217,37 @@ class Connection(asyncio.Protocol):
         else:
             self.drop()
 
-    def _ended(self, *, reset: bool) -> None:
+    def _ended(self, how: str) -> None:
         self._pool.remove(self)
         if self._waiter is None:
             return
         if self._reused and not self._answer.received:
-            self._take_waiter().set_result(None)
+            self._settle(None)
         else:
-            self._answer.end(reset=reset)
+            self._answer.end(how)
             self._resolve(self._answer.error)
 
     def _resolve(self, error: ExchangeError | None) -> None:
-        now = perf_counter()
-        first_byte_ms = (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0
-        waiter, self._waiter = self._waiter, None
-        self.idle_since = now
-        if not waiter.done():
-            waiter.set_result(
-                Exchange(
-                    self._answer.response,
-                    error,
-                    self.address,
-                    self._reused,
-                    self._resent,
-                    self._connect_ms,
-                    first_byte_ms,
-                    (now - self._started) * 1000,
-                )
+        self.idle_since = now = perf_counter()
+        self._settle(
+            Exchange(
+                self._answer.response,
+                error,
+                self.address,
+                self._reused,
+                self._resent,
+                self._connect_ms,
+                (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
+                (now - self._started) * 1000,
             )
+        )
 
-    # ------------------------------------------------------------------------------------------ time
+    def _settle(self, exchange: Exchange | None) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():  # done: cancelled, but its task has not yet had its turn
+            waiter.set_result(exchange)
+
+    # --- time
 
     def _set_timer(self, seconds: float) -> None:
         if self._timer is not None:
@@ -250,9 +267,15 @@ class Connection(asyncio.Protocol):
 
     def _time_out(self) -> None:
         within = format_duration(self._deadline - self._started)
-        if self._dial is not None:
+        if self._transport is None and self._dial is not None:
             self.fail(*self._dial.unfinished(within))
         elif self._answer.received:
             self.fail("timeout", f"no complete answer within {within}: {self._answer.extent} came")
         else:
             self.fail("timeout", f"no answer within {within}")
+
+
+def _how_lost(error: Exception | None) -> str:
+    if error is None:
+        return "closed"
+    return "was reset" if isinstance(error, ConnectionError) else f"broke ({error})"

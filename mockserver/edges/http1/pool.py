@@ -26,7 +26,7 @@ class Pool:
         self._idle: dict[Key, list[Connection]] = {}
         self._live: set[Connection] = set()
         self._sweep_timer: asyncio.TimerHandle | None = None
-        self._emptied: asyncio.Future[None] | None = None
+        self._emptied: asyncio.Event | None = None
 
     def take(self, key: Key) -> Connection | None:
         """Return an idle connection, which is then in use, or None."""
@@ -52,8 +52,9 @@ class Pool:
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
         self._live.discard(connection)
-        if not self._live and self._emptied is not None and not self._emptied.done():
-            self._emptied.set_result(None)
+        if not self._live and self._emptied is not None:
+            self._emptied.set()
+            self._emptied = None
 
     async def close(self) -> None:
         """Close every connection and return when the last is gone."""
@@ -63,10 +64,10 @@ class Pool:
         self._idle.clear()
         if not self._live:
             return
-        self._emptied = asyncio.get_running_loop().create_future()
+        emptied = self._emptied = self._emptied or asyncio.Event()
         for connection in tuple(self._live):
             connection.fail("stopped", "stopped before the answer was complete")
-        await self._emptied
+        await emptied.wait()
         # The loop closes a socket in the turn in which, or after which, it says that the connection is lost.
         await asyncio.sleep(0)
 
