@@ -10,17 +10,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mockserver.core.records import Delivery
+from mockserver.core.records import Delivery, seen
 from mockserver.core.report import Report
 from mockserver.core.script.literal import literal_step
 from mockserver.core.script.model import EventStep, Script
 from mockserver.core.script.reader import read_script
 from mockserver.core.sent import Sent
-from mockserver.core.settings import Speed, read_settings
+from mockserver.core.settings import Settings, Speed, read_settings
 from mockserver.core.targets import Route
 from mockserver.core.vendor_calls import VendorCall
 from mockserver.core.webhooks import Webhook
 from mockserver.edges.package_files import find_script, read_script_file
+from mockserver.entrances.assertions import assert_delivered, describe
 from mockserver.entrances.loop_thread import LoopThread, refuse_running_loop
 from mockserver.entrances.service import Service
 from mockserver.entrances.waiting import wait_for_deliveries, wait_for_registration
@@ -101,9 +102,14 @@ class MockServer:
         return self._service.url
 
     @property
+    def settings(self) -> Settings:
+        """What was chosen, and the defaults of the rest."""
+        return self._service.settings
+
+    @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The deliveries so far, the oldest first."""
-        return self._running.call(self._service.records.all)
+        return seen(self._records())
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
@@ -271,7 +277,56 @@ class MockServer:
         """Do as :meth:`wait_for_registration` does, without blocking the running event loop."""
         return await self._awaited(wait_for_registration(self._service, events, timeout))
 
+    # ---------------------------------------------------------------- assertions
+
+    def assert_delivered(
+        self, event: str, times: int | None = None, where: Mapping[str, Any] | None = None
+    ) -> tuple[Delivery, ...]:
+        """Assert that the consumer accepted deliveries of an event.
+
+        Args:
+            event: The event type.
+            times: How many exactly; None for at least one.
+            where: Values that the data must have, by key or dotted path.
+
+        Returns:
+            The deliveries.
+
+        Raises:
+            DeliveryError: There are not as many; the message says what did come, and how it differs.
+        """
+        self._service.catalog.check(event, self._service.settings.extra_events)
+        return assert_delivered(self.deliveries, event, times, where)
+
+    def assert_not_delivered(self, event: str, where: Mapping[str, Any] | None = None) -> None:
+        """Assert that the consumer accepted no delivery of an event.
+
+        Raises:
+            DeliveryError: It did; the message says which.
+        """
+        self.assert_delivered(event, 0, where)
+
+    def unseen_failures(self) -> tuple[Delivery, ...]:
+        """Return the failed deliveries whose outcome nobody has looked at.
+
+        Looking at ``deliveries``, at an outcome of ``send``, at a report or an assertion counts.
+        """
+        return tuple(each for each in self._records() if each.outcome == "failed" and not each.seen)
+
+    def describe(self) -> str:
+        """Return the deliveries on record for a reader: event, target, attempts, status, time, the answer."""
+        return f"{describe(self._records())}\n{self._describe_webhooks()}"
+
     # ---------------------------------------------------------------- inside
+
+    def _records(self) -> tuple[Delivery, ...]:
+        return self._running.call(self._service.records.all)
+
+    def _describe_webhooks(self) -> str:
+        webhooks = self.webhooks
+        if not webhooks:
+            return "No webhook is registered."
+        return "Registered:" + "".join(f"\n  {webhook!r}" for webhook in webhooks)
 
     @property
     def _running(self) -> LoopThread:

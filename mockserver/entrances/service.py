@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mockserver.core.durations import format_timestamp
 from mockserver.core.events import encode_payload
+from mockserver.core.messages import Transport
 from mockserver.core.records import Event, RecordStore
 from mockserver.core.registrations import Registration, RegistrationRules
 from mockserver.core.report import Report
@@ -32,6 +33,7 @@ from mockserver.errors import UsageError
 
 if TYPE_CHECKING:
     from mockserver.edges.http_server import HttpServer
+    from mockserver.edges.vendor_api import VendorApi
 
 
 class Service:
@@ -39,12 +41,13 @@ class Service:
 
     Args:
         settings: Everything that can be chosen.
+        transport: What carries the deliveries; None is the network.
 
     Raises:
         UsageError: The CA file of the settings cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, transport: Transport | None = None) -> None:
         self.settings = settings
         self.catalog = load_catalog()
         self.webhooks = WebhookRegistry(settings.max_webhooks, settings.seed)
@@ -53,9 +56,11 @@ class Service:
         self.calls = CallLog(settings.max_requests)
         self.plan = AnswerPlan()
         self.clock = RealClock()
-        self._transport = Http1Transport(allowed_hosts=settings.allow_hosts, tls=_tls_context(settings.ca_file))
+        tls = _tls_context(settings.ca_file)
+        self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
         self._dispatcher = Dispatcher(self._transport, self.records, self.routes, settings)
         self._server: HttpServer | None = None
+        self._vendor: VendorApi | None = None
         self._sends = 0
 
     @property
@@ -88,9 +93,9 @@ class Service:
             plan=self.plan,
             now=time.time,
         )
-        server = HttpServer(vendor, ControlApi(self))
+        server = HttpServer(vendor, ControlApi(self), max_request_bytes=self.settings.max_request_bytes)
         await server.start(self.settings.host, self.settings.port)
-        self._server = server
+        self._server, self._vendor = server, vendor
 
     async def stop(self) -> None:
         """Stop serving, and close every connection. Safe to call more than once."""
@@ -166,6 +171,8 @@ class Service:
         self.plan.clear()
         self.routes.clear()
         self._sends = 0
+        if self._vendor is not None:
+            self._vendor.reset()
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:

@@ -9,10 +9,9 @@ from typing import Any
 from mockserver.core.durations import format_duration
 from mockserver.core.records import Delivery
 from mockserver.core.webhooks import Webhook
+from mockserver.entrances.assertions import describe, matching
 from mockserver.entrances.service import Service
 from mockserver.errors import WaitTimeoutError
-
-_SHOWN = 20
 
 
 async def wait_for_deliveries(
@@ -26,12 +25,13 @@ async def wait_for_deliveries(
     service.catalog.check(event, service.settings.extra_events)
 
     def arrived() -> tuple[Delivery, ...]:
-        return tuple(each for each in service.records.all() if each.delivered and matches(each, event, where))
+        return matching(service.records.all(), event, where)
 
     if not await _until(lambda: len(arrived()) >= count, service.records.subscribe, timeout):
         what = f"{count} of {event}" + (f" where {dict(where)}" if where else "")
         raise WaitTimeoutError(
-            f"waited {format_duration(timeout)} for {what}; {len(arrived())} came. {on_record(service)}"
+            f"waited {format_duration(timeout)} for {what}; {len(arrived())} came.\n"
+            + describe(service.records.all(), event, where)
         )
     return arrived()
 
@@ -54,25 +54,6 @@ async def wait_for_registration(
             f"Calls that the vendor API received:\n  {calls}"
         )
     return registered()[-1]
-
-
-def matches(delivery: Delivery, event: str, where: Mapping[str, Any] | None) -> bool:
-    """Tell whether a delivery is of an event, with these values in its data."""
-    if delivery.event.type != event:
-        return False
-    if not where:
-        return True
-    data = delivery.data
-    return all(key in data and data[key] == value for key, value in where.items())
-
-
-def on_record(service: Service) -> str:
-    """Return what was delivered so far, for a message."""
-    deliveries = service.records.all()
-    if not deliveries:
-        return "Nothing was sent."
-    lines = [f"\n  {delivery}" for delivery in deliveries[-_SHOWN:]]
-    return f"On record ({len(deliveries)}, the last {len(lines)} shown):{''.join(lines)}"
 
 
 async def _until(

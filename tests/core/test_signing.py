@@ -95,7 +95,7 @@ def test_verify_accepts_exactly_what_sign_made(body, secret, other):
     assert mockserver.verify(body, other, secret) is (other == signature)
 
 
-def test_a_secret_that_is_not_utf8_signs_with_its_own_bytes(tmp_path):
+def test_a_secret_that_is_not_utf8_signs_with_its_own_bytes():
     """A secret from the environment with undecodable bytes signs with those bytes."""
     expected = hmac.new(b"\xff\xfe", BODY, hashlib.sha256).hexdigest()
     assert mockserver.sign(BODY, "\udcff\udcfe") == f"sha256={expected}"

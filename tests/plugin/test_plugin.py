@@ -1,0 +1,332 @@
+"""The pytest plugin, as another team's test suite sees it: each test here runs a suite of its own."""
+
+import pytest
+
+CONSUMER = """
+import http.server, threading
+import mockserver as package
+import pytest
+
+SECRET = "whsec_x"
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        good = package.verify(body, self.headers["X-Playgent-Signature"], SECRET)
+        answer = b"accepted" if good else b"bad signature"
+        self.send_response(200 if good else 401)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args): pass
+
+@pytest.fixture(scope="session")
+def consumer():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hooks"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+"""
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch):
+    """A folder with a consumer, and a way to run a suite in it: in a process of its own, warnings as errors.
+
+    Of all the plugins that are installed only ours is loaded, by its entry point, and those that a test names.
+    """
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest(CONSUMER)
+
+    def run(tests: str, *args: str, ini: str = "") -> pytest.RunResult:
+        pytester.makepyfile(tests)
+        pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
+        return pytester.runpytest_subprocess("-p", "mockserver", "-p", "no:cacheprovider", *args)
+
+    return run
+
+
+THREE_LINES = """
+def test_it(mockserver, consumer):
+    mockserver.register(consumer, events=["run.failed"], secret="whsec_x")
+    assert mockserver.send("run.failed").delivered
+"""
+
+ASYNC = """
+async def test_it(mockserver, consumer):
+    mockserver.register(consumer, events=["run.failed"], secret="whsec_x")
+    assert (await mockserver.asend("run.failed")).delivered
+    assert (await mockserver.areplay("run_failed")).ok
+    assert len(await mockserver.await_for("run.failed", count=2)) == 2
+"""
+
+LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
+
+
+def test_a_test_of_three_lines(suite):
+    """Sync, with no async plugin at all."""
+    suite(THREE_LINES).assert_outcomes(passed=1)
+
+
+def test_the_plugin_is_found_without_being_named(pytester, monkeypatch):
+    """Installing the package is enough: pytest loads the plugin by its entry point."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile("def test_it(mockserver): assert mockserver.url")
+    args = [f"-pno:{name}" for name in ("schemathesis", "hypothesispytest", "randomly", "xdist", "anyio", "aiohttp")]
+    pytester.runpytest_subprocess(*args).assert_outcomes(passed=1)
+
+
+MARK = "import pytest\npytestmark = pytest.mark.{}\n"
+BACKEND = "@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "header", "ini"),
+    [
+        ("asyncio", "", LOOP_SCOPE + "asyncio_mode = auto"),
+        ("asyncio", MARK.format("asyncio"), LOOP_SCOPE + "asyncio_mode = strict"),
+        ("aiohttp", "", LOOP_SCOPE + "asyncio_mode = auto"),
+        ("anyio", MARK.format("anyio") + BACKEND, ""),
+    ],
+    ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp", "anyio"],
+)
+def test_async_tests_under_every_plugin(suite, plugin, header, ini):
+    """The same fixture serves async tests beside each async plugin."""
+    plugins = {"aiohttp": ["-p", "asyncio", "-p", "aiohttp"]}
+    suite(header + ASYNC, *plugins.get(plugin, ["-p", plugin]), ini=ini).assert_outcomes(passed=1)
+
+
+def test_each_test_has_a_clean_server_and_the_server_is_shared(suite):
+    """Nothing of one test is seen by the next, and the port stays the same."""
+    suite(
+        """
+        urls = set()
+
+        def test_one(mockserver, consumer):
+            mockserver.register(consumer, secret="whsec_x")
+            mockserver.send("run.failed")
+            mockserver.fail_next(status=500)
+            mockserver.route("https://a.example", to="http://127.0.0.1:1")
+            urls.add(mockserver.url)
+
+        def test_two(mockserver):
+            assert mockserver.webhooks == mockserver.deliveries == mockserver.requests == ()
+            urls.add(mockserver.url)
+            assert len(urls) == 1
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_a_failing_test_shows_its_deliveries(suite):
+    """The report says what was sent and what came back."""
+    result = suite(
+        """
+        def test_it(mockserver, consumer):
+            mockserver.register(consumer, secret="wrong")
+            assert mockserver.send("run.failed").delivered
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- mockserver -*",
+            "The record has 1 delivery:",
+            "*dlv_000001 run.failed to http://127.0.0.1:*/hooks: failed, 401 in * ms",
+            "*answer: bad signature",
+            "Registered:",
+        ]
+    )
+
+
+def test_assert_delivered_says_how_what_came_differs(suite):
+    """A failed assertion names the first difference of each delivery."""
+    result = suite(
+        """
+        def test_it(mockserver, consumer):
+            mockserver.register(consumer, secret="whsec_x")
+            mockserver.send("run.failed")
+            mockserver.send("run.completed")
+            mockserver.assert_delivered("run.failed", times=1)
+            mockserver.assert_delivered("run.completed", where={"summary.turns_failed": 0})
+            mockserver.assert_not_delivered("evaluation.completed")
+            mockserver.assert_delivered("run.failed", times=1, where={"run_id": "run_1"})
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*expected 1 delivery of run.failed where {'run_id': 'run_1'}, and there are 0*",
+            "*differs: run_id is 'run_def456', not 'run_1'*",
+            "*differs: the event is run.completed*",
+        ]
+    )
+
+
+SILENT_FAILURE = """
+    def test_it(mockserver, consumer):
+        mockserver.register(consumer, secret="wrong")
+        mockserver.send("run.failed")
+"""
+
+
+def test_failures_that_nobody_looked_at_pass_by_default(suite):
+    """Without the strict setting a test is its own judge."""
+    suite(SILENT_FAILURE).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("way", ["ini", "marker"])
+def test_failures_that_nobody_looked_at_fail_a_strict_test(suite, way):
+    """With the strict setting, by ini or marker, they fail the test at teardown."""
+    marker = "import pytest\npytestmark = pytest.mark.mockserver(strict_deliveries=True)\n" if way == "marker" else ""
+    result = suite(
+        marker + "def test_it(mockserver, consumer):\n    mockserver.register(consumer, secret='wrong')\n"
+        "    mockserver.send('run.failed')\n",
+        ini="mockserver_strict_deliveries = true" if way == "ini" else "",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*the test never looked at them*", "*run.failed to*failed, 401*"])
+
+
+def test_failures_that_were_looked_at_do_not_fail_a_strict_test(suite):
+    """Looking at an outcome, a report or the record is enough; a test that failed anyway is not failed twice."""
+    result = suite(
+        """
+        def test_outcome(mockserver, consumer):
+            mockserver.register(consumer, secret="wrong")
+            assert not mockserver.send("run.failed").delivered
+
+        def test_report(mockserver, consumer):
+            mockserver.register(consumer, secret="wrong")
+            assert not mockserver.replay("run_failed").ok
+
+        def test_record(mockserver, consumer):
+            mockserver.register(consumer, secret="wrong")
+            mockserver.send("run.failed")
+            assert mockserver.deliveries[0].response.status == 401
+
+        def test_failed_anyway(mockserver, consumer):
+            mockserver.register(consumer, secret="wrong")
+            mockserver.send("run.failed")
+            assert False
+        """,
+        ini="mockserver_strict_deliveries = true",
+    )
+    result.assert_outcomes(passed=3, failed=1)
+
+
+def test_the_marker_takes_the_constructors_settings(suite):
+    """A marker on a test adds to a marker on its class, and both to the settings fixture."""
+    suite(
+        """
+        import pytest, urllib.request, urllib.error
+
+        @pytest.fixture(scope="session")
+        def mockserver_settings():
+            return {"api_keys": ["key-a"], "user_agent": "from-settings"}
+
+        def status(mockserver, key):
+            headers = {"Authorization": "Bearer " + key}
+            request = urllib.request.Request(mockserver.url + "/v1/webhooks", headers=headers)
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    return answer.status
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code
+
+        @pytest.mark.mockserver(api_keys=["key-b"])
+        class TestIt:
+            def test_class(self, mockserver):
+                assert status(mockserver, "key-b") == 200
+                assert status(mockserver, "key-a") == 401
+
+            @pytest.mark.mockserver(strict=True)
+            def test_both(self, mockserver):
+                assert status(mockserver, "key-b") == 405
+                assert status(mockserver, "key-a") in (401, 405)
+
+        def test_fixture(mockserver):
+            assert status(mockserver, "key-a") == 200
+        """
+    ).assert_outcomes(passed=3)
+
+
+def test_a_wrong_setting_is_an_error_that_names_it(suite):
+    """A typing error in the marker says what was probably meant."""
+    result = suite("import pytest\n@pytest.mark.mockserver(sped=1)\ndef test_it(mockserver): pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*unknown setting 'sped'*did you mean 'speed'?*"])
+
+
+def test_speed_can_be_chosen_on_the_command_line(suite):
+    """The default is max; the option makes a script of 0.2 seconds take its time."""
+    tests = """
+        import time
+
+        def test_it(mockserver, consumer):
+            mockserver.register(consumer, secret="whsec_x")
+            report = mockserver.replay({"version": 1, "steps": [{"pause": 0.2}, {"event": "run.failed"}]})
+            assert report.ok and report.scripted_seconds >= 0.2
+            print("took", "long" if report.seconds >= 0.19 else "short")
+    """
+    suite(tests, "-rP").stdout.fnmatch_lines(["took short"])
+    suite(tests, "-rP", "--mockserver-speed=1").stdout.fnmatch_lines(["took long"])
+    result = suite(tests, "--mockserver-speed=fast")
+    result.stdout.fnmatch_lines(["*speed must be a number or max*"])
+
+
+def test_ini_settings(suite):
+    """Speed and time-out can stand in the ini file."""
+    suite(
+        "def test_it(mockserver): assert mockserver.settings.timeout == 2.5 and mockserver.settings.speed == 10\n",
+        ini="mockserver_speed = 10\nmockserver_timeout = 2.5",
+    ).assert_outcomes(passed=1)
+
+
+def test_under_xdist(suite):
+    """Two workers have servers of their own."""
+    suite(THREE_LINES + THREE_LINES.replace("test_it", "test_other"), "-p", "xdist.plugin", "-n", "2").assert_outcomes(
+        passed=2
+    )
+
+
+def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite):
+    """A suite that never uses the fixture pays for no web framework, and no thread is started."""
+    suite(
+        """
+        import sys, threading
+
+        def test_it():
+            heavy = {"aiohttp", "msgspec", "httptools", "yaml", "jinja2", "rich", "click"}
+            assert not heavy & set(sys.modules)
+            assert threading.active_count() == 1
+        """,
+    ).assert_outcomes(passed=1)
+
+
+def test_a_waiting_method_in_an_async_test_names_its_twin(suite):
+    """The sync form would deadlock an app on this loop: it raises at once."""
+    result = suite(
+        """
+        import pytest, mockserver as package
+
+        async def test_it(mockserver):
+            for method, twin in [("send", "asend"), ("replay", "areplay"), ("wait_for", "await_for")]:
+                with pytest.raises(package.LoopRunningError, match=rf"await {twin}\\("):
+                    getattr(mockserver, method)("run.failed")
+            with pytest.raises(package.LoopRunningError, match="await await_for_registration"):
+                mockserver.wait_for_registration()
+        """,
+        "-p",
+        "asyncio",
+        ini=LOOP_SCOPE + "asyncio_mode = auto",
+    )
+    result.assert_outcomes(passed=1)

@@ -1,0 +1,102 @@
+"""A consumer for tests: a real aiohttp server that keeps what it received and answers as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+import mockserver
+
+SECRET = "whsec_test_secret"
+
+Answer = Callable[["Received"], Awaitable[web.Response]]
+
+
+class Received:
+    """One request as it came."""
+
+    def __init__(self, path: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.path = path
+        self.headers = headers
+        self.body = body
+
+    @property
+    def payload(self) -> dict:
+        return json.loads(self.body)
+
+    @property
+    def event(self) -> str:
+        return self.payload["event"]
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    def is_signed_with(self, secret: str) -> bool:
+        return mockserver.verify(self.body, self.header("X-Playgent-Signature"), secret)
+
+
+class Consumer:
+    """What was received, and how to answer."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.in_flight = self.most_in_flight = 0
+        self.answer: Answer = self._ok
+        self.url = ""
+
+    async def _ok(self, _: Received) -> web.Response:
+        return web.json_response({"ok": True})
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            received = Received(request.path_qs, list(request.headers.items()), await request.read())
+            self.received.append(received)
+            return await self.answer(received)
+        finally:
+            self.in_flight -= 1
+
+    @property
+    def events(self) -> list[str]:
+        return [received.event for received in self.received]
+
+
+@asynccontextmanager
+async def consuming() -> AsyncIterator[Consumer]:
+    """Serve a consumer on a free port of 127.0.0.1."""
+    consumer = Consumer()
+    app = web.Application(client_max_size=4 * 1024 * 1024)
+    app.router.add_route("*", "/{path:.*}", consumer.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    consumer.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield consumer
+    finally:
+        await runner.cleanup()
+
+
+async def statuses(*codes: int) -> Answer:
+    """Return an answer that gives these statuses one after another, then 200."""
+    left = list(codes)
+
+    async def answer(_: Received) -> web.Response:
+        return web.Response(status=left.pop(0) if left else 200)
+
+    return answer
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Let the event loop run until a condition holds; fails after many turns instead of hanging."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("the condition never held")
