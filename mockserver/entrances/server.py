@@ -163,7 +163,8 @@ class MockServer:
         self._running.call(lambda: plan.fail_next(status=status, times=times, headers=headers, delay=delay))
 
     def reset(self) -> None:
-        """Forget webhooks, deliveries, requests, planned answers and routes."""
+        """Forget webhooks, deliveries, requests, planned answers and routes; end what is in flight."""
+        self._running.cancel_all()
         self._running.call(self._service.reset)
 
     # ---------------------------------------------------------------- events

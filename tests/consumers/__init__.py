@@ -1,0 +1,5 @@
+"""Five correct webhook consumers, one for each framework, and the harness that starts them.
+
+They are programs of their own, written as an application's author would write them from the vendor's documentation:
+none of them imports ``mockserver``. All behave the same, which ``tests/test_consumers.py`` shows.
+"""

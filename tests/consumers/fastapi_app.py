@@ -1,0 +1,89 @@
+"""The consumer in FastAPI, served by uvicorn."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+
+from tests.consumers import inbox, program
+
+
+def create_app(secret: str) -> FastAPI:
+    """The application: an object for any ASGI server, with an inbox of its own."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    box = inbox.Inbox(secret)
+
+    @app.post(inbox.WEBHOOK_PATH)
+    async def receive(request: Request) -> Response:
+        body = await _raw_body(request)
+        # A header that came twice is one value with a comma, as everywhere in HTTP: and so no signature.
+        signature = ", ".join(request.headers.getlist(inbox.SIGNATURE_HEADER))
+        return _response(box.receive(body, signature))
+
+    @app.get(inbox.EVENTS_PATH)
+    async def report() -> Response:
+        return _response(box.report())
+
+    @app.delete(inbox.EVENTS_PATH)
+    async def clear() -> Response:
+        return _response(box.clear())
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refuse(_request: Request, problem: StarletteHTTPException) -> Response:
+        return _response(inbox.error(problem.status_code))
+
+    return app
+
+
+async def _raw_body(request: Request) -> bytes:
+    body, size = bytearray(), 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= inbox.BODY_LIMIT:
+                body += chunk
+            elif size > inbox.DRAIN_LIMIT:
+                break
+    except ClientDisconnect:
+        raise HTTPException(400) from None
+    if size > inbox.BODY_LIMIT:
+        raise HTTPException(413)
+    return bytes(body)
+
+
+def _response(answer: inbox.Answer) -> Response:
+    return Response(answer.body, answer.status, media_type="application/json")
+
+
+class _AnnouncingServer(uvicorn.Server):
+    def __init__(self, settings: program.Settings) -> None:
+        self._settings = settings
+        app = create_app(settings.secret)
+        config = uvicorn.Config(
+            app,
+            host=program.HOST,
+            port=settings.port,
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        program.started(self._settings, self.servers[0].sockets[0].getsockname()[1])
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = program.read_settings()
+    program.exit_on_sigterm()  # uvicorn raises the signal again when it has shut down
+    _AnnouncingServer(settings).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Fixtures for tests against every consumer: a test module asks for them with ``pytest_plugins``.
+
+Nothing else may be imported from here: pytest wants to be the first to import a plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.consumers.launch import NAMES, SECRET, Consumer, launch
+
+
+@pytest.fixture(scope="session")
+def launched() -> Iterator[Callable[[str], Consumer]]:
+    """Give the consumer of a name, started when first asked for, with one process for the whole session."""
+    running: dict[str, Consumer] = {}
+    with ExitStack() as stack:
+
+        def get(name: str) -> Consumer:
+            if name not in running:
+                running[name] = stack.enter_context(launch(name, secret=SECRET))
+            return running[name]
+
+        yield get
+
+
+@pytest.fixture(params=NAMES)
+def consumer(request: pytest.FixtureRequest, launched: Callable[[str], Consumer]) -> Consumer:
+    """Run the test once for each consumer, which has forgotten what earlier tests sent; its secret is ``SECRET``."""
+    running = launched(request.param)
+    running.clear()
+    return running
