@@ -14,7 +14,6 @@ from mockserver import sign
 from tests.consumers.launch import SECRET, Consumer
 from tests.consumers.post import Answer, connect, exchange_raw, post, read_answer
 
-
 BODY_LIMIT = 2 * 1024 * 1024
 TIMESTAMP = "2024-12-16T10:00:00Z"
 
