@@ -1,0 +1,66 @@
+"""The README: its commands do what it shows, and its examples run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mockserver.core.script.reader import read_script
+from mockserver.edges.package_files import load_catalog
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def shape(text):
+    """What must be the same: the numbers of a run are its own."""
+    return re.sub(r"\d+\.\d ms|127\.0\.0\.1:\d+", "#", text)
+
+
+def run(folder, *args):
+    environment = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    command = [sys.executable, "-m", "mockserver", *args]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+def test_the_first_command_prints_what_the_readme_shows(tmp_path):
+    """In an empty folder, to the letter but for ports and times."""
+    shown = blocks("console")[0].split("\n", 1)[1]
+    done = run(tmp_path, "replay", "refund_flow")
+    assert done.returncode == 0
+    assert shape(done.stdout) == shape(shown)
+
+
+def test_the_readmes_script_is_valid():
+    """What it shows can be copied."""
+    (script,) = [block for block in blocks("yaml") if block.startswith("version:")]
+    assert read_script(script, load_catalog()).planned == 6
+
+
+def test_a_broken_script_is_told_as_the_readme_shows(tmp_path):
+    """The messages are those of the program."""
+    (shown,) = [block for block in blocks("console") if "broken.yaml" in block]
+    (tmp_path / "broken.yaml").write_text(
+        "version: 1\nsteps:\n  - event: run.failed\n  - event: run.faild\n    afer: 2s\n"
+    )
+    done = run(tmp_path, "validate", "broken.yaml")
+    assert done.returncode == 2
+    assert done.stderr == shown.split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_links_lead_somewhere(path):
+    """Every file and folder that is named is there."""
+    assert (ROOT / path).exists()
+
+
+def test_it_stays_short():
+    """It shows things working; the rest has its own pages."""
+    assert len(README.splitlines()) < 190
