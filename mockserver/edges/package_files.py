@@ -1,13 +1,16 @@
-"""The files that come with the package: event samples and bundled scripts."""
+"""The files that come with the package: event samples, retry policies and bundled scripts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
 from mockserver.core.events import Catalog, EventType
+from mockserver.core.retry_policies import RetryPolicy
 from mockserver.core.suggestions import did_you_mean
 from mockserver.errors import UsageError
 
@@ -19,6 +22,14 @@ def load_catalog() -> Catalog:
     """Read the event types from the package's data files."""
     files = sorted((_PACKAGE / "data" / "events").glob("*.json"))
     return Catalog(msgspec.json.decode(file.read_bytes(), type=EventType) for file in files)
+
+
+@cache
+def load_retry_policies() -> Mapping[str, RetryPolicy]:
+    """Read the named retry policies from the package's data file, by name, in its order."""
+    content = (_PACKAGE / "data" / "retry_policies.json").read_bytes()
+    policies = msgspec.json.decode(content, type=tuple[RetryPolicy, ...])
+    return MappingProxyType({policy.name: policy for policy in policies})
 
 
 def bundled_scripts() -> dict[str, Path]:
