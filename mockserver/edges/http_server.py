@@ -12,10 +12,10 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 
 from mockserver.errors import StartError
 
@@ -24,7 +24,7 @@ _logger = logging.getLogger("mockserver.http_server")
 #: Seconds that requests in progress get to finish when the server stops. Not 0, which aiohttp reads as "no limit".
 _GRACE = 0.05
 #: Seconds to read on after an early answer such as 413, so that a client that is still sending can read it.
-_LINGER = 2.0
+_LINGER = 1.0
 _BACKLOG = 1024
 _LAST_TURNS = 20
 _ANOTHER = "choose another with --port (0 picks a free one)"
@@ -92,15 +92,16 @@ class HttpServer:
         Raises:
             StartError: It cannot listen there; the message says what to do.
         """
-        loop = asyncio.get_running_loop()
         await self._runner.setup()
         try:
-            address = await _resolve(host, port)
-            self._server = await loop.create_server(self._connect, address, port, ssl=ssl_context, backlog=_BACKLOG)
-        except (OSError, OverflowError, UnicodeError) as error:
+            listening = await _listen(host, port)
+        except (OSError, UnicodeError) as error:
             await self._runner.cleanup()
             raise StartError(_why_not(error, host, port)) from None
-        bound = self._server.sockets[0].getsockname()
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connect, sock=listening, ssl=ssl_context, backlog=_BACKLOG
+        )
+        bound = listening.getsockname()
         self._address = (_reachable(bound[0]), bound[1])
         self._scheme = "https" if ssl_context else "http"
 
@@ -113,10 +114,10 @@ class HttpServer:
         await self._runner.cleanup()
         for connection in tuple(self._connections):
             connection.abort()
-        for _ in range(_LAST_TURNS):  # an aborted connection is gone in the next turn; one over TLS needs more
-            if not self._connections:
-                break
+        turns = 0
+        while self._connections and turns < _LAST_TURNS:  # gone in the next turn of the loop; TLS needs a few more
             await asyncio.sleep(0)
+            turns += 1
 
     def _connect(self) -> _Connection:
         manager = self._runner.server
@@ -135,10 +136,9 @@ class _Connection(web.RequestHandler):
         super().__init__(manager, loop=asyncio.get_running_loop(), **chosen)
         self._open = connections
         self._fallback = fallback
-        self._wire: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._wire = transport
+        self._wire = cast("asyncio.Transport", transport)  # uvloop's are no subclass, but have its methods
         self._open.add(self)
         super().connection_made(transport)
 
@@ -148,8 +148,7 @@ class _Connection(web.RequestHandler):
 
     def abort(self) -> None:
         """Cut the connection off, with what is still to be sent to a client that does not read."""
-        if isinstance(self._wire, asyncio.Transport):
-            self._wire.abort()
+        self._wire.abort()
 
     def handle_error(
         self,
@@ -159,6 +158,8 @@ class _Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - aiohttp's wording quotes the request, secrets and all
     ) -> web.StreamResponse:
         """Answer what no route answered, then close the connection."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client has gone: aiohttp closes the connection, and there is nobody to answer
         if status >= 500:
             _logger.error("unexpected error while answering %s", request.path, exc_info=exc)
         if request.writer.output_size > 0:
@@ -186,18 +187,20 @@ def _routeless_to(fallback: Fallback) -> Any:
 def _why_not_http(error: BaseException | None) -> str:
     if isinstance(error, LineTooLong):
         return "The request line or a header is longer than the 8190 bytes that are allowed"
-    if isinstance(error, BadHttpMethod):
-        return "The request does not begin with an HTTP method; is this https spoken to an http port?"
+    if isinstance(error, BadStatusLine):
+        return "The request line is not that of HTTP/1.1; is this https spoken to an http port?"
     return "The request is not valid HTTP/1.1"
 
 
-async def _resolve(host: str, port: int) -> str:
-    """The address to listen on. One only: port 0 would give each address another port."""
+async def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. On one address only: port 0 would give each address another port."""
+    if not 0 <= port <= 65535:
+        raise OSError("a port is a number from 0 to 65535")
     found = await asyncio.get_running_loop().getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    found.sort(key=lambda info: info[0] != socket.AF_INET)
-    return str(found[0][4][0])
+    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return socket.create_server(address, family=family, backlog=_BACKLOG)
 
 
 def _reachable(address: str) -> str:

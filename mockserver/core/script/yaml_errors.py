@@ -100,8 +100,10 @@ def _bad_flow(opening: str, closing: str, what: str) -> Wording:
         if found.problem_index >= len(source.text):
             return found.start_index, f"this {opening} is never closed: a {closing} is missing"
         line, column = source.place(found.start_index)
-        opened = f"the {what} that {opening} opened at line {line}, column {column}"
-        return found.problem_index, f"expected , or {closing} here, in {opened}"
+        message = f"expected , or {closing} here, in the {what} that {opening} opened at line {line}, column {column}"
+        if source.text[found.problem_index] == ":":
+            message += "; a key stands in one line with its colon, and is at most 1024 characters long"
+        return found.problem_index, message
 
     return wording
 
@@ -135,7 +137,7 @@ _WORDINGS: tuple[tuple[str, Wording], ...] = (
     ("unexpected end of stream", _unclosed_quote),
     ("document (?:indicator|separator)", _at_problem("a quoted text cannot hold a line with --- or ...: indent it")),
     (
-        "directive|incompatible",
+        "directive|incompatible|duplicate",
         _at_start("a line that starts with % is a directive, and the only useful one is '%YAML 1.2'"),
     ),
     ("undefined tag handle", _at_problem(TAGS)),

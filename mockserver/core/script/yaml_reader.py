@@ -93,6 +93,7 @@ class _Frame(msgspec.Struct):
         text_before: How many characters aliases had added before it.
         anchored: What its anchor names, if it has one.
         deepest: The depth of the deepest list or object in it.
+        in_key: Whether it is a key or part of one, which is a problem by now.
         key: The key of the next value; None if that value is left out.
         key_line: Where that key is.
         key_column: Where that key is.
@@ -108,6 +109,7 @@ class _Frame(msgspec.Struct):
     text_before: int = 0
     anchored: _Anchored | None = None
     deepest: int = 0
+    in_key: bool = False
     key: str | None = None
     key_line: int = 0
     key_column: int = 0
@@ -242,17 +244,23 @@ class _Builder:
         depth = outer.depth + 1
         if depth > MAX_DEPTH:
             self._stop(mark, f"lists and objects are nested deeper than {MAX_DEPTH} levels here: {_FLATTER}")
-        if outer.wants_key:
-            self._problem(mark, "a key must be text, not a list or an object: put quotes around text with brackets")
+        if outer.wants_key and not outer.in_key:
+            self._problem(mark, self._bad_key(mark.index))
         if event.tag is not None:
             self._problem(mark, TAGS)
         frame = _Frame(
             node, items, members, members is not None, depth, mark.index, self._nodes, self._text, None, depth
         )
+        frame.in_key = outer.in_key or outer.wants_key
         if event.anchor:
             frame.anchored = self._anchors[event.anchor] = _Anchored()
         self._stack.append(frame)
         self._count(mark, 1)
+
+    def _bad_key(self, index: int) -> str:
+        if self._source.text[index - 1 : index + 1] == "{{":
+            return 'put quotes around a template: "{{ name }}"; without them, it is YAML for an object in an object'
+        return "a key must be text, not a list or an object: put quotes around text with brackets"
 
     def _end(self, event: Any) -> None:
         frame = self._stack.pop()

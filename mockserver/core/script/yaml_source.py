@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
 
 from mockserver.errors import Problem
 
@@ -33,6 +32,7 @@ _LINE_BREAK = re.compile("\r\n|[\r\n]")
 _SURROGATE = re.compile(rb"\\(?:u|U0000)[dD][89a-fA-F]")
 # An escape that stands for a surrogate or for U+FFFF; the group before it holds any escaped backslashes.
 _ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*\\(?:u|U0000))([dD][89a-fA-F][0-9a-fA-F]{2}|[fF]{4})")
+_LONE_SURROGATE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 
 
 class UnreadableError(Exception):
@@ -108,18 +108,10 @@ class Source:
 
 
 def _joined(value: str) -> str:
-    try:
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-    except UnicodeDecodeError:
-        lone = next(code for code in _lone_surrogates(value))
-        raise ValueError(
-            f"\\u{lone:04x} is half of a character: such an escape is only allowed as the first or second of a pair"
-        ) from None
-
-
-def _lone_surrogates(value: str) -> Iterator[int]:
-    for lone in re.finditer("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]", value):
-        yield ord(lone[0])
+    lone = _LONE_SURROGATE.search(value)
+    if lone is not None:
+        raise ValueError(f"\\u{ord(lone[0]):04x} is half of a character: such escapes are only allowed in pairs")
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 def _checked(given: bytes | str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Iterable
@@ -13,6 +14,9 @@ from aiohttp import StreamReader, web
 from mockserver.edges.vendor_api.envelope import ApiError
 
 _JSON = "application/json"
+#: Seconds without a byte after which a body is given up.
+BODY_PATIENCE = 10.0
+
 _CHALLENGE = (("WWW-Authenticate", "Bearer"),)
 
 _decode = msgspec.json.Decoder().decode
@@ -48,14 +52,17 @@ async def read_body(request: web.Request, limit: int) -> tuple[bytes, ApiError |
         # A small body has come with the header, and needs no waiting.
         body = content.read_nowait() if content.is_eof() else await _read_on(content, limit)
     except web.RequestPayloadError:
-        return b"", ApiError(400, "The request body is not framed as HTTP/1.1 says: its chunks are malformed")
+        return b"", ApiError(400, "The request body is not framed as HTTP/1.1 says")
+    except asyncio.TimeoutError:
+        return b"", ApiError(400, f"The request body did not come to its end: nothing for {BODY_PATIENCE:g} s")
     return (body, None) if len(body) <= limit else (body[:limit], _too_large(limit))
 
 
 async def _read_on(content: StreamReader, limit: int) -> bytes:
     """Read until the end, or until one piece over the limit."""
     body = bytearray()
-    while len(body) <= limit and (chunk := await content.readany()):
+    # aiohttp leaves a reader waiting for ever when chunks turn out to be malformed; hence the time-out.
+    while len(body) <= limit and (chunk := await asyncio.wait_for(content.readany(), BODY_PATIENCE)):
         body += chunk
     return bytes(body)
 

@@ -13,7 +13,6 @@ from functools import cached_property
 
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDict
 
 from mockserver.core.rate_limit import Allowance, RateLimit
 from mockserver.core.registrations import RegistrationError, RegistrationRules, read_changes, read_registration
@@ -255,15 +254,14 @@ def _as_answer(planned: PlannedAnswer, allowance: Allowance) -> Answer:
 
 
 def _respond(answer: Answer, allowance: Allowance) -> web.Response:
-    headers = CIMultiDict(
-        {
-            "X-RateLimit-Limit": str(allowance.limit),
-            "X-RateLimit-Remaining": str(allowance.remaining),
-            "X-RateLimit-Reset": str(allowance.reset),
-        }
-    )
+    headers = {
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(allowance.remaining),
+        "X-RateLimit-Reset": str(allowance.reset),
+    }
     if answer.body:
         headers["Content-Type"] = "application/json"
-    for name, value in answer.headers:
-        headers[name] = value
-    return web.Response(status=answer.status, body=answer.body, headers=headers)
+    response = web.Response(status=answer.status, body=answer.body, headers=headers)
+    for name, value in answer.headers:  # each replaces a standing one, whatever its case
+        response.headers[name] = value
+    return response

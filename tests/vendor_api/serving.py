@@ -1,0 +1,124 @@
+"""A vendor API on a real port, for tests: on the test's own loop, or on one in a thread."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from mockserver.core.registrations import RegistrationRules
+from mockserver.core.settings import Settings, read_settings
+from mockserver.core.vendor_calls import AnswerPlan, CallLog
+from mockserver.core.webhooks import Webhook, WebhookRegistry
+from mockserver.edges.http_server import HttpServer, Part
+from mockserver.edges.vendor_api import VendorApi
+
+EVENTS = ("run.completed", "run.failed", "evaluation.completed", "optimization.completed")
+REGISTRATION = {"url": "https://your-app.com/webhooks/playgent", "events": ["run.failed"], "secret": "whsec_private"}
+AUTH = {"Authorization": "Bearer pk_live_private"}
+NOW = 1_702_728_000.25
+
+
+@dataclass
+class Mock:
+    """A vendor API and everything around it."""
+
+    settings: Settings
+    registry: WebhookRegistry
+    calls: CallLog
+    plan: AnswerPlan
+    time: float = NOW
+    url: str = ""
+    port: int = 0
+    on_registered: Callable[[Webhook], None] | None = None
+    parts: tuple[Part, ...] = ()
+    session: Any = None
+    api: Any = None
+    server: Any = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, **settings: Any) -> "Mock":
+        chosen = read_settings(**settings)
+        return cls(chosen, WebhookRegistry(chosen.max_webhooks), CallLog(chosen.max_requests), AnswerPlan())
+
+    async def start(self) -> None:
+        self.api = VendorApi(
+            registry=self.registry,
+            rules=RegistrationRules((*EVENTS, *self.settings.extra_events), self.settings.strict),
+            settings=self.settings,
+            calls=self.calls,
+            plan=self.plan,
+            now=lambda: self.time,
+            on_registered=self.on_registered,
+        )
+        self.server = HttpServer(self.api, *self.parts)
+        await self.server.start("127.0.0.1", 0)
+        self.url, self.port = self.server.url, self.server.port
+
+    async def call(self, method: str, path: str, **options: Any) -> "Answered":
+        """Make a request with the test's API key, and read the answer."""
+        options["headers"] = {**AUTH, **options.get("headers", {})}
+        async with self.session.request(method, self.url + path, **options) as response:
+            body = await response.read()
+            return Answered(response.status, response.headers, body)
+
+
+@dataclass
+class Answered:
+    """An answer that was read."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return aiohttp.typedefs.DEFAULT_JSON_DECODER(self.body.decode())
+
+    @property
+    def error(self) -> tuple[int, str, str]:
+        """Status, code and message; fails if it is not exactly the documented envelope."""
+        envelope = self.json
+        assert list(envelope) == ["error"]
+        assert list(envelope["error"]) == ["code", "message"]
+        return self.status, envelope["error"]["code"], envelope["error"]["message"]
+
+
+@asynccontextmanager
+async def serve(mock: Mock) -> AsyncIterator[Mock]:
+    """Serve on the running loop."""
+    await mock.start()
+    async with aiohttp.ClientSession() as session:
+        mock.session = session
+        yield mock
+    await mock.server.stop()
+
+
+@contextmanager
+def serve_in_thread(mock: Mock) -> Iterator[Mock]:
+    """Serve on a loop in a thread, for tests that block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(mock.start(), loop).result(10)
+        yield mock
+        asyncio.run_coroutine_threadsafe(mock.server.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    """Send bytes, and read until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer

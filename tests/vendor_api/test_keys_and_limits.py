@@ -1,0 +1,128 @@
+"""API keys, and the rate limit."""
+
+import asyncio
+
+import pytest
+
+from mockserver.core.rate_limit import Allowance, RateLimit
+from tests.vendor_api.serving import NOW, REGISTRATION, exchange
+
+
+@pytest.mark.parametrize("value", ["Bearer x", "bearer x", "BEARER  x ", "Bearer pk_live_é", "Bearer a b"])
+async def test_any_token_will_do_unless_keys_are_configured(mock, value):
+    """The look of a key is not documented, so any that is not empty is accepted."""
+    assert (await mock.call("GET", "/v1/webhooks", headers={"Authorization": value})).status == 200
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic eDp5", "x", "Bearerx y"])
+async def test_without_a_token_there_is_no_access(mock, value):
+    """401 names the scheme, and says how to send a key."""
+    answer = await mock.call("POST", "/v1/webhooks", json=REGISTRATION, headers={"Authorization": value})
+    status, code, text = answer.error
+    assert (status, code) == (401, "unauthorized")
+    assert "Authorization: Bearer <api key>" in text
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert len(mock.registry) == 0
+
+
+@pytest.mark.parametrize(
+    ("token", "status"), [("one", 200), ("zwei-ü", 200), ("three", 401), ("on", 401), ("ONE", 401), ("é" * 50, 401)]
+)
+async def test_configured_keys_are_the_only_ones(start, token, status):
+    """Each of the keys is accepted, whatever its characters, and nothing else; an error never shows the token."""
+    mock = await start(api_keys=["one", "zwei-ü"])
+    answer = await mock.call("GET", "/v1/webhooks", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status == status
+    if status == 401:
+        assert answer.error[1] == "unauthorized"
+        assert token not in answer.error[2].split()
+
+
+def test_a_token_that_is_no_text_is_refused(threaded):
+    """Bytes outside UTF-8 are just another token, and never a failure."""
+    request = b"GET /v1/webhooks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n"
+    assert exchange(threaded.port, request).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_token_that_is_no_text_is_not_a_configured_key(start):
+    """The comparison works on bytes, so hostile ones cannot break it."""
+    mock = await start(api_keys=["one"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
+    writer.write(b"GET /v1/webhooks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_every_answer_tells_the_rate_limit(mock):
+    """The three documented headers count down on success and on every kind of error."""
+    calls = [
+        ("POST", "/v1/webhooks", {"json": REGISTRATION}),
+        ("GET", "/nowhere", {}),
+        ("PUT", "/v1/webhooks", {}),
+        ("POST", "/v1/webhooks", {"data": b"{"}),
+        ("OPTIONS", "/v1/webhooks", {}),
+        ("GET", "/openapi.json", {}),
+        ("DELETE", "/v1/webhooks/none", {}),
+    ]
+    for used, (method, path, options) in enumerate(calls, start=1):
+        headers = (await mock.call(method, path, **options)).headers
+        assert headers["X-RateLimit-Limit"] == "100"
+        assert headers["X-RateLimit-Remaining"] == str(100 - used)
+        assert headers["X-RateLimit-Reset"] == "1702728061"
+
+
+async def test_the_limit_is_only_told_unless_it_is_enforced(start):
+    """Beyond the limit nothing is left, but requests are served."""
+    mock = await start(rate_limit=1)
+    answers = [await mock.call("GET", "/v1/webhooks") for _ in range(3)]
+    assert [(item.status, item.headers["X-RateLimit-Remaining"]) for item in answers] == [(200, "0")] * 3
+
+
+async def test_an_enforced_limit_refuses_until_the_next_minute(start):
+    """429 says when to try again; another key is not affected, and a minute later all is well."""
+    mock = await start(rate_limit=2, enforce_rate_limit=True)
+    assert [(await mock.call("GET", "/v1/webhooks")).status for _ in range(2)] == [200, 200]
+    mock.time = NOW + 10
+    answer = await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
+    assert answer.error == (429, "rate_limited", "More than 2 requests in a minute; try again in 50 s")
+    assert answer.headers["Retry-After"] == "50"
+    assert len(mock.registry) == 0
+    assert (await mock.call("GET", "/v1/webhooks", headers={"Authorization": "Bearer other"})).status == 200
+    mock.time = NOW + 60
+    assert (await mock.call("GET", "/v1/webhooks")).status == 200
+
+
+async def test_a_reset_begins_the_counts_again(mock):
+    """After a reset the whole limit is there."""
+    await mock.call("GET", "/v1/webhooks")
+    mock.api.reset()
+    assert (await mock.call("GET", "/v1/webhooks")).headers["X-RateLimit-Remaining"] == "99"
+
+
+def test_a_window_lasts_a_minute_from_the_first_request():
+    """Counting goes down to nothing, stays there, and starts again after sixty seconds."""
+    limit = RateLimit(2)
+    assert limit.count("k", 10.5) == Allowance(2, 1, 71, allowed=True, wait=60)
+    assert limit.count("k", 11.0) == Allowance(2, 0, 71, allowed=True, wait=60)
+    assert limit.count("k", 70.4) == Allowance(2, 0, 71, allowed=False, wait=1)
+    assert limit.count("k", 70.5) == Allowance(2, 1, 131, allowed=True, wait=60)
+
+
+def test_a_clock_set_back_begins_a_new_window():
+    """A clock that jumps cannot lock a key out."""
+    limit = RateLimit(1)
+    limit.count("k", 1_000_000.0)
+    assert limit.count("k", 0.0).allowed
+
+
+def test_many_keys_take_bounded_memory():
+    """The oldest key is forgotten for one more than is remembered; the others keep their counts."""
+    limit = RateLimit(1, max_keys=3)
+    for key in ("a", "b", "c", "d"):
+        limit.count(key, 0.0)
+    assert len(limit) == 3
+    assert not limit.count("d", 1.0).allowed
+    assert limit.count("a", 1.0).allowed
+    limit.clear()
+    assert len(limit) == 0

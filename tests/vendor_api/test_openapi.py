@@ -1,0 +1,69 @@
+"""The OpenAPI document."""
+
+import re
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from mockserver.core.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH
+from tests.vendor_api.serving import EVENTS
+
+
+async def document(mock):
+    """The document as it is served, without an API key."""
+    answer = await mock.call("GET", "/openapi.json", headers={"Authorization": ""})
+    assert answer.status == 200
+    return answer.json
+
+
+@pytest.mark.parametrize("chosen", [{}, {"strict": True}, {"api_keys": ["k"], "extra_events": ["run.started"]}])
+async def test_the_document_is_valid(start, chosen):
+    """A validator of another project accepts it, whatever the settings."""
+    OpenAPIV31SpecValidator(await document(await start(**chosen))).validate()
+
+
+async def test_each_operation_says_whether_it_is_documented(mock):
+    """Only the registration is the vendor's."""
+    described = await document(mock)
+    marks = {item["operationId"]: item["x-documented"] for path in described["paths"].values()
+             for method, item in path.items() if method != "parameters"}  # fmt: skip
+    assert marks == {
+        "createWebhook": True,
+        "listWebhooks": False,
+        "getWebhook": False,
+        "updateWebhook": False,
+        "deleteWebhook": False,
+        "getOpenApi": False,
+    }
+
+
+async def test_strict_mode_describes_only_what_it_offers(start):
+    """Routes of ours are not in the document of a strict server."""
+    described = await document(await start(strict=True))
+    assert list(described["paths"]) == ["/v1/webhooks", "/openapi.json"]
+    assert "get" not in described["paths"]["/v1/webhooks"]
+    assert "Changes" not in described["components"]["schemas"]
+
+
+async def test_the_document_follows_the_settings(start):
+    """The status of a registration, the events and the form of a url are those of the server."""
+    described = await document(await start(created_status=200, extra_events=["run.started"], strict=True))
+    assert "200" in described["paths"]["/v1/webhooks"]["post"]["responses"]
+    fields = described["components"]["schemas"]["Registration"]["properties"]
+    assert fields["events"]["items"]["enum"] == [*EVENTS, "run.started"]
+    assert (fields["url"]["maxLength"], fields["secret"]["maxLength"]) == (URL_MAX_LENGTH, SECRET_MAX_LENGTH)
+    assert re.search(fields["url"]["pattern"], "https://a.b")
+    assert not re.search(fields["url"]["pattern"], "http://localhost")
+
+
+async def test_every_answer_is_described_with_the_rate_limit_headers(mock):
+    """The documented headers stand at each answer of each operation."""
+    described = await document(mock)
+    shared = described["components"]["responses"]
+    for path in described["paths"].values():
+        for method, operation in path.items():
+            if method == "parameters":
+                continue
+            for response in operation["responses"].values():
+                resolved = shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+                assert {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} <= set(resolved["headers"])

@@ -1,0 +1,142 @@
+"""List, read, change and delete: ours, and gone in strict mode."""
+
+import pytest
+from yarl import URL
+
+from tests.vendor_api.serving import AUTH, REGISTRATION
+
+
+@pytest.fixture
+async def webhook(mock):
+    """A registered webhook, as the API shows it."""
+    return (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).json
+
+
+async def test_webhooks_are_listed_in_order_of_registration(mock):
+    """The list is an object with one key, and its items look like the answer of the registration."""
+    assert (await mock.call("GET", "/v1/webhooks")).json == {"webhooks": []}
+    shown = [(await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).json for _ in range(3)]
+    assert (await mock.call("GET", "/v1/webhooks")).json == {"webhooks": shown}
+
+
+async def test_a_webhook_can_be_read(mock, webhook):
+    """Reading gives what registering gave, and never the secret."""
+    answer = await mock.call("GET", f"/v1/webhooks/{webhook['webhook_id']}")
+    assert (answer.status, answer.json) == (200, webhook)
+
+
+async def test_an_id_may_come_percent_encoded(mock, webhook):
+    """Clients that encode more than they must find the webhook all the same."""
+    path = f"/v1/webhooks/{webhook['webhook_id'].replace('_', '%5F')}"
+    async with mock.session.get(URL(mock.url + path, encoded=True), headers=AUTH) as response:
+        assert response.status == 200
+    assert mock.calls.calls[-1].path == path
+
+
+@pytest.mark.parametrize(
+    "changes", [{"active": False}, {"url": "https://b.c/d"}, {"events": ["run.completed"]}, {"secret": "new"}, {}]
+)
+async def test_fields_of_a_webhook_can_be_changed(mock, webhook, changes):
+    """What is given is changed, the rest stays, and the answer shows it."""
+    before = mock.registry.all()[0]
+    answer = await mock.call("PATCH", f"/v1/webhooks/{webhook['webhook_id']}", json=changes)
+    shown = {name: value for name, value in changes.items() if name != "secret"}
+    assert (answer.status, answer.json) == (200, {**webhook, **shown})
+    assert mock.registry.all()[0].secret == changes.get("secret", before.secret)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"active": "no"}, "active must be true or false, not 'no'"),
+        ({"aktive": True}, "Unknown field: aktive; allowed are url, events, secret or active; did you mean 'active'?"),
+        ({"webhook_id": "wh_abc123"}, "Unknown field: webhook_id"),
+        ({"x" * 10_000: 1}, "Unknown field: xxx"),
+        ({"url": "ftp://a"}, "url must be an absolute https:// URL"),
+        ([], "The request body must be a JSON object, not an array"),
+    ],
+)
+async def test_a_change_that_is_not_allowed_changes_nothing(mock, webhook, changes, message):
+    """The error names the field, and the webhook is as it was."""
+    status, code, text = (await mock.call("PATCH", f"/v1/webhooks/{webhook['webhook_id']}", json=changes)).error
+    assert (status, code) == (400, "invalid_request")
+    assert message in text
+    assert len(text) < 500
+    assert (await mock.call("GET", f"/v1/webhooks/{webhook['webhook_id']}")).json == webhook
+
+
+async def test_a_deleted_webhook_is_gone(mock, webhook):
+    """Deleting answers 204 without a body; afterwards the id is unknown to every operation."""
+    path = f"/v1/webhooks/{webhook['webhook_id']}"
+    gone = await mock.call("DELETE", path)
+    assert (gone.status, gone.body) == (204, b"")
+    assert "Content-Type" not in gone.headers
+    for method, body in (("GET", None), ("DELETE", None), ("PATCH", {"active": True})):
+        assert (await mock.call(method, path, json=body)).error[:2] == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/webhooks", 405),
+        ("HEAD", "/v1/webhooks", 405),
+        ("GET", "/v1/webhooks/{id}", 404),
+        ("PATCH", "/v1/webhooks/{id}", 404),
+        ("DELETE", "/v1/webhooks/{id}", 404),
+        ("OPTIONS", "/v1/webhooks/{id}", 404),
+    ],
+)
+async def test_strict_mode_knows_only_what_is_documented(start, method, path, status):
+    """Routes of ours answer as unknown ones do, even for a webhook that exists."""
+    mock = await start(strict=True)
+    webhook = (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).json
+    assert (await mock.call(method, path.format(id=webhook["webhook_id"]))).status == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/foo", "/v1", "/v1/foo", "/v1/webhooks/", "/v1/webhooks/a/b", "/v2/webhooks", "/V1/webhooks"]
+)
+async def test_an_unknown_path_is_not_found(mock, path):
+    """The envelope names the path and those that there are."""
+    status, code, text = (await mock.call("GET", path)).error
+    assert (status, code) == (404, "not_found")
+    assert f"No such path: {path}; there is /v1/webhooks" in text
+
+
+async def test_a_nearly_right_path_is_suggested(mock):
+    """A typing error in the path is pointed out."""
+    assert "did you mean '/v1/webhooks'?" in (await mock.call("POST", "/v1/webhook", json={})).error[2]
+
+
+@pytest.mark.parametrize(
+    ("strict", "method", "path", "allow"),
+    [
+        (False, "PUT", "/v1/webhooks", "GET, HEAD, OPTIONS, POST"),
+        (False, "POST", "/v1/webhooks/wh_abc123", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        (True, "GET", "/v1/webhooks", "OPTIONS, POST"),
+        (False, "POST", "/openapi.json", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_a_wrong_method_tells_the_right_ones(start, strict, method, path, allow):
+    """405 carries Allow and says the same in words; OPTIONS gives the same list, without a key."""
+    mock = await start(strict=strict)
+    answer = await mock.call(method, path)
+    assert answer.error == (405, "method_not_allowed", f"{method} is not allowed here; allowed are {allow}")
+    assert answer.headers["Allow"] == allow
+    options = await mock.call("OPTIONS", path, headers={"Authorization": ""})
+    assert (options.status, options.headers["Allow"], options.body) == (204, allow, b"")
+
+
+async def test_head_answers_as_get_without_the_body(mock, webhook):
+    """Status and headers are those of GET."""
+    for path in ("/v1/webhooks", f"/v1/webhooks/{webhook['webhook_id']}", "/nowhere"):
+        head, get = await mock.call("HEAD", path), await mock.call("GET", path)
+        assert head.body == b""
+        assert (head.status, head.headers["Content-Length"]) == (get.status, get.headers["Content-Length"])
+
+
+async def test_a_query_is_ignored(mock):
+    """Undocumented parameters do no harm."""
+    async with mock.session.get(f"{mock.url}/v1/webhooks?limit=1&x=%FF", headers=AUTH) as response:
+        assert response.status == 200
+    assert mock.calls.calls[-1].query == "limit=1&x=%FF"

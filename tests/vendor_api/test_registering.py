@@ -1,0 +1,150 @@
+"""``POST /v1/webhooks``: what the vendor documents, and what is refused."""
+
+import io
+import json
+
+import pytest
+
+from mockserver.core.registrations import Registration
+from tests.vendor_api.serving import EVENTS, REGISTRATION, Mock
+
+
+async def test_a_registration_is_answered_with_the_documented_fields_in_order(mock):
+    """The answer holds webhook_id, url, events and active, and nothing else."""
+    answer = await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, "events": list(reversed(EVENTS))})
+    assert answer.status == 201
+    assert list(answer.json) == ["webhook_id", "url", "events", "active"]
+    assert answer.json == {
+        "webhook_id": mock.registry.all()[0].webhook_id,
+        "url": REGISTRATION["url"],
+        "events": list(reversed(EVENTS)),
+        "active": True,
+    }
+    assert answer.headers["Content-Type"] == "application/json"
+    assert mock.registry.all()[0].secret == REGISTRATION["secret"]
+
+
+async def test_the_status_of_success_can_be_chosen(start):
+    """The vendor states no status, so the user may."""
+    mock = await start(created_status=200)
+    assert (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).status == 200
+
+
+async def test_the_same_url_twice_gives_two_webhooks(mock):
+    """Each registration is a webhook of its own."""
+    first, second = [await mock.call("POST", "/v1/webhooks", json=REGISTRATION) for _ in range(2)]
+    assert first.json["webhook_id"] != second.json["webhook_id"]
+    assert len(mock.registry) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"url": None}, "url must be a string, not null"),
+        ({"url": "http://your-app.com/hook"}, "url must be HTTPS, not 'http://your-app.com/hook'"),
+        ({"url": "https://user:pw@your-app.com"}, "without user name"),
+        ({"url": "https://a/" + "a" * 3000}, "at most 2048"),
+        ({"events": []}, "events must not be empty; supported events are run.completed, run.failed"),
+        ({"events": "run.failed"}, "events must be an array of strings, not 'run.failed'"),
+        ({"events": ["run.fialed"]}, "events[0] is 'run.fialed', which is not supported"),
+        ({"events": ["run.fialed"]}, "did you mean 'run.failed'?"),
+        ({"events": ["run.failed", 7]}, "events[1] must be a string, not a number"),
+        ({"events": ["x" * 100_000]}, "which is not supported"),
+        ({"secret": ""}, "secret must not be empty"),
+        ({"secret": 12345}, "secret must be a string, not a number"),
+        ({"secret": "s" * 1025}, "at most 1024"),
+    ],
+)
+async def test_a_refusal_names_the_field_and_what_is_allowed(mock, changed, message):
+    """A field that is not allowed is a 400 in the documented envelope, and nothing is registered."""
+    status, code, text = (await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, **changed})).error
+    assert (status, code) == (400, "invalid_request")
+    assert message in text
+    assert len(text) < 600
+    assert len(mock.registry) == 0
+
+
+@pytest.mark.parametrize("field", ["url", "events", "secret"])
+async def test_a_missing_field_has_the_documented_message(mock, field):
+    """The message is the one of the vendor's own example."""
+    given = {name: value for name, value in REGISTRATION.items() if name != field}
+    answer = await mock.call("POST", "/v1/webhooks", json=given)
+    assert answer.error == (400, "invalid_request", f"Missing required field: {field}")
+
+
+async def test_a_misspelt_field_is_pointed_out(mock):
+    """The likely typing error is named beside the missing field."""
+    given = {"urll": "https://a.b", "events": ["run.failed"], "secret": "s"}
+    assert "'urll': was that meant?" in (await mock.call("POST", "/v1/webhooks", json=given)).error[2]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_loopback_urls_need_no_https_unless_strict(start, strict):
+    """Local tests can register http URLs; strict mode is as the vendor documents."""
+    mock = await start(strict=strict)
+    answer = await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, "url": "http://127.0.0.1:5000/hook"})
+    assert answer.status == (400 if strict else 201)
+
+
+async def test_extra_events_can_be_subscribed_to(start):
+    """Event types that the user listed are accepted beside the documented ones."""
+    mock = await start(extra_events=["run.started"])
+    assert (await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, "events": ["run.started"]})).status == 201
+
+
+async def test_at_the_limit_of_webhooks_there_is_a_clear_error(start):
+    """One webhook more than the limit is refused, and the message says what to do."""
+    mock = await start(max_webhooks=1)
+    await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
+    status, code, text = (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).error
+    assert (status, code) == (400, "invalid_request")
+    assert "1 webhooks are registered, which is the limit" in text
+
+
+async def test_a_hundred_thousand_webhooks_fit_and_no_more(start):
+    """The default limit is reached at 100,000, and all of them can be listed."""
+    mock = await start()
+    for _ in range(99_999):
+        mock.registry.add(Registration("https://a.b", ("run.failed",), "s"))
+    assert (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).status == 201
+    assert "100000 webhooks are registered" in (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).error[2]
+    assert len((await mock.call("GET", "/v1/webhooks")).json["webhooks"]) == 100_000
+
+
+async def test_each_registration_is_announced(start):
+    """The callback hears of a webhook once it is registered."""
+    mock, heard = Mock.of(), []
+    mock.on_registered = heard.append
+    await start(mock)
+    await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
+    await mock.call("POST", "/v1/webhooks", json={})
+    assert heard == list(mock.registry.all())
+
+
+async def test_a_failure_while_registering_leaves_nothing_registered(start, caplog):
+    """An unexpected error is a 500 without traceback or secret; the log has the traceback, and no webhook is kept."""
+
+    def fail(_):
+        raise RuntimeError("something broke")
+
+    mock = Mock.of()
+    mock.on_registered = fail
+    await start(mock)
+    answer = await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
+    assert answer.error[:2] == (500, "internal_error")
+    assert b"Traceback" not in answer.body
+    assert b"broke" not in answer.body
+    assert "RuntimeError: something broke" in caplog.text
+    assert REGISTRATION["secret"] not in caplog.text
+    assert "pk_live_private" not in caplog.text
+    assert len(mock.registry) == 0
+    assert answer.headers["X-RateLimit-Limit"] == "100"
+    assert mock.calls.calls[0].status == 500
+
+
+@pytest.mark.parametrize("given", [{f"k{n}": 0 for n in range(80_000)}, {"x" * 1_000_000: 1}])
+async def test_a_body_made_to_be_slow_is_refused_at_once(mock, given):
+    """Guessing what was meant stops early, so that one request cannot hold up the others."""
+    body = io.BytesIO(json.dumps(given).encode())
+    answer = await mock.call("POST", "/v1/webhooks", data=body, headers={"Content-Type": "application/json"})
+    assert answer.error == (400, "invalid_request", "Missing required field: url")
