@@ -22,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         host: The address to listen on. Anything but a loopback address opens the mock to other machines.
         port: The TCP port; 0 takes a free one.
+        tls: Whether to serve https, with a certificate made on the fly for this machine.
         api_keys: The bearer tokens that the vendor API accepts; empty accepts any that is not empty.
         strict: Only what the vendor documents: no routes of ours under ``/v1``, no http URLs for loopback hosts.
         created_status: The status of a successful ``POST /v1/webhooks``; the vendor states none.
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 0
+    tls: bool = False
     api_keys: tuple[str, ...] = ()
     strict: bool = False
     created_status: int = 201

@@ -27,12 +27,14 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         host: The host as it is resolved: a name, an IPv4 address, or an IPv6 address without brackets.
         port: The TCP port.
         path: The request target: path and query, percent-encoded.
+        app: The key of the application in this process that it goes to instead of the network; empty for the network.
     """
 
     scheme: Literal["http", "https"]
     host: str
     port: int
     path: str
+    app: str = ""
 
     @classmethod
     def parse(cls, url: str) -> Target:
@@ -94,10 +96,13 @@ class Route(msgspec.Struct, frozen=True):
     Args:
         source: The base URL as registered, such as ``https://your-app.com``.
         to: The base URL that is really contacted, such as ``http://127.0.0.1:5000``.
+        app: The key of an application in this process that gets it; then ``to`` is what the application is told
+            about where it is, so usually the source.
     """
 
     source: str
     to: str
+    app: str = ""
 
 
 class Routes:
@@ -108,7 +113,7 @@ class Routes:
     """
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
-        self._routes: dict[str, str] = {}
+        self._routes: dict[str, Route] = {}
         self._resolved: dict[str, Target] = {}
         for route in routes:
             self.add(route)
@@ -121,7 +126,7 @@ class Routes:
         """
         Target.parse(route.source)
         Target.parse(route.to)
-        self._routes[_base(route.source)] = _base(route.to)
+        self._routes[_base(route.source)] = route
         self._resolved.clear()
 
     def clear(self) -> None:
@@ -147,7 +152,8 @@ class Routes:
         if not matches:
             return Target.parse(url)
         source = max(matches, key=len)
-        return Target.parse(self._routes[source] + url[len(source) :])
+        route = self._routes[source]
+        return msgspec.structs.replace(Target.parse(_base(route.to) + url[len(source) :]), app=route.app)
 
 
 def _base(url: str) -> str:

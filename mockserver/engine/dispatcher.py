@@ -25,10 +25,19 @@ class Dispatcher:
         records: Where every attempt is noted.
         routes: Where registered URLs really lead.
         settings: The time-out of an attempt, the User-Agent, and how many attempts may be in flight at once.
+        apps: What carries requests to applications in this process; None where no route leads to one.
     """
 
-    def __init__(self, transport: Transport, records: RecordStore, routes: Routes, settings: Settings) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        records: RecordStore,
+        routes: Routes,
+        settings: Settings,
+        apps: Transport | None = None,
+    ) -> None:
         self._transport = transport
+        self._apps = apps or transport
         self._records = records
         self._routes = routes
         self._timeout = settings.timeout
@@ -68,8 +77,9 @@ class Dispatcher:
         exchange = _STOPPED
         try:
             request = self._request(delivery.event, webhook)
+            transport = self._apps if request.target.app else self._transport
             async with self._slots:
-                exchange = await self._transport.exchange(request, self._timeout)
+                exchange = await transport.exchange(request, self._timeout)
         except UsageError as error:  # a URL that was accepted, and that nobody can connect to
             exchange = Exchange(error=ExchangeError("address", str(error)))
         finally:

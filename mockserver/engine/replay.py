@@ -174,17 +174,20 @@ class Replay:
 
     async def _await_registration(self, step: AwaitStep) -> None:
         """Wait in real time, with the clock held: what the application does takes the time it takes."""
-        registered = asyncio.Event()
-        unsubscribe = self._webhooks.subscribe(lambda _: registered.set())
-        deadline = time.monotonic() + step.within
+        changed, late = asyncio.Event(), asyncio.Event()
+        unsubscribe = self._webhooks.subscribe(lambda _: changed.set())
+        # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation, and the replay would go on.
+        timers = [asyncio.get_running_loop().call_later(step.within, event.set) for event in (late, changed)]
         try:
             while not self._webhooks.serves(step.events):
-                registered.clear()
-                await asyncio.wait_for(registered.wait(), deadline - time.monotonic())
-        except asyncio.TimeoutError:
-            raise _Halted(self._why_not_registered(step)) from None
+                if late.is_set():
+                    raise _Halted(self._why_not_registered(step))
+                changed.clear()
+                await changed.wait()
         finally:
             unsubscribe()
+            for timer in timers:
+                timer.cancel()
 
     def _why_not_registered(self, step: AwaitStep) -> str:
         what = f"no webhook for {', '.join(step.events)}" if step.events else "no webhook"

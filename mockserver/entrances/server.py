@@ -17,9 +17,9 @@ from mockserver.core.script.model import EventStep, Script
 from mockserver.core.script.reader import read_script
 from mockserver.core.sent import Sent
 from mockserver.core.settings import Settings, Speed, read_settings
-from mockserver.core.targets import Route
 from mockserver.core.vendor_calls import VendorCall
 from mockserver.core.webhooks import Webhook
+from mockserver.edges.in_process import Interface, noting_the_loop, read_destination
 from mockserver.edges.package_files import find_script, read_script_file
 from mockserver.entrances.assertions import assert_delivered, describe
 from mockserver.entrances.loop_thread import LoopThread, refuse_running_loop
@@ -74,6 +74,7 @@ class MockServer:
         if thread is not None:
             try:
                 thread.wait(self._service.stop())
+                self._service.apps.settle()
             finally:
                 thread.close()
 
@@ -100,6 +101,11 @@ class MockServer:
     def url(self) -> str:
         """The server's base URL, such as ``http://127.0.0.1:49152``; the vendor API is at ``url + "/v1"``."""
         return self._service.url
+
+    @property
+    def ca_file(self) -> str:
+        """The PEM file of the authority behind the server's certificate, for clients to trust; with ``tls=True``."""
+        return self._service.ca_file
 
     @property
     def settings(self) -> Settings:
@@ -136,17 +142,20 @@ class MockServer:
         """
         return self._running.call(lambda: self._service.register(url, events, secret))
 
-    def route(self, source: str, to: str) -> None:
-        """Deliver what is meant for one base URL to another.
+    def route(self, source: str, to: object, *, interface: Interface | None = None) -> None:
+        """Deliver what is meant for one base URL to another, or to an application in this process.
 
         Args:
             source: The base URL as registered, such as ``https://your-app.com``.
-            to: The base URL to contact instead, such as ``http://127.0.0.1:5000``.
+            to: The base URL to contact instead, such as ``http://127.0.0.1:5000``; or an ASGI, WSGI or aiohttp
+                application object. An application gets requests for the URL as registered, without any network.
+            interface: How an application is called: ``asgi`` or ``wsgi``; None to tell by its shape.
 
         Raises:
-            UsageError: One of them is not an http or https URL.
+            UsageError: One of them is no http or https URL and no application, or httpx is not installed.
         """
-        self._running.call(lambda: self._service.routes.add(Route(source, to)))
+        destination = read_destination(to, interface)
+        self._running.call(lambda: self._service.route(source, destination))
 
     def fail_next(
         self, status: int = 503, times: int = 1, headers: Mapping[str, str] | None = None, delay: float = 0.0
@@ -166,6 +175,7 @@ class MockServer:
         """Forget webhooks, deliveries, requests, planned answers and routes; end what is in flight."""
         self._running.cancel_all()
         self._running.call(self._service.reset)
+        self._service.apps.settle()
 
     # ---------------------------------------------------------------- events
 
@@ -336,7 +346,9 @@ class MockServer:
         return self._thread
 
     async def _awaited(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(self._running.submit(work))
+        with noting_the_loop():  # an application in this process runs on it
+            future = self._running.submit(work)
+        return await asyncio.wrap_future(future)
 
     def _step(
         self, event: str, data: Mapping[str, Any] | None, override: Mapping[str, Any] | None, remove: Sequence[str]

@@ -21,10 +21,11 @@ from mockserver.core.script.model import EventStep, Script
 from mockserver.core.script.templates import Moment
 from mockserver.core.sent import Sent
 from mockserver.core.settings import Settings, Speed
-from mockserver.core.targets import Routes, Target
+from mockserver.core.targets import Route, Routes, Target
 from mockserver.core.vendor_calls import AnswerPlan, CallLog
 from mockserver.core.webhooks import Webhook, WebhookRegistry
 from mockserver.edges.http1 import Http1Transport
+from mockserver.edges.in_process import App, AppTransport
 from mockserver.edges.package_files import load_catalog
 from mockserver.engine.clock import RealClock, make_clock
 from mockserver.engine.dispatcher import Dispatcher
@@ -32,6 +33,7 @@ from mockserver.engine.replay import Replay
 from mockserver.errors import UsageError
 
 if TYPE_CHECKING:
+    from mockserver.edges.certificates import LocalCertificate
     from mockserver.edges.http_server import HttpServer
     from mockserver.edges.vendor_api import VendorApi
 
@@ -58,8 +60,10 @@ class Service:
         self.clock = RealClock()
         tls = _tls_context(settings.ca_file)
         self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
-        self._dispatcher = Dispatcher(self._transport, self.records, self.routes, settings)
+        self.apps = AppTransport(self._transport)
+        self._dispatcher = Dispatcher(self._transport, self.records, self.routes, settings, self.apps)
         self._server: HttpServer | None = None
+        self._certificate: LocalCertificate | None = None
         self._vendor: VendorApi | None = None
         self._sends = 0
 
@@ -74,13 +78,26 @@ class Service:
             raise UsageError("the server is not running")
         return self._server.url
 
+    @property
+    def ca_file(self) -> str:
+        """The PEM file of the authority that vouches for the server's certificate.
+
+        Raises:
+            UsageError: The server is not running, or not with TLS.
+        """
+        if self._certificate is None:
+            raise UsageError("the server is not running with TLS: ask for it with MockServer(tls=True)")
+        return self._certificate.ca_file
+
     async def start(self) -> None:
         """Serve the vendor API and the control API.
 
         Raises:
             StartError: The address cannot be listened on.
+            UsageError: TLS is asked for, and trustme is not installed.
         """
         # Imported here: a replay to a target needs no server, and aiohttp takes most of the start-up time.
+        from mockserver.edges.certificates import LocalCertificate  # noqa: PLC0415
         from mockserver.edges.control_api import ControlApi  # noqa: PLC0415
         from mockserver.edges.http_server import HttpServer  # noqa: PLC0415
         from mockserver.edges.vendor_api import VendorApi  # noqa: PLC0415
@@ -94,7 +111,13 @@ class Service:
             now=time.time,
         )
         server = HttpServer(vendor, ControlApi(self), max_request_bytes=self.settings.max_request_bytes)
-        await server.start(self.settings.host, self.settings.port)
+        self._certificate = LocalCertificate(self.settings.host) if self.settings.tls else None
+        try:
+            context = self._certificate.context if self._certificate else None
+            await server.start(self.settings.host, self.settings.port, context)
+        except BaseException:
+            self._remove_certificate()
+            raise
         self._server, self._vendor = server, vendor
 
     async def stop(self) -> None:
@@ -102,6 +125,8 @@ class Service:
         server, self._server = self._server, None
         if server is not None:
             await server.stop()
+        self._remove_certificate()
+        await self.apps.close()
         await self._transport.close()
 
     def register(self, url: str, events: Sequence[str] | None, secret: str) -> Webhook:
@@ -124,6 +149,17 @@ class Service:
         if not secret:
             raise UsageError("a webhook needs a secret: it is the key of its signatures")
         return self.webhooks.add(Registration(url, tuple(known if events is None else events), secret))
+
+    def route(self, source: str, to: str | App) -> None:
+        """Deliver what is meant for one base URL to another, or to an application in this process.
+
+        Raises:
+            UsageError: One of the URLs is not an http or https URL.
+        """
+        if isinstance(to, str):
+            self.routes.add(Route(source, to))
+        else:
+            self.routes.add(Route(source, source, self.apps.add(to)))
 
     async def send(self, step: EventStep, source: str = "send") -> Sent:
         """Let one event happen now, and deliver it.
@@ -170,9 +206,15 @@ class Service:
         self.calls.clear()
         self.plan.clear()
         self.routes.clear()
+        self.apps.reset()
         self._sends = 0
         if self._vendor is not None:
             self._vendor.reset()
+
+    def _remove_certificate(self) -> None:
+        certificate, self._certificate = self._certificate, None
+        if certificate is not None:
+            certificate.remove()
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:

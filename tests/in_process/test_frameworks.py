@@ -1,0 +1,92 @@
+"""The same consumer in every framework, driven as an object of this process: no port, no server, no waiting."""
+
+import asyncio
+import json
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mockserver import MockServer
+from tests.consumers import aiohttp_app, django_app, fastapi_app, flask_app, inbox
+
+URL = "https://your-app.com"
+SECRET = "whsec_frameworks"
+
+
+def starlette_app(secret: str) -> Starlette:
+    """The same application in Starlette alone."""
+    box = inbox.Inbox(secret)
+
+    async def receive(request: Request) -> Response:
+        answer = box.receive(await request.body(), request.headers.get(inbox.SIGNATURE_HEADER))
+        return Response(answer.body, answer.status)
+
+    return Starlette(routes=[Route(inbox.WEBHOOK_PATH, receive, methods=["POST"])])
+
+
+FACTORIES = {
+    "flask": flask_app.create_app,
+    "fastapi": fastapi_app.create_app,
+    "starlette": starlette_app,
+    "django": django_app.create_app,
+    "django-asgi": django_app.create_asgi_app,
+    "aiohttp": aiohttp_app.create_app,
+}
+
+
+@pytest.fixture(params=FACTORIES.values(), ids=FACTORIES.keys())
+def app(request):
+    return request.param(SECRET)
+
+
+def check(mock: MockServer) -> None:
+    """What every consumer must have answered to :data:`SCRIPT` and to what was forged."""
+    statuses = [(each.event.type, each.response.status) for each in mock.deliveries]
+    assert statuses == [*[("run.failed", 200)] * 3, ("evaluation.completed", 200), ("run.completed", 401)]
+    answers = [json.loads(each.response.body)["status"] for each in mock.deliveries[:4]]
+    assert answers == ["handled", "handled", "handled", "handled"]
+    assert not [each.error for each in mock.deliveries if each.error]
+
+
+SCRIPT = {
+    "version": 1,
+    "steps": [
+        {"event": "run.failed", "repeat": 3, "override": {"run_id": "run_{{ index }}"}},
+        {"event": "evaluation.completed", "after": "2h"},
+    ],
+}
+
+
+def test_from_sync_code(app):
+    """A script of hours, and a forged event, in a plain test."""
+    with MockServer(speed="max") as mock:
+        mock.route(URL, to=app)
+        mock.register(URL + inbox.WEBHOOK_PATH, ["run.failed", "evaluation.completed"], SECRET)
+        mock.register(URL + inbox.WEBHOOK_PATH, ["run.completed"], "whsec_forged")
+        mock.replay(SCRIPT).raise_for_failures()
+        mock.send("run.completed")
+        check(mock)
+
+
+async def test_from_async_code(app):
+    """The same in an async test, on its own loop."""
+    async with MockServer(speed="max") as mock:
+        mock.route(URL, to=app)
+        mock.register(URL + inbox.WEBHOOK_PATH, ["run.failed", "evaluation.completed"], SECRET)
+        mock.register(URL + inbox.WEBHOOK_PATH, ["run.completed"], "whsec_forged")
+        (await mock.areplay(SCRIPT)).raise_for_failures()
+        await mock.asend("run.completed")
+        check(mock)
+
+
+async def test_many_at_once(app):
+    """Fifty events in flight together, each handled once."""
+    async with MockServer() as mock:
+        mock.route(URL, to=app)
+        mock.register(URL + inbox.WEBHOOK_PATH, ["run.failed"], SECRET)
+        sends = [mock.asend("run.failed", override={"run_id": f"run_{number}"}) for number in range(50)]
+        assert all(sent.delivered for sent in await asyncio.gather(*sends))
+        assert {json.loads(each.response.body)["status"] for each in mock.deliveries} == {"handled"}
