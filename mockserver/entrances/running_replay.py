@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mockserver.core.report import Report
+from mockserver.engine.clock import Clock
 from mockserver.engine.replay import Replay
 
 
@@ -14,12 +15,15 @@ class RunningReplay:
     Args:
         replay_id: Its id.
         replay: What to run.
+        clock: Its clock; it is held from now on, so that no time passes before the replay has begun.
     """
 
-    def __init__(self, replay_id: str, replay: Replay) -> None:
+    def __init__(self, replay_id: str, replay: Replay, clock: Clock) -> None:
         self.replay_id = replay_id
         self._replay = replay
+        clock.begin()
         self._task = asyncio.get_running_loop().create_task(replay.run())
+        self._task.add_done_callback(lambda _: clock.end())
 
     @property
     def report(self) -> Report:
@@ -34,6 +38,7 @@ class RunningReplay:
     async def wait(self) -> Report:
         """Return the report when the replay is over, also when it was stopped."""
         await asyncio.wait([self._task])
+        self.report.close("the replay was stopped")  # for one that was stopped before it began
         return self.report
 
     def cancel(self) -> None:

@@ -30,7 +30,7 @@ from mockserver.core.vendor_calls import AnswerPlan, CallLog
 from mockserver.core.webhooks import Webhook, WebhookRegistry
 from mockserver.edges.http1 import Http1Transport
 from mockserver.edges.package_files import load_catalog
-from mockserver.engine.clock import RealClock, SkippingClock, SteppedClock, make_clock
+from mockserver.engine.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
 from mockserver.engine.dispatcher import Dispatcher, Treatment
 from mockserver.engine.probe import Prober
 from mockserver.engine.replay import Replay
@@ -65,7 +65,7 @@ class Service:
         self.routes = Routes()
         self.calls = CallLog(settings.max_requests)
         self.plan = AnswerPlan()
-        self.clock: RealClock | SkippingClock = RealClock() if settings.speed != "stepped" else SteppedClock()
+        self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
         self.retry = self._read_retry(settings.retry)
         self.replays: dict[str, RunningReplay] = {}
         tls = _tls_context(settings.ca_file)
@@ -206,9 +206,17 @@ class Service:
             script: The script.
             speed: How fast; None for the settings' speed.
         """
+        return self._replaying(script, self._clock_of_replay(script, speed))
+
+    def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:
         chosen = self.settings.speed if speed is None else speed
-        # Stepped time is one for the whole mock: it is advanced by hand, for all replays at once.
-        clock = self.clock if chosen == "stepped" else make_clock(chosen, script.start)
+        if chosen != "stepped":
+            return make_clock(chosen, script.start)
+        if not isinstance(self.clock, SteppedClock):
+            raise UsageError("stepped time is one for the whole mock: choose it in the settings")
+        return self.clock
+
+    def _replaying(self, script: Script, clock: AnyClock) -> Replay:
         return Replay(
             script,
             dispatcher=self._dispatcher,
@@ -226,7 +234,8 @@ class Service:
             The running replay; it is in :attr:`replays` under its id.
         """
         self._replays_begun += 1
-        running = RunningReplay(f"rpl_{self._replays_begun:06d}", self.replaying(script, speed))
+        clock = self._clock_of_replay(script, speed)
+        running = RunningReplay(f"rpl_{self._replays_begun:06d}", self._replaying(script, clock), clock)
         self.replays[running.replay_id] = running
         ended = [each for each in self.replays.values() if each.done]
         for old in ended[:-_MOST_ENDED_REPLAYS]:
@@ -243,11 +252,11 @@ class Service:
             raise UsageError("the clock runs by itself: to advance it by hand, choose speed='stepped'")
         await self.clock.advance(seconds)
 
-    def _clock_of_send(self) -> RealClock | SkippingClock:
+    def _clock_of_send(self) -> AnyClock:
         """Stepped or real time is the mock's own; at speed max each event skips its own waits for retries."""
         return SkippingClock(self.clock.now()) if self.settings.speed == "max" else self.clock
 
-    async def _carry(self, work: Coroutine[Any, Any, None], clock: RealClock | SkippingClock) -> None:
+    async def _carry(self, work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
         """Do the work with a token held; on a stepped clock, until nothing more of it is due."""
         clock.begin()
         if not isinstance(clock, SteppedClock):
@@ -287,7 +296,7 @@ class Service:
             self._vendor.reset()
 
 
-async def _then_end(work: Coroutine[Any, Any, None], clock: RealClock | SkippingClock) -> None:
+async def _then_end(work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
     try:
         await work
     finally:
