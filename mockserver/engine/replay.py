@@ -79,7 +79,20 @@ class Replay:
         own = script.webhook
         self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
         self._held: list[_Happening] = []
+        self._holds_clock = False
         self.report = Report(script, settings.max_deliveries)
+
+    def hold_clock(self) -> None:
+        """Let no time pass from now on, but for the script's own: for a replay that is about to be run."""
+        if not self._holds_clock:
+            self._holds_clock = True
+            self._clock.begin()
+
+    def release_clock(self) -> None:
+        """Give the clock free, also when the replay was never run."""
+        if self._holds_clock:
+            self._holds_clock = False
+            self._clock.end()
 
     async def run(self) -> Report:
         """Replay the script.
@@ -93,14 +106,14 @@ class Replay:
         begun, scripted = time.perf_counter(), self._clock.now()
         reason = "the replay was stopped"
         self.report.began = scripted
-        self._clock.begin()
+        self.hold_clock()
         try:
             await (self._run_timed() if self._script.pacing == "timed" else self._run_settled())
             await self._release_held()
         except _Halted as halted:
             self.report.halted = reason = str(halted)
         finally:
-            self._clock.end()
+            self.release_clock()
             self.report.close(reason)
             self.report.seconds = time.perf_counter() - begun
             self.report.scripted_seconds = self._clock.now() - scripted

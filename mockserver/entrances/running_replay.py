@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from mockserver.core.report import Report
-from mockserver.engine.clock import Clock
 from mockserver.engine.replay import Replay
 
 
@@ -14,16 +13,15 @@ class RunningReplay:
 
     Args:
         replay_id: Its id.
-        replay: What to run.
-        clock: Its clock; it is held from now on, so that no time passes before the replay has begun.
+        replay: What to run. Its clock is held from now on, so that no time passes before it has begun.
     """
 
-    def __init__(self, replay_id: str, replay: Replay, clock: Clock) -> None:
+    def __init__(self, replay_id: str, replay: Replay) -> None:
         self.replay_id = replay_id
         self._replay = replay
-        clock.begin()
+        replay.hold_clock()
         self._task = asyncio.get_running_loop().create_task(replay.run())
-        self._task.add_done_callback(lambda _: clock.end())
+        self._task.add_done_callback(lambda _: replay.release_clock())
 
     @property
     def report(self) -> Report:

@@ -206,7 +206,15 @@ class Service:
             script: The script.
             speed: How fast; None for the settings' speed.
         """
-        return self._replaying(script, self._clock_of_replay(script, speed))
+        return Replay(
+            script,
+            dispatcher=self._dispatcher,
+            prober=self.prober,
+            webhooks=self.webhooks,
+            clock=self._clock_of_replay(script, speed),
+            settings=self.settings,
+            retry=self.retry,
+        )
 
     def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:
         chosen = self.settings.speed if speed is None else speed
@@ -216,17 +224,6 @@ class Service:
             raise UsageError("stepped time is one for the whole mock: choose it in the settings")
         return self.clock
 
-    def _replaying(self, script: Script, clock: AnyClock) -> Replay:
-        return Replay(
-            script,
-            dispatcher=self._dispatcher,
-            prober=self.prober,
-            webhooks=self.webhooks,
-            clock=clock,
-            settings=self.settings,
-            retry=self.retry,
-        )
-
     def start_replay(self, script: Script, speed: Speed | None = None) -> RunningReplay:
         """Start a replay that goes on in the background; see :meth:`replaying`. Ended ones are forgotten at some time.
 
@@ -234,8 +231,7 @@ class Service:
             The running replay; it is in :attr:`replays` under its id.
         """
         self._replays_begun += 1
-        clock = self._clock_of_replay(script, speed)
-        running = RunningReplay(f"rpl_{self._replays_begun:06d}", self._replaying(script, clock), clock)
+        running = RunningReplay(f"rpl_{self._replays_begun:06d}", self.replaying(script, speed))
         self.replays[running.replay_id] = running
         ended = [each for each in self.replays.values() if each.done]
         for old in ended[:-_MOST_ENDED_REPLAYS]:

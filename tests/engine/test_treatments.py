@@ -308,7 +308,7 @@ async def test_the_effect_of_a_step_is_proved(service, consumer):
         return web.Response()
 
     consumer.answer = answer
-    effect = "effect: {url: '%s/count', json: $.count, change: %d}" % (consumer.url, 1)
+    effect = f"effect: {{url: '{consumer.url}/count', json: $.count, change: 1}}"
     none = effect.replace("change: 1", "change: 0")
     report = await service.replay(
         script(
@@ -465,7 +465,8 @@ def test_all_that_can_be_expected_can_be_written():
     (step,) = script(
         "steps:\n- event: run.failed\n  retry: stripe\n  fault: [{slow_body: 2s}, lowercase_headers]\n"
         "  expect:\n    status: [2XX, 404, any]\n    within: 3s\n    body: {contains: a, equals: b, json: null}\n"
-        "    headers: {Content-Type: text/plain}\n    attempts: 2\n    effect: {probe: count, json: $.a, to: null, within: 1s}\n"
+        "    headers: {Content-Type: text/plain}\n    attempts: 2\n"
+        "    effect: {probe: count, json: $.a, to: null, within: 1s}\n"
     ).steps
     assert step.expect.status == ("2xx", "404", "any")
     assert step.expect.body.json is None
