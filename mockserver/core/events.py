@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from mockserver.core.retry_policies import RetryPolicy
 from mockserver.core.settings import JsonStyle
 from mockserver.core.suggestions import did_you_mean
 from mockserver.errors import UsageError
@@ -48,9 +49,11 @@ class Catalog:
 
     Args:
         types: All of them; they are kept in the order of the documentation.
+        policies: The named retry policies that scripts may use.
     """
 
-    def __init__(self, types: Iterable[EventType]) -> None:
+    def __init__(self, types: Iterable[EventType], policies: Iterable[RetryPolicy] = ()) -> None:
+        self.policies: Mapping[str, RetryPolicy] = {policy.name: policy for policy in policies}
         by_name = {event_type.event: event_type for event_type in types}
         self._types = {name: by_name[name] for name in DOCUMENTED_EVENTS}
 

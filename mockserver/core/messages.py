@@ -28,23 +28,61 @@ ErrorKind = Literal[
 NEVER_CONNECTED: frozenset[ErrorKind] = frozenset({"address", "resolve", "connect", "tls"})
 
 
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """In the middle of a request nothing is written for a while: real time, whatever the mock's clock does."""
+
+    seconds: float
+
+
+class AwaitContinue(msgspec.Struct, frozen=True, gc=False):
+    """The rest of a request waits for the interim answer ``100 Continue``, but no longer than so many seconds."""
+
+    seconds: float
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """The connection ends here, on our side, once what stands before it has been written.
+
+    Args:
+        reset: Whether it is reset (RST), not closed in an orderly way (FIN).
+        message: What the exchange's error says of it.
+    """
+
+    reset: bool = False
+    message: str = "closed on purpose"
+
+
+#: One step in writing a request.
+WireStep = bytes | Pause | AwaitContinue | Close
+
+
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One HTTP/1.1 request, ready to be written.
 
     Args:
         target: Where it goes, after routing.
         head: Request line and headers with the empty line that ends them: the bytes as they go over the wire.
-        body: The body: the bytes that were signed.
+        body: The body as its receiver reads it: the bytes that were signed, unless a fault changed or cut them.
+        plan: How it is written, when that is not head and body in one write. The bytes in it are all that is written:
+            the head, then the body with the framing that the head tells of (its chunks, for example).
     """
 
     target: Target
     head: bytes
     body: bytes
+    plan: tuple[WireStep, ...] = ()
 
     @property
     def wire(self) -> bytes:
-        """The whole request, byte for byte."""
+        """The whole request, byte for byte, as it goes over the wire."""
+        if self.plan:
+            return b"".join(step for step in self.plan if isinstance(step, bytes))
         return self.head + self.body
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds in memory."""
+        return len(self.head) + len(self.body) + (len(self.wire) if self.plan else 0)
 
     @property
     def headers(self) -> Headers:
@@ -113,6 +151,8 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
         connect_ms: Milliseconds spent on resolving, connecting and TLS; 0 on a reused connection.
         first_byte_ms: Milliseconds from writing the request to the first byte of the answer; 0 if none came.
         total_ms: Milliseconds for everything.
+        unsent: How many bytes at the end of a request with a plan were not written, because its exchange ended before:
+            by an early answer, the end of the connection or of its time.
     """
 
     response: Response | None = None
@@ -123,6 +163,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
     connect_ms: float = 0.0
     first_byte_ms: float = 0.0
     total_ms: float = 0.0
+    unsent: int = 0
 
 
 class Transport(Protocol):

@@ -82,6 +82,8 @@ class Delivery(msgspec.Struct, gc=False):
         outcome: ``pending`` until the last attempt is over.
         size: Bytes of memory that the record of it takes, about; counted when it is over.
         seen: Whether somebody has looked at its outcome.
+        faults: The names of its deliberate defects.
+        unmet: In which points it does not meet what its step expects.
     """
 
     number: int
@@ -93,6 +95,8 @@ class Delivery(msgspec.Struct, gc=False):
     outcome: Outcome = "pending"
     size: int = 0
     seen: bool = False
+    faults: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
 
     @property
     def delivery_id(self) -> str:

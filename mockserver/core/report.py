@@ -12,7 +12,10 @@ from mockserver.core.records import Delivery, seen
 from mockserver.core.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 from mockserver.errors import DeliveryError
 
-#: So many failed deliveries of a step are kept as evidence; all are counted.
+#: Why an event with the fault of this name was not sent.
+LOST = "lost on purpose"
+
+#: So many sentences of a step are kept as evidence; all unmet expectations are counted.
 _EVIDENCE = 20
 
 
@@ -27,7 +30,9 @@ class StepReport(msgspec.Struct, kw_only=True):
         delivered: How many of them every webhook accepted.
         failed: How many of them at least one webhook did not accept.
         not_sent: How many of them went nowhere, by reason.
-        failures: The first failed deliveries.
+        unmet: How many of them did not meet what the step expects.
+        evidence: The first sentences on what was not met: the event's deliveries, what was expected, what came.
+        seconds: How long its deliveries took, added up.
     """
 
     number: str
@@ -37,7 +42,9 @@ class StepReport(msgspec.Struct, kw_only=True):
     delivered: int = 0
     failed: int = 0
     not_sent: dict[str, int] = {}
-    failures: list[Delivery] = []
+    unmet: int = 0
+    evidence: list[str] = []
+    seconds: float = 0.0
 
     @property
     def missing(self) -> int:
@@ -46,12 +53,19 @@ class StepReport(msgspec.Struct, kw_only=True):
 
     def count(self, deliveries: Sequence[Delivery]) -> None:
         """Count an event by its deliveries."""
-        failures = [delivery for delivery in deliveries if not delivery.delivered]
-        if failures:
-            self.failed += 1
-            self.failures += failures[: _EVIDENCE - len(self.failures)]
-        else:
+        if all(delivery.delivered for delivery in deliveries):
             self.delivered += 1
+        else:
+            self.failed += 1
+        self.seconds += sum(each.exchange.total_ms for delivery in deliveries for each in delivery.attempts) / 1000
+        unmet = [delivery for delivery in deliveries if delivery.unmet]
+        if unmet:
+            self.count_unmet(*(f"{'; '.join(delivery.unmet)} ({delivery})" for delivery in unmet))
+
+    def count_unmet(self, *evidence: str) -> None:
+        """Count an event, or an effect of the whole step, that does not meet what is expected."""
+        self.unmet += 1
+        self.evidence += evidence[: _EVIDENCE - len(self.evidence)]
 
     def count_not_sent(self, reason: str, events: int = 1) -> None:
         """Count events that went nowhere."""
@@ -70,6 +84,7 @@ class Report:
         self.script = script
         self.steps = tuple(_step_reports(script.steps))
         self.halted = ""
+        self.began = 0.0
         self.seconds = 0.0
         self.scripted_seconds = 0.0
         self._by_number = {step.number: step for step in self.steps}
@@ -105,10 +120,15 @@ class Report:
         return reasons
 
     @property
+    def unmet(self) -> int:
+        """How many events, and effects of steps, did not meet what is expected of them."""
+        return sum(step.unmet for step in self.steps)
+
+    @property
     def ok(self) -> bool:
-        """Whether every planned event was delivered."""
+        """Whether every planned event was sent, unless it was lost on purpose, and met what is expected of it."""
         seen(self._deliveries)
-        return not self.halted and self.delivered == self.planned
+        return not self.halted and not self.unmet and not self.reasons.keys() - {LOST}
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -124,6 +144,10 @@ class Report:
         self._by_number[number].count(deliveries)
         self._deliveries.extend(deliveries)
 
+    def explain(self, number: str, sentence: str) -> None:
+        """Note that the effect of a step is not the one that is expected."""
+        self._by_number[number].count_unmet(sentence)
+
     def close(self, reason: str) -> None:
         """Account for every event that has no outcome: it was not sent, for this reason."""
         for step in self.steps:
@@ -131,10 +155,10 @@ class Report:
                 step.count_not_sent(reason, step.missing)
 
     def raise_for_failures(self) -> None:
-        """Do nothing if every planned event was delivered.
+        """Do nothing if the report is :attr:`ok`.
 
         Raises:
-            DeliveryError: Some were not; the message says which, and what came back.
+            DeliveryError: It is not; the message says which events did not meet what is expected, and what came back.
         """
         if not self.ok:
             raise DeliveryError("\n".join([self.summary, *self.explanations()]))
@@ -142,21 +166,31 @@ class Report:
     @property
     def summary(self) -> str:
         """One line: how many events were planned, delivered, failed and not sent."""
-        return (
-            f"{self.script.name}: {self.planned} planned = {self.delivered} delivered"
-            f" + {self.failed} failed + {self.not_sent} not sent"
-        )
+        return f"{self.script.name}: {self.counts}"
+
+    @property
+    def counts(self) -> str:
+        """The counts in words: planned = delivered + failed + not sent, and the expectations that were not met."""
+        sent = f"{self.delivered} delivered + {self.failed} failed + {self.not_sent} not sent"
+        unmet = f"; {self.unmet} expectation{'' if self.unmet == 1 else 's'} not met" if self.unmet else ""
+        return f"{self.planned} planned = {sent}{unmet}"
 
     def explanations(self) -> list[str]:
-        """Return a line for each failed delivery on record, and for each reason for which events were not sent."""
+        """Return a line for each expectation that was not met, and each reason for which events were not sent."""
         lines = [self.halted] if self.halted else []
         for step in self.steps:
             where = f"{self.script.source}:{step.line}: step {step.number} ({step.what})"
-            lines += [f"{where}: {failure}" for failure in step.failures]
-            more = step.failed - len(step.failures)
-            lines += [f"{where}: {more} more events failed"] if more > 0 else []
-            lines += [f"{where}: {events} not sent: {reason}" for reason, events in step.not_sent.items()]
+            lines += [f"{where}: {problem}" for problem in self.problems(step)]
         return lines
+
+    def problems(self, step: StepReport) -> list[str]:
+        """Return what is wrong with a step, a sentence each: expectations that were not met, events not sent."""
+        more = step.unmet - len(step.evidence)
+        return [
+            *step.evidence,
+            *([f"{more} more expectations not met"] if more > 0 else []),
+            *(f"{events} not sent: {reason}" for reason, events in step.not_sent.items() if reason != LOST),
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON values: the counts, the steps, and each failure's explanation."""
@@ -168,6 +202,7 @@ class Report:
             "delivered": self.delivered,
             "failed": self.failed,
             "not_sent": self.not_sent,
+            "unmet": self.unmet,
             "reasons": self.reasons,
             "halted": self.halted or None,
             "seconds": round(self.seconds, 6),
@@ -181,6 +216,7 @@ class Report:
                     "delivered": step.delivered,
                     "failed": step.failed,
                     "not_sent": step.not_sent,
+                    "unmet": step.unmet,
                 }
                 for step in self.steps
             ],

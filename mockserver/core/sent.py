@@ -17,9 +17,13 @@ class Sent:
         event: The event type.
         deliveries: Its deliveries.
         webhooks: The webhooks that were registered, to explain why it went nowhere.
+        lost: Whether it was lost on purpose.
     """
 
-    def __init__(self, event: str, deliveries: Sequence[Delivery], webhooks: Sequence[Webhook]) -> None:
+    def __init__(
+        self, event: str, deliveries: Sequence[Delivery], webhooks: Sequence[Webhook], *, lost: bool = False
+    ) -> None:
+        self.lost = lost
         self.event = event
         self._deliveries = tuple(deliveries)
         self._webhooks = tuple(webhooks)
@@ -70,6 +74,8 @@ class Sent:
     def __str__(self) -> str:
         if self._deliveries:
             return "\n".join(str(delivery) for delivery in self._deliveries)
+        if self.lost:
+            return f"{self.event} was lost on purpose"
         if not self._webhooks:
             return f"{self.event} went nowhere: no webhook is registered"
         subscribed = "; ".join(repr(webhook) for webhook in self._webhooks)

@@ -12,8 +12,8 @@ from mockserver.errors import UsageError
 #: How the JSON of a payload is spelled: ``compact`` has no blanks, ``spaced`` one after each colon and comma.
 JsonStyle = Literal["compact", "spaced"]
 
-#: How fast a clock runs: a factor (1 is real time), or ``max`` to skip every wait.
-Speed = float | Literal["max"]
+#: How fast a clock runs: a factor (1 is real time), ``max`` to skip every wait, ``stepped`` to be advanced by hand.
+Speed = float | Literal["max", "stepped"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         json_style: How payloads are spelled.
         user_agent: The User-Agent header of deliveries.
         seed: Makes generated ids and values repeatable.
-        speed: How fast scripts are replayed.
+        speed: How fast scripts are replayed, and retries follow one another.
+        retry: The retry policy of deliveries whose script has none: its name, or a schedule such as ``[0, 1, 4]``.
         allow_hosts: Public hosts that deliveries may go to.
         ca_file: A PEM file of certificates to trust in addition to the system's, for https targets.
         extra_events: Event types to accept in registrations beyond the documented four.
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = "playgent-mockserver"
     seed: int = 0
     speed: Speed = 1.0
+    retry: str | tuple[float | str, ...] = "none"
     allow_hosts: tuple[str, ...] = ()
     ca_file: str | None = None
     extra_events: tuple[str, ...] = ()
@@ -108,8 +110,8 @@ def _check_ranges(settings: Settings) -> None:
     for name in _POSITIVE:
         if getattr(settings, name) <= 0:
             raise UsageError(f"invalid setting: {name} must be more than 0, not {getattr(settings, name)}")
-    if settings.speed != "max" and settings.speed <= 0:
-        raise UsageError(f"invalid setting: speed must be more than 0, or 'max', not {settings.speed}")
+    if not isinstance(settings.speed, str) and settings.speed <= 0:
+        raise UsageError(f"invalid setting: speed must be more than 0, 'max' or 'stepped', not {settings.speed}")
     if not 0 <= settings.port <= 65535:
         raise UsageError(f"invalid setting: port must be from 0 to 65535, not {settings.port}")
     if not 200 <= settings.created_status <= 299:

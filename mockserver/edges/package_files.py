@@ -21,7 +21,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 def load_catalog() -> Catalog:
     """Read the event types from the package's data files."""
     files = sorted((_PACKAGE / "data" / "events").glob("*.json"))
-    return Catalog(msgspec.json.decode(file.read_bytes(), type=EventType) for file in files)
+    types = (msgspec.json.decode(file.read_bytes(), type=EventType) for file in files)
+    return Catalog(types, load_retry_policies().values())
 
 
 @cache

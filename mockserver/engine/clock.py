@@ -1,10 +1,11 @@
 """What time it is for the mock.
 
-A replay asks its clock for the time and sleeps on it, and on nothing else. There are two kinds:
+A replay asks its clock for the time and sleeps on it, and on nothing else. There are three kinds:
 
 - :class:`RealClock` runs at a constant speed: 1 is real time, 60 makes a minute of a script last a second.
 - :class:`SkippingClock` (speed ``max``) never sleeps: when nothing is going on any more it jumps to the next moment
   that somebody waits for. A night of events takes milliseconds, with the order and the timestamps of the night.
+- :class:`SteppedClock` does the same, but never beyond the moment to which it was advanced by hand.
 
 "Something is going on" must be known exactly, or the clock would jump past work that is about to start. So each
 activity holds a token: whoever starts one calls ``begin``, its end calls ``end``, sleeping gives the token back and
@@ -15,12 +16,15 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from mockserver.core.settings import Speed
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -40,6 +44,10 @@ class Clock(Protocol):
 
     def end(self) -> None:
         """Give a token back."""
+        ...
+
+    async def outside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait, with the token held, for something that takes real time: what the consumer does on its own."""
         ...
 
 
@@ -72,11 +80,13 @@ class RealClock:
     def end(self) -> None:
         """Do nothing: real time runs whatever goes on."""
 
+    async def outside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait: real time runs whatever goes on."""
+        return await work
+
 
 class SkippingClock:
     """A discrete-event clock: it stands still while something goes on, and jumps when nothing does.
-
-    It begins with one token, that of whoever made it.
 
     Args:
         start: What it shows at first, in seconds since 1970; None is the present.
@@ -84,7 +94,8 @@ class SkippingClock:
 
     def __init__(self, start: float | None = None) -> None:
         self._now = time.time() if start is None else start
-        self._active = 1
+        self._active = 0
+        self._limit = math.inf
         self._order = 0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
@@ -117,8 +128,12 @@ class SkippingClock:
         if not self._active:
             self._jump()
 
+    async def outside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait with the token held: the clock must not jump over what the consumer is about to do."""
+        return await work
+
     def _jump(self) -> None:
-        while self._sleepers and not self._active:
+        while self._sleepers and not self._active and self._sleepers[0][0] <= self._limit:
             self._now = max(self._now, self._sleepers[0][0])
             while self._sleepers and self._sleepers[0][0] <= self._now:
                 self._wake(heapq.heappop(self._sleepers)[2])
@@ -129,13 +144,70 @@ class SkippingClock:
             sleeper.set_result(None)
 
 
-def make_clock(speed: Speed, start: float | None = None) -> RealClock | SkippingClock:
+class SteppedClock(SkippingClock):
+    """A discrete-event clock that is advanced by hand: it jumps, but never beyond the moment it was advanced to.
+
+    Args:
+        start: What it shows at first, in seconds since 1970; None is the present.
+    """
+
+    def __init__(self, start: float | None = None) -> None:
+        super().__init__(start)
+        self._limit = self._now
+        self._advancing = asyncio.Lock()
+        self._idle: list[asyncio.Future[None]] = []
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass: run exactly what becomes due, in order, and return when all of it is over.
+
+        Args:
+            seconds: How much time.
+        """
+        async with self._advancing:
+            await self.idle()
+            self._limit = self._now + seconds
+            self.begin()
+            self.end()
+            await self.idle()
+            self._now = self._limit
+
+    async def idle(self) -> None:
+        """Wait until nothing goes on and nothing is due."""
+        if self._active:
+            waiter = asyncio.get_running_loop().create_future()
+            self._idle.append(waiter)
+            await waiter
+
+    def end(self) -> None:
+        """Give a token back; when it was the last and nothing is due, tell those who wait for that."""
+        super().end()
+        if not self._active:
+            waiting, self._idle = self._idle, []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def outside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait without a token: time is in the hands of the one who advances it."""
+        self.end()
+        try:
+            return await work
+        finally:
+            self.begin()
+
+
+AnyClock = RealClock | SkippingClock | SteppedClock
+
+
+def make_clock(speed: Speed, start: float | None = None) -> AnyClock:
     """Return the clock for a speed.
 
     Args:
-        speed: A factor, or ``max``.
+        speed: A factor, ``max`` or ``stepped``.
         start: What it shows at first, in seconds since 1970; None is the present.
     """
+    if speed == "stepped":
+        return SteppedClock(start)
     return SkippingClock(start) if speed == "max" else RealClock(start, speed)
 
 

@@ -1,20 +1,46 @@
-"""The dispatcher: one event to the webhooks that it goes to, each delivery signed, sent and recorded."""
+"""The dispatcher: one event to the webhooks that it goes to, each delivery signed, sent, retried and recorded."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 
+import msgspec
+
+from mockserver.core.drafts import faulty_request
+from mockserver.core.faults.delivery import DeliveryPlan
+from mockserver.core.faults.fault import ChosenFault
 from mockserver.core.messages import Exchange, ExchangeError, Request, Transport
 from mockserver.core.records import Attempt, Delivery, Event, RecordStore
+from mockserver.core.retry_policies import RetryPolicy
 from mockserver.core.settings import Settings
 from mockserver.core.signed_requests import signed_request
 from mockserver.core.targets import Routes
-from mockserver.core.webhooks import Webhook
+from mockserver.core.webhooks import Webhook, WebhookRegistry
 from mockserver.engine.clock import Clock, Group
 from mockserver.errors import UsageError
 
 _STOPPED = Exchange(error=ExchangeError("stopped", "stopped while waiting for the answer"))
+
+
+class Treatment(msgspec.Struct, frozen=True):
+    """How the deliveries of an event are made, where that is not the ordinary way.
+
+    Args:
+        faults: Their deliberate defects.
+        plan: How many copies of each there are.
+        retry: When a failed attempt is made again; None for never.
+        seed: Makes what is drawn by chance repeatable.
+    """
+
+    faults: tuple[ChosenFault, ...] = ()
+    plan: DeliveryPlan = DeliveryPlan()
+    retry: RetryPolicy | None = None
+    seed: str = ""
+
+
+ORDINARY = Treatment()
 
 
 class Dispatcher:
@@ -24,6 +50,7 @@ class Dispatcher:
         transport: What carries the requests.
         records: Where every attempt is noted.
         routes: Where registered URLs really lead.
+        webhooks: Where a retry policy deactivates webhooks.
         settings: The time-out of an attempt, the User-Agent, and how many attempts may be in flight at once.
         apps: What carries requests to applications in this process; None where no route leads to one.
     """
@@ -33,6 +60,7 @@ class Dispatcher:
         transport: Transport,
         records: RecordStore,
         routes: Routes,
+        webhooks: WebhookRegistry,
         settings: Settings,
         apps: Transport | None = None,
     ) -> None:
@@ -40,53 +68,138 @@ class Dispatcher:
         self._apps = apps or transport
         self._records = records
         self._routes = routes
+        self._webhooks = webhooks
         self._timeout = settings.timeout
         self._user_agent = settings.user_agent
         self._slots = asyncio.Semaphore(settings.max_concurrency)
+        self._failures_in_a_row: dict[str, int] = {}
 
-    def begin(self, event: Event, webhooks: Sequence[Webhook], source: str) -> tuple[Delivery, ...]:
-        """Put a delivery on record for each webhook that an event goes to.
+    async def deliver(
+        self,
+        event: Event,
+        webhooks: Sequence[Webhook],
+        source: str,
+        clock: Clock,
+        treatment: Treatment = ORDINARY,
+        *,
+        into: list[Delivery],
+    ) -> None:
+        """Deliver an event to webhooks, to all of them at once, until each delivery has its final outcome.
+
+        When it is cancelled, each delivery that was in flight has failed, and says that it was stopped.
 
         Args:
             event: The event.
             webhooks: Where it goes.
             source: What caused it, for the record.
+            clock: What time it is.
+            treatment: How its deliveries are made.
+            into: Where each delivery is added when it begins.
         """
-        return tuple(self._records.begin(event, webhook, source) for webhook in webhooks)
+        plan = treatment.plan
+        if plan.together:
+            webhooks = tuple(webhooks) * plan.copies
+        for _ in range(1 if plan.together else plan.copies):
+            deliveries = self._begin(event, webhooks, source, treatment)
+            into += deliveries
+            if len(deliveries) == 1:
+                await self._carry(deliveries[0], webhooks[0], clock, treatment)
+                continue
+            async with Group(clock) as group:
+                for delivery, webhook in zip(deliveries, webhooks, strict=True):
+                    group.spawn(self._carry(delivery, webhook, clock, treatment))
 
-    async def deliver(self, deliveries: Sequence[Delivery], webhooks: Sequence[Webhook], clock: Clock) -> None:
-        """Carry deliveries to their webhooks, all at once, until each has its final outcome.
+    def _begin(self, event: Event, webhooks: Sequence[Webhook], source: str, treatment: Treatment) -> list[Delivery]:
+        deliveries = [self._records.begin(event, webhook, source) for webhook in webhooks]
+        if treatment.faults:
+            names = tuple(chosen.fault.name for chosen in treatment.faults)
+            for delivery in deliveries:
+                delivery.faults = names
+        return deliveries
 
-        When it is cancelled, each delivery that was in flight has failed, and says that it was stopped.
+    async def resend(
+        self, event: Event, webhook: Webhook, source: str, clock: Clock, request: Request | None
+    ) -> Delivery:
+        """Deliver to one webhook once more.
 
         Args:
-            deliveries: The deliveries.
-            webhooks: The webhook of each.
+            event: The event.
+            webhook: Where it goes.
+            source: What caused it, for the record.
             clock: What time it is.
-        """
-        if len(deliveries) == 1:
-            await self._carry(deliveries[0], webhooks[0], clock)
-            return
-        async with Group(clock) as group:
-            for delivery, webhook in zip(deliveries, webhooks, strict=True):
-                group.spawn(self._carry(delivery, webhook, clock))
+            request: The request to send as it is; None to make and sign a new one.
 
-    async def _carry(self, delivery: Delivery, webhook: Webhook, clock: Clock) -> None:
-        at = clock.now()
-        request: Request | None = None
-        exchange = _STOPPED
+        Returns:
+            The new delivery, with its final outcome.
+        """
+        delivery = self._records.begin(event, webhook, source)
+        await self._carry(delivery, webhook, clock, ORDINARY, request)
+        return delivery
+
+    def reset(self) -> None:
+        """Forget which webhooks have failed how often."""
+        self._failures_in_a_row.clear()
+
+    async def _carry(
+        self,
+        delivery: Delivery,
+        webhook: Webhook,
+        clock: Clock,
+        treatment: Treatment,
+        request: Request | None = None,
+    ) -> None:
         try:
-            request = self._request(delivery.event, webhook)
-            transport = self._apps if request.target.app else self._transport
-            async with self._slots:
-                exchange = await transport.exchange(request, self._timeout)
+            request = request or self._request(delivery.event, webhook, treatment)
         except UsageError as error:  # a URL that was accepted, and that nobody can connect to
             exchange = Exchange(error=ExchangeError("address", str(error)))
+            delivery.attempts = (Attempt(1, clock.now(), None, exchange),)
+            self._records.finish(delivery, "failed")
+            return
+        policy = treatment.retry
+        try:
+            await self._attempt(delivery, request, clock, policy)
+            if policy is not None:
+                await self._retry(delivery, request, clock, policy, treatment.seed)
         finally:
-            # Also when the replay is stopped in the middle: what was sent is on record.
-            attempt = Attempt(1, at, request, exchange)
-            delivery.attempts = (attempt,)
-            self._records.finish(delivery, "delivered" if attempt.delivered else "failed")
+            # Also when it is stopped in the middle: what was sent is on record.
+            if policy is not None:
+                self._apply_policy(delivery, policy)
+            self._records.finish(delivery, "delivered" if delivery.attempts[-1].delivered else "failed")
 
-    def _request(self, event: Event, webhook: Webhook) -> Request:
-        return signed_request(self._routes.resolve(webhook.url), event.payload, webhook.secret, self._user_agent)
+    async def _attempt(self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy | None) -> None:
+        timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
+        at = clock.now()
+        exchange = _STOPPED
+        try:
+            transport = self._apps if request.target.app else self._transport
+            async with self._slots:
+                exchange = await transport.exchange(request, timeout)
+        finally:
+            delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange),)
+
+    async def _retry(self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, seed: str) -> None:
+        """Make further attempts, with the very bytes of the first, as long as the policy says."""
+        chance = random.Random(f"{seed}/{delivery.webhook_id}/retry")  # noqa: S311 - repeatable on purpose
+        while not delivery.attempts[-1].delivered:
+            wait = policy.wait_before_next(delivery.attempts, chance)
+            if wait is None:
+                return
+            await clock.sleep_until(clock.now() + wait)
+            await self._attempt(delivery, request, clock, policy)
+
+    def _apply_policy(self, delivery: Delivery, policy: RetryPolicy) -> None:
+        """Deactivate the webhook, if that is what the policy does after such a delivery."""
+        webhook_id = delivery.webhook_id
+        if delivery.attempts[-1].delivered:
+            self._failures_in_a_row.pop(webhook_id, None)
+            return
+        failures = self._failures_in_a_row[webhook_id] = self._failures_in_a_row.get(webhook_id, 0) + 1
+        if policy.deactivates(delivery.attempts, failures):
+            self._webhooks.change(webhook_id, {"active": False})
+
+    def _request(self, event: Event, webhook: Webhook, treatment: Treatment) -> Request:
+        target = self._routes.resolve(webhook.url)
+        if not treatment.faults:
+            return signed_request(target, event.payload, webhook.secret, self._user_agent)
+        chance = random.Random(treatment.seed)  # noqa: S311 - repeatable on purpose
+        return faulty_request(event, target, webhook.secret, self._user_agent, treatment.faults, chance)

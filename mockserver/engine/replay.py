@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
+
+import msgspec
 
 from mockserver.core.durations import format_duration, format_timestamp
 from mockserver.core.events import encode_payload
-from mockserver.core.records import Event
-from mockserver.core.report import Report
+from mockserver.core.expectations import judge
+from mockserver.core.faults.delivery import DeliveryPlan, delivery_plan
+from mockserver.core.records import Delivery, Event
+from mockserver.core.report import LOST, Report
+from mockserver.core.retry_policies import RetryPolicy
 from mockserver.core.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 from mockserver.core.script.templates import Moment, TemplateError
 from mockserver.core.settings import Settings
 from mockserver.core.webhooks import Webhook, WebhookRegistry
 from mockserver.engine.clock import Clock, Group
-from mockserver.engine.dispatcher import Dispatcher
+from mockserver.engine.dispatcher import ORDINARY, Dispatcher, Treatment
+from mockserver.engine.probe import ProbeError, Prober
 
 
 class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why
     """The replay cannot go on."""
+
+
+_ORDINARY_PLAN = DeliveryPlan()
+
+
+class _Happening(msgspec.Struct):
+    """An event that happens, on its way to its webhooks."""
+
+    step: EventStep
+    index: int
+    event: Event
+    webhooks: Sequence[Webhook]
+    plan: DeliveryPlan
 
 
 class Replay:
@@ -28,9 +48,11 @@ class Replay:
     Args:
         script: What to replay.
         dispatcher: Makes the deliveries.
+        prober: Reads the consumer's state, for steps that expect an effect.
         webhooks: Where the events go; while none is registered, they go to the script's own webhook.
         clock: The time of the script; it must show its ``start``.
         settings: How payloads are spelled, and how many deliveries may be in flight and on record.
+        retry: When failed attempts are made again, where the script does not say; None for never.
 
     Attributes:
         report: What has happened so far; complete when :meth:`run` has ended, however it ended.
@@ -41,18 +63,36 @@ class Replay:
         script: Script,
         *,
         dispatcher: Dispatcher,
+        prober: Prober,
         webhooks: WebhookRegistry,
         clock: Clock,
         settings: Settings,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self._script = script
         self._dispatcher = dispatcher
+        self._prober = prober
         self._webhooks = webhooks
         self._clock = clock
         self._settings = settings
+        self._retry = retry
         own = script.webhook
         self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
+        self._held: list[_Happening] = []
+        self._holds_clock = False
         self.report = Report(script, settings.max_deliveries)
+
+    def hold_clock(self) -> None:
+        """Let no time pass from now on, but for the script's own: for a replay that is about to be run."""
+        if not self._holds_clock:
+            self._holds_clock = True
+            self._clock.begin()
+
+    def release_clock(self) -> None:
+        """Give the clock free, also when the replay was never run."""
+        if self._holds_clock:
+            self._holds_clock = False
+            self._clock.end()
 
     async def run(self) -> Report:
         """Replay the script.
@@ -65,11 +105,15 @@ class Replay:
         """
         begun, scripted = time.perf_counter(), self._clock.now()
         reason = "the replay was stopped"
+        self.report.began = scripted
+        self.hold_clock()
         try:
             await (self._run_timed() if self._script.pacing == "timed" else self._run_settled())
+            await self._release_held()
         except _Halted as halted:
             self.report.halted = reason = str(halted)
         finally:
+            self.release_clock()
             self.report.close(reason)
             self.report.seconds = time.perf_counter() - begun
             self.report.scripted_seconds = self._clock.now() - scripted
@@ -79,7 +123,7 @@ class Replay:
         for step in self._script.steps:
             await self._wait(_after(step))
             if isinstance(step, EventStep):
-                await self._repeat(step, self._clock.now())
+                await self._proved(step, self._repeat(step, self._clock.now()))
             elif isinstance(step, TogetherStep):
                 await self._together(step)
             elif isinstance(step, AwaitStep):
@@ -88,7 +132,27 @@ class Replay:
     async def _together(self, step: TogetherStep) -> None:
         async with Group(self._clock) as group:
             for inner in step.steps:
-                group.spawn(self._repeat(inner, self._clock.now()))
+                group.spawn(self._proved(inner, self._repeat(inner, self._clock.now())))
+
+    async def _proved(self, step: EventStep, happening: Coroutine[Any, Any, None]) -> None:
+        """Let a step happen, and look whether it has the effect on the consumer's state that it must have."""
+        effect = step.expect.effect
+        if effect is None:
+            await happening
+            return
+        try:
+            before = await self._prober.read(effect)
+        except ProbeError as error:
+            happening.close()
+            self.report.explain(step.number, str(error))
+            return
+        await happening
+        try:
+            unmet = await self._prober.why_not(effect, before)
+        except ProbeError as error:
+            unmet = str(error)
+        if unmet:
+            self.report.explain(step.number, unmet)
 
     async def _repeat(self, step: EventStep, begin: float) -> None:
         """Let an event happen as often as its step says, at most ``concurrency`` at once."""
@@ -122,7 +186,7 @@ class Replay:
                         break
                     moment = max(moment, self._clock.now())
                 for inner in _event_steps(step):
-                    group.spawn(self._at_times(inner, moment))
+                    group.spawn(self._proved(inner, self._at_times(inner, moment)))
                 moment += max(((inner.repeat - 1) * inner.every for inner in _event_steps(step)), default=0.0)
         if halted:
             raise halted
@@ -138,25 +202,57 @@ class Replay:
                 group.spawn(self._happen(step, index))
 
     async def _happen(self, step: EventStep, index: int) -> None:
-        """Let one event happen: make its payload, deliver it, count it."""
+        """Let one event happen: make its payload, deliver it, judge and count it."""
         webhooks = self._recipients(step.event)
         if not webhooks:
             self.report.step(step.number).count_not_sent(self._why_nobody(step.event))
             return
+        plan = delivery_plan(step.faults) if step.faults else _ORDINARY_PLAN
+        if plan.lost:
+            self.report.step(step.number).count_not_sent(LOST)
+            return
         try:
-            event = self._event(step, index)
+            event = self._event(step, index, plan.stale)
         except TemplateError as error:
             self.report.step(step.number).count_not_sent(str(error))
             return
-        deliveries = self._dispatcher.begin(event, webhooks, f"{self._script.source}:{step.line}")
+        happening = _Happening(step, index, event, webhooks, plan)
+        if plan.swap_with_next:
+            self._held.append(happening)
+            return
+        await self._deliver(happening)
+        if self._held:
+            await self._release_held()
+
+    async def _release_held(self) -> None:
+        """Deliver the events that were to change places with the one after them."""
+        held, self._held = self._held, []
+        for happening in held:
+            await self._deliver(happening)
+
+    async def _deliver(self, happening: _Happening) -> None:
+        step = happening.step
+        retry = step.retry or self._script.retry or self._retry
+        treatment = ORDINARY
+        if step.faults or retry:
+            treatment = Treatment(step.faults, happening.plan, retry, self._seed(step, happening.index))
+        deliveries: list[Delivery] = []
+        source = f"{self._script.source}:{step.line}"
         try:
-            await self._dispatcher.deliver(deliveries, webhooks, self._clock)
+            await self._dispatcher.deliver(
+                happening.event, happening.webhooks, source, self._clock, treatment, into=deliveries
+            )
         finally:
+            for delivery in deliveries:
+                delivery.unmet = tuple(judge(step.expect, delivery))
             self.report.count(step.number, deliveries)
 
-    def _event(self, step: EventStep, index: int) -> Event:
-        timestamp = format_timestamp(self._clock.now())
-        moment = Moment(index, timestamp, f"{self._script.seed}/{step.number}/{index}")
+    def _seed(self, step: EventStep, index: int) -> str:
+        return f"{self._script.seed}/{step.number}/{index}"
+
+    def _event(self, step: EventStep, index: int, stale: float) -> Event:
+        timestamp = format_timestamp(self._clock.now() - stale)
+        moment = Moment(index, timestamp, self._seed(step, index))
         data = step.data.render(moment)
         return Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._settings.json_style))
 
@@ -183,7 +279,7 @@ class Replay:
                 if late.is_set():
                     raise _Halted(self._why_not_registered(step))
                 changed.clear()
-                await changed.wait()
+                await self._clock.outside(changed.wait())
         finally:
             unsubscribe()
             for timer in timers:

@@ -6,17 +6,21 @@ thread of its own; the command line runs it on its own loop.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mockserver.core.durations import format_timestamp
 from mockserver.core.events import encode_payload
+from mockserver.core.expectations import judge
+from mockserver.core.faults.delivery import delivery_plan
 from mockserver.core.messages import Transport
-from mockserver.core.records import Event, RecordStore
+from mockserver.core.records import Delivery, Event, RecordStore
 from mockserver.core.registrations import Registration, RegistrationRules
 from mockserver.core.report import Report
+from mockserver.core.retry_policies import RetryPolicy, read_retry
 from mockserver.core.script.model import EventStep, Script
 from mockserver.core.script.templates import Moment
 from mockserver.core.sent import Sent
@@ -27,15 +31,21 @@ from mockserver.core.webhooks import Webhook, WebhookRegistry
 from mockserver.edges.http1 import Http1Transport
 from mockserver.edges.in_process import App, AppTransport
 from mockserver.edges.package_files import load_catalog
-from mockserver.engine.clock import RealClock, make_clock
-from mockserver.engine.dispatcher import Dispatcher
+from mockserver.engine.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
+from mockserver.engine.dispatcher import Dispatcher, Treatment
+from mockserver.engine.probe import Prober
 from mockserver.engine.replay import Replay
+from mockserver.entrances.running_replay import RunningReplay
 from mockserver.errors import UsageError
 
 if TYPE_CHECKING:
     from mockserver.edges.certificates import LocalCertificate
     from mockserver.edges.http_server import HttpServer
     from mockserver.edges.vendor_api import VendorApi
+
+
+#: So many replays that are over can still be asked for.
+_MOST_ENDED_REPLAYS = 100
 
 
 class Service:
@@ -57,15 +67,20 @@ class Service:
         self.routes = Routes()
         self.calls = CallLog(settings.max_requests)
         self.plan = AnswerPlan()
-        self.clock = RealClock()
+        self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
+        self.retry = self._read_retry(settings.retry)
+        self.replays: dict[str, RunningReplay] = {}
         tls = _tls_context(settings.ca_file)
         self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
         self.apps = AppTransport(self._transport)
-        self._dispatcher = Dispatcher(self._transport, self.records, self.routes, settings, self.apps)
+        self._dispatcher = Dispatcher(self._transport, self.records, self.routes, self.webhooks, settings, self.apps)
         self._server: HttpServer | None = None
         self._certificate: LocalCertificate | None = None
         self._vendor: VendorApi | None = None
+        self.prober = Prober(self._transport, self.apps, self.routes, settings.user_agent, settings.timeout)
         self._sends = 0
+        self._replays_begun = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -121,7 +136,9 @@ class Service:
         self._server, self._vendor = server, vendor
 
     async def stop(self) -> None:
-        """Stop serving, and close every connection. Safe to call more than once."""
+        """Stop serving, end what is in flight, and close every connection. Safe to call more than once."""
+        for running in tuple(self.replays.values()):
+            await running.stop()
         server, self._server = self._server, None
         if server is not None:
             await server.stop()
@@ -173,12 +190,50 @@ class Service:
         """
         webhooks = self.webhooks.subscribed_to(step.event)
         self._sends += 1
-        timestamp = format_timestamp(self.clock.now())
-        data = step.data.render(Moment(self._sends - 1, timestamp, f"{self.settings.seed}/send/{self._sends}"))
+        plan = delivery_plan(step.faults)
+        if plan.swap_with_next:
+            raise UsageError("swap_with_next needs a next event: use it in a script")
+        if plan.lost:
+            return Sent(step.event, (), self.webhooks.all(), lost=True)
+        seed = f"{self.settings.seed}/send/{self._sends}"
+        timestamp = format_timestamp(self.clock.now() - plan.stale)
+        data = step.data.render(Moment(self._sends - 1, timestamp, seed))
         payload = encode_payload(step.event, timestamp, data, self.settings.json_style)
-        deliveries = self._dispatcher.begin(Event(step.event, timestamp, payload), webhooks, source)
-        await self._dispatcher.deliver(deliveries, webhooks, self.clock)
+        treatment = Treatment(step.faults, plan, step.retry or self.retry, seed)
+        event = Event(step.event, timestamp, payload)
+        deliveries: list[Delivery] = []
+        clock = self._clock_of_send()
+        await self._carry(self._dispatcher.deliver(event, webhooks, source, clock, treatment, into=deliveries), clock)
+        for delivery in deliveries:
+            delivery.unmet = tuple(judge(step.expect, delivery)) if delivery.outcome != "pending" else ()
         return Sent(step.event, deliveries, self.webhooks.all())
+
+    async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
+        """Deliver once more what was delivered before.
+
+        Args:
+            delivery: A delivery on record.
+            fresh: Whether it gets a new timestamp and signature; otherwise the same bytes go out.
+
+        Returns:
+            The new delivery, when it has its final outcome.
+
+        Raises:
+            UsageError: Its webhook is gone, or it was never attempted.
+        """
+        webhook = self.webhooks.get(delivery.webhook_id)
+        if webhook is None:
+            raise UsageError(f"the webhook {delivery.webhook_id} of {delivery.delivery_id} is gone")
+        request = delivery.attempts[-1].request if delivery.attempts else None
+        if request is None:
+            raise UsageError(f"{delivery.delivery_id} was never attempted: there is nothing to send again")
+        event = delivery.event
+        if fresh:
+            timestamp = format_timestamp(self.clock.now())
+            payload = encode_payload(event.type, timestamp, delivery.data, self.settings.json_style)
+            event = Event(event.type, timestamp, payload)
+        source = f"resend of {delivery.delivery_id}"
+        return await self._dispatcher.resend(event, webhook, source, self.clock, None if fresh else request)
 
     def replaying(self, script: Script, speed: Speed | None = None) -> Replay:
         """Prepare the replay of a script; its ``run`` does it.
@@ -190,10 +245,66 @@ class Service:
         return Replay(
             script,
             dispatcher=self._dispatcher,
+            prober=self.prober,
             webhooks=self.webhooks,
-            clock=make_clock(self.settings.speed if speed is None else speed, script.start),
+            clock=self._clock_of_replay(script, speed),
             settings=self.settings,
+            retry=self.retry,
         )
+
+    def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:
+        chosen = self.settings.speed if speed is None else speed
+        if chosen != "stepped":
+            return make_clock(chosen, script.start)
+        if not isinstance(self.clock, SteppedClock):
+            raise UsageError("stepped time is one for the whole mock: choose it in the settings")
+        return self.clock
+
+    def start_replay(self, script: Script, speed: Speed | None = None) -> RunningReplay:
+        """Start a replay that goes on in the background; see :meth:`replaying`. Ended ones are forgotten at some time.
+
+        Returns:
+            The running replay; it is in :attr:`replays` under its id.
+        """
+        self._replays_begun += 1
+        running = RunningReplay(f"rpl_{self._replays_begun:06d}", self.replaying(script, speed))
+        self.replays[running.replay_id] = running
+        ended = [each for each in self.replays.values() if each.done]
+        for old in ended[:-_MOST_ENDED_REPLAYS]:
+            del self.replays[old.replay_id]
+        return running
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass on a stepped clock: what becomes due is over when this returns.
+
+        Raises:
+            UsageError: The clock is not stepped.
+        """
+        if not isinstance(self.clock, SteppedClock):
+            raise UsageError("the clock runs by itself: to advance it by hand, choose speed='stepped'")
+        await self.clock.advance(seconds)
+
+    def _clock_of_send(self) -> AnyClock:
+        """Stepped or real time is the mock's own; at speed max each event skips its own waits for retries."""
+        return SkippingClock(self.clock.now()) if self.settings.speed == "max" else self.clock
+
+    async def _carry(self, work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
+        """Do the work with a token held; on a stepped clock, until nothing more of it is due."""
+        clock.begin()
+        if not isinstance(clock, SteppedClock):
+            await _then_end(work, clock)
+            return
+        task = asyncio.get_running_loop().create_task(_then_end(work, clock))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await clock.idle()
+
+    def _read_retry(self, value: str | tuple[float | str, ...]) -> RetryPolicy | None:
+        try:
+            policy = read_retry(value if isinstance(value, str) else list(value), self.catalog.policies)
+        except ValueError as error:
+            raise UsageError(f"invalid setting: retry: {error}") from None
+        return policy if policy.delays else None
 
     async def replay(self, script: Script, speed: Speed | None = None) -> Report:
         """Replay a script; see :meth:`replaying`."""
@@ -207,7 +318,13 @@ class Service:
         self.plan.clear()
         self.routes.clear()
         self.apps.reset()
-        self._sends = 0
+        self._sends = self._replays_begun = 0
+        self._dispatcher.reset()
+        for task in self._tasks:
+            task.cancel()
+        for running in self.replays.values():
+            running.cancel()
+        self.replays.clear()
         if self._vendor is not None:
             self._vendor.reset()
 
@@ -215,6 +332,13 @@ class Service:
         certificate, self._certificate = self._certificate, None
         if certificate is not None:
             certificate.remove()
+
+
+async def _then_end(work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
+    try:
+        await work
+    finally:
+        clock.end()
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:

@@ -123,13 +123,13 @@ def test_all_problems_are_reported_at_once_with_their_places():
         "    override: {run_idd: x}\n  - pause: soon\n  - {}\n"
     ) == [
         "refund.yaml:1:10: expected 1, not 2",
-        "refund.yaml:2:1: unknown key 'sed' in a script; known are version, name, seed, start, vars, webhook, pacing, "
+        "refund.yaml:2:1: unknown key 'sed' in a script; known are version, name, seed, start, vars, webhook, pacing, retry, "
         "extra_events, defaults, steps; did you mean 'seed'?",
         "refund.yaml:3:8: expected an ISO 8601 timestamp such as 2024-12-16T10:00:00Z, not 'yesterday'",
         "refund.yaml:5:12: unknown event 'run.faild'; known are run.completed, run.failed, evaluation.completed, "
         "optimization.completed (others must be listed under extra_events); did you mean 'run.failed'?",
         "refund.yaml:7:5: unknown key 'afer' in an event step; known are event, after, repeat, every, concurrency, data, "
-        "override, remove; did you mean 'after'?",
+        "override, remove, fault, expect, retry; did you mean 'after'?",
         "refund.yaml:8:16: no 'run_idd' in the sample data; there are run_id, test_case_id, test_case_name, "
         "failure_summary; did you mean 'run_id'?",
         "refund.yaml:9:12: expected a duration such as 250ms, 2s, 1m30s or 2h, or a number of seconds, not 'soon'",

@@ -31,7 +31,7 @@ def test_lists_are_fine_where_tuples_are_meant():
         ({"sped": 1}, "unknown setting 'sped'; known are .*; did you mean 'speed'?"),
         ({"port": "x"}, "invalid setting: Expected `int`, got `str` - at `\\$.port`"),
         ({"port": 70000}, "port must be from 0 to 65535"),
-        ({"speed": 0}, "speed must be more than 0, or 'max'"),
+        ({"speed": 0}, "speed must be more than 0, 'max' or 'stepped'"),
         ({"speed": "fast"}, "speed"),
         ({"timeout": 0}, "timeout must be more than 0"),
         ({"max_webhooks": -1}, "max_webhooks must be more than 0"),

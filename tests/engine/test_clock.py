@@ -5,15 +5,22 @@ import time
 
 import pytest
 
-from mockserver.engine.clock import Group, RealClock, SkippingClock, make_clock
+from mockserver.engine.clock import Group, RealClock, SkippingClock, SteppedClock, make_clock
 
 START = 1_734_343_200.0
 DAY = 86_400.0
 
 
+def skipping() -> SkippingClock:
+    """A clock on which this test itself holds a token, as a replay does."""
+    clock = SkippingClock(START)
+    clock.begin()
+    return clock
+
+
 async def test_a_skipping_clock_jumps_over_days():
     """Three days pass in no time, and the clock shows them."""
-    clock = SkippingClock(START)
+    clock = skipping()
     begun = time.monotonic()
     await clock.sleep_until(START + 3 * DAY)
     assert clock.now() == START + 3 * DAY
@@ -28,14 +35,14 @@ async def test_a_skipping_clock_starts_now_unless_told_otherwise():
 
 async def test_a_moment_that_has_passed_is_not_waited_for():
     """Sleeping until the past changes nothing."""
-    clock = SkippingClock(START)
+    clock = skipping()
     await clock.sleep_until(START - DAY)
     assert clock.now() == START
 
 
 async def test_sleepers_wake_in_the_order_of_their_moments():
     """Many sleepers wake at their own moments, in order; ties in the order in which they went to sleep."""
-    clock = SkippingClock(START)
+    clock = skipping()
     woken: list[tuple[str, float]] = []
 
     async def sleeper(name: str, seconds: float) -> None:
@@ -50,7 +57,7 @@ async def test_sleepers_wake_in_the_order_of_their_moments():
 
 async def test_the_clock_stands_still_while_something_goes_on():
     """However long real work takes, and through however many turns of the loop, no sleeper is woken past it."""
-    clock = SkippingClock(START)
+    clock = skipping()
     log: list[str] = []
     answered = asyncio.Event()
 
@@ -76,7 +83,7 @@ async def test_the_clock_stands_still_while_something_goes_on():
 
 async def test_joining_a_group_hands_over_without_a_jump():
     """Between the end of a group's last task and the next step of the one who waited, another sleeper does not wake."""
-    clock = SkippingClock(START)
+    clock = skipping()
     seen: list[float] = []
 
     async def idle() -> None:
@@ -98,7 +105,7 @@ async def test_joining_a_group_hands_over_without_a_jump():
 
 async def test_wait_below_bounds_what_is_in_flight():
     """A group never runs more tasks than it was told to leave room for."""
-    clock = SkippingClock(START)
+    clock = skipping()
     running = most = 0
 
     async def work() -> None:
@@ -117,7 +124,7 @@ async def test_wait_below_bounds_what_is_in_flight():
 
 async def test_a_failing_task_ends_its_group():
     """The first exception cancels the others and comes out."""
-    clock = SkippingClock(START)
+    clock = skipping()
     cancelled = asyncio.Event()
 
     async def forever() -> None:
@@ -139,7 +146,7 @@ async def test_a_failing_task_ends_its_group():
 
 async def test_leaving_a_group_by_an_exception_cancels_its_tasks():
     """Nothing of a group outlives it."""
-    clock = SkippingClock(START)
+    clock = skipping()
     ended: list[str] = []
 
     async def forever() -> None:
@@ -159,7 +166,7 @@ async def test_leaving_a_group_by_an_exception_cancels_its_tasks():
 @pytest.mark.parametrize("turns", [1, 2, 3, 5])
 async def test_cancelling_keeps_the_clocks_account(turns):
     """After a group was cancelled at any point, its clock still jumps and still holds as it should."""
-    clock = SkippingClock(START)
+    clock = skipping()
 
     async def work() -> None:
         async with Group(clock) as inner:
@@ -187,7 +194,7 @@ async def test_cancelling_keeps_the_clocks_account(turns):
 
 async def test_cancelled_right_after_waking_the_token_is_kept():
     """A sleeper that is cancelled in the moment it is woken gives its token back exactly once."""
-    clock = SkippingClock(START)
+    clock = skipping()
 
     async def sleeper() -> None:
         try:
@@ -225,3 +232,74 @@ async def test_real_time_needs_no_tokens():
         group.spawn(clock.sleep_until(START + 1))
         await group.wait_below(1)
     assert clock.now() >= START + 1
+
+
+async def test_a_stepped_clock_runs_exactly_what_becomes_due():
+    """Advanced by five minutes, what is due by then happens in order at its own time, and nothing after it."""
+    clock = SteppedClock(START)
+    log: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, *moments: float) -> None:
+        for moment in moments:
+            await clock.sleep_until(START + moment)
+            log.append((name, clock.now() - START))
+
+    async def whole() -> None:
+        clock.begin()
+        try:
+            async with Group(clock) as group:
+                group.spawn(sleeper("a", 60, 120, 600))
+                group.spawn(sleeper("b", 300, 301))
+        finally:
+            clock.end()
+
+    running = asyncio.create_task(whole())
+    await asyncio.sleep(0)
+    await clock.advance(59)
+    assert (log, clock.now()) == ([], START + 59)
+    await clock.advance(241)
+    assert log == [("a", 60.0), ("a", 120.0), ("b", 300.0)]
+    assert clock.now() == START + 300
+    await asyncio.gather(clock.advance(1), clock.advance(299))
+    assert log[3:] == [("b", 301.0), ("a", 600.0)]
+    await running
+    assert clock.now() == START + 600
+
+
+async def test_advancing_waits_for_what_goes_on():
+    """Work that takes real time is over when advance returns."""
+    clock = SteppedClock(START)
+    done: list[float] = []
+
+    async def work() -> None:
+        clock.begin()
+        try:
+            await clock.sleep_until(START + 1)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            done.append(clock.now())
+        finally:
+            clock.end()
+
+    running = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    await clock.advance(10)
+    assert done == [START + 1]
+    await running
+
+
+async def test_waiting_for_the_consumer_does_not_hold_a_stepped_clock():
+    """While a script awaits the application, time can be advanced; a skipping clock stands still."""
+    stepped = SteppedClock(START)
+    stepped.begin()
+    came = asyncio.Event()
+    waiting = asyncio.create_task(stepped.outside(came.wait()))
+    await asyncio.sleep(0)
+    await stepped.advance(60)
+    came.set()
+    await waiting
+    stepped.end()
+    assert stepped.now() == START + 60
+    clock = skipping()
+    assert await clock.outside(asyncio.sleep(0, "result")) == "result"
+    assert await RealClock().outside(asyncio.sleep(0, "result")) == "result"

@@ -246,9 +246,9 @@ async def test_a_refused_event_has_failed_and_says_why(service, consumer):
     with pytest.raises(DeliveryError) as caught:
         report.raise_for_failures()
     text = str(caught.value)
-    assert "30 planned = 0 delivered + 30 failed + 0 not sent" in text
-    assert "test.yaml:4: step 1 (run.failed): dlv_000001 run.failed to" in text
-    assert "10 more events failed" in text
+    assert "30 planned = 0 delivered + 30 failed + 0 not sent; 30 expectations not met" in text
+    assert "test.yaml:4: step 1 (run.failed): expected status 2xx, got 302 (dlv_000001 run.failed to" in text
+    assert "10 more expectations not met" in text
 
 
 async def test_an_event_that_nobody_wants_is_not_sent_and_counted(service, consumer):
@@ -358,7 +358,7 @@ async def test_a_stopped_replay_accounts_for_everything(service, consumer):
     report = replay.report
     assert (report.planned, report.delivered, report.failed, report.not_sent) == (11, 2, 1, 8)
     assert report.reasons == {"the replay was stopped": 8}
-    assert "stopped while waiting" in report.steps[0].failures[0].attempts[0].result
+    assert "stopped while waiting" in report.steps[0].evidence[0]
 
 
 async def test_a_template_that_fails_counts_its_event_as_not_sent(service, consumer):

@@ -27,11 +27,15 @@ class Reading:
     Args:
         problems: Where problems are noted.
         events: The event types that a step may name.
+        policies: The retry policies that a script may name.
     """
 
-    def __init__(self, problems: list[Problem], events: tuple[str, ...]) -> None:
+    def __init__(
+        self, problems: list[Problem], events: tuple[str, ...], policies: Mapping[str, Any] | None = None
+    ) -> None:
         self.problems = problems
         self.events = events
+        self.policies = policies or {}
 
     def problem(self, place: Node, message: str) -> None:
         """Note a problem at a node's place."""

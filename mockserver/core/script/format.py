@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver.core.events import DOCUMENTED_EVENTS
+from mockserver.core.script.expect_fields import ExpectKind
 from mockserver.core.script.fields import (
     Duration,
     EventName,
@@ -27,6 +28,7 @@ from mockserver.core.script.fields import (
     object_schema,
 )
 from mockserver.core.script.nodes import Node
+from mockserver.core.script.treatment_fields import Faults, Retry
 
 #: More repeats than this are a typing error: at a million a second they would take months.
 MOST_REPEATS = 1_000_000_000
@@ -42,6 +44,9 @@ EVENT_FIELDS: Fields = {
     "data": Field(JsonObject(), "the data of the payload, exactly as sent; without it, the sample data of the event"),
     "override": Field(JsonObject(), "values that differ from the sample data, by key or dotted path"),
     "remove": Field(ListOf(Text()), "keys or dotted paths to take away from the sample data"),
+    "fault": Field(Faults(), "a deliberate defect of the delivery, or a list of them"),
+    "expect": Field(ExpectKind(), "what the consumer must answer; by default a 2xx, or a 4xx to a forged signature"),
+    "retry": Field(Retry(), "when a failed attempt is made again; not at all without"),
 }
 
 TOGETHER_FIELDS: Fields = {
@@ -102,6 +107,7 @@ SCRIPT_FIELDS: Fields = {
         OneOf("settled", "timed"),
         "settled (the default): a step starts when the one before it has its final outcome; timed: at its own time",
     ),
+    "retry": Field(Retry(), "when failed attempts are made again, for all event steps"),
     "extra_events": Field(ListOf(Text()), "event types of your own, beyond the documented ones"),
     "defaults": Field(ObjectOf(DEFAULTS_FIELDS, "the defaults"), "keys for all event steps that do not have them"),
     "steps": Field(StepList(), "what happens, in this order", required=True),

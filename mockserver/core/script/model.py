@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from mockserver.core.expectations import Expectation
+from mockserver.core.faults.fault import ChosenFault
+from mockserver.core.retry_policies import RetryPolicy
 from mockserver.core.script.templates import DataTemplate
 
 Pacing = Literal["settled", "timed"]
@@ -23,6 +26,9 @@ class EventStep(msgspec.Struct, frozen=True, kw_only=True):
         repeat: How many times the event happens.
         every: Seconds from one repeat to the next.
         concurrency: How many repeats may be in flight at once; 1 makes them follow one another.
+        faults: The deliberate defects of its deliveries.
+        expect: What the consumer must answer; its status is given.
+        retry: When failed attempts are made again; None for the policy of the script or the settings.
     """
 
     line: int
@@ -33,6 +39,9 @@ class EventStep(msgspec.Struct, frozen=True, kw_only=True):
     repeat: int = 1
     every: float = 0.0
     concurrency: int = 1
+    faults: tuple[ChosenFault, ...] = ()
+    expect: Expectation = Expectation(status=("2xx",))
+    retry: RetryPolicy | None = None
 
     @property
     def planned(self) -> int:
@@ -136,6 +145,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
         start: What the clock shows at the first step, in seconds since 1970; None is the present.
         webhook: Where the events go when nothing was registered.
         extra_events: Event types beyond the documented ones.
+        retry: When failed attempts are made again; None for the settings' policy.
         pacing: ``settled``: a step starts when the one before it has its outcome; ``timed``: at its own time.
         steps: What happens.
     """
@@ -146,6 +156,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     start: float | None = None
     webhook: WebhookSpec | None = None
     extra_events: tuple[str, ...] = ()
+    retry: RetryPolicy | None = None
     pacing: Pacing = "settled"
     steps: tuple[Step, ...] = ()
 

@@ -6,7 +6,11 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from mockserver.core.events import Catalog
+from mockserver.core.expectations import Expectation, default_status
+from mockserver.core.faults.registry import is_signature_fault
 from mockserver.core.sample_changes import PathError, change_sample, copied
 from mockserver.core.script.fields import Reading, described, read_object
 from mockserver.core.script.format import EVENT_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
@@ -80,7 +84,7 @@ class _ScriptReader:
 
     def __init__(self, catalog: Catalog, problems: list[Problem]) -> None:
         self._catalog = catalog
-        self.reading = Reading(problems, catalog.names)
+        self.reading = Reading(problems, catalog.names, catalog.policies)
         self._variables: Mapping[str, Any] = {}
         self._defaults: Mapping[str, Any] = {}
         self._defaults_node = _NOTHING
@@ -103,6 +107,7 @@ class _ScriptReader:
             start=values.get("start"),
             webhook=WebhookSpec(**webhook) if webhook.keys() == {"url", "secret"} else None,
             extra_events=values.get("extra_events", ()),
+            retry=values.get("retry"),
             pacing=values.get("pacing", "settled"),
             steps=tuple(self._steps(values.get("steps", ()))),
         )
@@ -190,8 +195,17 @@ class _ScriptReader:
         values = {**self._defaults, **given}
         data = self._data(node, given, values)
         timing = {key: values[key] for key in ("repeat", "every", "concurrency") if key in values}
-        after = 0.0 if inside_together else values.get("after", 0.0)
-        return EventStep(line=node.line, number=number, event=given["event"], data=data, after=after, **timing)
+        return EventStep(
+            line=node.line,
+            number=number,
+            event=given["event"],
+            data=data,
+            after=0.0 if inside_together else values.get("after", 0.0),
+            faults=values.get("fault", ()),
+            expect=_expectation(values),
+            retry=values.get("retry"),
+            **timing,
+        )
 
     def _data(self, node: Node, given: Mapping[str, Any], values: Mapping[str, Any]) -> DataTemplate:
         if "data" in given:
@@ -249,6 +263,17 @@ class _ScriptReader:
     def _problem_at_key(self, node: Node, key: str, message: str) -> None:
         member = _member(node, key)
         self.reading.problem_at(member.key_line, member.key_column, message)
+
+
+def _expectation(values: Mapping[str, Any]) -> Expectation:
+    """What a step expects, with the status that its faults lead to when it does not say."""
+    expectation: Expectation = values.get("expect", Expectation())
+    if expectation.status:
+        return expectation
+    faults = values.get("fault", ())
+    forged = is_signature_fault(faults)
+    status = default_status(signature_fault=forged, other_fault=bool(faults) and not forged)
+    return msgspec.structs.replace(expectation, status=status)
 
 
 def _member(node: Node, key: str) -> Member:

@@ -40,6 +40,7 @@ class Answer:
         "_size",
         "_status",
         "complete",
+        "continued",
         "error",
         "received",
         "reusable",
@@ -48,6 +49,7 @@ class Answer:
     def __init__(self, record_limit: int) -> None:
         self._record_limit = record_limit
         self._read_limit = max(READ_LIMIT, record_limit + HEAD_LIMIT)
+        self.continued = False  # whether a 100 Continue came; only the first request of a connection waits for one
         self.reset()
         self._parser = HttpResponseParser(self)
 
@@ -183,6 +185,7 @@ class Answer:
         pairs, self._pairs = self._pairs, []
         if status < 200 and status != 101:
             self._reason = b""
+            self.continued = self.continued or status == 100
             return
         self._head_done = True
         self._status = status

@@ -11,11 +11,10 @@ Time-outs
     is left.
 
 Faults on the wire
-    ``_write`` is the only place where bytes of a request leave. A fault that concerns the wire (a dripping body, a
-    body that ends too early, a wait for ``100 Continue``) has its home there: a *write plan*, handed to ``begin``
-    beside the request, that is a sequence of byte strings with a pause, an interim answer or the end of the connection
-    between them. ``_write`` would write the first and leave the rest to a ``call_later`` of this connection, which
-    ``_drop`` cancels. A request without a plan goes out as it does now, in one write.
+    A request may have a plan (a dripping body, a body that ends too early, a wait for ``100 Continue``). It is then
+    written by a :class:`~mockserver.edges.http1.planned_write.PlannedWrite`, which is stopped when the exchange ends,
+    in whatever way. Such a request gets a connection of its own, which is kept only if the request was written to its
+    end. A request without a plan goes out in one write.
 """
 
 from __future__ import annotations
@@ -25,11 +24,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from mockserver.core.durations import format_duration
-from mockserver.core.messages import ErrorKind, Exchange, ExchangeError, Request
+from mockserver.core.messages import Exchange, ExchangeError, Request
 from mockserver.edges.http1.answer import Answer
+from mockserver.edges.http1.dial import Dial, hostport
+from mockserver.edges.http1.planned_write import PlannedWrite
 
 if TYPE_CHECKING:
-    from mockserver.edges.http1.dial import Dial
     from mockserver.edges.http1.pool import Key, Pool
 
 #: What a waiter gets: the exchange, or None when a reused connection turned out to be dead before it began.
@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         pool: Where it lives and waits.
         key: What it is good for: scheme, host and port.
         record_limit: How many bytes of an answer's body are kept.
+        dial: How to connect.
     """
 
     __slots__ = (
@@ -54,8 +55,10 @@ class Connection(asyncio.Protocol):
         "_connect_ms",
         "_deadline",
         "_dial",
+        "_dialling",
         "_first_byte_at",
         "_loop",
+        "_planned",
         "_pool",
         "_request",
         "_resent",
@@ -71,14 +74,16 @@ class Connection(asyncio.Protocol):
         "key",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, key: Key, record_limit: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, key: Key, record_limit: int, dial: Dial) -> None:
         self._loop = loop
         self._pool = pool
         self._answer = Answer(record_limit)
-        self._dial: Dial | None = None
+        self._dial = dial
+        self._dialling: asyncio.Task[None]
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None
         self._waiter: Waiter | None = None
+        self._planned: PlannedWrite | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = self._deadline = 0.0
         self._started = self._sent_at = self._first_byte_at = self._connect_ms = 0.0
@@ -89,11 +94,10 @@ class Connection(asyncio.Protocol):
 
     # --- what the transport does
 
-    def open(self, dial: Dial, request: Request, started: float, deadline: float, *, resent: bool) -> Waiter:
+    def open(self, request: Request, started: float, deadline: float, *, resent: bool) -> Waiter:
         """Begin the first exchange: connect, then write the request.
 
         Args:
-            dial: How to connect.
             request: What to send.
             started: When the exchange began, by ``perf_counter``.
             deadline: When its time is up, by ``perf_counter``.
@@ -101,15 +105,15 @@ class Connection(asyncio.Protocol):
         """
         self._request = request
         self._resent = resent
-        self._dial = dial
         self._pool.add(self)
         waiter = self._wait(started, deadline)
         self._sent_at = perf_counter()  # until there is a connection: when dialling began
-        dial.start(self)
+        self._dialling = self._loop.create_task(self._dial.run(self))
+        self._dialling.add_done_callback(self._dialled)
         return waiter
 
     def begin(self, request: Request, started: float, deadline: float) -> Waiter:
-        """Begin another exchange on the open connection. The arguments are those of :meth:`open`."""
+        """Begin another exchange on the open connection: of a request without a plan. Arguments as for :meth:`open`."""
         self._reused = True
         self._resent = False
         self._connect_ms = self._first_byte_at = 0.0
@@ -124,27 +128,24 @@ class Connection(asyncio.Protocol):
             self._waiter = None
             self.drop()
 
-    def fail(self, kind: ErrorKind, message: str) -> None:
+    def fail(self, error: ExchangeError) -> None:
         """End the exchange in flight, if there is one, with an error; close the connection."""
         if self._transport is None:
             self._connect_ms = (perf_counter() - self._sent_at) * 1000
         if self._waiter is not None:
-            self._resolve(ExchangeError(kind, message))
+            self._resolve(error)
         self.drop()
 
     def drop(self) -> None:
         """Close the connection now. What was not yet written is not written any more."""
+        if self._planned is not None:
+            self._planned.stop()
         if self._transport is not None:
             # abort() of a plain connection whose data has been written ends it as close() does; but close() would
             # wait for what cannot be written any more, and with TLS for the goodbye of the other side.
             self._transport.abort()
-        elif self._dial is not None:
-            self._dial.stop()
-
-    def dialled(self) -> None:
-        """Dialling is over, well or not."""
-        self._dial = None
-        self._gone_if_closed()
+        else:
+            self._dialling.cancel()
 
     def _wait(self, started: float, deadline: float) -> Waiter:
         self._started = started
@@ -156,17 +157,32 @@ class Connection(asyncio.Protocol):
         return waiter
 
     def _write(self, request: Request) -> None:
-        cast("asyncio.Transport", self._transport).write(request.head + request.body)
+        transport = cast("asyncio.Transport", self._transport)
+        if request.plan:
+            self._planned = PlannedWrite(self._loop, transport, self._answer, request.plan)
+            self._planned.go_on()
+        else:
+            transport.write(request.head + request.body)
 
     # --- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Write the first request. A server may speak first, so this cannot wait for another turn of the loop."""
-        self._transport = cast("asyncio.Transport", transport)
-        request, self._request = self._request, None
-        if self._waiter is None or request is None:  # given up in the meantime
-            self.drop()
+        if self._waiter is None or self._request is None:
+            # Given up in the meantime. This is not yet our transport: uvloop may not say that it is lost.
+            cast("asyncio.Transport", transport).abort()
             return
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        if not peer:
+            self.fail(ExchangeError("closed", "the connection was reset before an answer came"))
+            return
+        self.address = hostport(peer[0], peer[1])
+        refusal = self._dial.why_refused(peer, transport.get_extra_info("sockname"))
+        if refusal is not None:
+            self.fail(refusal)
+            return
+        request, self._request = self._request, None
         now = perf_counter()
         self._connect_ms = (now - self._sent_at) * 1000
         self._sent_at = now
@@ -182,6 +198,8 @@ class Connection(asyncio.Protocol):
             self._first_byte_at = perf_counter()
         if self._answer.feed(data):
             self._finish()
+        elif self._planned is not None:
+            self._planned.heard()
 
     def eof_received(self) -> None:
         """The other side closed. Said before ``connection_lost``, which waits for what is not yet written."""
@@ -191,12 +209,16 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is no more."""
         self._ended(_how_lost(exc))
+        self.drop()  # the connection is gone, but a TLS transport of Python 3.10 wants to be closed nevertheless
         self._transport = None
-        self._gone_if_closed()
+        self._leave_if_closed()
 
-    def _gone_if_closed(self) -> None:
+    def _dialled(self, _: asyncio.Task[None]) -> None:
+        self._leave_if_closed()
+
+    def _leave_if_closed(self) -> None:
         """Leave the pool once neither a socket nor a task is left, and no timer either."""
-        if self._transport is None and self._dial is None:
+        if self._transport is None and self._dialling.done():
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -211,7 +233,8 @@ class Connection(asyncio.Protocol):
         self._resolve(answer.error)
         transport = cast("asyncio.Transport", self._transport)
         # An answer may come before the whole request is written; the rest of it is then still to go.
-        if answer.reusable and not transport.get_write_buffer_size():
+        if answer.reusable and not transport.get_write_buffer_size() and not self._unsent:
+            self._planned = None
             answer.reset()
             self._pool.give(self)
         else:
@@ -223,6 +246,8 @@ class Connection(asyncio.Protocol):
             return
         if self._reused and not self._answer.received:
             self._settle(None)
+        elif self._planned is not None and self._planned.closed and how == "closed":
+            self._resolve(ExchangeError("closed", self._planned.closed))
         else:
             self._answer.end(how)
             self._resolve(self._answer.error)
@@ -239,10 +264,17 @@ class Connection(asyncio.Protocol):
                 self._connect_ms,
                 (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
                 (now - self._started) * 1000,
+                self._unsent,
             )
         )
 
+    @property
+    def _unsent(self) -> int:
+        return 0 if self._planned is None else self._planned.unsent
+
     def _settle(self, exchange: Exchange | None) -> None:
+        if self._planned is not None:
+            self._planned.stop()
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():  # done: cancelled, but its task has not yet had its turn
             waiter.set_result(exchange)
@@ -267,12 +299,15 @@ class Connection(asyncio.Protocol):
 
     def _time_out(self) -> None:
         within = format_duration(self._deadline - self._started)
-        if self._transport is None and self._dial is not None:
-            self.fail(*self._dial.unfinished(within))
+        if self._transport is None:
+            self.fail(self._dial.unfinished(within))
         elif self._answer.received:
-            self.fail("timeout", f"no complete answer within {within}: {self._answer.extent} came")
+            self.fail(ExchangeError("timeout", f"no complete answer within {within}: {self._answer.extent} came"))
+        elif self._unsent:
+            left = f"{self._unsent} bytes of the request were still to be written, as its faults make it slow"
+            self.fail(ExchangeError("timeout", f"no answer within {within}: {left}"))
         else:
-            self.fail("timeout", f"no answer within {within}")
+            self.fail(ExchangeError("timeout", f"no answer within {within}"))
 
 
 def _how_lost(error: Exception | None) -> str:

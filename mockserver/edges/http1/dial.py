@@ -1,31 +1,36 @@
 """A new connection: resolve the name, ask the address guard, connect, and shake hands where the URL says https.
 
 What the guard judged is what is connected to: each address is judged as a number and connected to as that number, so
-a name that changes its mind between the two leads nowhere else.
+a name that changes its mind between the two leads nowhere else. The name of the peer is judged once more before the
+first byte is written.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Collection
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mockserver.core.addresses import why_refused
-from mockserver.core.messages import ErrorKind, ExchangeError
+from mockserver.core.messages import ExchangeError
 from mockserver.core.targets import Target
 
 if TYPE_CHECKING:
     from mockserver.edges.http1.connection import Connection
 
-#: An address family, and the address as the socket functions take it: number and port first.
-Candidate = tuple[int, tuple[Any, ...]]
+#: What breaks a connection after it has been made, so in the midst of a TLS handshake.
+_BROKEN = (ssl.SSLError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
 class Dial:
-    """Connects once, in a task of its own.
+    """Connects one connection.
+
+    Connecting and the TLS handshake are one call of the event loop. To split it at the socket would let us tell a slow
+    one from the other, but uvloop can close a socket that it was given twice when the other side hangs up at once.
 
     Args:
         target: Where to connect to.
@@ -37,103 +42,97 @@ class Dial:
         self._target = target
         self._allowed_hosts = allowed_hosts
         self._tls = tls
-        self._where = _hostport(target.host, target.port)
-        self._stage: Literal["resolve", "connect", "tls"] = "resolve"
-        self._task: asyncio.Task[None] | None = None
+        self._where = hostport(target.host, target.port)
+        self._resolving = False
 
-    def start(self, connection: Connection) -> None:
-        """Begin. The connection hears ``connection_made`` or ``fail``, and in the end always ``dialled``."""
-        self._task = asyncio.get_running_loop().create_task(self._run(connection))
-        self._task.add_done_callback(lambda _: connection.dialled())
+    async def run(self, connection: Connection) -> None:
+        """Connect. The connection hears ``connection_made`` or ``fail``."""
+        try:
+            failure = await self._connect(connection)
+        except Exception as error:  # noqa: BLE001 - whatever an event loop raises here, the exchange must say so
+            failure = ExchangeError("connect", f"cannot connect to {self._where}: {error!r}")
+        if failure is not None:
+            connection.fail(failure)
 
-    def stop(self) -> None:
-        """Give up, unless it has come to an end already."""
-        if self._task is not None:
-            self._task.cancel()
-
-    def unfinished(self, within: str) -> tuple[ErrorKind, str]:
+    def unfinished(self, within: str) -> ExchangeError:
         """Say what did not end in time.
 
         Args:
             within: The time that there was, for a reader.
         """
-        reasons: dict[str, tuple[ErrorKind, str]] = {
-            "resolve": ("resolve", f"{self._target.host} was not resolved within {within}"),
-            "connect": ("connect", f"{self._where} did not accept the connection within {within}: is it overloaded?"),
-            "tls": ("tls", f"{self._where} did not finish the TLS handshake within {within}: does it speak https?"),
-        }
-        return reasons[self._stage]
+        if self._resolving:
+            return ExchangeError("resolve", f"{self._target.host} was not resolved within {within}")
+        if self._tls is None:
+            message = f"{self._where} did not accept the connection within {within}: is the application overloaded?"
+            return ExchangeError("connect", message)
+        return ExchangeError("tls", f"no TLS connection to {self._where} within {within}: does it speak https?")
 
-    async def _run(self, connection: Connection) -> None:
-        try:
-            failure = await self._connect(connection)
-        except Exception as error:  # noqa: BLE001 - whatever an event loop raises here, the exchange must say so
-            failure = ExchangeError(self._stage, f"cannot connect to {self._where}: {error!r}")
-        if failure is not None:
-            connection.fail(failure.kind, failure.message)
+    def why_refused(self, peer: tuple[Any, ...], own: tuple[Any, ...]) -> ExchangeError | None:
+        """Judge a connection that was made by where it really leads.
+
+        Args:
+            peer: The address of the other side.
+            own: The address of ours.
+        """
+        if peer == own:
+            # Where nobody listens, the system may pick that very port for our side and connect us to ourselves.
+            return self._unreachable({peer[0]: ConnectionRefusedError()})
+        refusal = why_refused(peer[0], self._target.host, self._allowed_hosts)
+        return None if refusal is None else ExchangeError("address", refusal)
 
     async def _connect(self, connection: Connection) -> ExchangeError | None:
         try:
             candidates = await self._resolve()
         except (OSError, UnicodeError) as error:  # UnicodeError: a label too long for the domain name system
-            return ExchangeError("resolve", f"no address for {self._target.host!r} ({_why(error)}): is the name right?")
-        self._stage = "connect"
+            why = (isinstance(error, OSError) and error.strerror) or error
+            return ExchangeError("resolve", f"no address for {self._target.host!r} ({why}): is the name right?")
         failures: dict[str, OSError] = {}
-        refusal: str | None = None
-        for family, sockaddr in candidates:
-            address: str = sockaddr[0]
-            refusal = self._why_refused(address)
-            if refusal is None:
+        refusal = ""
+        for family, address in candidates:
+            refusal = why_refused(address, self._target.host, self._allowed_hosts) or ""
+            if not refusal:
                 try:
-                    sock = await _connected(family, sockaddr)
+                    await self._reach(connection, family, address)
+                except _BROKEN as error:
+                    connection.address = hostport(address, self._target.port)
+                    return ExchangeError("tls", self._why_no_tls(error))
                 except OSError as error:
                     failures[address] = error
                 else:
-                    connection.address = _hostport(address, self._target.port)
-                    return await self._adopt(sock, connection)
-        return self._unreachable(failures) if failures else ExchangeError("address", str(refusal))
+                    return None
+        return self._unreachable(failures) if failures else ExchangeError("address", refusal)
 
-    async def _resolve(self) -> list[Candidate]:
+    async def _resolve(self) -> list[tuple[int, str]]:
+        """The addresses, each with its family, in the order in which they are to be tried."""
         host, port = self._target.host, self._target.port
         try:
-            numeric = ip_address(host)
+            return [(socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET, host)]
         except ValueError:
+            self._resolving = True
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-            return [(family, sockaddr) for family, _, _, _, sockaddr in found]
-        return [(socket.AF_INET6, (host, port, 0, 0)) if numeric.version == 6 else (socket.AF_INET, (host, port))]
+            self._resolving = False
+            return [(family, str(sockaddr[0])) for family, _, _, _, sockaddr in found]
 
-    def _why_refused(self, address: str) -> str | None:
-        return why_refused(address, self._target.host, self._allowed_hosts)
+    async def _reach(self, connection: Connection, family: int, address: str) -> None:
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
+            address,
+            self._target.port,
+            family=family,
+            ssl=self._tls,
+            server_hostname=self._target.host.rstrip(".") if self._tls else None,
+        )
 
-    async def _adopt(self, sock: socket.socket, connection: Connection) -> ExchangeError | None:
-        """Hand a connected socket to the event loop, which shakes hands first where the URL says https."""
-        peer = _peer(sock)
-        refusal = self._why_refused(peer[0]) if peer else None
-        if refusal is not None:
-            sock.close()
-            return ExchangeError("address", refusal)
-        loop = asyncio.get_running_loop()
-        if self._tls is None:
-            await loop.create_connection(lambda: connection, sock=sock)
-            return None
-        self._stage = "tls"
-        try:
-            name = self._target.host.rstrip(".")
-            await loop.create_connection(lambda: connection, sock=sock, ssl=self._tls, server_hostname=name)
-        except (OSError, ValueError) as error:  # an SSLError is an OSError; a ValueError is about the name
-            return ExchangeError("tls", self._why_no_tls(error))
-        return None
-
-    def _why_no_tls(self, error: Exception) -> str:
+    def _why_no_tls(self, error: OSError) -> str:
         if isinstance(error, ssl.SSLCertVerificationError):
             return (
-                f"the certificate of {self._where} is not trusted ({error.verify_message}):"
+                f"the certificate of {self._where} is not trusted ({error.verify_message.rstrip('.')}):"
                 " give the CA that signed it (--ca-file), or use an http:// address"
             )
         if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
             return f"{self._where} does not speak TLS: is it an http:// address?"
-        return f"{self._where} ended the TLS handshake ({_why(error)}): does it speak https?"
+        return f"{self._where} broke off the TLS handshake ({_why(error)}): does it speak https?"
 
     def _unreachable(self, failures: dict[str, OSError]) -> ExchangeError:
         tried = "" if self._target.host in failures else f" (tried {' and '.join(failures)})"
@@ -145,35 +144,13 @@ class Dial:
         return ExchangeError("connect", message)
 
 
-async def _connected(family: int, sockaddr: tuple[Any, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, sockaddr)
-        _refuse_self(sock)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+def _why(error: OSError) -> str:
+    """The system's own words: event loops replace them by the address."""
+    if isinstance(error, ssl.SSLError) or not error.errno:
+        return str(error) or "the connection closed"
+    return os.strerror(error.errno)
 
 
-def _refuse_self(sock: socket.socket) -> None:
-    """Where nobody listens, the system may pick that very port for our side and connect us to ourselves."""
-    if sock.getsockname() == _peer(sock):
-        raise ConnectionRefusedError
-
-
-def _peer(sock: socket.socket) -> tuple[Any, ...] | None:
-    try:
-        peer: tuple[Any, ...] = sock.getpeername()
-    except OSError:  # reset in the meantime: nothing can be sent there, and the exchange will end as closed
-        return None
-    return peer
-
-
-def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-
-
-def _hostport(host: str, port: int) -> str:
+def hostport(host: str, port: int) -> str:
+    """How an address is written in messages and in :attr:`Exchange.address`."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
+from mockserver.core.messages import ExchangeError
 from mockserver.edges.http1.connection import Connection
 
 #: What a kept-alive connection is good for: scheme, host and port.
@@ -66,7 +67,7 @@ class Pool:
             return
         emptied = self._emptied = self._emptied or asyncio.Event()
         for connection in tuple(self._live):
-            connection.fail("stopped", "stopped before the answer was complete")
+            connection.fail(ExchangeError("stopped", "stopped before the answer was complete"))
         await emptied.wait()
         # The loop closes a socket in the turn in which, or after which, it says that the connection is lost.
         await asyncio.sleep(0)

@@ -43,10 +43,11 @@ class Http1Transport:
         """Send one request and wait for its answer.
 
         A request that died on a reused connection before one byte of an answer came is sent once more on a fresh one:
-        the server had closed the connection while the request was on its way.
+        the server had closed the connection while the request was on its way. A request with a plan is never sent
+        twice, so it gets a fresh connection at once.
 
         Args:
-            request: What to send: its head and body, as they are.
+            request: What to send: its head and body as they are, or what its plan says.
             timeout: Seconds until the answer must be complete, resolving and connecting included.
 
         Returns:
@@ -55,7 +56,7 @@ class Http1Transport:
         started = perf_counter()
         target = request.target
         key = (target.scheme, target.host, target.port)
-        connection = self._pool.take(key)
+        connection = None if request.plan else self._pool.take(key)
         if connection is None:
             return await self._exchange_on_fresh(request, key, started, timeout)
         closings = self._closings
@@ -85,9 +86,9 @@ class Http1Transport:
         *,
         resent: bool = False,
     ) -> Exchange:
-        connection = Connection(asyncio.get_running_loop(), self._pool, key, self._record_limit)
         dial = Dial(request.target, self._allowed_hosts, self._context(request))
-        waiter = connection.open(dial, request, started, started + timeout, resent=resent)
+        connection = Connection(asyncio.get_running_loop(), self._pool, key, self._record_limit, dial)
+        waiter = connection.open(request, started, started + timeout, resent=resent)
         try:
             exchange = await waiter
         except asyncio.CancelledError:

@@ -1,0 +1,90 @@
+"""What a fault is, and what its parameters are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+#: What a fault touches: the signature, the body, the delivery as a whole, or the bytes on their way.
+Layer = Literal["signature", "body", "transport", "delivery"]
+
+#: When a fault changes a request in the making; in the order in which the stages come.
+Stage = Literal["payload", "headers", "body", "framing", "wire"]
+
+#: What kind of value a parameter takes.
+KindName = Literal["duration", "count", "size", "path", "text", "choice"]
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter of a fault. None has to be given.
+
+    Args:
+        name: Its name.
+        kind: What kind of value it takes.
+        doc: What it means, in a few words.
+        default: Its value when it is not given; None when that depends on the request, as ``doc`` then says.
+        low: The least: seconds, a number or bytes.
+        high: The greatest.
+        choices: What is allowed for a ``choice``.
+    """
+
+    name: str
+    kind: KindName
+    doc: str
+    default: Any = None
+    low: float = 0
+    high: float = 0
+    choices: tuple[str, ...] = ()
+
+
+def _nothing(draft: Any, **values: Any) -> None:
+    """Change nothing: a fault of the delivery as a whole."""
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One deliberate defect.
+
+    Args:
+        name: Its name, as scripts write it.
+        layer: What it touches.
+        doc: What it does, in one sentence.
+        stage: When it changes a request in the making; None if it concerns the delivery as a whole.
+        apply: Changes a draft; it takes the draft, and the parameters by name. By default it changes nothing.
+        parameters: Its parameters. The first is the one that a short form gives.
+        slot: Two faults of one slot exclude each other; empty: none is excluded by it.
+        forged: Whether a consumer must refuse what it makes, as it is not what the vendor signed.
+        position: Its place among all faults, which is the order in which they apply.
+    """
+
+    name: str
+    layer: Layer
+    doc: str
+    stage: Stage | None = None
+    apply: Callable[..., None] = _nothing
+    parameters: tuple[Parameter, ...] = ()
+    slot: str = ""
+    forged: bool = False
+    position: int = 0
+
+
+class ChosenFault(msgspec.Struct, frozen=True):
+    """A fault with the values of its parameters.
+
+    Args:
+        fault: The fault.
+        values: A value for each of its parameters; None where that depends on the request.
+    """
+
+    fault: Fault
+    values: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The fault's name."""
+        return self.fault.name
+
+    def apply(self, draft: Any) -> None:
+        """Change a draft, if the fault is one that changes requests."""
+        self.fault.apply(draft, **self.values)

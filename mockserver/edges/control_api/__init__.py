@@ -1,0 +1,11 @@
+"""The control API (``/_mock``): what tests in any language drive the mock with. It is ours, not the vendor's.
+
+- :mod:`~mockserver.edges.control_api.operations`: the table of what there is, for routing and for the OpenAPI document;
+- :mod:`~mockserver.edges.control_api.routes`: what each operation does;
+- :mod:`~mockserver.edges.control_api.stream`: server-sent events;
+- :mod:`~mockserver.edges.control_api.guard`: no web page drives the mock.
+"""
+
+from mockserver.edges.control_api.routes import ControlApi
+
+__all__ = ["ControlApi"]

@@ -1,0 +1,108 @@
+"""HAR 1.2 (HTTP Archive): every attempt on record, to be opened in a browser's developer tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+import mockserver
+from mockserver.core.messages import Exchange, Headers, Request, Response
+from mockserver.core.records import Attempt, Delivery
+from mockserver.core.report import Report
+from mockserver.edges.redaction import Redactor
+
+_UNKNOWN = -1
+
+
+def har_document(reports: Sequence[Report], redactor: Redactor) -> str:
+    """Return the attempts of reports as a HAR document; those without a request are left out.
+
+    Args:
+        reports: One for each script.
+        redactor: Hides secrets.
+    """
+    entries = [
+        _entry(delivery, attempt, attempt.request, redactor)
+        for report in reports
+        for delivery in report.deliveries
+        for attempt in delivery.attempts
+        if attempt.request is not None
+    ]
+    creator = {"name": "playgent-mockserver", "version": mockserver.__version__}
+    log = {"version": "1.2", "creator": creator, "pages": [], "entries": entries}
+    return msgspec.json.format(msgspec.json.encode({"log": log}), indent=1).decode()
+
+
+def _entry(delivery: Delivery, attempt: Attempt, request: Request, redactor: Redactor) -> dict[str, Any]:
+    exchange = attempt.exchange
+    entry = {
+        "startedDateTime": datetime.fromtimestamp(attempt.at, timezone.utc).isoformat(timespec="milliseconds"),
+        "time": exchange.total_ms,
+        "request": _request(request, redactor),
+        "response": _response(exchange, redactor),
+        "cache": {},
+        "timings": _timings(exchange),
+        "comment": f"{delivery.delivery_id}, attempt {attempt.number}, {delivery.source}",
+    }
+    address, _, port = exchange.address.rpartition(":")
+    if address:
+        entry |= {"serverIPAddress": address.strip("[]"), "connection": port}
+    return entry
+
+
+def _request(request: Request, redactor: Redactor) -> dict[str, Any]:
+    query = parse_qsl(urlsplit(request.target.url).query, keep_blank_values=True)
+    return {
+        "method": "POST",
+        "url": redactor.text(request.target.url),
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": _pairs(request.headers, redactor),
+        "queryString": [{"name": name, "value": redactor.text(value)} for name, value in query],
+        "postData": {
+            "mimeType": _header(request.headers, "content-type"),
+            "text": redactor.text(request.body.decode("utf-8", "replace")),
+        },
+        "headersSize": len(request.head),
+        "bodySize": len(request.body),
+    }
+
+
+def _response(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
+    response = exchange.response or Response(0)
+    shown = {
+        "status": response.status,
+        "statusText": response.reason,
+        "httpVersion": "HTTP/1.1" if exchange.response else "",
+        "cookies": [],
+        "headers": _pairs(response.headers, redactor),
+        "content": {
+            "size": response.body_size,
+            "mimeType": _header(response.headers, "content-type"),
+            "text": redactor.text(response.text),
+        },
+        "redirectURL": _header(response.headers, "location"),
+        "headersSize": _UNKNOWN,
+        "bodySize": response.body_size if exchange.response else _UNKNOWN,
+    }
+    # As browsers do it, for answers that never came.
+    return {**shown, "_error": redactor.text(exchange.error.message)} if exchange.error else shown
+
+
+def _timings(exchange: Exchange) -> dict[str, float]:
+    waited = exchange.first_byte_ms
+    received = max(exchange.total_ms - exchange.connect_ms - waited, 0.0)
+    connect = exchange.connect_ms if not exchange.reused else _UNKNOWN
+    return {"blocked": _UNKNOWN, "dns": _UNKNOWN, "connect": connect, "send": 0, "wait": waited, "receive": received}
+
+
+def _pairs(headers: Headers, redactor: Redactor) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in redactor.headers(headers)]
+
+
+def _header(headers: Headers, wanted: str) -> str:
+    return next((value for name, value in headers if name.lower() == wanted), "")

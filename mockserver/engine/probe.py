@@ -1,0 +1,111 @@
+"""Probes: how the consumer's own state is read before and after a step, to prove an effect or that there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from mockserver.core.expectations import Effect
+from mockserver.core.messages import Request, Transport
+from mockserver.core.targets import Routes
+
+#: Real seconds between two looks at an effect that is still to come.
+_INTERVAL = 0.02
+
+ProbeFunction = Callable[[], Any] | Callable[[], Awaitable[Any]]
+
+
+class ProbeError(Exception):
+    """The consumer's state cannot be read; the message says why."""
+
+
+class Prober:
+    """Reads the consumer's state.
+
+    Args:
+        transport: What carries the requests.
+        apps: What carries those to applications in this process.
+        routes: Where URLs really lead.
+        user_agent: The User-Agent header of the requests.
+        timeout: Seconds until a probe must be answered.
+    """
+
+    def __init__(self, transport: Transport, apps: Transport, routes: Routes, user_agent: str, timeout: float) -> None:
+        self._transport = transport
+        self._apps = apps
+        self._routes = routes
+        self._user_agent = user_agent
+        self._timeout = timeout
+        self.functions: dict[str, ProbeFunction] = {}
+
+    async def read(self, effect: Effect) -> Any:
+        """Return the value that an effect is about.
+
+        Raises:
+            ProbeError: The URL does not answer 2xx with JSON, the path finds nothing, or the function fails.
+        """
+        if effect.probe:
+            return await self._call(effect.probe)
+        return self._find(effect, await self._get(effect.url))
+
+    async def why_not(self, effect: Effect, before: Any) -> str | None:
+        """Say how the state differs from the one that is expected after a step; None if it is that.
+
+        An effect with ``within`` may take so long to come; that there is none is looked at when the time is over.
+
+        Args:
+            effect: What is expected.
+            before: The value before the step.
+        """
+        deadline = time.monotonic() + effect.within
+        if effect.change == 0:
+            await asyncio.sleep(effect.within)
+        while True:
+            unmet = effect.why_not(before, await self.read(effect))
+            if unmet is None or time.monotonic() >= deadline:
+                return unmet
+            await asyncio.sleep(_INTERVAL)
+
+    async def _call(self, name: str) -> Any:
+        function = self.functions.get(name)
+        if function is None:
+            known = ", ".join(self.functions) or "none is"
+            raise ProbeError(f"no probe {name!r} is registered ({known}): register it with mock.probe({name!r}, ...)")
+        try:
+            if inspect.iscoroutinefunction(function):
+                return await function()
+            return await asyncio.to_thread(function)
+        except Exception as error:
+            raise ProbeError(f"the probe {name!r} fails: {type(error).__name__}: {error}") from error
+
+    async def _get(self, url: str) -> Any:
+        target = self._routes.resolve(url)
+        head = (
+            f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: {self._user_agent}\r\n"
+            "Accept: application/json\r\n\r\n"
+        )
+        transport = self._apps if target.app else self._transport
+        exchange = await transport.exchange(Request(target, head.encode("ascii"), b""), self._timeout)
+        if exchange.error is not None or exchange.response is None:
+            why = exchange.error.message if exchange.error else "no answer"
+            raise ProbeError(f"the probe {url} got no answer: {why}")
+        if not exchange.response.ok:
+            raise ProbeError(f"the probe {url} answered {exchange.response.status}")
+        try:
+            return msgspec.json.decode(exchange.response.body)
+        except msgspec.DecodeError as error:
+            raise ProbeError(f"the probe {url} did not answer JSON: {error}") from None
+
+    def _find(self, effect: Effect, document: Any) -> Any:
+        # Imported here: few scripts have an effect to prove, and all others start faster.
+        from jsonpath import findall  # noqa: PLC0415
+
+        found: list[Any] = findall(effect.json, document)
+        if len(found) != 1:
+            raise ProbeError(f"{effect.json} finds {len(found)} values in the answer of {effect.url}, not one")
+        return found[0]
