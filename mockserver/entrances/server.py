@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -16,21 +14,20 @@ from mockserver.core.script.literal import literal_step
 from mockserver.core.script.model import EventStep, Script
 from mockserver.core.script.reader import read_script
 from mockserver.core.sent import Sent
-from mockserver.core.settings import Settings, Speed, read_settings
+from mockserver.core.settings import Settings, Speed
 from mockserver.core.vendor_calls import VendorCall
 from mockserver.core.webhooks import Webhook
-from mockserver.edges.in_process import Interface, noting_the_loop, read_destination
+from mockserver.edges.in_process import Interface, read_destination
 from mockserver.edges.package_files import find_script, read_script_file
+from mockserver.engine.probe import ProbeFunction
 from mockserver.entrances.assertions import assert_delivered, describe
-from mockserver.entrances.loop_thread import LoopThread, refuse_running_loop
-from mockserver.entrances.service import Service
+from mockserver.entrances.background import BackgroundReplay, ClockControl
+from mockserver.entrances.hosted_service import HostedService
+from mockserver.entrances.loop_thread import refuse_running_loop
 from mockserver.entrances.waiting import wait_for_deliveries, wait_for_registration
-from mockserver.errors import UsageError
-
-T = TypeVar("T")
 
 
-class MockServer:
+class MockServer(HostedService):
     """The vendor's side of webhooks, for tests: a server on a free port, and events on demand.
 
     Use it as ``with MockServer() as mock:`` or ``async with MockServer() as mock:``. Plain methods work in sync and
@@ -43,57 +40,6 @@ class MockServer:
     Raises:
         UsageError: An unknown setting, or a value that is not allowed.
     """
-
-    def __init__(self, **settings: Any) -> None:
-        self._service = Service(read_settings(**settings))
-        self._thread: LoopThread | None = None
-
-    # ---------------------------------------------------------------- life
-
-    def start(self) -> MockServer:
-        """Start the server; returns when it accepts connections.
-
-        Raises:
-            StartError: The port is in use, or the address is not this machine's.
-            UsageError: It runs already.
-        """
-        if self._thread is not None:
-            raise UsageError("the server is running already")
-        thread = LoopThread("mockserver")
-        try:
-            thread.wait(self._service.start())
-        except BaseException:
-            thread.close()
-            raise
-        self._thread = thread
-        return self
-
-    def stop(self) -> None:
-        """Stop the server and close every connection. Safe to call more than once."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            try:
-                thread.wait(self._service.stop())
-                self._service.apps.settle()
-            finally:
-                thread.close()
-
-    def __enter__(self) -> MockServer:  # noqa: PYI034 - typing.Self needs Python 3.11
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> MockServer:  # noqa: PYI034 - typing.Self needs Python 3.11
-        # Off the loop: starting imports aiohttp and takes some milliseconds.
-        return await asyncio.get_running_loop().run_in_executor(None, self.start)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self.stop)
 
     # ---------------------------------------------------------------- what is there
 
@@ -186,6 +132,8 @@ class MockServer:
         data: Mapping[str, Any] | None = None,
         override: Mapping[str, Any] | None = None,
         remove: Sequence[str] = (),
+        fault: Any = None,
+        retry: Any = None,
     ) -> Sent:
         """Let one event happen now, and deliver it to every webhook that is subscribed.
 
@@ -194,16 +142,19 @@ class MockServer:
             data: The data of the payload, exactly; without it, the sample data of the event.
             override: Values that differ from the sample data, by key or dotted path.
             remove: Keys or dotted paths to take away from the sample data.
+            fault: A deliberate defect, as a script writes it: ``"wrong_secret"``, ``{"duplicate": 3}`` or a list.
+            retry: When a failed attempt is made again: the name of a policy, or a schedule such as ``[0, 1, 4]``.
 
         Returns:
             The outcome, when every delivery has one.
 
         Raises:
-            UsageError: The event is unknown, or its data is not valid.
+            UsageError: The event, its data, the fault or the policy is not valid.
             LoopRunningError: An event loop is running in this thread: use :meth:`asend`.
         """
         refuse_running_loop("send", "asend")
-        return self._running.wait(self._service.send(self._step(event, data, override, remove)))
+        step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
+        return self._running.wait(self._service.send(step))
 
     async def asend(
         self,
@@ -212,9 +163,12 @@ class MockServer:
         data: Mapping[str, Any] | None = None,
         override: Mapping[str, Any] | None = None,
         remove: Sequence[str] = (),
+        fault: Any = None,
+        retry: Any = None,
     ) -> Sent:
         """Do as :meth:`send` does, without blocking the running event loop."""
-        return await self._awaited(self._service.send(self._step(event, data, override, remove)))
+        step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
+        return await self._awaited(self._service.send(step))
 
     def replay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Replay a script.
@@ -237,6 +191,33 @@ class MockServer:
     async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Do as :meth:`replay` does, without blocking the running event loop."""
         return await self._awaited(self._service.replay(self._script(script), speed))
+
+    def start_replay(
+        self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None
+    ) -> BackgroundReplay:
+        """Start a replay that goes on in the background, such as one on a stepped clock; does not wait.
+
+        Raises:
+            ScriptError: The script has problems; nothing was sent.
+            UsageError: There is no such file.
+        """
+        read = self._script(script)
+        return BackgroundReplay(self._running, self._running.call(lambda: self._service.start_replay(read, speed)))
+
+    def probe(self, name: str, function: ProbeFunction) -> None:
+        """Name a function that reads the application's state, for steps that expect an effect.
+
+        Args:
+            name: What a script calls it: ``expect: {effect: {probe: name, change: 1}}``.
+            function: Takes nothing and returns a JSON value, usually a count. A plain function is called in a thread
+                of its own, an async one on the mock's loop.
+        """
+        self._running.call(lambda: self._service.prober.functions.update({name: function}))
+
+    @property
+    def clock(self) -> ClockControl:
+        """What time it is for the mock; with ``speed="stepped"`` it is advanced by hand."""
+        return ClockControl(self._running, self._service)
 
     # ---------------------------------------------------------------- waiting
 
@@ -339,24 +320,9 @@ class MockServer:
             return "No webhook is registered."
         return "Registered:" + "".join(f"\n  {webhook!r}" for webhook in webhooks)
 
-    @property
-    def _running(self) -> LoopThread:
-        if self._thread is None:
-            raise UsageError("the server is not running: use `with MockServer() as mock:`, or call start()")
-        return self._thread
-
-    async def _awaited(self, work: Coroutine[Any, Any, T]) -> T:
-        with noting_the_loop():  # an application in this process runs on it
-            future = self._running.submit(work)
-        return await asyncio.wrap_future(future)
-
-    def _step(
-        self, event: str, data: Mapping[str, Any] | None, override: Mapping[str, Any] | None, remove: Sequence[str]
-    ) -> EventStep:
+    def _step(self, event: str, **parts: Any) -> EventStep:
         extra = self._service.settings.extra_events
-        return literal_step(
-            self._service.catalog, event, data=data, override=override, remove=remove, extra_events=extra
-        )
+        return literal_step(self._service.catalog, event, extra_events=extra, **parts)
 
     def _script(self, script: str | Path | Mapping[str, Any] | Script) -> Script:
         if isinstance(script, Script):

@@ -6,12 +6,30 @@ from typing import Literal
 
 import msgspec
 
-from mockserver.core.expectations import Expectation
+from mockserver.core.expectations import Expectation, default_status
 from mockserver.core.faults.fault import ChosenFault
+from mockserver.core.faults.registry import is_signature_fault
 from mockserver.core.retry_policies import RetryPolicy
 from mockserver.core.script.templates import DataTemplate
 
 Pacing = Literal["settled", "timed"]
+
+
+_NOTHING_SAID = Expectation()
+
+
+def expectation_for(faults: tuple[ChosenFault, ...], given: Expectation = _NOTHING_SAID) -> Expectation:
+    """Return what is expected of a step, with the status that its faults lead to when it does not say.
+
+    Args:
+        faults: The faults of the step.
+        given: What the step itself says.
+    """
+    if given.status:
+        return given
+    forged = is_signature_fault(faults)
+    status = default_status(signature_fault=forged, other_fault=bool(faults) and not forged)
+    return msgspec.structs.replace(given, status=status)
 
 
 class EventStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,11 +6,8 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from mockserver.core.events import Catalog
-from mockserver.core.expectations import Expectation, default_status
-from mockserver.core.faults.registry import is_signature_fault
+from mockserver.core.expectations import Expectation
 from mockserver.core.sample_changes import PathError, change_sample, copied
 from mockserver.core.script.fields import Reading, described, read_object
 from mockserver.core.script.format import EVENT_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
@@ -22,6 +19,7 @@ from mockserver.core.script.model import (
     Step,
     TogetherStep,
     WebhookSpec,
+    expectation_for,
 )
 from mockserver.core.script.nodes import Member, Node
 from mockserver.core.script.templates import NAMES, DataTemplate, TemplateError
@@ -202,7 +200,7 @@ class _ScriptReader:
             data=data,
             after=0.0 if inside_together else values.get("after", 0.0),
             faults=values.get("fault", ()),
-            expect=_expectation(values),
+            expect=expectation_for(values.get("fault", ()), values.get("expect", Expectation())),
             retry=values.get("retry"),
             **timing,
         )
@@ -263,17 +261,6 @@ class _ScriptReader:
     def _problem_at_key(self, node: Node, key: str, message: str) -> None:
         member = _member(node, key)
         self.reading.problem_at(member.key_line, member.key_column, message)
-
-
-def _expectation(values: Mapping[str, Any]) -> Expectation:
-    """What a step expects, with the status that its faults lead to when it does not say."""
-    expectation: Expectation = values.get("expect", Expectation())
-    if expectation.status:
-        return expectation
-    faults = values.get("fault", ())
-    forged = is_signature_fault(faults)
-    status = default_status(signature_fault=forged, other_fault=bool(faults) and not forged)
-    return msgspec.structs.replace(expectation, status=status)
 
 
 def _member(node: Node, key: str) -> Member:

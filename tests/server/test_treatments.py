@@ -1,0 +1,172 @@
+"""Faults, retries, background replays, stepped time and probes through MockServer."""
+
+import asyncio
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from aiohttp import web
+
+from mockserver import LoopRunningError, MockServer, UsageError, verify
+from tests.receiving import SECRET, consuming, eventually
+
+
+class Verifying:
+    """A consumer of the standard library's server that refuses what is not signed, and fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.accepted: list[bytes] = []
+        self.fail = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = 200 if verify(body, self.headers["X-Playgent-Signature"], SECRET) else 401
+                if outer.fail:
+                    outer.fail, status = outer.fail - 1, 500
+                if status == 200:
+                    outer.accepted.append(body)
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def consumer():
+    running = Verifying()
+    yield running
+    running.close()
+
+
+def test_send_with_a_fault(consumer):
+    """A forged event is refused; duplicates are sent twice; a list composes."""
+    with MockServer() as mock:
+        mock.register(consumer.url, secret=SECRET)
+        sent = mock.send("run.failed", fault="wrong_secret")
+        assert sent.response.status == 401
+        assert sent.deliveries[0].unmet == ()
+        assert len(mock.send("run.failed", fault={"duplicate": 2}).deliveries) == 2
+        assert mock.send("run.failed", fault=["spaced_json", "lowercase_headers"]).delivered
+        assert consumer.accepted[2].startswith(b'{"event": "run.failed", ')
+        assert mock.send("run.failed", fault="lost").deliveries == ()
+        with pytest.raises(UsageError, match="did you mean 'wrong_secret'"):
+            mock.send("run.failed", fault="wrong_secrt")
+
+
+def test_send_with_retries(consumer):
+    """At speed max the waits between attempts are skipped; the attempts are on record."""
+    consumer.fail = 2
+    with MockServer(speed="max") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        sent = mock.send("run.failed", retry=[0, 3600, 3600])
+        assert (sent.delivered, len(sent.attempts)) == (True, 3)
+        assert sent.attempts[2].at - sent.attempts[0].at >= 7200
+        with pytest.raises(UsageError, match="did you mean 'stripe'"):
+            mock.send("run.failed", retry="stripee")
+
+
+def test_a_retry_policy_for_the_whole_mock(consumer):
+    """The setting holds for what does not say otherwise."""
+    consumer.fail = 1
+    with MockServer(speed="max", retry="three_attempts") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        assert len(mock.send("run.failed").attempts) == 2
+
+
+def test_stepped_time_in_a_sync_test(consumer):
+    """An outage and what follows, minute by minute, without a sleep."""
+    consumer.fail = 2
+    with MockServer(speed="stepped", retry=[0, "5m", "5m"]) as mock:
+        mock.register(consumer.url, secret=SECRET)
+        begun = mock.clock.now()
+        (delivery,) = mock.send("run.failed").deliveries
+        assert (delivery.outcome, len(delivery.attempts)) == ("pending", 1)
+        mock.clock.advance("5m")
+        assert len(delivery.attempts) == 2
+        mock.clock.advance(300)
+        assert (delivery.outcome, len(consumer.accepted)) == ("delivered", 1)
+        assert mock.clock.now() == begun + 600
+        replay = mock.start_replay({"version": 1, "steps": [{"pause": "1h"}, {"event": "run.completed"}]})
+        assert not replay.done
+        mock.clock.advance("1h")
+        assert replay.result().ok
+        assert replay.done
+        with pytest.raises(UsageError, match="is not a duration"):
+            mock.clock.advance("soon")
+
+
+async def test_stepped_time_in_an_async_test():
+    """The same with the twins, with a consumer on the test's own loop."""
+    async with consuming() as consumer, MockServer(speed="stepped") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        replay = mock.start_replay({"version": 1, "steps": [{"event": "run.failed", "repeat": 3, "every": "1m"}]})
+        await mock.clock.aadvance("61s")
+        assert len(consumer.received) == 2
+        replay.stop()
+        report = await replay.aresult()
+        assert (report.delivered, report.not_sent) == (2, 1)
+        with pytest.raises(LoopRunningError, match="aadvance"):
+            mock.clock.advance(1)
+        with pytest.raises(LoopRunningError, match="aresult"):
+            replay.result()
+
+
+def test_the_clock_that_runs_by_itself_is_not_advanced():
+    """The error says which setting makes it possible."""
+    with MockServer() as mock, pytest.raises(UsageError, match="choose speed='stepped'"):
+        mock.clock.advance(1)
+
+
+def test_a_replay_in_the_background_in_real_time(consumer):
+    """The test goes on at once, looks at the report so far, and waits for the end."""
+    with MockServer() as mock:
+        mock.register(consumer.url, secret=SECRET)
+        replay = mock.start_replay({"version": 1, "steps": [{"event": "run.failed"}, {"pause": 0.05}]})
+        mock.wait_for("run.failed")
+        assert replay.result().delivered == replay.report.delivered == 1
+
+
+def test_a_probe_proves_an_effect(consumer):
+    """A function of the test's sees that a duplicate had two effects where one was expected."""
+    with MockServer(speed="max") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        mock.probe("accepted", lambda: len(consumer.accepted))
+        effect = {"effect": {"probe": "accepted", "change": 1}}
+        report = mock.replay({"version": 1, "steps": [{"event": "run.failed", "fault": "duplicate", "expect": effect}]})
+        assert report.explanations() == [
+            "<script>:1: step 1 (run.failed): expected an effect of +1, got +2 (from 0 to 2)"
+        ]
+
+
+async def test_cancelling_while_a_retry_waits():
+    """Giving up a send in the middle of its retries ends them."""
+    async with consuming() as consumer, MockServer(retry=[0, 3600]) as mock:
+        mock.register(consumer.url, secret="wrong")
+
+        async def answer(_):
+            return web.Response(status=500)
+
+        consumer.answer = answer
+        sending = asyncio.create_task(mock.asend("run.failed"))
+        await eventually(lambda: any(delivery.attempts for delivery in mock.deliveries))
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await eventually(lambda: mock.deliveries[0].outcome == "failed")
