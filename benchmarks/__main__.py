@@ -1,0 +1,81 @@
+"""The benchmark: ``python -m benchmarks [NAME ...] [--quick] [--json FILE]``, from the root of the repository."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.table import Measurement, missing, render
+
+#: Each topic: the module that measures it, and what it is about.
+TOPICS = {
+    "deliveries": "deliveries per second to a fast receiver, against HTTP client libraries",
+    "startup": "start of `serve` to its first answer, and its memory, against a bare aiohttp application",
+    "vendor_api": "POST /v1/webhooks per second, against a bare aiohttp handler",
+    "latency": "time from the trigger to the receiver, against a bare http.client call",
+    "memory": "memory over 100,000 deliveries",
+    "scripts": "validating a script of 10,000 steps",
+    "pytest_costs": "what the plugin and the fixture cost a test suite, against other plugins",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print.
+
+    Args:
+        arguments: The command line without the program.
+
+    Returns:
+        0; a figure that was not reached is in the table, not in the exit code, for a busy machine misses some.
+    """
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    for name in chosen.names:
+        if name not in TOPICS:
+            parser.error(f"no topic {name!r}; there are {', '.join(TOPICS)}")
+    begin = perf_counter()
+    rows: list[Measurement] = []
+    for topic in chosen.names or TOPICS:
+        print(f"measuring {topic} ...", file=sys.stderr, flush=True)
+        rows += _measured(topic, quick=chosen.quick)
+    print(render(rows, judged=not chosen.quick))
+    system = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    print(f"\n{system}, {perf_counter() - begin:.0f} s in all" + (" (quick: too little to judge)" * chosen.quick))
+    if chosen.json:
+        Path(chosen.json).write_text(json.dumps([row.as_dict() for row in rows], indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _measured(topic: str, *, quick: bool) -> list[Measurement]:
+    try:
+        module = import_module(f"benchmarks.{topic}")
+        rows: list[Measurement] = module.measure(quick=quick)
+    except Exception as error:
+        if quick:  # a smoke test wants to know
+            raise
+        return [missing(topic, f"{type(error).__name__}: {error}")]
+    return rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    topics = "\n".join(f"  {name:<14}{what}" for name, what in TOPICS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Ratios measured in one run, each against a named peer on the same work.",
+        epilog=f"topics:\n{topics}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="topics to measure; all of them by default")
+    parser.add_argument("--quick", action="store_true", help="a few seconds, no judgement: to see that it runs")
+    parser.add_argument("--json", metavar="FILE", help="write the rows to a file as well")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

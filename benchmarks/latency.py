@@ -1,0 +1,85 @@
+"""From the trigger to the receiver at a low rate, against a bare ``http.client`` call.
+
+The clock starts before the call that triggers the event and stops when the receiver, in a process of its own, has the
+whole body. ``mock.send`` is called in the process that serves, as tests do; the control API in another one, for a
+client in the same process would hold up the server while it prepares to wait.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http.client import HTTPConnection
+from time import perf_counter, sleep
+from urllib.parse import urlsplit
+
+from benchmarks.processes import child
+from benchmarks.receiver import Receiver, receiving
+from benchmarks.rounds import Rounds
+from benchmarks.table import Figure, Measurement
+from mockserver import MockServer
+
+_SECRET = "whsec_benchmark"
+_HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer key"}
+_KEPT, _FRESH = "run.failed", "run.completed"
+_PEER = "bare http.client POST"
+_OURS = {
+    "mock.send": "kept connection",
+    "mock.send, connecting": "new connection",
+    "POST /_mock/events": "kept connection",
+}
+
+#: Seconds between two triggers.
+_PAUSE = 0.02
+
+_SERVER = ("-m", "benchmarks.servers", "mock", "uvloop")
+
+
+def measure(*, quick: bool) -> list[Measurement]:
+    """Measure the topic.
+
+    Args:
+        quick: Whether to trigger a few events only.
+    """
+    with receiving() as receiver, MockServer() as mock, child(_SERVER) as (_, served):
+        _post(f"{served}/v1/webhooks", {"url": receiver.url, "events": [_KEPT], "secret": _SECRET})
+        mock.register(receiver.url, [_KEPT], _SECRET)
+        mock.register(f"{receiver.url}/close", [_FRESH], _SECRET)
+        triggers: dict[str, Callable[[], object]] = {
+            "mock.send": lambda: mock.send(_KEPT),
+            "mock.send, connecting": lambda: mock.send(_FRESH),
+            "POST /_mock/events": lambda: _post(f"{served}/_mock/events", {"event": _KEPT}),
+            _PEER: lambda: _post(receiver.url, {"event": _KEPT}),
+        }
+        rounds = Rounds({name: _timed(receiver, trigger) for name, trigger in triggers.items()}, 3 if quick else 80)
+    return [_row(rounds, name) for name in _OURS]
+
+
+def _row(rounds: Rounds, name: str) -> Measurement:
+    figure = Figure("value", "at most", 1.5)
+    what = f"{name} to receipt ({_OURS[name]})"
+    return Measurement(what, "ms", rounds.median(name), _PEER, rounds.median(_PEER), rounds.ratio(name, _PEER), figure)
+
+
+def _timed(receiver: Receiver, trigger: Callable[[], object]) -> Callable[[], float]:
+    def once() -> float:
+        sleep(_PAUSE)
+        begin = perf_counter()
+        trigger()
+        (moment,) = receiver.moments()
+        return (moment - begin) * 1000
+
+    return once
+
+
+def _post(url: str, value: object) -> None:
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.netloc, timeout=10)
+    try:
+        connection.request("POST", parts.path, json.dumps(value), _HEADERS)
+        answer = connection.getresponse()
+        if answer.status not in (200, 201):
+            raise RuntimeError(f"{url} answered {answer.status}: {answer.read()!r}")
+        answer.read()
+    finally:
+        connection.close()

@@ -1,0 +1,93 @@
+"""Memory over 100,000 deliveries: how much more there is at the end than after the first 10,000."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import msgspec
+import psutil  # type: ignore[import-untyped] # its types are a package that nothing else here needs
+
+from benchmarks.processes import child
+from benchmarks.receiver import receiving
+from benchmarks.table import Figure, Measurement
+
+
+class Sample(msgspec.Struct):
+    """What the replay in its own process found.
+
+    Args:
+        planned: How many deliveries there were to be.
+        accounted: How many of them the report tells of: delivered, failed or not sent.
+        delivered: How many arrived.
+        early: Resident bytes after the first tenth.
+        late: Resident bytes at the end.
+        peak: The most that was resident at any time that was looked at.
+    """
+
+    planned: int
+    accounted: int
+    delivered: int
+    early: int
+    late: int
+    peak: int
+
+
+def measure(*, quick: bool) -> list[Measurement]:
+    """Measure the topic.
+
+    Args:
+        quick: Whether to make few deliveries only.
+    """
+    count = 1000 if quick else 100_000
+    with receiving() as receiver, child(["-m", "benchmarks.memory", receiver.url, str(count)]) as (_, line):
+        sample = msgspec.json.decode(line, type=Sample)
+    grown = Figure("value", "at most", 30.0)
+    complete = Figure("ratio", "at least", 1.0)
+    return [
+        Measurement(
+            f"{count:,} deliveries: memory since the first tenth",
+            "MB",
+            (sample.late - sample.early) / 1e6,
+            figure=grown,
+            note=f"{sample.early / 1e6:.1f} MB then, {sample.late / 1e6:.1f} MB at the end,"
+            f" {sample.peak / 1e6:.1f} MB at most",
+        ),
+        Measurement(
+            f"{count:,} deliveries: accounted for",
+            "",
+            float(sample.accounted),
+            "planned",
+            float(sample.planned),
+            sample.accounted / sample.planned,
+            complete,
+            note=f"{sample.delivered:,} delivered",
+        ),
+    ]
+
+
+async def _replay(url: str, count: int) -> Sample:
+    # Imported here: the parent process does not need them.
+    from benchmarks.deliveries import one_step_script  # noqa: PLC0415
+    from mockserver.core.settings import read_settings  # noqa: PLC0415
+    from mockserver.entrances.service import Service  # noqa: PLC0415
+
+    process, sizes = psutil.Process(), []
+    service = Service(read_settings(speed="max"))
+    service.register(url, None, "whsec_benchmark")
+    seen = iter(range(1, count + 1))
+    tenth = count // 10
+
+    def look(_: object) -> None:
+        if next(seen) % tenth == 0:
+            sizes.append(process.memory_info().rss)
+
+    service.records.subscribe(look)
+    report = await service.replay(one_step_script(count))
+    await service.stop()
+    accounted = report.delivered + report.failed + report.not_sent
+    return Sample(report.planned, accounted, report.delivered, sizes[0], sizes[-1], max(sizes))
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(asyncio.run(_replay(sys.argv[1], int(sys.argv[2])))).decode(), flush=True)

@@ -1,0 +1,62 @@
+"""``POST /v1/webhooks`` per second, against a bare aiohttp handler that answers the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+from benchmarks.processes import child, run
+from benchmarks.rounds import Rounds
+from benchmarks.table import Figure, Measurement
+
+_LOOPS = ("standard", "uvloop")
+
+
+def measure(*, quick: bool) -> list[Measurement]:
+    """Measure the topic.
+
+    Args:
+        quick: Whether to post for a moment only.
+    """
+    seconds, count = (0.1, 1) if quick else (0.6, 7)
+    return [_compare(loop, seconds, count) for loop in _LOOPS]
+
+
+def _compare(loop: str, seconds: float, count: int) -> Measurement:
+    peer = f"bare aiohttp handler, {loop} loop"
+    with child(_server("mock", loop)) as (_, ours), child(_server("bare", loop)) as (_, bare):
+
+        def post_to_ours() -> float:
+            _reset(ours)
+            return _post(ours, seconds)
+
+        contenders: dict[str, Callable[[], float]] = {"ours": post_to_ours, peer: lambda: _post(bare, seconds)}
+        rounds = Rounds(contenders, count)
+    return Measurement(
+        f"POST /v1/webhooks, {loop} loop",
+        "/s",
+        rounds.median("ours"),
+        peer,
+        rounds.median(peer),
+        rounds.ratio("ours", peer),
+        Figure("ratio", "at least", 0.5),
+    )
+
+
+def _server(kind: str, loop: str) -> Sequence[str]:
+    return ("-m", "benchmarks.servers", kind, loop)
+
+
+def _post(url: str, seconds: float) -> float:
+    return float(run(["-m", "benchmarks.load", url, str(seconds)]))
+
+
+def _reset(url: str) -> None:
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    try:
+        connection.request("POST", "/_mock/reset")
+        if connection.getresponse().status != 204:
+            raise RuntimeError("the mock server could not be reset")
+    finally:
+        connection.close()
