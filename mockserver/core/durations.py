@@ -100,7 +100,7 @@ def format_timestamp(seconds: float) -> str:
         seconds: Seconds since 1970-01-01T00:00:00Z; a fraction is dropped.
     """
     # Rounded to a microsecond first: the sum of many steps must not show 09:59:59 for 10:00:00.
-    return _format_second(math.floor(round(seconds, 6)))
+    return _format_second(math.floor(seconds + 5e-7))
 
 
 @lru_cache(maxsize=64)

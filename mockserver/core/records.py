@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -157,7 +158,7 @@ class RecordStore:
     def __init__(self, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._max_deliveries = max_deliveries
         self._max_bytes = max_bytes
-        self._deliveries: dict[int, Delivery] = {}
+        self._deliveries: OrderedDict[int, Delivery] = OrderedDict()  # a dict is slow at losing its first item
         self._pending: dict[int, Delivery] = {}
         self._listeners: list[Listener] = []
         self._bytes = 0
@@ -187,8 +188,9 @@ class RecordStore:
             self._bytes += delivery.size
             while self._bytes > self._max_bytes and len(self._deliveries) > 1:
                 self._drop_oldest()
-        for listener in tuple(self._listeners):
-            listener(delivery)
+        if self._listeners:
+            for listener in tuple(self._listeners):
+                listener(delivery)
 
     def all(self) -> tuple[Delivery, ...]:
         """Return the deliveries on record, the oldest first."""
@@ -214,7 +216,7 @@ class RecordStore:
         return lambda: self._listeners.remove(listener)
 
     def _drop_oldest(self) -> None:
-        oldest = self._deliveries.pop(next(iter(self._deliveries)))
+        oldest = self._deliveries.popitem(last=False)[1]
         self._bytes -= oldest.size
         self.dropped += 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Sequence
 
@@ -19,6 +18,7 @@ from mockserver.core.signed_requests import signed_request
 from mockserver.core.targets import Routes
 from mockserver.core.webhooks import Webhook, WebhookRegistry
 from mockserver.engine.clock import Clock, Group
+from mockserver.engine.slots import Slots
 from mockserver.errors import UsageError
 
 _STOPPED = Exchange(error=ExchangeError("stopped", "stopped while waiting for the answer"))
@@ -71,7 +71,7 @@ class Dispatcher:
         self._webhooks = webhooks
         self._timeout = settings.timeout
         self._user_agent = settings.user_agent
-        self._slots = asyncio.Semaphore(settings.max_concurrency)
+        self._slots = Slots(settings.max_concurrency)
         self._failures_in_a_row: dict[str, int] = {}
 
     async def deliver(
@@ -172,8 +172,12 @@ class Dispatcher:
         exchange = _STOPPED
         try:
             transport = self._apps if request.target.app else self._transport
-            async with self._slots:
+            if not self._slots.take():
+                await self._slots.turn()
+            try:
                 exchange = await transport.exchange(request, timeout)
+            finally:
+                self._slots.give_back()
         finally:
             delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange),)
 

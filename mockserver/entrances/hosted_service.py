@@ -82,6 +82,7 @@ class HostedService:
     def _running(self) -> LoopThread:
         if self._thread is None:
             raise UsageError("the server is not running: use `with MockServer() as mock:`, or call start()")
+        self._service.touch()
         return self._thread
 
     async def _awaited(self, work: Coroutine[Any, Any, T]) -> T:

@@ -65,7 +65,7 @@ class Service:
         self.webhooks = WebhookRegistry(settings.max_webhooks, settings.seed)
         self.records = RecordStore(settings.max_deliveries, settings.max_recorded_bytes)
         self.routes = Routes()
-        self.calls = CallLog(settings.max_requests)
+        self.calls = CallLog(settings.max_requests, settings.max_recorded_bytes)
         self.plan = AnswerPlan()
         self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
         self.retry = self._read_retry(settings.retry)
@@ -78,6 +78,9 @@ class Service:
         self._certificate: LocalCertificate | None = None
         self._vendor: VendorApi | None = None
         self.prober = Prober(self._transport, self.apps, self.routes, settings.user_agent, settings.timeout)
+        self._touched = False
+        self.calls.subscribe(lambda _: self.touch())
+        self.webhooks.subscribe(lambda _: self.touch())
         self._sends = 0
         self._replays_begun = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -189,6 +192,7 @@ class Service:
             TemplateError: A template in its data fails.
         """
         webhooks = self.webhooks.subscribed_to(step.event)
+        self.touch()
         self._sends += 1
         plan = delivery_plan(step.faults)
         if plan.swap_with_next:
@@ -242,6 +246,7 @@ class Service:
             script: The script.
             speed: How fast; None for the settings' speed.
         """
+        self.touch()
         return Replay(
             script,
             dispatcher=self._dispatcher,
@@ -310,8 +315,18 @@ class Service:
         """Replay a script; see :meth:`replaying`."""
         return await self.replaying(script, speed).run()
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has happened since the last reset that another one would undo."""
+        return not self._touched and not self.plan.pending
+
+    def touch(self) -> None:
+        """Note that something happens that a reset will have to undo."""
+        self._touched = True
+
     def reset(self) -> None:
         """Forget webhooks, deliveries, calls, planned answers and routes, and begin ids again."""
+        self._touched = False
         self.webhooks.clear()
         self.records.clear()
         self.calls.clear()

@@ -168,7 +168,7 @@ class _Expression:
     """A string with templates in it, parsed; compiled when it is first rendered."""
 
     def __init__(self, text: str) -> None:
-        from jinja2 import TemplateSyntaxError, meta, nodes  # noqa: PLC0415 - only scripts with templates pay for it
+        from jinja2 import TemplateSyntaxError, nodes  # noqa: PLC0415 - only scripts with templates pay for it
 
         self._text = text
         try:
@@ -182,7 +182,8 @@ class _Expression:
         for test in tree.find_all(nodes.Test):
             if test.name not in _environment().tests:
                 raise TemplateError(f"{_shown(text)}: no test {test.name!r}")
-        self.names = tuple(sorted(meta.find_undeclared_variables(tree)))
+        # An expression binds no names, so each one in it comes from outside.
+        self.names = tuple(sorted({name.name for name in tree.find_all(nodes.Name)}))
         output = tree.body[0]
         parts = output.nodes if isinstance(output, nodes.Output) else []
         self._single = len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
