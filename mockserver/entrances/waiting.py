@@ -23,17 +23,19 @@ async def wait_for_deliveries(
 ) -> tuple[Delivery, ...]:
     """Wait until so many deliveries of an event have arrived; see ``MockServer.wait_for``."""
     service.catalog.check(event, service.settings.extra_events)
+    arrived = list(matching(service.records.all(), event, where))
 
-    def arrived() -> tuple[Delivery, ...]:
-        return matching(service.records.all(), event, where)
+    def enough(delivery: Delivery) -> bool:
+        arrived.extend(matching([delivery], event, where))
+        return len(arrived) >= count
 
-    if not await _until(lambda: len(arrived()) >= count, service.records.subscribe, timeout):
+    if len(arrived) < count and not await _until(enough, service.records.subscribe, timeout):
         what = f"{count} of {event}" + (f" where {dict(where)}" if where else "")
         raise WaitTimeoutError(
-            f"waited {format_duration(timeout)} for {what}; {len(arrived())} came.\n"
+            f"waited {format_duration(timeout)} for {what}; {len(arrived)} came.\n"
             + describe(service.records.all(), event, where)
         )
-    return arrived()
+    return tuple(arrived)
 
 
 async def wait_for_registration(
@@ -42,42 +44,50 @@ async def wait_for_registration(
     timeout: float,
 ) -> Webhook:
     """Wait until a webhook for some events is registered; see ``MockServer.wait_for_registration``."""
+    for event in events:
+        service.catalog.check(event, service.settings.extra_events)
+    fitting = [webhook for webhook in service.webhooks.all() if _fits(webhook, events)]
 
-    def registered() -> list[Webhook]:
-        return [each for each in service.webhooks.all() if each.active and set(events) <= set(each.events)]
+    def fits(webhook: Webhook) -> bool:
+        if _fits(webhook, events):
+            fitting.append(webhook)
+        return bool(fitting)
 
-    if not await _until(lambda: bool(registered()), service.webhooks.subscribe, timeout):
+    if not fitting and not await _until(fits, service.webhooks.subscribe, timeout):
         what = f" for {', '.join(events)}" if events else ""
         calls = "\n  ".join(repr(call) for call in service.calls.calls) or "none"
         raise WaitTimeoutError(
             f"waited {format_duration(timeout)} for a webhook{what} to be registered. "
             f"Calls that the vendor API received:\n  {calls}"
         )
-    return registered()[-1]
+    return fitting[-1]
+
+
+def _fits(webhook: Webhook, events: Sequence[str]) -> bool:
+    return webhook.active and set(events) <= set(webhook.events)
 
 
 async def _until(
-    condition: Callable[[], bool],
+    happened: Callable[[Any], bool],
     subscribe: Callable[[Callable[[Any], None]], Callable[[], None]],
     timeout: float,
 ) -> bool:
-    """Wait until a condition holds, looking whenever something happens; False when it does not in time."""
+    """Wait until something new is what was waited for; False when it does not come in time."""
     loop = asyncio.get_running_loop()
-    held: asyncio.Future[bool] = loop.create_future()
+    result: asyncio.Future[bool] = loop.create_future()
 
-    def look(_: Any = None) -> None:
-        if not held.done() and condition():
-            held.set_result(True)
+    def look(news: Any) -> None:
+        if happened(news) and not result.done():
+            result.set_result(True)
 
     def give_up() -> None:
-        if not held.done():
-            held.set_result(False)
+        if not result.done():
+            result.set_result(False)
 
     unsubscribe = subscribe(look)
     timer = loop.call_later(max(timeout, 0.0), give_up)
     try:
-        look()
-        return await held
+        return await result
     finally:
         timer.cancel()
         unsubscribe()

@@ -15,6 +15,9 @@ from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from mockserver import MockServer
+from mockserver.core.messages import Close, Request
+from mockserver.core.targets import Target
+from mockserver.edges.in_process import AppTransport, read_destination
 from tests.in_process.apps import HOOK, URL, AsgiProbe, WsgiProbe, no_lifespan, ok, start, wsgi_ok
 
 
@@ -86,7 +89,7 @@ def test_flask_answers_500_or_raises_as_it_is_configured(mock):
     assert mock.send("run.failed").deliveries[0].error.message == "RuntimeError: broken"
 
 
-def test_aiohttp_gives_the_exception_and_the_500(serve, deliver):
+def test_aiohttp_gives_the_exception_and_the_500(serve):
     """What a handler raises is recorded with its traceback, for this delivery and not for the next."""
     calls = itertools.count()
 
@@ -97,10 +100,12 @@ def test_aiohttp_gives_the_exception_and_the_500(serve, deliver):
 
     app = web.Application()
     app.router.add_post("/webhooks/playgent", receive)
-    sent = deliver(serve(app))
+    mock = serve(app)
+    sent = mock.send("run.failed")
     assert sent.response.status == 500
     assert sent.deliveries[0].error.message == "ValueError: broken"
     assert "in receive" in sent.deliveries[0].error.detail
+    assert mock.send("run.failed").delivered
 
 
 @pytest.mark.parametrize("exit_with", [SystemExit, pytest.fail.Exception])
@@ -331,12 +336,14 @@ async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried):
     assert sent.attempts[0].exchange.total_ms < 450
 
 
-def test_a_start_that_hangs_is_a_time_out(hurried, deliver):
-    """The message says that it was the start; at the end it is cancelled."""
+def test_a_start_that_hangs_is_a_time_out(hurried, deliver, caplog):
+    """The message says that it was the start; at the end it is cancelled, as nothing else will stop it."""
     app = AsgiProbe(lifespan=lambda *_: asyncio.Event().wait())
     hurried.route(URL, to=app)
     error = deliver(hurried).deliveries[0].error
     assert (error.kind, error.message) == ("timeout", "the application did not start within 200ms")
+    hurried.reset()
+    assert not caplog.records
 
 
 def test_an_aiohttp_start_that_hangs_is_a_time_out(hurried, deliver):
@@ -402,6 +409,73 @@ def test_a_background_task_that_fails_is_an_error(serve):
     sent = serve(AsgiProbe(app)).send("run.failed")
     assert sent.response.status == 200
     assert sent.deliveries[0].error.message == "LookupError: gone"
+
+
+# ---------------------------------------------------------------- faults of the connection
+
+
+async def exchange_with(app, head, body, plan):
+    transport = AppTransport(None)
+    key = transport.add(read_destination(app))
+    try:
+        target = Target("https", "your-app.com", 443, "/", key)
+        return await transport.exchange(Request(target, b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n", body, plan), 5)
+    finally:
+        transport.reset()
+        await asyncio.to_thread(transport.settle)
+
+
+async def test_a_body_that_ends_too_early_in_asgi():
+    """After a part of the body the client is gone; the attempt says so, with what the application made of it."""
+    messages = []
+
+    class Reader(AsgiProbe):
+        async def __call__(self, scope, receive, _send):
+            if scope["type"] == "http":
+                messages.extend([await receive(), await receive(), await receive()])
+                raise ConnectionError("the client has gone")
+
+    exchange = await exchange_with(Reader(), b"Content-Length: 9", b"half", (b"", Close(message="closed on purpose")))
+    assert messages[0] == {"type": "http.request", "body": b"half", "more_body": True}
+    assert messages[1:] == [{"type": "http.disconnect"}] * 2
+    assert (exchange.error.kind, exchange.error.message, exchange.response) == ("closed", "closed on purpose", None)
+    assert "the client has gone" in exchange.error.detail
+
+
+async def test_a_client_that_does_not_wait_for_the_answer():
+    """The application gets the whole request, and its answer goes nowhere."""
+    app, wsgi_app = AsgiProbe(), WsgiProbe()
+    for each in (app, wsgi_app):
+        exchange = await exchange_with(each, b"Content-Length: 5", b"whole", (b"", Close()))
+        assert (exchange.error.kind, exchange.error.detail, exchange.response) == ("closed", "", None)
+        assert each.bodies == [b"whole"]
+
+
+async def test_a_body_in_chunks():
+    """It arrives whole, without a length: WSGI is told that it may be read to its end."""
+    app = WsgiProbe()
+    exchange = await exchange_with(app, b"Transfer-Encoding: chunked", b"whole", (b"5\r\nwhole\r\n0\r\n\r\n",))
+    assert exchange.response.status == 200
+    assert app.bodies == [b"whole"]
+    assert app.environs[0]["wsgi.input_terminated"]
+    assert "CONTENT_LENGTH" not in app.environs[0]
+
+
+async def test_aiohttp_gets_faults_of_the_connection_as_they_are(mock):
+    """It is served over a socket, so all of them reach it."""
+    bodies = []
+
+    async def receive(request):
+        bodies.append((request.headers["Transfer-Encoding"], await request.json()))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/webhooks/playgent", receive)
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    report = await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "fault": "chunked"}]})
+    report.raise_for_failures()
+    assert [(coding, body["event"]) for coding, body in bodies] == [("chunked", "run.failed")]
 
 
 # ---------------------------------------------------------------- answers without end

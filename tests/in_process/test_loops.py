@@ -202,12 +202,14 @@ async def test_async_with_shuts_down_on_the_running_loop():
     assert set(app.loops) == {asyncio.get_running_loop()}
 
 
-async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve):
+async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve, monkeypatch):
     """It cannot wait for its own loop; the shutdown is the next thing that happens there."""
     app = AsgiProbe()
     mock = serve(app)
     assert (await mock.asend("run.failed")).delivered
-    mock.reset()
+    with monkeypatch.context() as patch:
+        patch.setattr("concurrent.futures.wait", lambda *_: pytest.fail("it would wait for its own loop"))
+        mock.reset()
     assert app.log == ["startup", "request"]
     await asyncio.to_thread(app.ended.wait, 5)
     assert app.log == ["startup", "request", "shutdown"]

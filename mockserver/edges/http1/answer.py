@@ -72,7 +72,7 @@ class Answer:
     def release(self) -> None:
         """No more answers will come. The parser and this object hold each other, so without this they would linger."""
         self.reset()
-        del self._parser
+        self._parser = HttpResponseParser(None)
 
     # --- what the connection says
 

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 #: What a waiter gets: the exchange, or None when a reused connection turned out to be dead before it began.
 Waiter = asyncio.Future["Exchange | None"]
 
-#: No timer is set for longer, in seconds: event loops differ in what they can count.
-_LONGEST_TIMER = 3600.0
-
 
 class Connection(asyncio.Protocol):
     """A TCP or TLS connection to a consumer.
@@ -285,7 +282,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer_due = self._deadline
-        self._timer = self._loop.call_later(min(max(seconds, 0.0), _LONGEST_TIMER), self._on_timer)
+        self._timer = self._loop.call_later(seconds, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None

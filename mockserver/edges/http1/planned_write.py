@@ -62,13 +62,14 @@ class PlannedWrite:
     def heard(self) -> None:
         """Something came from the other side: perhaps what the plan waits for."""
         if self._waiting and self._answer.continued:
-            self._stop_timer()
+            self.stop()
             self.go_on()
 
     def stop(self) -> None:
-        """Take no more steps."""
-        self._stop_timer()
-        self._steps = iter(())
+        """Take no more steps: the one that is waited for does not come."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _at_once(self, step: Pause | AwaitContinue | Close) -> bool:
         """Take a step that is not bytes, and say whether the next one may follow without waiting."""
@@ -91,8 +92,3 @@ class PlannedWrite:
         self._transport.close()
         if self._transport.get_extra_info("sslcontext") is not None:  # an end of TLS waits for the other side's
             self._timer = self._loop.call_later(_GOODBYE, self._transport.abort)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

@@ -11,6 +11,7 @@ import functools
 from time import perf_counter
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from mockserver.core.durations import format_duration
@@ -64,18 +65,9 @@ class AiohttpHost(LoopHost):
 
     async def _deliver(self, request: Request, timeout: float) -> Exchange:
         target = Target("http", _HOST, self._port, request.target.path)
-        exchange = await self._network.exchange(Request(target, request.head, request.body), timeout)
+        exchange = await self._network.exchange(msgspec.structs.replace(request, target=target), timeout)
         failure = self._failures.pop(parse_head(request.head)[2], None)
-        if failure is None:
-            return exchange
-        return Exchange(
-            exchange.response,
-            failure,
-            exchange.address,
-            connect_ms=exchange.connect_ms,
-            first_byte_ms=exchange.first_byte_ms,
-            total_ms=exchange.total_ms,
-        )
+        return exchange if failure is None else msgspec.structs.replace(exchange, error=failure)
 
     async def _tell_when_ready(self, ready: concurrent.futures.Future[ExchangeError | None]) -> None:
         try:

@@ -87,15 +87,33 @@ class AsgiHost(LoopHost):
 
     async def _exactly(self, call: Call, scope: Message, receive: Receive, send: Send) -> None:
         """Call the application with the request as it would come over the network, and record its answer."""
-        await self._app(
-            {**scope, **_scope_of(call), "state": dict(self._lifespan.state)}, receive, _Recorder(call, send)
-        )
+        exact = {**scope, **_scope_of(call), "state": dict(self._lifespan.state)}
+        messages = receive if call.closing is None else _Disconnecting(call)
+        await self._app(exact, messages, _Recorder(call, send))
         if not call.begun:
             raise IncompleteAnswerError("the application returned without an answer")
         if not call.complete:
             raise IncompleteAnswerError(
                 f"the application returned before its answer was complete: {call.body_size} bytes of body came"
             )
+
+
+class _Disconnecting:
+    """The ``receive`` of a request whose connection ends on purpose: its body, or a part of it, and no more.
+
+    Args:
+        call: The request.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._told = False
+
+    async def __call__(self) -> Message:
+        if self._told:
+            return {"type": "http.disconnect"}
+        self._told = True
+        return {"type": "http.request", "body": self._call.request.body, "more_body": self._call.cut_short}
 
 
 class _Recorder:

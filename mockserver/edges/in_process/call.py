@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from mockserver.core.durations import format_duration
-from mockserver.core.messages import Exchange, ExchangeError, Headers, Request, Response
+from mockserver.core.messages import Close, Exchange, ExchangeError, Headers, Request, Response
 from mockserver.edges.http1.answer import READ_LIMIT
 
 #: How many bytes of an answer's body are kept, as of one that came over the network.
@@ -37,6 +37,7 @@ class Call:
         path: The request target up to the question mark, percent-encoded as it would be sent.
         query: What follows the question mark.
         headers: The names and values, as they would be sent, in that order.
+        closing: The end of the connection that a fault asks for. Other faults of the wire do not show in a process.
         done: Resolved when the application is through.
         starting: Whether the application is still being started.
         cancel: Ends the application's work on this, from any thread.
@@ -46,6 +47,7 @@ class Call:
         self.request = request
         self.method, target, self.headers = parse_head(request.head)
         self.path, _, self.query = target.partition(b"?")
+        self.closing = next((step for step in request.plan if isinstance(step, Close)), None)
         self.starting = False
         self.cancel: Callable[[], None] = lambda: None
         self.done: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -61,6 +63,12 @@ class Call:
         self._first_byte_at = self._ended_at = 0.0
 
     # --- the application's side
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether less of a body comes than its header says."""
+        lengths = [int(value) for name, value in self.headers if name.lower() == b"content-length"]
+        return bool(lengths) and lengths[0] > len(self.request.body)
 
     @property
     def begun(self) -> bool:
@@ -137,8 +145,10 @@ class Call:
         error = self._error
         if self._given_up and not self.complete:
             error = ExchangeError("timeout", self._unfinished(format_duration(timeout)))
+        if self.closing is not None:
+            error = ExchangeError("closed", self.closing.message, error.detail if error else "")
         return Exchange(
-            response=self._response(),
+            response=self._response() if self.closing is None else None,
             error=error,
             first_byte_ms=self._milliseconds(self._first_byte_at) if self._first_byte_at else 0.0,
             total_ms=self._milliseconds(self._ended_at or perf_counter()),

@@ -108,11 +108,12 @@ class _StartResponse:
         return self._call.add
 
 
-def _environ_of(call: Call) -> dict[str, str]:
+def _environ_of(call: Call) -> dict[str, Any]:
     target = call.request.target
     raw_target = call.path + (b"?" + call.query if call.query else b"")
     return {
         "wsgi.url_scheme": target.scheme,
+        "wsgi.input_terminated": True,  # a body may be read to its end, also one that came in chunks
         "REQUEST_METHOD": call.method,
         "PATH_INFO": unquote_to_bytes(call.path).decode("latin-1"),
         "QUERY_STRING": call.query.decode("latin-1"),
