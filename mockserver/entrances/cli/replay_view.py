@@ -1,0 +1,92 @@
+"""What a replay shows: its deliveries as they end, and in the end what became of all events."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from mockserver.core.records import Delivery
+from mockserver.core.report import Report
+from mockserver.entrances.cli import exit_codes
+from mockserver.entrances.cli.printing import Printer, delivery_line, printable
+
+if TYPE_CHECKING:
+    from mockserver.entrances.cli.live import LiveTable
+    from mockserver.entrances.cli.replay_run import ReplayRun
+
+#: So many explanations are printed; more would hide the first.
+_EXPLANATIONS = 40
+
+
+class ReplayView:
+    """Shows a replay: on a terminal as a live table, elsewhere as plain lines.
+
+    Args:
+        planned: How many events there will be.
+        to_stderr: Whether standard output belongs to somebody else.
+        on_failure: Called when the output takes no more.
+    """
+
+    def __init__(self, planned: int, *, to_stderr: bool, on_failure: Callable[[OSError], None]) -> None:
+        self._printer = Printer(sys.stderr if to_stderr else sys.stdout, on_failure)
+        self._live: LiveTable | None = None
+        if self._printer.colour and not to_stderr:
+            # Imported here: rich takes long to import, and only a terminal shows what it can do.
+            from mockserver.entrances.cli.live import LiveTable  # noqa: PLC0415
+
+            self._live = LiveTable(planned)
+
+    def start(self, notes: Iterable[str]) -> None:
+        """Begin, with what is to be said first."""
+        for note in notes:
+            self._printer.line(note)
+        if self._live is not None:
+            self._live.start()
+
+    def delivery(self, delivery: Delivery) -> None:
+        """Show a delivery that has its outcome."""
+        if self._live is not None:
+            self._live.add(delivery)
+        else:
+            self._printer.line(delivery_line(delivery))
+
+    def finish(self, run: ReplayRun) -> None:
+        """Tell what became of all events, and why some failed."""
+        if self._live is not None:
+            self._live.stop()
+        for report in run.reports:
+            self._summary(report.summary, ok=report.ok)
+        if len(run.reports) > 1:
+            self._summary(_total(run.reports), ok=all(report.ok for report in run.reports))
+        if run.receiver is not None:
+            self._printer.line(f"{run.receiver.verified} signatures verified, {run.receiver.refused} refused")
+        self._printer.flush()
+        _explain(run)
+
+    def _summary(self, text: str, *, ok: bool) -> None:
+        text = printable(text)
+        self._printer.line(click.style(text, fg="green" if ok else "red", bold=True) if self._printer.colour else text)
+
+
+def _total(reports: list[Report]) -> str:
+    planned, delivered, failed, not_sent, unmet = (
+        sum(getattr(report, name) for report in reports)
+        for name in ("planned", "delivered", "failed", "not_sent", "unmet")
+    )
+    sent = f"{delivered} delivered + {failed} failed + {not_sent} not sent"
+    return f"{len(reports)} scripts: {planned} planned = {sent}" + (f"; {unmet} expectations not met" if unmet else "")
+
+
+def _explain(run: ReplayRun) -> None:
+    """Why events failed or were not sent: one line, where one says it all."""
+    if run.exit_code == exit_codes.UNREACHABLE:
+        click.echo(f"mockserver: {printable(run.why_unreachable)}", err=True)
+        return
+    lines = [line for report in run.reports for line in report.explanations()]
+    for line in lines[:_EXPLANATIONS]:
+        click.echo(printable(line), err=True)
+    if len(lines) > _EXPLANATIONS:
+        click.echo(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all", err=True)

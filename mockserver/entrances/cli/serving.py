@@ -1,0 +1,93 @@
+"""The running server of ``mockserver serve``: what it prints, and the scripts that it replays."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import click
+
+from mockserver.core.durations import format_timestamp
+from mockserver.core.records import Delivery
+from mockserver.core.script.model import Script
+from mockserver.core.settings import Settings
+from mockserver.core.vendor_calls import VendorCall
+from mockserver.entrances.cli.interruption import Interruptible
+from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable
+from mockserver.entrances.service import Service
+
+
+class Serving:
+    """Serves until it is stopped.
+
+    Args:
+        settings: Everything that can be chosen.
+        scripts: What to replay once it accepts connections.
+
+    Attributes:
+        service: The mock.
+    """
+
+    def __init__(self, settings: Settings, scripts: Sequence[Script]) -> None:
+        self.service = Service(settings)
+        self._scripts = scripts
+        self._work = Interruptible()
+        self._out = Printer(sys.stdout, self._work.stop_for)
+
+    def run(self) -> int:
+        """Serve, and return the exit code.
+
+        Raises:
+            StartError: It cannot listen there.
+        """
+        return self._work.run(self._serve())
+
+    async def _serve(self) -> None:
+        await self.service.start()
+        gc.enable()  # it was off for the start
+        try:
+            self._tell_ready()
+            self.service.calls.subscribe(self._call)
+            self.service.records.subscribe(self._delivery)
+            for script in self._scripts:
+                await self._replay(script)
+            await asyncio.Event().wait()
+        finally:
+            self._out.flush()
+            await self.service.stop()
+
+    def _tell_ready(self) -> None:
+        self._out.line(f"mockserver is ready: {self.service.url} (vendor API /v1, control API /_mock)")
+        self._out.flush()
+        if not _is_loopback(self.service.settings.host):
+            click.echo("mockserver: it does not listen on a loopback address: other machines can reach it", err=True)
+
+    async def _replay(self, script: Script) -> None:
+        replay = self.service.replaying(script)
+        try:
+            await replay.run()
+        finally:
+            self._out.line(printable(replay.report.summary))
+            self._out.flush()
+            for line in replay.report.explanations():
+                click.echo(printable(line), err=True)
+
+    def _call(self, call: VendorCall) -> None:
+        status = str(call.status)
+        if self._out.colour:
+            status = click.style(status, fg="green" if call.status < 400 else "red")
+        when = format_timestamp(call.received_at)[11:19]
+        self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}")
+
+    def _delivery(self, delivery: Delivery) -> None:
+        self._out.line(delivery_line(delivery, colour=self._out.colour))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

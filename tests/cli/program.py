@@ -1,0 +1,177 @@
+"""Run the command as a user does, and stand-ins for the applications that it delivers to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent.parent
+COMMAND = [sys.executable, "-W", "error", "-m", "mockserver"]
+LIMIT = 30.0  # seconds: no test needs a tenth of it, and a hanging command must not hang the tests
+SECRET = "whsec_cli_test"
+
+
+class Result(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment(**more: str) -> dict[str, str]:
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("MOCKSERVER_") and name != "NO_COLOR"
+    }
+    return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **more}
+
+
+def mockserver(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **env: str) -> Result:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        cwd=cwd,
+        env=environment(**env),
+        timeout=LIMIT,
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class Running:
+    """A command that is still running, with its lines of standard output as they come."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    def wait_for_line(self, part: str) -> str:
+        """Return the next line that holds a text."""
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if part in line:
+                return self.lines[-1]
+        raise AssertionError(f"no line with {part!r} came; printed were {self.lines}, {self.process.stderr.read()}")
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> Result:
+        """Wait until it ends."""
+        out, err = self.process.communicate(timeout=LIMIT)
+        return Result(self.process.returncode, "\n".join([*self.lines, out]), err)
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path | None = None, **env: str) -> Iterator[Running]:
+    """Start a command; it is ended at the end of the block, and killed when it takes too long."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, cwd=cwd, env=environment(**env),
+        encoding="utf-8",
+    )  # fmt: skip
+    watchdog = threading.Timer(LIMIT, process.kill)
+    watchdog.start()
+    try:
+        yield Running(process)
+    finally:
+        process.terminate()
+        process.wait()
+        watchdog.cancel()
+        watchdog.join()
+        process.stdout.close()
+        process.stderr.close()
+
+
+class Recorder:
+    """A server at the level of bytes: it keeps every request as it came, and gives the answers it was told to.
+
+    Args:
+        answers: What to write after each request; the last one again and again. None: nothing, ever.
+    """
+
+    def __init__(self, answers: Sequence[bytes | None]) -> None:
+        self.requests: list[bytes] = []
+        self.came = threading.Event()
+        self._answers = list(answers)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/hooks"
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # the other side has closed it
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            data = b""
+            while True:
+                try:
+                    chunk = connection.recv(65536)
+                except ConnectionError:
+                    return
+                if not chunk:
+                    return
+                data += chunk
+                head, end, body = data.partition(b"\r\n\r\n")
+                if not end:
+                    continue
+                length = int(re.search(rb"\nContent-Length: (\d+)", head)[1])
+                if len(body) < length:
+                    continue
+                self.requests.append(data)
+                data = b""
+                answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                self.came.set()
+                if answer is not None:
+                    connection.sendall(answer)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@contextmanager
+def recorder(*answers: bytes | None) -> Iterator[Recorder]:
+    """Run a :class:`Recorder`; without answers it says 200."""
+    server = Recorder(answers or (OK,))
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]

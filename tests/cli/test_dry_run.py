@@ -1,0 +1,154 @@
+"""``--dry-run``: curl commands that deliver the very bytes that the sender would."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mockserver.core.faults.registry import FAULTS
+from mockserver.core.messages import Request
+from mockserver.core.signed_requests import signed_request
+from mockserver.core.targets import Target
+from mockserver.edges.curl import curl_command
+from tests.cli.program import SECRET, mockserver, recorder
+
+SCRIPT = """\
+version: 1
+start: 2024-12-16T10:00:00Z
+seed: 5
+extra_events: [note.written]
+steps:
+  - event: run.failed
+    repeat: 2
+    every: 1h
+    override: {run_id: "{{ new_id('run') }}", failure_summary: "It's \\"$HOME\\" `id` \\\\ \\n €🚀 {{ index }}"}
+  - together:
+      - event: run.completed
+  - event: note.written
+    data: {text: "@file %s !! ; # '' *", number: 1.5}
+"""
+
+
+def shell(commands: str, home: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run commands in sh, in the environment of somebody whose own settings would change what curl sends."""
+    (home / ".curlrc").write_text('header = "X-Own: 1"\nuser-agent = "own"\n', "utf-8")
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "http_proxy": "http://127.0.0.1:1/"}
+    return subprocess.run(["sh"], input=commands.encode(), capture_output=True, check=False, env=env)
+
+
+@pytest.mark.parametrize("style", ["compact", "spaced"])
+def test_pasted_into_a_shell_it_sends_the_same_bytes(tmp_path, style):
+    """The bytes that curl sends are those that a replay of the same script sends, whatever stands in the data."""
+    (tmp_path / "s.yaml").write_text(SCRIPT, "utf-8")
+    with recorder() as server:
+        target = f"{server.url}/a%20b?x=1&y='2'"
+        arguments = ("s.yaml", "--target", target, "--secret", SECRET, "--json-style", style)
+        assert mockserver("replay", *arguments, "--speed", "max", cwd=tmp_path).code == 0
+        sent, server.requests = server.requests, []
+        dry = mockserver("replay", *arguments, "--dry-run", cwd=tmp_path)
+        assert dry.code == 0
+        assert server.requests == []
+        done = shell(dry.out, tmp_path)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert server.requests == sent
+    assert len(sent) == 4
+
+
+def test_each_command_follows_a_comment(tmp_path):
+    """Before each command a comment says when it would be sent, and by which step."""
+    (tmp_path / "s.yaml").write_text(SCRIPT, "utf-8")
+    done = mockserver(
+        "replay", "s.yaml", "--target", "http://127.0.0.1:1/", "--secret", SECRET, "--dry-run", cwd=tmp_path
+    )
+    comments = [line for line in done.out.splitlines() if line.startswith("#")]
+    assert comments == [
+        "# 10:00:00  run.failed  step 1 of s.yaml:6",
+        "# 11:00:00  run.failed  step 1 of s.yaml:6",
+        "# 11:00:00  run.completed  step 2.1 of s.yaml:11",
+        "# 11:00:00  note.written  step 3 of s.yaml:12",
+    ]
+    assert SECRET not in done.out + done.err
+
+
+def test_without_a_target_the_commands_fit_the_receiver():
+    """With no target anywhere, the commands go to where `mockserver receive` listens, and a note says so."""
+    done = mockserver("replay", "run_failed", "--dry-run")
+    assert done.code == 0
+    assert done.out.rstrip().endswith(" http://127.0.0.1:8485/webhooks/playgent")
+    assert "`mockserver receive --secret whsec_dry_run` takes them" in done.err
+
+
+def test_a_template_that_fails_is_told(tmp_path):
+    """An event that cannot be made is told with its reason, and the exit code is 1."""
+    step = 'steps:\n  - {event: run.failed, override: {run_id: "{{ 1 // 0 }}"}}\n'
+    (tmp_path / "s.yaml").write_text(f"version: 1\n{step}", "utf-8")
+    done = mockserver("replay", "s.yaml", "--dry-run", cwd=tmp_path)
+    assert done.code == 1
+    assert done.out == ""
+    assert "mockserver: 1 not printed: " in done.err
+
+
+def test_send_dry_run(tmp_path):
+    """`send --dry-run` prints one command; run by a shell, it delivers an event that verifies."""
+    with recorder() as server:
+        done = mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, "--dry-run")
+        assert done.code == 0
+        assert server.requests == []
+        assert shell(done.out, tmp_path).stdout == b"ok"
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert signed_request(Target.parse(server.url), body, SECRET, "playgent-mockserver").wire == server.requests[0]
+    assert b"X-Own" not in head
+
+
+@pytest.mark.parametrize("path", ["/a[1]{b}", "/x/../y/./z", "/~u/%7e?q=%2F&r=[]"])
+def test_curl_reads_nothing_into_a_url(tmp_path, path):
+    """Brackets, braces and dots in a URL reach the server as they are."""
+    with recorder() as server:
+        request = signed_request(Target.parse(server.url + path), b"{}", SECRET, "it's me")
+        assert shell(curl_command(request), tmp_path).returncode == 0
+    assert server.requests == [request.wire]
+
+
+def test_a_body_too_long_for_an_argument(tmp_path):
+    """A body of more than a system allows in one argument goes through a pipe."""
+    body = b'{"text":"' + b"x%s'" * 80_000 + b'"}'
+    with recorder() as server:
+        request: Request = signed_request(Target.parse(server.url), body, SECRET, "agent")
+        assert shell(curl_command(request), tmp_path).stderr == b""
+    assert server.requests == [request.wire]
+
+
+UNTELLABLE = {"empty_signature", "non_ascii_signature"}
+
+
+def script_of(faults: list[str]) -> str:
+    steps = "".join(f"  - {{event: run.failed, fault: {name}}}\n" for name in faults)
+    return f"version: 1\nstart: 2024-12-16T10:00:00Z\nsteps:\n{steps}"
+
+
+def test_defective_requests_are_told_byte_for_byte(tmp_path):
+    """Requests with faults are told as they are; one with a header that curl cannot send is a comment instead."""
+    faults = [name for name, fault in FAULTS.items() if fault.layer in {"signature", "body"}]
+    (tmp_path / "s.yaml").write_text(script_of(faults), "utf-8")
+    with recorder() as server:
+        arguments = ("s.yaml", "--target", server.url, "--secret", SECRET, "--speed", "max")
+        mockserver("replay", *arguments, cwd=tmp_path)
+        sent, server.requests = dict(zip(faults, server.requests, strict=True)), []
+        dry = mockserver("replay", *arguments, "--dry-run", cwd=tmp_path)
+        assert dry.code == 0
+        assert shell(dry.out, tmp_path).stderr == b""
+    told = [request for name, request in sent.items() if name not in UNTELLABLE]
+    assert server.requests == told
+    for name in UNTELLABLE:
+        assert f"# curl cannot send a header that is empty or not ASCII: {name}\n" in dry.out
+
+
+def test_what_curl_cannot_do_is_a_comment(tmp_path):
+    """A request that is written in pieces, or with headers in curl's own keeping, is a comment."""
+    (tmp_path / "s.yaml").write_text(script_of(["slow_body", "lowercase_headers", "lost"]), "utf-8")
+    done = mockserver("replay", "s.yaml", "--dry-run", cwd=tmp_path)
+    assert done.code == 0
+    assert "# curl cannot write a request in pieces, or break it off: slow_body\n" in done.out
+    assert "# curl writes Host and Content-Length in its own way: lowercase_headers\n" in done.out
+    assert "\ncurl" not in done.out

@@ -1,0 +1,213 @@
+"""The program as a whole: its commands, its help, the environment, and how wrong usage ends."""
+
+import asyncio
+import contextlib
+import io
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mockserver as package
+from mockserver.entrances.cli import interruption, main
+from mockserver.entrances.cli.destinations import Destination
+from tests.cli.program import COMMAND, SECRET, environment, mockserver
+
+COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events"]
+
+
+def test_version():
+    """--version prints the name and the version."""
+    assert mockserver("--version") == (0, f"mockserver {package.__version__}\n", "")
+
+
+def test_help_lists_the_commands_and_speaks_of_the_environment():
+    """--help names every command, gives examples, the exit codes, and the rule for environment variables."""
+    done = mockserver("--help")
+    assert done.code == 0
+    assert all(f"\n  {command} " in done.out for command in COMMANDS)
+    assert "mockserver replay refund_flow" in done.out
+    assert "MOCKSERVER_PORT" in done.out
+    assert "130 Ctrl-C" in done.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_with_an_example(command):
+    """COMMAND --help shows how it is used."""
+    done = mockserver(command, "--help")
+    assert done.code == 0
+    assert f"Usage: mockserver {command}" in done.out
+    assert f"  mockserver {command}" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reply"], "no command 'reply'; there are serve, replay"),
+        (["--prot", "1"], "No such option '--prot'"),
+        (["--port", "65536"], "Invalid value for '--port': 65536 is not in the range"),
+        (["replay"], "Missing argument 'SCRIPT...'"),
+        (["replay", "refund_flow", "--speed", "0"], "'0' is neither a factor such as 1 or 10, nor max"),
+        (["replay", "refund_flow", "--speed", "nan"], "'nan' is neither a factor such as 1 or 10, nor max"),
+        (["replay", "refund_flow", "--speed", "fast"], "'fast' is neither a factor such as 1 or 10, nor max"),
+        (["replay", "refund_flow", "--timeout", "0"], "'0' is no time at all: it must be more than 0"),
+        (["replay", "refund_flow", "--timeout", "soon"], "'soon' is not a duration such as 250ms"),
+        (["serve", "--route", "a=b"], "'a=b' is not FROM=TO, such as https://your-app.com=http://127.0.0.1:5000"),
+        (["serve", "--route", "ftp://a=http://b"], "'ftp://a' is not an http:// or https:// URL"),
+        (["serve", "--target", "http://127.0.0.1:1/"], "--secret is missing"),
+        (["serve", "--target", "nowhere", "--secret", "s"], "'nowhere' is not an http:// or https:// URL"),
+        (["serve", "--script", "refund_flo"], "no script 'refund_flo'"),
+        (["events", "run.faild"], "unknown event 'run.faild'; known are run.completed"),
+        (["sign", "missing.json", "--secret", "s"], "cannot read missing.json: No such file or directory"),
+        (["sign"], "--secret is missing: it is the key of the signature (it can also be set as MOCKSERVER_SECRET)"),
+        (["verify", "--secret", "s"], "--signature is missing"),
+        (["receive"], "--secret is missing"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments, message):
+    """Wrong usage is told in one line on standard error, and the exit code is 2."""
+    done = mockserver(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith("mockserver: ")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_suggestions():
+    """A typing error in a command's name is answered with what was probably meant."""
+    assert "did you mean 'replay'?" in mockserver("reply").err
+
+
+def test_options_come_from_the_environment(tmp_path):
+    """Every option can be set in the environment, by one name for all commands."""
+    (tmp_path / "body").write_bytes(b"abc")
+    by_option = mockserver("sign", "body", "--secret", "s", cwd=tmp_path)
+    assert mockserver("sign", "body", cwd=tmp_path, MOCKSERVER_SECRET="s") == by_option
+    done = mockserver("verify", "body", cwd=tmp_path, MOCKSERVER_SECRET="s", MOCKSERVER_SIGNATURE=by_option.out.strip())
+    assert done == (0, "valid\n", "")
+
+
+def test_an_option_beats_the_environment(tmp_path):
+    """What the command line says goes before what the environment says."""
+    (tmp_path / "body").write_bytes(b"abc")
+    expected = mockserver("sign", "body", "--secret", "s", cwd=tmp_path)
+    assert mockserver("sign", "body", "--secret", "s", cwd=tmp_path, MOCKSERVER_SECRET="t") == expected
+
+
+def test_a_wrong_value_from_the_environment_is_named():
+    """A message about a value that came from the environment names the variable."""
+    done = mockserver("serve", MOCKSERVER_PORT="eighty")
+    assert done.code == 2
+    assert "'--port' (or MOCKSERVER_PORT): 'eighty' is not a valid integer" in done.err
+
+
+def test_lists_from_the_environment_are_split_at_blanks_outside_of_quotes():
+    """Of an option that can be given several times, the variable holds several values; quotes keep blanks."""
+    values = "'failure_summary=two words' run_id=run_9"
+    arguments = ("send", "run.failed", "--dry-run", "--target", "http://127.0.0.1:1/", "--secret", "s")
+    done = mockserver(*arguments, MOCKSERVER_OVERRIDE=values)
+    assert '"run_id":"run_9"' in done.out
+    assert '"failure_summary":"two words"' in done.out
+    done = mockserver(*arguments, MOCKSERVER_OVERRIDE="'open")
+    assert done.code == 2
+    assert "No closing quotation" in done.err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["sign", "--secret", "s"], ["validate", "refund_flow"]])
+def test_small_commands_import_little(arguments):
+    """What a command does not use it does not import: no web framework, no event loop, no rich, no Jinja2."""
+    code = (
+        "import sys; from mockserver.entrances.cli import main; main(sys.argv[1:]);"
+        "print(sorted({'aiohttp', 'asyncio', 'rich', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], input=b"", capture_output=True, env=environment(), check=True
+    )
+    assert done.stderr.decode().strip() == "[]"
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    """With the other end of the pipe closed, a command ends without a word, by the exit code of a broken pipe."""
+    process = subprocess.Popen(
+        [*COMMAND, "events"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(PYTHONUNBUFFERED="1")
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
+def test_a_full_disk_is_one_line():
+    """Output that cannot be written is told in one line."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*COMMAND, "events"], check=False, stdout=full, stderr=subprocess.PIPE, env=environment())
+    assert done.returncode == 1
+    assert done.stderr == b"mockserver: cannot write the output: No space left on device\n"
+
+
+def test_it_runs_without_standard_streams():
+    """Started with its streams closed, as some supervisors do, a command still does its work."""
+    script = f"exec {' '.join(COMMAND)} events >&- 2>&-"
+    assert subprocess.run(["sh", "-c", script], check=False, env=environment()).returncode == 0
+    script = f"exec {' '.join(COMMAND)} sign --secret s <&-"
+    done = subprocess.run(["sh", "-c", script], check=False, env=environment(), capture_output=True)
+    assert done.returncode == 2
+    assert done.stderr == b"mockserver: standard input is closed: the body cannot be read from it\n"
+
+
+def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path):
+    """On a terminal without Unicode nothing fails: such letters are printed as escapes."""
+    (tmp_path / "s.yaml").write_text("version: 1\nname: Erstattung für Jürgen\nsteps: [event: run.failed]\n", "utf-8")
+    done = mockserver("replay", "s.yaml", "--speed", "max", cwd=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert done.code == 0
+    assert "Erstattung f\\xfcr J\\xfcrgen: 1 planned" in done.out
+
+
+def test_called_from_a_program():
+    """main() returns the exit code, and prints to whatever stands in for standard output."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["events", "--help"]) == 0
+    assert "Usage: mockserver events" in out.getvalue()
+
+
+def test_a_destination_does_not_show_its_secret():
+    """What is shown of a destination is its URL."""
+    assert repr(Destination("http://127.0.0.1:1/", SECRET)) == "Destination(http://127.0.0.1:1/)"
+
+
+def test_only_the_first_stop_counts(monkeypatch):
+    """What is stopped has its reason from the first stop, and is not interrupted in its cleaning up by a second."""
+    monkeypatch.setattr(interruption, "_end_soon", lambda _: None)  # this process goes on
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    work = interruption.Interruptible()
+    work.stop(130)  # nothing runs yet: there is nothing to stop
+    cleaned_up = []
+
+    async def stop_twice() -> None:
+        work.stop(143)
+        work.stop(130)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            work.stop(130)
+            await asyncio.sleep(0)
+            cleaned_up.append(True)
+
+    assert work.run(stop_twice()) == 143
+    assert cleaned_up == [True]
+
+
+def test_nothing_is_left_running():
+    """Tasks that the work leaves behind end with it."""
+    left = []
+
+    async def leave_one() -> None:
+        left.append(asyncio.get_running_loop().create_task(asyncio.sleep(60)))
+        await asyncio.sleep(0)
+
+    assert interruption.Interruptible().run(leave_one()) == 0
+    assert left[0].cancelled()

@@ -1,0 +1,298 @@
+"""``mockserver replay``: where events go, what is printed, and how it ends."""
+
+import asyncio
+import json
+import ssl
+
+import pytest
+import trustme
+from aiohttp import web
+
+from tests.cli.program import SECRET, closed_port, mockserver, recorder
+from tests.consumers.launch import launch
+
+REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+REFUND_FLOW = ["run.failed", "evaluation.completed", "run.completed"]
+
+TWO_EVENTS = """\
+version: 1
+name: Two events
+start: 2024-12-16T10:00:00Z
+steps:
+  - event: run.failed
+  - event: order.shipped
+    after: 1h
+    data: {order: 7}
+extra_events: [order.shipped]
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    (tmp_path / "two.yaml").write_text(TWO_EVENTS, "utf-8")
+    return tmp_path
+
+
+def test_a_flask_application_accepts_every_event():
+    """An application that verifies signatures as the vendor documents it accepts a whole bundled script."""
+    with launch("flask", secret=SECRET) as consumer:
+        done = mockserver("replay", "refund_flow", "--target", consumer.webhook_url, "--secret", SECRET, "--speed=max")
+        handled = consumer.events()
+    assert done.code == 0
+    assert done.err == ""
+    assert [each["event"] for each in handled["events"]] == REFUND_FLOW
+    assert handled["refused"] == 0
+    *lines, summary = done.out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["10:00:00", "run.failed", "200"],
+        ["10:00:00", "evaluation.completed", "200"],
+        ["10:00:01", "run.completed", "200"],
+    ]
+    assert all(line.endswith(f" ms  {consumer.webhook_url}") for line in lines)
+    assert summary == "Refund flow fails on its second turn: 3 planned = 3 delivered + 0 failed + 0 not sent"
+
+
+def test_a_wrong_secret_fails():
+    """An application that verifies with another secret refuses; the exit code is 1 and each refusal is explained."""
+    with launch("flask", secret="another") as consumer:
+        done = mockserver("replay", "refund_flow", "--target", consumer.webhook_url, "--secret", SECRET, "--speed=max")
+        assert consumer.events()["refused"] == 3
+    assert done.code == 1
+    assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out
+    assert done.err.count("\n") == 3
+    assert "refund_flow.yaml:7: step 1 (run.failed)" in done.err
+    assert "401" in done.err
+
+
+def test_nobody_listens():
+    """A target that cannot be reached is one line that says what to do, and exit code 3."""
+    url = f"http://127.0.0.1:{closed_port()}/hooks"
+    done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed", "max")
+    assert done.code == 3
+    assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out.splitlines()[-1]
+    assert done.err.startswith("mockserver: the target could not be reached: nobody listens on 127.0.0.1:")
+    assert done.err.count("\n") == 1
+
+
+def test_a_public_target_is_refused():
+    """Test events do not leave: a public address is refused, and the message names the option that allows it."""
+    done = mockserver("replay", "run_failed", "--target", "http://192.88.99.1/x", "--secret", SECRET)
+    assert done.code == 3
+    assert "allow it with --allow-host 192.88.99.1" in done.err
+
+
+def test_one_that_fails_among_others_is_a_failure():
+    """Once a consumer was reached, a failed delivery is exit code 1, with the other deliveries made all the same."""
+    with recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REFUSAL) as server:
+        done = mockserver("replay", "refund_flow", "--target", server.url, "--secret", SECRET, "--speed", "max")
+    assert done.code == 1
+    assert len(server.requests) == 3
+    assert "3 planned = 1 delivered + 2 failed + 0 not sent" in done.out
+
+
+def test_the_embedded_consumer():
+    """With no target anywhere, an embedded consumer verifies every signature, and the output says so."""
+    done = mockserver("replay", "refund_flow", "passing_run", "--speed", "max")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "no target given: delivering to an embedded consumer that verifies every signature"
+    count = len(lines) - 5
+    assert lines[-2] == f"2 scripts: {count} planned = {count} delivered + 0 failed + 0 not sent"
+    assert lines[-1] == f"{count} signatures verified, 0 refused"
+
+
+def test_the_webhook_of_the_script(script):
+    """Without a target the events go to the script's own webhook, signed with its secret or with the one given."""
+    with launch("flask", secret="of the script") as consumer:
+        own = TWO_EVENTS + f"webhook: {{url: {consumer.webhook_url}, secret: of the script}}\n"
+        (script / "own.yaml").write_text(own, "utf-8")
+        assert mockserver("replay", "own.yaml", "--speed", "max", cwd=script).code == 0
+        assert consumer.events()["count"] == 2 - 1  # the consumer does not know order.shipped
+        assert mockserver("replay", "own.yaml", "--speed=max", "--secret=other", cwd=script).code == 1
+        target = f"http://127.0.0.1:{closed_port()}/"
+        assert mockserver("replay", "own.yaml", "--speed=max", "--target", target, cwd=script).code == 3
+
+
+def test_a_target_without_a_secret(script):
+    """A target needs a secret: without one nothing is sent, and the message says where it can come from."""
+    done = mockserver("replay", "two.yaml", "--target", "http://127.0.0.1:1/", cwd=script)
+    assert done.code == 2
+    assert done.out == ""
+    assert "need a secret to sign with: give --secret, or set MOCKSERVER_SECRET" in done.err
+
+
+def test_target_and_secret_from_the_environment(script):
+    """In a container both come from the environment."""
+    with recorder() as server:
+        env = {"MOCKSERVER_TARGET": server.url, "MOCKSERVER_SECRET": SECRET, "MOCKSERVER_SPEED": "max"}
+        assert mockserver("replay", "two.yaml", cwd=script, **env).code == 0
+    assert [b"order.shipped" in request for request in server.requests] == [False, True]
+
+
+def test_nothing_is_sent_if_one_script_is_invalid(script):
+    """All scripts are checked first: every problem of each is told with its place, and nothing is sent."""
+    (script / "bad.yaml").write_text("version: 1\nsteps:\n  - event: run.faild\n  - evnt: x\n", "utf-8")
+    (script / "worse.yaml").write_text("version: 2\nsteps: []\n", "utf-8")
+    with recorder() as server:
+        arguments = ("two.yaml", "bad.yaml", "missing.yaml", "worse.yaml", "--target", server.url, "--secret", SECRET)
+        done = mockserver("replay", *arguments, cwd=script)
+    assert done.code == 2
+    assert done.out == ""
+    assert server.requests == []
+    assert "bad.yaml:3:12: unknown event 'run.faild'" in done.err
+    assert "did you mean 'run.failed'?" in done.err
+    assert "bad.yaml:4:5: " in done.err
+    assert "mockserver: no script 'missing.yaml'" in done.err
+    assert "worse.yaml:1:10: " in done.err
+    assert done.err.splitlines()[-1] == "mockserver: 4 problems found: nothing was sent"
+
+
+def test_an_await_step_finds_the_target_registered(script):
+    """A script that waits for a registration goes on at once: the target is registered for all its events."""
+    steps = "steps:\n  - {await: registration, events: [run.failed, order.shipped], within: 5s}\n"
+    (script / "awaits.yaml").write_text(TWO_EVENTS.replace("steps:\n", steps), "utf-8")
+    done = mockserver("replay", "awaits.yaml", "--speed", "max", cwd=script)
+    assert done.code == 0
+    assert "2 planned = 2 delivered" in done.out
+
+
+def test_json_report(script):
+    """--json - prints the report and the deliveries, and nothing else, on standard output; secrets are not in it."""
+    with recorder() as server:
+        arguments = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--json", "-")
+        done = mockserver("replay", "two.yaml", *arguments, cwd=script)
+    report = json.loads(done.out)
+    assert (report["planned"], report["delivered"], report["failed"], report["not_sent"]) == (2, 2, 0, 0)
+    assert report["ok"] is True
+    assert report["script"] == "two.yaml"
+    assert [delivery["event"] for delivery in report["deliveries"]] == ["run.failed", "order.shipped"]
+    body = report["deliveries"][0]["attempts"][0]["request"]["body"]
+    assert server.requests[0].endswith(body.encode())
+    assert "Two events: 2 planned" in done.err
+    assert SECRET not in done.out + done.err
+
+
+def test_json_of_several_scripts(script):
+    """Of several scripts the JSON has the totals, and the report of each."""
+    done = mockserver("replay", "two.yaml", "refund_flow", "--speed", "max", "--json", "r.json", cwd=script)
+    assert done.code == 0
+    report = json.loads((script / "r.json").read_text("utf-8"))
+    assert (report["ok"], report["planned"], report["delivered"]) == (True, 5, 5)
+    assert [each["planned"] for each in report["reports"]] == [2, 3]
+    assert done.out.splitlines()[-2].startswith("2 scripts: 5 planned")
+
+
+def test_an_unwritable_report_is_told_before_anything_is_sent(script):
+    """A file that cannot be written is found out first."""
+    with recorder() as server:
+        arguments = ("--target", server.url, "--secret", SECRET, "--json", "nowhere/r.json")
+        done = mockserver("replay", "two.yaml", *arguments, cwd=script)
+    assert done == (2, "", "mockserver: cannot write nowhere/r.json: No such file or directory\n")
+    assert server.requests == []
+
+
+def test_a_report_that_becomes_unwritable(script):
+    """When the file cannot be written in the end, that is one line too."""
+    done = mockserver("replay", "two.yaml", "--speed", "max", "--json", "/dev/full", cwd=script)
+    assert done.code == 2
+    assert done.err == "mockserver: cannot write /dev/full: No space left on device\n"
+
+
+def test_waiting_for_the_target_in_vain(script):
+    """A target that accepts no connection in time is exit code 3; nothing was sent, and the report says why."""
+    url = f"http://127.0.0.1:{closed_port()}/"
+    arguments = ("--target", url, "--secret", SECRET, "--wait-for-target", "150ms", "--json", "r.json")
+    done = mockserver("replay", "two.yaml", *arguments, cwd=script)
+    assert done.code == 3
+    assert "accepted no connection within 150ms (nobody listens there)" in done.err
+    assert done.err.count("\n") == 1
+    report = json.loads((script / "r.json").read_text("utf-8"))
+    assert report["not_sent"] == 2
+    assert "accepted no connection" in next(iter(report["reasons"]))
+
+
+def test_waiting_for_a_target_that_is_there(script):
+    """A target that accepts connections is not waited for."""
+    with launch("flask", secret=SECRET) as consumer:
+        arguments = ("--target", consumer.webhook_url, "--secret", SECRET, "--wait-for-target", "20s", "--speed=max")
+        done = mockserver("replay", "two.yaml", *arguments, cwd=script)
+    assert done.code == 0
+
+
+def test_a_public_target_is_not_even_connected_to(script):
+    """The address guard holds for the waiting as well, and it does not wait for what it will not allow."""
+    arguments = ("--target", "http://192.88.99.1/", "--secret", SECRET, "--wait-for-target", "1h")
+    done = mockserver("replay", "two.yaml", *arguments, cwd=script)
+    assert done.code == 3
+    assert "allow it with --allow-host 192.88.99.1" in done.err
+
+
+def test_a_ca_file_that_cannot_be_read(script):
+    """A CA file that is missing, or holds no certificate, is one line; nothing was sent."""
+    for name in ("missing.pem", "two.yaml"):
+        done = mockserver("replay", "two.yaml", "--ca-file", name, cwd=script)
+        assert done.code == 2
+        assert done.out == ""
+        assert done.err.startswith(f"mockserver: cannot use the CA file {name}: ")
+        assert done.err.count("\n") == 1
+
+
+async def test_https_with_a_private_ca(script, aiohttp_server):
+    """--ca-file makes an https target trusted whose certificate is from a CA of one's own; else it is not."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(script / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def accept(_):
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", accept)
+    server = await aiohttp_server(app, ssl=context)
+    arguments = ("replay", "two.yaml", "--target", f"https://127.0.0.1:{server.port}/", "--secret", "s", "--speed=max")
+    trusted = await asyncio.to_thread(mockserver, *arguments, "--ca-file", "ca.pem", cwd=script)
+    assert trusted.code == 0
+    untrusted = await asyncio.to_thread(mockserver, *arguments, cwd=script)
+    assert untrusted.code == 3
+    assert "is not trusted" in untrusted.err
+
+
+def test_a_long_list_of_failures_is_cut(script):
+    """Only the first failures are explained; the rest is counted."""
+    steps = "\n".join(f"  - event: run.failed\n    override: {{run_id: run_{number}}}" for number in range(50))
+    (script / "many.yaml").write_text(f"version: 1\nsteps:\n{steps}\n", "utf-8")
+    with recorder(REFUSAL) as server:
+        done = mockserver("replay", "many.yaml", "--target", server.url, "--secret", SECRET, "--speed=max", cwd=script)
+    assert done.code == 1
+    assert done.err.count("\n") == 41
+    assert done.err.endswith("... and 10 more; --json FILE writes them all\n")
+
+
+def test_hostile_text_does_not_command_the_terminal(script):
+    """Control characters in names are spelled out."""
+    (script / "evil.yaml").write_text('version: 1\nname: "a\\e[2Jb"\nsteps: [event: run.failed]\n', "utf-8")
+    done = mockserver("replay", "evil.yaml", "--speed", "max", cwd=script)
+    assert "a\\x1b[2Jb: 1 planned" in done.out
+
+
+def test_spaced_json(script):
+    """--json-style spaced puts a blank after each colon and comma of the payload."""
+    with recorder() as server:
+        arguments = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--json-style", "spaced")
+        mockserver("replay", "two.yaml", *arguments, cwd=script)
+    assert b'{"event": "run.failed", "timestamp": "2024-12-16T10:00:00Z", ' in server.requests[0]
+
+
+def test_expectations_decide(script):
+    """A consumer that refuses what is deliberately wrong meets what is expected of it: exit code 0."""
+    step = "steps:\n  - {event: run.failed, fault: wrong_secret, expect: {status: [401]}}\n"
+    (script / "wrong.yaml").write_text(f"version: 1\nname: Wrong\n{step}", "utf-8")
+    done = mockserver("replay", "wrong.yaml", cwd=script)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("\n0 signatures verified, 1 refused\n")
+    (script / "wrong.yaml").write_text(f"version: 1\nname: Wrong\n{step.replace('[401]', '[200]')}", "utf-8")
+    done = mockserver("replay", "wrong.yaml", "wrong.yaml", cwd=script)
+    assert done.code == 1
+    assert "2 scripts: 2 planned = 0 delivered + 2 failed + 0 not sent; 2 expectations not met" in done.out
+    assert "wrong.yaml:4: step 1 (run.failed): " in done.err

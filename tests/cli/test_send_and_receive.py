@@ -1,0 +1,159 @@
+"""``mockserver send`` and ``mockserver receive``."""
+
+import json
+import socket
+
+import pytest
+
+from mockserver import sign
+from tests.cli.program import SECRET, closed_port, mockserver, recorder, running
+from tests.consumers.launch import launch
+from tests.consumers.post import post
+
+RECEIVES = "mockserver receives deliveries: "
+
+
+def data_of(request: bytes) -> dict:
+    return json.loads(request.partition(b"\r\n\r\n")[2])["data"]
+
+
+def send(server, *arguments, **more):
+    return mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, *arguments, **more)
+
+
+def test_send_prints_the_delivery_and_the_answer():
+    """The event arrives verified; its line and the application's answer are printed."""
+    with launch("flask", secret=SECRET) as consumer:
+        done = mockserver("send", "run.failed", "--target", consumer.webhook_url, "--secret", SECRET)
+        assert consumer.events()["count"] == 1
+    line, status, body = done.out.splitlines()
+    assert line.split()[1:3] == ["run.failed", "200"]
+    assert status == "HTTP 200 OK"
+    assert json.loads(body) == {"status": "handled"}
+    assert (done.code, done.err) == (0, "")
+
+
+def test_send_changes_the_sample():
+    """--override reads JSON where it can, text elsewhere, and follows dotted paths; --remove takes away."""
+    changes = ("--override=run_id=run_1", "--override=failure_summary=[1, true]", "--override=test_case_name=NaN=1")
+    with recorder() as server:
+        assert send(server, *changes, "--remove", "test_case_id").code == 0
+    assert data_of(server.requests[0]) == {
+        "run_id": "run_1",
+        "test_case_name": "NaN=1",
+        "failure_summary": [1, True],
+    }
+    with recorder() as server:
+        arguments = ("send", "run.completed", "--target", server.url, "--secret", SECRET)
+        assert mockserver(*arguments, "--override", "summary.turns_failed=2", "--override=run_id=NaN").code == 0
+    assert data_of(server.requests[0])["summary"]["turns_failed"] == 2
+    assert data_of(server.requests[0])["run_id"] == "NaN"
+
+
+def test_send_exact_data(tmp_path):
+    """--data is sent as it is: from the command line, a file, or standard input."""
+    (tmp_path / "data.json").write_bytes(b'\xef\xbb\xbf{"from": "file"}')
+    with recorder() as server:
+        assert send(server, "--data", '{"from": "argument"}').code == 0
+        assert send(server, "--data", "@data.json", cwd=tmp_path).code == 0
+        assert send(server, "--data", "-", stdin=b'{"from": "input"}').code == 0
+    assert [data_of(request) for request in server.requests] == [
+        {"from": "argument"},
+        {"from": "file"},
+        {"from": "input"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", '{"a": }'], "--data is not JSON: Expecting value at line 1, column 7"),
+        (["--data", "@missing.json"], "cannot read the file of --data, missing.json: No such file or directory"),
+        (["--data", "@latin.json"], "--data is not UTF-8: invalid start byte at byte 11"),
+        (["--data", "[1]"], "--data must be a JSON object such as {\"run_id\": \"run_1\"}, not a list"),
+        (["--data", "true"], "not true or false"),
+        (["--data", "1"], "not a number"),
+        (["--data", '{"a": NaN}'], "data.a is nan, which JSON cannot hold"),
+        (["--data", "[" * 100_000], "--data is nested too deep"),
+        (["--data", "{}", "--override", "a=1"], "give either data, or override and remove"),
+        (["--override", "run_id"], "--override 'run_id' is not KEY=VALUE"),
+        (["--override", "run_di=1"], "did you mean 'run_id'?"),
+        (["--remove", "nothing"], "no 'nothing' in the sample data"),
+        (["--target", ""], "--target is missing: send needs the URL to deliver to"),
+        (["--secret", ""], "--secret is missing: deliveries are signed with it"),
+    ],
+)  # fmt: skip
+def test_send_refuses_what_it_cannot_send(tmp_path, arguments, message):
+    """Whatever is wrong is one line, with nothing sent and exit code 2."""
+    (tmp_path / "latin.json").write_bytes(b'{"name": "\xfcber"}')
+    with recorder() as server:
+        done = send(server, *arguments, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("mockserver: ")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert server.requests == []
+
+
+def test_send_an_event_of_ones_own():
+    """An event beyond the documented ones must be named twice, so that a typing error never passes."""
+    with recorder() as server:
+        arguments = ("send", "order.shipped", "--target", server.url, "--secret", SECRET, "--data", '{"order": 1}')
+        assert "unknown event 'order.shipped'" in mockserver(*arguments).err
+        assert mockserver(*arguments, "--extra-event", "order.shipped").code == 0
+    assert data_of(server.requests[0]) == {"order": 1}
+
+
+def test_send_failures():
+    """A bad answer is printed, shortened, harmless, and exit code 1; no answer at all is exit code 3."""
+    body = b"no\x1b[2J" + b"x" * 3000
+    answer = b"HTTP/1.1 500 Oh no\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with recorder(answer) as server:
+        done = send(server)
+    assert done.code == 1
+    assert "HTTP 500 Oh no\nno\\x1b[2Jxxx" in done.out
+    assert done.out.endswith(" ... (1006 more characters)\n")
+    assert done.err.startswith("mockserver: dlv_000001 run.failed to ")
+    with recorder(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as server:
+        assert send(server).out.endswith("HTTP 404 Not Found\n")
+    with recorder(b"garbage\r\n\r\n") as server:
+        assert send(server).code == 1
+    done = mockserver("send", "run.failed", "--target", f"http://127.0.0.1:{closed_port()}/", "--secret", SECRET)
+    assert done.code == 3
+    assert done.err.startswith("mockserver: the target could not be reached: nobody listens on ")
+
+
+def test_receive_verifies_and_prints():
+    """Each request is printed as it comes: verified ones with their event, others with why they were refused."""
+    body = b'{"event":"run.failed","data":{"text":"\\u001b"}}'
+    with running("receive", "--port", "0", MOCKSERVER_SECRET=SECRET) as command:
+        url = command.wait_for_line(RECEIVES).removeprefix(RECEIVES).split(" ")[0]
+        assert post(f"{url}/any/path", body, sign(body, SECRET)).status == 200
+        assert command.wait_for_line("/any/path").split()[1:] == ["run.failed", "verified", "200", "/any/path"]
+        assert command.wait_for_line("{").strip() == body.decode()
+        assert post(f"{url}/", body, sign(body, "wrong")).status == 401
+        line = command.wait_for_line("REFUSED")
+        assert line.endswith("is not that of these bytes with this secret")
+        assert post(f"{url}/", b"", sign(b"", SECRET)).status == 200
+        assert "(not an event)" in command.wait_for_line("verified")
+        command.process.terminate()
+        done = command.end()
+    assert done.code == 143
+    assert "2 signatures verified, 1 refused" in done.out
+    assert SECRET not in done.out
+
+
+def test_receive_answers_with_the_status_asked_for():
+    """--status is the answer to verified deliveries."""
+    with running("receive", "--port", "0", "--secret", SECRET, "--status", "503") as command:
+        url = command.wait_for_line(RECEIVES).removeprefix(RECEIVES).split(" ")[0]
+        assert post(url, b"{}", sign(b"{}", SECRET)).status == 503
+
+
+def test_receive_on_a_port_in_use():
+    """A port in use is one line."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = mockserver("receive", "--secret", SECRET, "--port", str(other.getsockname()[1]))
+    assert (done.code, done.out) == (2, "")
+    assert "is in use" in done.err
+    assert done.err.count("\n") == 1

@@ -1,0 +1,161 @@
+"""``mockserver serve``: the ready line, what is printed, and what it is started with."""
+
+import http.client
+import json
+import socket
+import urllib.request
+
+import pytest
+
+from tests.cli.program import SECRET, closed_port, mockserver, recorder, running
+from tests.consumers.launch import launch
+
+READY = "mockserver is ready: "
+
+
+def url_of(line: str) -> str:
+    assert line.startswith(READY)
+    assert line.endswith(" (vendor API /v1, control API /_mock)")
+    return line.removeprefix(READY).split(" ")[0]
+
+
+def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[int, dict]:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    authority, _, path = url.removeprefix("http://").partition("/")
+    connection = http.client.HTTPConnection(authority, timeout=20)
+    try:
+        connection.request(method, "/" + path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read() or b"{}")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("arguments", [("--port", "0"), ("serve", "--port=0")])
+def test_the_ready_line(arguments):
+    """With or without its name, serve prints one ready line with the real address, and then accepts connections."""
+    with running(*arguments) as command:
+        url = url_of(command.wait_for_line(READY))
+        with urllib.request.urlopen(f"{url}/_mock/health") as response:
+            assert response.status == 200
+        assert command.lines == [f"{READY}{url} (vendor API /v1, control API /_mock)"]
+
+
+def test_with_no_arguments_at_all():
+    """With nothing but the environment it serves."""
+    with running(MOCKSERVER_PORT="0") as command:
+        url_of(command.wait_for_line(READY))
+
+
+def test_an_application_registers_and_gets_its_events(tmp_path):
+    """An application that registers gets the events of the script that waited for it; each call is told."""
+    steps = "steps: [{await: registration}, {event: run.failed, repeat: 2, override: {run_id: 'run_{{ index }}'}}]"
+    (tmp_path / "s.yaml").write_text(f"version: 1\n{steps}\n", "utf-8")
+    with running("serve", "--port", "0", "--script", "s.yaml", "--speed", "max", cwd=tmp_path) as command:
+        url = url_of(command.wait_for_line(READY))
+        with launch("flask", secret=SECRET, playgent_url=url) as consumer:
+            command.wait_for_line("POST /v1/webhooks  201")
+            summary = command.wait_for_line(" planned = ")
+            handled = consumer.events()
+        assert call("GET", f"{url}/v1/webhooks")[0] == 200
+        command.wait_for_line("GET /v1/webhooks  200")
+    assert summary == "s.yaml: 2 planned = 2 delivered + 0 failed + 0 not sent"
+    assert [event["id"] for event in handled["events"]] == ["run_0", "run_1"]
+    assert len([line for line in command.lines if line.endswith(consumer.webhook_url)]) == 2
+
+
+def test_target_secret_and_script():
+    """--target registers an address for all events at the start, and scripts follow one another."""
+    with recorder() as server:
+        arguments = ("--target", server.url, "--secret", SECRET, "--speed=max")
+        with running("--port=0", *arguments, "--script=run_failed", "--script=run_completed") as command:
+            command.wait_for_line("run.failed")
+            command.wait_for_line("1 planned = 1 delivered")
+            command.wait_for_line("run.completed")
+            command.wait_for_line("1 planned = 1 delivered")
+        assert len(server.requests) == 2
+
+
+def test_a_script_that_nobody_listens_to():
+    """Events that nobody takes are explained, and the server goes on."""
+    with running("--port=0", "--script", "run_failed", "--speed=max") as command:
+        url = url_of(command.wait_for_line(READY))
+        command.wait_for_line("1 planned = 0 delivered + 0 failed + 1 not sent")
+        assert call("GET", f"{url}/_mock/health")[0] == 200
+        command.process.terminate()
+        assert "1 not sent: no webhook is registered, and the script names none" in command.end().err
+
+
+def test_route():
+    """--route delivers what is meant for a registered URL to another address; the line shows both."""
+    with recorder() as server:
+        base = server.url.removesuffix("/hooks")
+        with running("--port=0", "--route", f"https://your-app.com={base}") as command:
+            url = url_of(command.wait_for_line(READY))
+            hook = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
+            assert call("POST", f"{url}/v1/webhooks", hook)[0] == 201
+            assert call("POST", f"{url}/_mock/events", {"event": "run.failed"})[1]["delivered"] is True
+            assert command.wait_for_line("run.failed").endswith(f"https://your-app.com/hooks -> {server.url}")
+        assert len(server.requests) == 1
+
+
+def test_keys_strictness_and_limits():
+    """The vendor API is as strict as the options say."""
+    arguments = ("--api-key=one", "--api-key=two", "--strict", "--created-status=200", "--max-webhooks=1")
+    hook = {"url": "https://a.example/", "events": ["run.failed", "own.event"], "secret": SECRET}
+    with running("--port=0", *arguments, "--extra-event=own.event") as command:
+        url = url_of(command.wait_for_line(READY)) + "/v1/webhooks"
+        assert call("POST", url, hook, key="three")[0] == 401
+        assert call("GET", url, key="one")[0] == 405
+        assert call("POST", url, {**hook, "url": "http://127.0.0.1/"}, key="one")[0] == 400
+        assert call("POST", url, hook, key="one")[0] == 200
+        assert call("POST", url, hook, key="two")[0] >= 400
+
+
+def test_a_port_in_use():
+    """A port in use is one line that says what to do, and exit code 2."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = mockserver("serve", "--port", str(port))
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err == (
+        f"mockserver: port {port} on 127.0.0.1 is in use: stop the other program, or choose another with --port"
+        " (0 picks a free one)\n"
+    )
+
+
+def test_an_address_of_another_machine():
+    """An address that is not this machine's is one line."""
+    done = mockserver("serve", "--host", "192.88.99.1", "--port", "0")
+    assert done.code == 2
+    assert done.err.startswith("mockserver: 192.88.99.1 is not an address of this machine")
+
+
+def test_an_open_address_is_warned_about():
+    """Listening for other machines is allowed, and said."""
+    with running("--host", "0.0.0.0", "--port", "0") as command:
+        assert url_of(command.wait_for_line(READY)).startswith("http://127.0.0.1:")
+        command.process.terminate()
+        assert command.end().err == (
+            "mockserver: it does not listen on a loopback address: other machines can reach it\n"
+        )
+
+
+def test_a_name_of_the_loopback_address_is_not_warned_about():
+    """Localhost is this machine."""
+    with running("--host", "localhost", "--port", "0") as command:
+        command.wait_for_line(READY)
+        command.process.terminate()
+        assert command.end().err == ""
+
+
+def test_a_delivery_that_fails_says_why():
+    """The line of a failed delivery holds the reason."""
+    target = f"http://127.0.0.1:{closed_port()}/"
+    with running("--port=0", "--target", target, "--secret", SECRET) as command:
+        url = url_of(command.wait_for_line(READY))
+        call("POST", f"{url}/_mock/events", {"event": "run.failed"})
+        line = command.wait_for_line("run.failed")
+    assert " connect " in line
+    assert line.endswith(": is the application running?")

@@ -1,0 +1,147 @@
+"""Ctrl-C, SIGTERM and a reader that leaves: a command ends at once, and accounts for everything."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli.program import COMMAND, ROOT, SECRET, closed_port, environment, recorder, running
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+PAUSES = """\
+version: 1
+name: Pauses
+steps:
+  - event: run.failed
+  - pause: 1h
+  - event: run.completed
+    repeat: 3
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_in_the_middle_of_a_pause(tmp_path, number, code):
+    """A replay that waits stops at once, tells what was and was not sent, and still writes its report."""
+    (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
+    with (
+        recorder() as server,
+        running(
+            "replay", "s.yaml", "refund_flow", "--target", server.url, "--secret", SECRET, "--json=r.json", cwd=tmp_path
+        ) as command,
+    ):
+        command.wait_for_line("run.failed")
+        stopped = time.monotonic()
+        command.send_signal(number)
+        done = command.end()
+        assert time.monotonic() - stopped < 5  # not the hour; loaded machines take a moment
+    assert done.code == code
+    assert "Pauses: 4 planned = 1 delivered + 0 failed + 3 not sent" in done.out
+    assert "Refund flow fails on its second turn: 3 planned = 0 delivered + 0 failed + 3 not sent" in done.out
+    assert "step 3 (run.completed): 3 not sent: the replay was stopped" in done.err
+    assert "Traceback" not in done.err
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert (report["delivered"], report["not_sent"]) == (1, 6)
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_in_the_middle_of_a_delivery(tmp_path, number, code):
+    """A delivery whose consumer does not answer is cut off, and on record as failed."""
+    (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
+    with (
+        recorder(None) as server,
+        running(
+            "replay", "s.yaml", "--target", server.url, "--secret", SECRET, "--timeout", "1h", cwd=tmp_path
+        ) as command,
+    ):
+        assert server.came.wait(20)
+        command.send_signal(number)
+        done = command.end()
+    assert done.code == code
+    assert "4 planned = 0 delivered + 1 failed + 3 not sent" in done.out
+    assert "stopped while waiting for the answer" in done.err
+
+
+def test_a_second_time(tmp_path):
+    """Pressing Ctrl-C again and again does nothing worse."""
+    (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
+    with running("replay", "s.yaml", cwd=tmp_path) as command:
+        command.wait_for_line("run.failed")
+        for _ in range(50):
+            command.send_signal(signal.SIGINT)
+        done = command.end()
+    assert done.code == 130
+    assert "4 planned = 1 delivered + 0 failed + 3 not sent" in done.out
+    assert "Traceback" not in done.err
+
+
+def test_while_waiting_for_the_target():
+    """Waiting for a target can be stopped as well; nothing was sent."""
+    target = f"http://127.0.0.1:{closed_port()}/"
+    with running("replay", "run_failed", "--target", target, "--secret", SECRET, "--wait-for-target", "1h") as command:
+        command.wait_for_line("waiting up to 1h for the target to accept connections")
+        command.send_signal(signal.SIGINT)
+        done = command.end()
+    assert done.code == 130
+    assert "1 planned = 0 delivered + 0 failed + 1 not sent" in done.out
+    assert done.err.endswith("1 not sent: the replay was stopped\n")
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("arguments", [("serve", "--port", "0"), ("receive", "--port", "0", "--secret", SECRET)])
+def test_servers(arguments, number, code):
+    """A server stops at once and says nothing more than it must."""
+    with running(*arguments) as command:
+        command.wait_for_line("http://127.0.0.1:")
+        stopped = time.monotonic()
+        command.send_signal(number)
+        done = command.end()
+        assert time.monotonic() - stopped < 5
+    assert (done.code, done.err) == (code, "")
+
+
+def test_sending_one_event():
+    """`send` can be stopped while the consumer does not answer."""
+    with recorder(None) as server, running("send", "run.failed", "--target", server.url, "--secret", SECRET) as command:
+        assert server.came.wait(20)
+        command.send_signal(signal.SIGINT)
+        done = command.end()
+    assert done.code == 130
+    assert "stopped while waiting for the answer" in done.out
+    assert "Traceback" not in done.err
+
+
+def test_a_reader_that_leaves(tmp_path):
+    """`| head` ends a replay quietly: it stops, and the report accounts for every event."""
+    script = "version: 1\nsteps:\n  - {event: run.failed, repeat: 1000000}\n"
+    (tmp_path / "s.yaml").write_text(script, "utf-8")
+    process = subprocess.Popen(
+        [*COMMAND, "replay", "s.yaml", "--json", "r.json"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdout.readline()
+    process.stdout.close()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 141
+    assert b"Traceback" not in err
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert report["planned"] == 1_000_000 == report["delivered"] + report["failed"] + report["not_sent"]
+
+
+def test_a_name_lookup_that_hangs(tmp_path):
+    """Nothing can cut a name lookup short, and yet a stopped replay ends: it does not wait for it."""
+    hanging = "sys.modules['uvloop'] = None\nsocket.getaddrinfo = lambda *a, **k: time.sleep(60)\n"
+    (tmp_path / "sitecustomize.py").write_text(f"import socket, sys, time\n{hanging}", "utf-8")
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    arguments = ("replay", "run_failed", "--target", "http://slow.test/", "--secret", SECRET, "--wait-for-target", "1h")
+    with running(*arguments, PYTHONPATH=path) as command:
+        command.wait_for_line("waiting up to 1h")
+        started = time.monotonic()
+        command.send_signal(signal.SIGINT)
+        done = command.end()
+        assert time.monotonic() - started < 20
+    assert done.code == 130
+    assert "1 planned = 0 delivered + 0 failed + 1 not sent" in done.out

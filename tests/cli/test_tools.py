@@ -1,0 +1,101 @@
+"""The small commands: ``sign``, ``verify``, ``validate``, ``schema`` and ``events``."""
+
+import json
+import resource
+
+import jsonschema
+import pytest
+import yaml
+
+from mockserver import sign
+from tests.cli.program import ROOT, SECRET, mockserver
+
+BODY = b'{"event":"run.failed"}\r\n\xff\x00\n'
+
+
+def test_sign_and_verify_work_on_raw_bytes(tmp_path):
+    """A signature is made and verified over the very bytes, from a file or from standard input."""
+    (tmp_path / "body").write_bytes(BODY)
+    signature = sign(BODY, SECRET)
+    env = {"MOCKSERVER_SECRET": SECRET}
+    assert mockserver("sign", "body", cwd=tmp_path, **env) == (0, signature + "\n", "")
+    assert mockserver("sign", stdin=BODY, **env) == (0, signature + "\n", "")
+    assert mockserver("sign", "-", stdin=BODY, **env) == (0, signature + "\n", "")
+    assert mockserver("verify", "body", "--signature", signature, cwd=tmp_path, **env) == (0, "valid\n", "")
+    assert mockserver("verify", "--signature", signature, stdin=BODY[:-1], **env) == (1, "invalid\n", "")
+    assert mockserver("verify", "--signature", "", stdin=BODY, **env) == (1, "invalid\n", "")
+
+
+def test_validate_tells_of_each_script(tmp_path):
+    """A good script is told with its number of events and its duration, a bad one with every problem."""
+    (tmp_path / "bad.yaml").write_text("version: 1\nsteps: [event: run.faild]\n", "utf-8")
+    good = mockserver("validate", "refund_flow", "run_failed", cwd=tmp_path)
+    assert (good.code, good.err) == (0, "")
+    assert good.out.splitlines()[0].endswith("refund_flow.yaml: ok (3 events in 1.5s)")
+    assert good.out.splitlines()[1].endswith("run_failed.yaml: ok (1 event in 0ms)")
+    mixed = mockserver("validate", "bad.yaml", "refund_flow", "nowhere", cwd=tmp_path)
+    assert mixed.code == 2
+    assert mixed.out.count("\n") == 1
+    assert mixed.err.startswith("bad.yaml:2:")
+    assert "mockserver: no script 'nowhere'" in mixed.err
+
+
+def test_validating_is_fast(tmp_path):
+    """Ten thousand steps are no work: the figure to reach is a second; here is room for slow machines and coverage."""
+    steps = "\n".join(
+        f"  - event: run.failed\n    after: 1s\n    override: {{run_id: run_{number}}}" for number in range(10_000)
+    )
+    (tmp_path / "long.yaml").write_text(f"version: 1\nsteps:\n{steps}\n", "utf-8")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    done = mockserver("validate", "long.yaml", cwd=tmp_path)
+    assert done == (0, "long.yaml: ok (10000 events in 2h46m40s)\n", "")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 8
+
+
+def test_schema_fits_the_bundled_scripts():
+    """The schema that is printed is one, and the bundled scripts fit it."""
+    done = mockserver("schema")
+    assert (done.code, done.err) == (0, "")
+    schema = json.loads(done.out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    script = yaml.load((ROOT / "fixtures" / "refund_flow.yaml").read_text("utf-8"), yaml.BaseLoader)
+    jsonschema.validate({**script, "version": 1}, {**schema, "properties": {**schema["properties"], "steps": {}}})
+
+
+def test_events_lists_all():
+    """The list names each event, and says whether its sample data is the vendor's or ours."""
+    done = mockserver("events")
+    assert (done.code, done.err) == (0, "")
+    rows = {line.split()[0]: line.split()[1] for line in done.out.splitlines()[1:]}
+    assert rows == {
+        "run.completed": "ours",
+        "run.failed": "documented",
+        "evaluation.completed": "ours",
+        "optimization.completed": "ours",
+    }
+
+
+def test_events_shows_one():
+    """With a name, the sample payload of that event is printed as JSON."""
+    payload = json.loads(mockserver("events", "run.failed").out)
+    assert list(payload) == ["event", "timestamp", "data"]
+    assert payload["event"] == "run.failed"
+    assert payload["data"]["run_id"] == "run_def456"
+
+
+@pytest.mark.parametrize("json_option", [["--json", "-"], ["--json"]])
+def test_events_as_json(json_option):
+    """--json prints the list, or the one event, for programs."""
+    listed = json.loads(mockserver("events", *json_option).out)
+    assert [each["event"] for each in listed][:2] == ["run.completed", "run.failed"]
+    assert listed[1]["documented"] is True
+    (one,) = json.loads(mockserver("events", "run.failed", *json_option).out)
+    assert one == listed[1]
+
+
+def test_events_to_a_file(tmp_path):
+    """--json FILE writes the file; one that cannot be written is one line."""
+    assert mockserver("events", "--json", "e.json", cwd=tmp_path) == (0, "", "")
+    assert len(json.loads((tmp_path / "e.json").read_text("utf-8"))) == 4
+    done = mockserver("events", "--json", "no/e.json", cwd=tmp_path)
+    assert done == (2, "", "mockserver: cannot write no/e.json: No such file or directory\n")
