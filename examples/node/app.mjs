@@ -1,0 +1,34 @@
+// A webhook handler in plain Node.js, which registers itself when it starts, as it does in production.
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { createServer } from "node:http";
+
+const secret = process.env.PLAYGENT_WEBHOOK_SECRET;
+const failedRuns = [];
+
+function isGenuine(body, signature) {
+  const expected = Buffer.from("sha256=" + createHmac("sha256", secret).update(body).digest("hex"));
+  const given = Buffer.from(signature ?? "");
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+const server = createServer(async (request, response) => {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  if (!isGenuine(body, request.headers["x-playgent-signature"])) {
+    response.writeHead(401).end();
+    return;
+  }
+  const event = JSON.parse(body);
+  if (event.event === "run.failed") failedRuns.push(event.data.run_id);
+  response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ failedRuns }));
+});
+
+server.listen(Number(process.env.PORT ?? 3000), "127.0.0.1", async () => {
+  console.log(`listening on ${server.address().port}`);
+  await fetch(`${process.env.PLAYGENT_URL}/v1/webhooks`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${process.env.PLAYGENT_API_KEY}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ url: "https://your-app.com/webhooks/playgent", events: ["run.failed"], secret }),
+  });
+});

@@ -1,0 +1,22 @@
+"""The handler in Starlette, called as it is: also a sync test can drive an async application."""
+
+from app import SECRET, app, failed_runs
+
+from mockserver import MockServer
+
+URL = "https://your-app.com/webhooks/playgent"
+
+
+def test_a_failed_run_is_noted(mockserver: MockServer) -> None:
+    """A signed event is accepted, and has its effect."""
+    mockserver.route("https://your-app.com", to=app)
+    mockserver.register(URL, events=["run.failed"], secret=SECRET)
+    assert mockserver.send("run.failed", override={"run_id": "run_1"}).delivered
+    assert failed_runs == ["run_1"]
+
+
+def test_a_forged_event_is_refused(mockserver: MockServer) -> None:
+    """An event that somebody else signed gets a 401."""
+    mockserver.route("https://your-app.com", to=app)
+    mockserver.register(URL, events=["run.failed"], secret="somebody else's")
+    assert mockserver.send("run.failed").response.status == 401

@@ -1,0 +1,403 @@
+"""How a request with a plan is written, against servers whose every byte the test decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from time import perf_counter
+
+import pytest
+import trustme
+
+from mockserver.core.messages import AwaitContinue, Close, Pause, Request
+from mockserver.core.targets import Target
+from mockserver.edges.http1 import Http1Transport
+from tests.faults.requests import faulty
+from tests.http1.raw_server import OK, Peer
+
+pytestmark = pytest.mark.usefixtures("no_task_is_left")
+
+FOREVER = 3600.0
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HEAD = b"POST /hooks HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n"
+
+
+def planned(url: str, *steps) -> Request:
+    return Request(Target.parse(url), HEAD, b"abcdef", steps)
+
+
+class Seen:
+    """What a server saw, and whether its connection has ended."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.error: Exception | None = None
+        self.ended = asyncio.Event()
+        self.changed = asyncio.Event()
+
+    async def all(self) -> bytes:
+        await asyncio.wait_for(self.ended.wait(), 10)
+        return self.data
+
+    async def until(self, data: bytes) -> None:
+        while self.data != data:
+            self.changed.clear()
+            await asyncio.wait_for(self.changed.wait(), 10)
+
+    async def read_on(self, peer: Peer) -> bytes:
+        """Read once."""
+        try:
+            data = await asyncio.get_running_loop().sock_recv(peer._sock, 65536)
+        except ConnectionError as error:
+            self.error, data = error, b""
+        self.data += data
+        self.changed.set()
+        return data
+
+    async def read_up_to(self, peer: Peer, data: bytes) -> None:
+        """Read until so much came; if the connection ends before, the test fails."""
+        while self.data != data:
+            assert await self.read_on(peer), f"the connection ended after {self.data!r}"
+
+    async def nothing_more(self, peer: Peer) -> None:
+        """Give what must not come a moment to come."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.read_on(peer), 0.1)
+
+    async def to_the_end(self, peer: Peer) -> None:
+        while await self.read_on(peer):
+            pass
+        self.ended.set()
+
+
+# --- pauses
+
+
+async def test_an_early_answer_ends_the_request(transport, serve):
+    """What was not yet written is never written, the record says how much, and the connection is not kept."""
+    seen = Seen()
+
+    async def behaviour(peer: Peer) -> None:
+        if peer.number:
+            await peer.answer()
+            return
+        await seen.read_up_to(peer, HEAD)
+        await peer.send(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10)
+    assert (exchange.response.status, exchange.error, exchange.unsent) == (401, None, 6)
+    assert not (await transport.exchange(faulty([], server.url), 10)).reused
+    assert await seen.all() == HEAD
+
+
+async def test_pauses_take_their_time(transport, serve):
+    """A slow body takes at least as long as it should, whatever else happens."""
+    seen = Seen()
+
+    async def behaviour(peer: Peer) -> None:
+        await seen.read_up_to(peer, request.wire)
+        await peer.send(OK)
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    request = faulty(["slow_body(100ms)", "slow_headers(100ms)"], server.url)
+    began = perf_counter()
+    exchange = await transport.exchange(request, 10)
+    assert exchange.error is None
+    assert perf_counter() - began >= 0.19
+    assert exchange.total_ms >= 190
+
+
+async def test_the_time_out_holds_during_a_pause(transport, serve):
+    """The error says that the request was still on its way, and the connection is closed."""
+    seen = Seen()
+    server = await serve(seen.to_the_end)
+    exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 0.1)
+    assert exchange.error.kind == "timeout"
+    assert exchange.error.message == (
+        "no answer within 100ms: 6 bytes of the request were still to be written, as its faults make it slow"
+    )
+    assert exchange.unsent == 6
+    assert await seen.all() == HEAD
+
+
+@pytest.mark.parametrize("step", [Pause(FOREVER), AwaitContinue(FOREVER)])
+async def test_cancelling_ends_the_wait(transport, serve, step):
+    """Nothing more is written, and the connection is closed."""
+    seen = Seen()
+    server = await serve(seen.to_the_end)
+    task = asyncio.ensure_future(transport.exchange(planned(server.url, HEAD, step, b"abcdef"), 10))
+    await seen.until(HEAD)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await seen.all() == HEAD
+
+
+async def test_closing_the_transport_ends_the_wait(transport, serve):
+    """An exchange that was still writing is stopped like any other."""
+    seen = Seen()
+    server = await serve(seen.to_the_end)
+    task = asyncio.ensure_future(transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10))
+    await seen.until(HEAD)
+    await transport.close()
+    exchange = await task
+    assert (exchange.error.kind, exchange.unsent) == ("stopped", 6)
+    assert await seen.all() == HEAD
+
+
+async def test_a_server_may_hang_up_in_a_pause(transport, serve):
+    """That is an ordinary end of the connection; the request is not sent once more."""
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.read()
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10)
+    assert exchange.error.kind == "closed"
+    assert exchange.error.message == "the connection closed before an answer came"
+    assert (exchange.unsent, exchange.resent, server.accepted) == (6, False, 1)
+
+
+# --- 100 Continue
+
+
+async def test_the_body_waits_for_100_continue(transport, serve):
+    """Not one byte of the body comes before the server has said so."""
+    seen = Seen()
+
+    async def behaviour(peer: Peer) -> None:
+        await seen.read_up_to(peer, HEAD)
+        await peer.send(CONTINUE[:10])
+        await peer.send(CONTINUE[10:])
+        await seen.read_up_to(peer, HEAD + b"abcdef")
+        await peer.send(OK)
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(planned(server.url, HEAD, AwaitContinue(FOREVER), b"abcdef"), 10)
+    assert (exchange.response.status, exchange.error, exchange.unsent) == (200, None, 0)
+
+
+async def test_what_follows_a_100_continue_keeps_its_time(transport, serve):
+    """Once the answer has come, the limit of waiting for it means nothing any more."""
+    seen = Seen()
+
+    async def behaviour(peer: Peer) -> None:
+        await seen.read_up_to(peer, HEAD)
+        await peer.send(CONTINUE)
+        await seen.read_up_to(peer, HEAD + b"abc")
+        await seen.nothing_more(peer)
+        await peer.send(OK)
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    steps = (HEAD, AwaitContinue(0.05), b"abc", Pause(FOREVER), b"def")
+    exchange = await transport.exchange(planned(server.url, *steps), 10)
+    assert (exchange.response.status, exchange.unsent) == (200, 3)
+
+
+async def test_the_wait_for_100_continue_has_an_end(transport, serve):
+    """A server that says nothing gets the body all the same."""
+    seen = Seen()
+
+    async def behaviour(peer: Peer) -> None:
+        await seen.read_up_to(peer, HEAD + b"abcdef")
+        await peer.send(OK)
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(planned(server.url, HEAD, AwaitContinue(0.02), b"abcdef"), 10)
+    assert exchange.response.status == 200
+
+
+async def test_a_100_continue_that_came_before_the_wait_counts(transport, serve):
+    """It may come while the head is still dripping."""
+    seen = Seen()
+
+    async def behaviour(peer: Peer) -> None:
+        await seen.read_on(peer)
+        await peer.send(CONTINUE)
+        await seen.read_up_to(peer, HEAD + b"abcdef")
+        await peer.send(OK)
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    steps = (HEAD[:10], Pause(0.3), HEAD[10:], AwaitContinue(FOREVER), b"abcdef")
+    exchange = await transport.exchange(planned(server.url, *steps), 10)
+    assert exchange.response.status == 200
+
+
+async def test_a_final_answer_instead_of_100_continue(transport, serve):
+    """The body is not sent; another interim answer before does not change that."""
+    seen = Seen()
+
+    async def behaviour(peer: Peer) -> None:
+        await seen.read_up_to(peer, HEAD)
+        await peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        await seen.nothing_more(peer)
+        await peer.send(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(planned(server.url, HEAD, AwaitContinue(FOREVER), b"abcdef"), 10)
+    assert (exchange.response.status, exchange.unsent) == (417, 6)
+    assert await seen.all() == HEAD
+
+
+# --- closing
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_the_connection_ends_as_planned(transport, serve, reset):
+    """The server sees an end or a reset, after all that was written before."""
+    seen = Seen()
+    server = await serve(seen.to_the_end)
+    exchange = await transport.exchange(planned(server.url, HEAD, b"abc", Close(reset, "on purpose")), 10)
+    assert (exchange.error.kind, exchange.error.message) == ("closed", "on purpose")
+    assert (exchange.response, exchange.unsent) == (None, 0)
+    assert await seen.all() == HEAD + b"abc"
+    assert (seen.error is not None) == reset
+
+
+async def test_what_is_large_is_written_before_the_end(transport, serve):
+    """A server that reads late still gets every byte that comes before the end of the connection."""
+    seen, accepted, go = Seen(), asyncio.Event(), asyncio.Event()
+
+    async def behaviour(peer: Peer) -> None:
+        accepted.set()
+        await go.wait()
+        await seen.to_the_end(peer)
+
+    server = await serve(behaviour)
+    request = faulty(["large_body(9MB)", "truncated_body(8MB)"], server.url)
+    task = asyncio.ensure_future(transport.exchange(request, 20))
+    await asyncio.wait_for(accepted.wait(), 10)
+    go.set()
+    exchange = await task
+    assert exchange.error.message == "closed on purpose after 8000000 of 9000000 bytes of body (truncated_body)"
+    assert await seen.all() == request.wire
+
+
+async def test_who_does_not_read_does_not_hold_us(transport, serve):
+    """The time-out holds while the rest waits to be read."""
+    release = asyncio.Event()
+
+    async def behaviour(_: Peer) -> None:
+        await release.wait()
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(faulty(["large_body(20MB)", "disconnect"], server.url), 0.3)
+    release.set()
+    assert exchange.error.kind == "timeout"
+
+
+async def test_a_reset_before_all_was_read_is_the_server_s(transport, serve):
+    """When the other side ends the connection first, the error does not claim that it was us."""
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.read()
+        peer.reset()
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(faulty(["large_body(20MB)", "disconnect"], server.url), 10)
+    assert exchange.error.kind == "closed"
+    assert "on purpose" not in exchange.error.message
+
+
+# --- connections
+
+
+async def test_a_plan_gets_a_connection_of_its_own(transport, serve):
+    """It is never sent twice, so it is not risked on a kept connection; written to its end, it leaves one to keep."""
+
+    async def behaviour(peer: Peer) -> None:
+        while await peer.answer():
+            pass
+
+    server = await serve(behaviour)
+    ordinary = faulty([], server.url)
+    assert not (await transport.exchange(ordinary, 10)).reused
+    assert not (await transport.exchange(faulty("slow_body(5ms)", server.url), 10)).reused
+    assert server.accepted == 2
+    assert (await transport.exchange(ordinary, 10)).reused
+    assert (await transport.exchange(ordinary, 10)).unsent == 0
+    assert server.accepted == 2
+
+
+async def test_an_ordinary_request_after_a_planned_one_may_be_resent(transport, serve):
+    """The plan that went over a connection before does not concern the next request on it."""
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.answer()
+        if peer.number == 0:
+            await peer.request()
+        else:
+            await peer.closed()
+
+    server = await serve(behaviour)
+    await transport.exchange(faulty("slow_body(5ms)", server.url), 10)
+    exchange = await transport.exchange(faulty([], server.url), 10)
+    assert (exchange.response.status, exchange.resent, exchange.unsent) == (200, True, 0)
+
+
+# --- TLS
+
+
+@pytest.mark.parametrize("fault", ["disconnect", "disconnect(reset)", "truncated_body", "slow_body(20ms)", "chunked"])
+async def test_plans_hold_over_tls(fault):
+    """The same bytes come out of the encryption, and the end does not wait for the other side's goodbye."""
+    closes = fault.startswith(("disconnect", "truncated"))
+    authority, data, ended = trustme.CA(), bytearray(), asyncio.Event()
+    server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    authority.configure_trust(client_side)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while part := await reader.read(65536):
+                data.extend(part)
+                if len(data) == len(request.wire) and not closes:
+                    writer.write(OK)
+        writer.transport.abort()
+        ended.set()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=server_side)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
+    request = faulty(fault, url)
+    transport = Http1Transport(tls=client_side)
+    exchange = await transport.exchange(request, 10)
+    await transport.close()
+    await asyncio.wait_for(ended.wait(), 10)
+    server.close()
+    await server.wait_closed()
+    assert bytes(data) == request.wire
+    assert (exchange.error.kind if exchange.error else exchange.response.status) == ("closed" if closes else 200)
+
+
+async def test_a_busy_server_does_not_hold_the_end_of_tls():
+    """A server that does not say goodbye, as it reads nothing, is left after a moment."""
+    authority, release = trustme.CA(), threading.Event()
+    server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    authority.configure_trust(client_side)
+
+    def serve(listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        with server_side.wrap_socket(sock, server_side=True):
+            release.wait(20)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.ensure_future(asyncio.to_thread(serve, listener))
+        transport = Http1Transport(tls=client_side)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/hooks"
+        exchange = await transport.exchange(faulty("disconnect", url), 10)
+        release.set()
+        await serving
+        await transport.close()
+    assert exchange.error.kind == "closed"

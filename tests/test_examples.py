@@ -1,0 +1,44 @@
+"""The examples, run as their readers would run them: each copied to a folder of its own, with a pytest of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+FRAMEWORKS = ("aiohttp", "django", "fastapi", "flask", "node", "starlette")
+PAGE = ROOT / "docs" / "testing-your-handler.md"
+
+
+def test_every_framework_has_an_example():
+    """None is missing, and none is there that nobody runs."""
+    folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    assert folders == set(FRAMEWORKS)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_example_works(framework, tmp_path):
+    """All of its tests pass, none is skipped, and there is no warning."""
+    folder = tmp_path / framework
+    shutil.copytree(EXAMPLES / framework, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PLAYGENT_"))}
+    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert re.search(r"=+ 2 passed in ", done.stdout), done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def test_the_page_shows_the_examples_as_they_are():
+    """Each block of code in the page is the file that is named above it, and no framework is left out."""
+    shown = re.findall(r"`(examples/[^`]+)`:\n\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert sorted(path for path, _ in shown) == [f"examples/{each}/test_webhooks.py" for each in FRAMEWORKS]
+    for path, text in shown:
+        assert text == (ROOT / path).read_text("utf-8"), path
