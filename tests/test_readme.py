@@ -21,7 +21,7 @@ def blocks(language):
 
 def shape(text):
     """What must be the same: the numbers of a run are its own."""
-    return re.sub(r"\d+\.\d ms|127\.0\.0\.1:\d+", "#", text)
+    return re.sub(r" +\d+\.\d ms|127\.0\.0\.1:\d+", "#", text)
 
 
 def run(folder, *args):
