@@ -73,6 +73,9 @@ class Registration(msgspec.Struct, frozen=True):
     events: tuple[str, ...]
     secret: str
 
+    def __repr__(self) -> str:
+        return f"Registration({self.url} {', '.join(self.events)})"
+
 
 class RegistrationError(ValueError):
     """A registration that is refused. The message names the field, the value and what is allowed."""

@@ -69,6 +69,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_requests: int = 1_000
     max_concurrency: int = 1_000
 
+    def __repr__(self) -> str:
+        keys = f"<{len(self.api_keys)} hidden>" if self.api_keys else "()"
+        fields = ((name, getattr(self, name)) for name in self.__struct_fields__ if name != "api_keys")
+        return f"Settings(api_keys={keys}, {', '.join(f'{name}={value!r}' for name, value in fields)})"
+
 
 _POSITIVE = (
     "rate_limit",

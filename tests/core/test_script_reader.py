@@ -231,7 +231,7 @@ def test_one_event_step_alone():
     step = read_event_step('{"event": "run.failed", "override": {"run_id": "run_1"}}', CATALOG)
     assert data_of(step)["run_id"] == "run_1"
     assert data_of(read_event_step('{"event": "a.b"}', CATALOG, ("a.b",))) == {}
-    with pytest.raises(ScriptError, match="did you mean 'run.failed'"):
+    with pytest.raises(ScriptError, match=r"did you mean 'run\.failed'"):
         read_event_step('{"event": "run.faild"}', CATALOG)
     with pytest.raises(ScriptError, match="empty"):
         read_event_step("", CATALOG)

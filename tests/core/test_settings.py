@@ -2,7 +2,10 @@
 
 import pytest
 
+from mockserver.core.registrations import Registration
+from mockserver.core.script.model import WebhookSpec
 from mockserver.core.settings import read_settings
+from mockserver.core.webhooks import WebhookRegistry
 from mockserver.errors import UsageError
 
 
@@ -45,3 +48,14 @@ def test_wrong_settings(chosen, message):
     """Each is refused with a sentence that names it."""
     with pytest.raises(UsageError, match=message):
         read_settings(**chosen)
+
+
+def test_secrets_are_in_no_repr():
+    """What a debugger or a failing assertion prints holds no secret."""
+    settings = read_settings(api_keys=["key-123"])
+    registration = Registration("https://a/", ("run.failed",), "whsec_123")
+    webhook = WebhookRegistry().add(registration)
+    shown = repr([settings, registration, webhook, WebhookSpec("http://a/", "whsec_123")])
+    assert "123" not in shown
+    assert "timeout=10.0" in shown
+    assert "api_keys=()" in repr(read_settings())

@@ -191,7 +191,7 @@ async def test_timed_pacing_does_not_wait_for_the_consumer(consumer):
         await service.stop()
     assert report.ok
     assert consumer.most_in_flight == 4
-    assert [each.payload["timestamp"][17:19] for each in consumer.received] == ["00", "01", "02", "03"]
+    assert consumer.events == ["run.completed"] * 3 + ["run.failed"]
 
 
 async def test_timed_pacing_at_speed_max_keeps_order_and_times(service, consumer):

@@ -152,6 +152,9 @@ class WebhookSpec(msgspec.Struct, frozen=True):
     url: str
     secret: str
 
+    def __repr__(self) -> str:
+        return f"WebhookSpec({self.url})"
+
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
     """A script, free of errors.
