@@ -206,7 +206,7 @@ async def test_close_ends_what_is_in_flight(transport, serve):
     await until(lambda: open_sockets_to(server.port) == 2)
     fresh = [asyncio.ensure_future(transport.exchange(a_request(server.url), 60)) for _ in range(2)]
     await asyncio.sleep(0)
-    await asyncio.gather(transport.close(), transport.close())
+    await transport.close()
     assert open_sockets_to(server.port) == 0
     assert "Dial.run" not in str(asyncio.all_tasks())
     assert not transport._pool._live
@@ -239,14 +239,14 @@ async def test_close_between_two_sendings_is_the_end(transport, serve):
 
 
 async def test_a_closed_transport_can_be_used_again(transport, serve):
-    """Closing is not the end of it; closing twice, or without a connection, is nothing special."""
+    """Closing is not the end of it; closing twice, even at once, or without a connection, is nothing special."""
     server = await serve(keep_answering)
     await transport.close()
     for _ in range(2):
         exchange = await transport.exchange(a_request(server.url), 5)
         assert exchange.error is None
         assert not exchange.reused
-        await transport.close()
+        await asyncio.gather(transport.close(), transport.close())
         await transport.close()
 
 

@@ -230,7 +230,11 @@ class Connection(asyncio.Protocol):
         self._resolve(answer.error)
         transport = cast("asyncio.Transport", self._transport)
         # An answer may come before the whole request is written; the rest of it is then still to go.
-        if answer.reusable and not transport.get_write_buffer_size() and not self._unsent:
+        if (
+            answer.reusable
+            and not transport.get_write_buffer_size()
+            and (self._planned is None or not self._planned.unsent)
+        ):
             self._planned = None
             answer.reset()
             self._pool.give(self)
@@ -261,13 +265,9 @@ class Connection(asyncio.Protocol):
                 self._connect_ms,
                 (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
                 (now - self._started) * 1000,
-                self._unsent,
+                0 if self._planned is None else self._planned.unsent,
             )
         )
-
-    @property
-    def _unsent(self) -> int:
-        return 0 if self._planned is None else self._planned.unsent
 
     def _settle(self, exchange: Exchange | None) -> None:
         if self._planned is not None:
@@ -300,8 +300,8 @@ class Connection(asyncio.Protocol):
             self.fail(self._dial.unfinished(within))
         elif self._answer.received:
             self.fail(ExchangeError("timeout", f"no complete answer within {within}: {self._answer.extent} came"))
-        elif self._unsent:
-            left = f"{self._unsent} bytes of the request were still to be written, as its faults make it slow"
+        elif self._planned is not None and self._planned.unsent:
+            left = f"{self._planned.unsent} bytes of the request were still to be written, as its faults make it slow"
             self.fail(ExchangeError("timeout", f"no answer within {within}: {left}"))
         else:
             self.fail(ExchangeError("timeout", f"no answer within {within}"))
