@@ -86,6 +86,10 @@ class Expectation(msgspec.Struct, frozen=True):
     effect: Effect | None = None
 
 
+#: What is expected of an ordinary event: that it is delivered, and nothing else.
+DELIVERED = Expectation(status=("2xx",))
+
+
 def default_status(*, signature_fault: bool, other_fault: bool) -> tuple[str, ...]:
     """Return the statuses that are expected when a step does not say.
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from mockserver.core.expectations import Expectation, default_status
+from mockserver.core.expectations import DELIVERED, Expectation, default_status
 from mockserver.core.faults.fault import ChosenFault
 from mockserver.core.faults.registry import is_signature_fault
 from mockserver.core.retry_policies import RetryPolicy
@@ -27,6 +27,8 @@ def expectation_for(faults: tuple[ChosenFault, ...], given: Expectation = _NOTHI
     """
     if given.status:
         return given
+    if not faults and given == _NOTHING_SAID:
+        return DELIVERED
     forged = is_signature_fault(faults)
     status = default_status(signature_fault=forged, other_fault=bool(faults) and not forged)
     return msgspec.structs.replace(given, status=status)
@@ -58,7 +60,7 @@ class EventStep(msgspec.Struct, frozen=True, kw_only=True):
     every: float = 0.0
     concurrency: int = 1
     faults: tuple[ChosenFault, ...] = ()
-    expect: Expectation = Expectation(status=("2xx",))
+    expect: Expectation = DELIVERED
     retry: RetryPolicy | None = None
 
     @property

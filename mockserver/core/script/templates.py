@@ -119,6 +119,11 @@ class DataTemplate:
         """The data as written, templates not rendered."""
         return self._data
 
+    @property
+    def constant(self) -> bool:
+        """Whether there is no template in it: every event has the same data."""
+        return self._render is None
+
     def render(self, moment: Moment) -> Mapping[str, Any]:
         """Return the data of one event.
 
