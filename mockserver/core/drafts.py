@@ -17,11 +17,12 @@ The stages run in this order, and so does what a fault of each may rely on:
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 import msgspec
 
+from mockserver.core.events import encode_payload
 from mockserver.core.faults.fault import ChosenFault, Stage
 from mockserver.core.messages import Request, WireStep
 from mockserver.core.records import Event
@@ -67,6 +68,23 @@ class Draft(msgspec.Struct):
         """Give a header other values, in its place: none takes it away, two make it come twice."""
         at = next(index for index, (known, _) in enumerate(self.headers) if known == name)
         self.headers[at : at + 1] = [(name, value) for value in values]
+
+
+def check_faults(event: str, data: Mapping[str, Any], faults: Sequence[ChosenFault]) -> None:
+    """Refuse faults that cannot be applied to an event's data, before anything is sent.
+
+    Args:
+        event: The event type.
+        data: The data, templates not rendered.
+        faults: The faults.
+
+    Raises:
+        UsageError: A fault changes a field that the payload does not have.
+    """
+    payload = encode_payload(event, "2024-12-16T10:00:00Z", data)
+    sample = Event(event, "2024-12-16T10:00:00Z", payload)
+    target = Target("http", "localhost", 80, "/")
+    faulty_request(sample, target, "secret", "check", faults, random.Random(0))  # noqa: S311 - nothing is kept
 
 
 def faulty_request(

@@ -19,9 +19,10 @@ Headers = tuple[tuple[str, str], ...]
 #: ``address`` refused by the address guard · ``resolve`` no such host · ``connect`` nobody listens, or not in time ·
 #: ``tls`` the certificate or handshake · ``timeout`` no complete answer in time · ``closed`` the connection ended
 #: before or within the answer · ``protocol`` the answer is not HTTP · ``too_large`` its header has no end ·
-#: ``stopped`` the replay was stopped while it waited · ``app`` an application in this process raised.
+#: ``stopped`` the replay was stopped while it waited · ``app`` an application in this process raised · ``request`` no
+#: request could be made of the event.
 ErrorKind = Literal[
-    "address", "resolve", "connect", "tls", "timeout", "closed", "protocol", "too_large", "stopped", "app"
+    "address", "resolve", "connect", "tls", "timeout", "closed", "protocol", "too_large", "stopped", "app", "request"
 ]
 
 #: The kinds of error where not one byte of the request reached a consumer.

@@ -222,5 +222,5 @@ class RecordStore:
 
 
 def _size(attempt: Attempt) -> int:
-    size = len(attempt.request.head) + len(attempt.request.body) if attempt.request else 0
+    size = attempt.request.size if attempt.request else 0
     return size + (len(attempt.response.body) if attempt.response else 0)

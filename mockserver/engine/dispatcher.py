@@ -150,8 +150,8 @@ class Dispatcher:
     ) -> None:
         try:
             request = request or self._request(delivery.event, webhook, treatment)
-        except UsageError as error:  # a URL that was accepted, and that nobody can connect to
-            exchange = Exchange(error=ExchangeError("address", str(error)))
+        except UsageError as error:  # a URL that nobody can connect to, a fault in a field that is not there
+            exchange = Exchange(error=ExchangeError("request", str(error)))
             delivery.attempts = (Attempt(1, clock.now(), None, exchange),)
             self._records.finish(delivery, "failed")
             return

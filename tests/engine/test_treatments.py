@@ -429,6 +429,8 @@ async def test_probe_functions_that_are_missing_or_fail(service):
     [
         ("fault: wrong_secrt", "did you mean 'wrong_secret'"),
         ("fault: [wrong_secret, missing_signature]", "test.yaml:4:"),
+        ("fault: {missing_field: data.nope}", "nope"),
+        ("fault: {null_field: data.nope}, repeat: 2", "nope"),
         ("retry: stripee", "did you mean 'stripe'"),
         ("retry: [1s]", "test.yaml:4:"),
         (

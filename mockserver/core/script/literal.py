@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mockserver.core.drafts import check_faults
 from mockserver.core.events import Catalog, check_json
 from mockserver.core.faults.reading import read_faults
 from mockserver.core.retry_policies import read_retry
@@ -48,6 +49,7 @@ def literal_step(
         policy = read_retry(retry, catalog.policies) if retry is not None else None
     except ValueError as error:
         raise UsageError(f"{event}: {error}") from None
+    check_faults(event, content, faults)
     return EventStep(
         line=0,
         number="1",

@@ -6,6 +6,7 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mockserver.core.drafts import check_faults
 from mockserver.core.events import Catalog
 from mockserver.core.expectations import Expectation
 from mockserver.core.sample_changes import PathError, change_sample, copied
@@ -25,7 +26,7 @@ from mockserver.core.script.nodes import Member, Node
 from mockserver.core.script.templates import NAMES, DataTemplate, TemplateError
 from mockserver.core.script.yaml_reader import read_yaml
 from mockserver.core.suggestions import did_you_mean, listed
-from mockserver.errors import Problem, ScriptError
+from mockserver.errors import Problem, ScriptError, UsageError
 
 _LITERALS = ("true", "false", "none")  # words of Jinja2
 _LONGEST = 1000 * 365.25 * 86400.0  # beyond it, no calendar has a date
@@ -192,6 +193,8 @@ class _ScriptReader:
             self._problem_at_key(node, "after", "steps of a together happen at the same time: put after beside it")
         values = {**self._defaults, **given}
         data = self._data(node, given, values)
+        if "fault" in values:
+            self._check_faults(node if "fault" in given else self._defaults_node, values, data)
         timing = {key: values[key] for key in ("repeat", "every", "concurrency") if key in values}
         return EventStep(
             line=node.line,
@@ -204,6 +207,12 @@ class _ScriptReader:
             retry=values.get("retry"),
             **timing,
         )
+
+    def _check_faults(self, node: Node, values: Mapping[str, Any], data: DataTemplate) -> None:
+        try:
+            check_faults(values["event"], data.source, values["fault"])
+        except UsageError as error:
+            self.reading.problem(_member(node, "fault").node, str(error))
 
     def _data(self, node: Node, given: Mapping[str, Any], values: Mapping[str, Any]) -> DataTemplate:
         if "data" in given:
