@@ -180,11 +180,11 @@ class RecordStore:
     def finish(self, delivery: Delivery, outcome: Outcome) -> None:
         """Note the final outcome of a delivery, and tell the listeners."""
         delivery.outcome = outcome
+        delivery.size = _OVERHEAD + sum(map(_size, delivery.attempts))
         if self._pending.get(delivery.number) is not delivery:
             return  # begun before the record was cleared: whoever listens now has nothing to do with it
         del self._pending[delivery.number]
         if delivery.number in self._deliveries:
-            delivery.size = _OVERHEAD + sum(map(_size, delivery.attempts))
             self._bytes += delivery.size
             while self._bytes > self._max_bytes and len(self._deliveries) > 1:
                 self._drop_oldest()

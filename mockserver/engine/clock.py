@@ -238,12 +238,22 @@ class Group:
             if error is None:
                 await self.wait_below(1)
         finally:
-            while self._tasks:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.wait(self._tasks)
+            await self._end_all()
         if error is None and self._failure is not None:
             raise self._failure
+
+    async def _end_all(self) -> None:
+        """Cancel what is left and see it end, also when this is cancelled meanwhile: nothing may go on unjoined."""
+        cancelled: asyncio.CancelledError | None = None
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            try:
+                await asyncio.wait(self._tasks)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Start a task."""

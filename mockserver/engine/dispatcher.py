@@ -158,7 +158,7 @@ class Dispatcher:
         policy = treatment.retry
         try:
             await self._attempt(delivery, request, clock, policy)
-            if policy is not None:
+            if policy is not None and not delivery.attempts[-1].delivered:
                 await self._retry(delivery, request, clock, policy, treatment.seed)
         finally:
             # Also when it is stopped in the middle: what was sent is on record.

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import struct
 
 import pytest
 
+from mockserver.core.messages import Request
+from mockserver.core.targets import Target
 from mockserver.edges.http1 import Http1Transport
 from tests.http1.raw_server import MIB, OK, Gate, Peer, RawServer, a_request, keep_answering, open_sockets_to, until
 
@@ -263,3 +267,26 @@ def test_a_transport_is_made_without_a_loop_and_moves_to_another():
 
     for _ in range(2):
         asyncio.run(use())
+
+
+async def test_a_reset_on_accept_over_http_is_no_matter_of_tls():
+    """A consumer that resets each connection at once has closed it; nobody is told to look at certificates."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        port = listener.getsockname()[1]
+
+        def reset_each() -> None:
+            for _ in range(30):
+                connection, _ = listener.accept()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+
+        resetting = asyncio.get_running_loop().run_in_executor(None, reset_each)
+        transport = Http1Transport()
+        target = Target.parse(f"http://127.0.0.1:{port}/")
+        request = Request(target, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", b"")
+        exchanges = [await transport.exchange(request, 5.0) for _ in range(30)]
+        await transport.close()
+        await resetting
+    assert {exchange.error.kind for exchange in exchanges if exchange.error} == {"closed"}

@@ -106,6 +106,7 @@ class DataTemplate:
         self._data = data
         self._variables = variables
         self._render = _compile(data, variables)
+        self._draws = self._render is not None and _draws(data)
 
     @classmethod
     def literal(cls, data: Mapping[str, Any]) -> DataTemplate:
@@ -132,10 +133,21 @@ class DataTemplate:
         """
         if self._render is None:
             return self._data
-        chance = random.Random(moment.seed)  # noqa: S311 - repeatable on purpose
-        names = {**self._variables, **_generators(chance), "index": moment.index, "now": moment.now}
+        names = {**self._variables, "index": moment.index, "now": moment.now}
+        if self._draws:
+            names = {**_generators(random.Random(moment.seed)), **names}  # noqa: S311 - repeatable on purpose
         rendered: Mapping[str, Any] = self._render(names)
         return rendered
+
+
+def _draws(value: Any) -> bool:
+    """Whether a template in a value uses chance: seeding it costs as much as everything else."""
+    if isinstance(value, str):
+        simple = _SIMPLE.fullmatch(value)
+        names = (simple[1],) if simple else _parse(value).names if _MARK in value else ()
+        return any(name in GENERATORS for name in names)
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return any(map(_draws, children))
 
 
 def _compile(value: Any, variables: Mapping[str, Any]) -> _Render | None:

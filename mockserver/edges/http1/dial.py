@@ -95,6 +95,8 @@ class Dial:
                     await self._reach(connection, family, address)
                 except _BROKEN as error:
                     connection.address = hostport(address, self._target.port)
+                    if self._tls is None:  # accepted, and reset before the event loop could look at it
+                        return ExchangeError("closed", "the connection was reset before an answer came")
                     return ExchangeError("tls", self._why_no_tls(error))
                 except OSError as error:
                     failures[address] = error
