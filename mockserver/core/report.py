@@ -25,7 +25,7 @@ class StepReport(msgspec.Struct, kw_only=True):
     Args:
         number: The step's number in the script, such as ``3`` or ``3.1``.
         line: Its line in the script.
-        what: The event type, or what the step does instead.
+        what: The event type with its faults, or what the step does instead.
         planned: How many events it was to make happen.
         delivered: How many of them every webhook accepted.
         failed: How many of them at least one webhook did not accept.
@@ -68,7 +68,9 @@ class StepReport(msgspec.Struct, kw_only=True):
         self.evidence += evidence[: _EVIDENCE - len(self.evidence)]
 
     def count_not_sent(self, reason: str, events: int = 1) -> None:
-        """Count events that went nowhere."""
+        """Count events that went nowhere; of very many different reasons, the later ones are put together."""
+        if reason not in self.not_sent and len(self.not_sent) >= _EVIDENCE:
+            reason = "other reasons"
         self.not_sent[reason] = self.not_sent.get(reason, 0) + events
 
 
@@ -78,17 +80,31 @@ class Report:
     Args:
         script: The script that was replayed.
         max_deliveries: How many deliveries the report itself holds; the oldest go, the counts stay.
+
+    Attributes:
+        steps: What became of each step.
+        halted: Why the replay ended before its last step; empty if it did not.
+        halted_at: The number of the step that could not be gone beyond, if that is why.
+        first_unmet: The number of the first step that had a problem; empty while none has.
+        began: When the replay began, in seconds since 1970, by the real time; 0 if it never did.
+        seconds: How long it took.
+        scripted_seconds: How long it took by the script's clock.
     """
 
-    def __init__(self, script: Script, max_deliveries: int = 10_000) -> None:
+    def __init__(self, script: Script, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self.script = script
         self.steps = tuple(_step_reports(script.steps))
         self.halted = ""
+        self.halted_at = ""
+        self.first_unmet = ""
         self.began = 0.0
         self.seconds = 0.0
         self.scripted_seconds = 0.0
         self._by_number = {step.number: step for step in self.steps}
-        self._deliveries: deque[Delivery] = deque(maxlen=max_deliveries)
+        self._deliveries: deque[Delivery] = deque()
+        self._max_deliveries = max_deliveries
+        self._max_bytes = max_bytes
+        self._bytes = 0
 
     @property
     def planned(self) -> int:
@@ -141,12 +157,40 @@ class Report:
 
     def count(self, number: str, deliveries: Sequence[Delivery]) -> None:
         """Count an event of a step by its deliveries."""
-        self._by_number[number].count(deliveries)
-        self._deliveries.extend(deliveries)
+        step = self._by_number[number]
+        step.count(deliveries)
+        if step.unmet:
+            self._note_problem(number)
+        for delivery in deliveries:
+            self._deliveries.append(delivery)
+            self._bytes += delivery.size
+        while len(self._deliveries) > self._max_deliveries or (
+            self._bytes > self._max_bytes and len(self._deliveries) > 1
+        ):
+            self._bytes -= self._deliveries.popleft().size
+
+    def count_not_sent(self, number: str, reason: str) -> None:
+        """Count an event of a step that went nowhere."""
+        self._by_number[number].count_not_sent(reason)
+        if reason != LOST:
+            self._note_problem(number)
 
     def explain(self, number: str, sentence: str) -> None:
         """Note that the effect of a step is not the one that is expected."""
         self._by_number[number].count_unmet(sentence)
+        self._note_problem(number)
+
+    def halt(self, reason: str, number: str = "") -> None:
+        """Note that the replay ends early: what was not sent by now is not a problem of its own.
+
+        Args:
+            reason: Why.
+            number: The step that it cannot go beyond; empty when no step is at fault, or one that is known for it.
+        """
+        self.halted, self.halted_at = reason, number
+
+    def _note_problem(self, number: str) -> None:
+        self.first_unmet = self.first_unmet or number
 
     def close(self, reason: str) -> None:
         """Account for every event that has no outcome: it was not sent, for this reason."""
@@ -177,19 +221,25 @@ class Report:
 
     def explanations(self) -> list[str]:
         """Return a line for each expectation that was not met, and each reason for which events were not sent."""
-        lines = [self.halted] if self.halted else []
+        lines = []
         for step in self.steps:
             where = f"{self.script.source}:{step.line}: step {step.number} ({step.what})"
-            lines += [f"{where}: {problem}" for problem in self.problems(step)]
-        return lines
+            problems = self.problems(step)
+            lines += [problem if problem == self.halted else f"{where}: {problem}" for problem in problems]
+        return [*lines, self.halted] if self.halted and not self.halted_at else lines
 
     def problems(self, step: StepReport) -> list[str]:
-        """Return what is wrong with a step, a sentence each: expectations that were not met, events not sent."""
+        """Return what is wrong with a step, a sentence each: expectations that were not met, events not sent.
+
+        Events that were lost on purpose, or not sent because the replay was halted by another step, are not among it.
+        """
         more = step.unmet - len(step.evidence)
+        others = {LOST, self.halted}
         return [
+            *([self.halted] if self.halted and step.number == self.halted_at else []),
             *step.evidence,
             *([f"{more} more expectations not met"] if more > 0 else []),
-            *(f"{events} not sent: {reason}" for reason, events in step.not_sent.items() if reason != LOST),
+            *(f"{events} not sent: {reason}" for reason, events in step.not_sent.items() if reason not in others),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -239,5 +289,6 @@ def _step_reports(steps: Sequence[Step]) -> list[StepReport]:
 
 def _what(step: EventStep | PauseStep | AwaitStep) -> str:
     if isinstance(step, EventStep):
-        return step.event
+        faults = ", ".join(chosen.name for chosen in step.faults)
+        return f"{step.event} [{faults}]" if faults else step.event
     return "pause" if isinstance(step, PauseStep) else "await registration"

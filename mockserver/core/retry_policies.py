@@ -20,6 +20,9 @@ from mockserver.core.retry_after import requested_wait
 from mockserver.core.script.fields import Duration, Schema
 from mockserver.core.suggestions import did_you_mean, listed
 
+#: The named policies, in the order of their data file.
+POLICY_NAMES = ("none", "standard_webhooks", "svix", "shopify", "stripe", "github", "three_attempts")
+
 #: More attempts of one delivery than this are a typing error.
 MOST_ATTEMPTS = 100
 

@@ -11,7 +11,7 @@ import msgspec
 
 from mockserver.core.durations import format_duration, format_timestamp
 from mockserver.core.events import encode_payload
-from mockserver.core.expectations import judge
+from mockserver.core.expectations import DELIVERED, judge
 from mockserver.core.faults.delivery import DeliveryPlan, delivery_plan
 from mockserver.core.records import Delivery, Event
 from mockserver.core.report import LOST, Report
@@ -26,7 +26,16 @@ from mockserver.engine.probe import ProbeError, Prober
 
 
 class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why
-    """The replay cannot go on."""
+    """The replay cannot go on.
+
+    Args:
+        reason: Why.
+        step: The number of the step that it cannot go beyond; empty when it goes on no further by choice.
+    """
+
+    def __init__(self, reason: str, step: str = "") -> None:
+        super().__init__(reason)
+        self.step = step
 
 
 _ORDINARY_PLAN = DeliveryPlan()
@@ -53,6 +62,7 @@ class Replay:
         clock: The time of the script; it must show its ``start``.
         settings: How payloads are spelled, and how many deliveries may be in flight and on record.
         retry: When failed attempts are made again, where the script does not say; None for never.
+        fail_fast: Whether to begin no further step once one has a problem.
 
     Attributes:
         report: What has happened so far; complete when :meth:`run` has ended, however it ended.
@@ -68,6 +78,7 @@ class Replay:
         clock: Clock,
         settings: Settings,
         retry: RetryPolicy | None = None,
+        fail_fast: bool = False,
     ) -> None:
         self._script = script
         self._dispatcher = dispatcher
@@ -76,11 +87,12 @@ class Replay:
         self._clock = clock
         self._settings = settings
         self._retry = retry
+        self._fail_fast = fail_fast
         own = script.webhook
         self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
         self._held: list[_Happening] = []
         self._holds_clock = False
-        self.report = Report(script, settings.max_deliveries)
+        self.report = Report(script, settings.max_deliveries, settings.max_recorded_bytes)
 
     def hold_clock(self) -> None:
         """Let no time pass from now on, but for the script's own: for a replay that is about to be run."""
@@ -105,13 +117,14 @@ class Replay:
         """
         begun, scripted = time.perf_counter(), self._clock.now()
         reason = "the replay was stopped"
-        self.report.began = scripted
+        self.report.began = time.time()
         self.hold_clock()
         try:
             await (self._run_timed() if self._script.pacing == "timed" else self._run_settled())
             await self._release_held()
         except _Halted as halted:
-            self.report.halted = reason = str(halted)
+            reason = str(halted)
+            self.report.halt(reason, halted.step)
         finally:
             self.release_clock()
             self.report.close(reason)
@@ -121,6 +134,7 @@ class Replay:
 
     async def _run_settled(self) -> None:
         for step in self._script.steps:
+            self._stop_if_failed()
             await self._wait(_after(step))
             if isinstance(step, EventStep):
                 await self._proved(step, self._repeat(step, self._clock.now()))
@@ -128,6 +142,11 @@ class Replay:
                 await self._together(step)
             elif isinstance(step, AwaitStep):
                 await self._await_registration(step)
+
+    def _stop_if_failed(self) -> None:
+        """Go no further, if a step has a problem and that is how it was asked for."""
+        if self._fail_fast and self.report.first_unmet:
+            raise _Halted(f"stopped after step {self.report.first_unmet}, which has a problem (fail-fast)")
 
     async def _together(self, step: TogetherStep) -> None:
         async with Group(self._clock) as group:
@@ -178,13 +197,14 @@ class Replay:
             for step in self._script.steps:
                 moment += _after(step)
                 await self._clock.sleep_until(moment)
-                if isinstance(step, AwaitStep):
-                    try:
+                try:
+                    self._stop_if_failed()
+                    if isinstance(step, AwaitStep):
                         await self._await_registration(step)
-                    except _Halted as error:  # what is in flight is not cut off
-                        halted = error
-                        break
-                    moment = max(moment, self._clock.now())
+                except _Halted as error:  # what is in flight is not cut off
+                    halted = error
+                    break
+                moment = max(moment, self._clock.now()) if isinstance(step, AwaitStep) else moment
                 for inner in _event_steps(step):
                     group.spawn(self._proved(inner, self._at_times(inner, moment)))
                 moment += max(((inner.repeat - 1) * inner.every for inner in _event_steps(step)), default=0.0)
@@ -205,19 +225,19 @@ class Replay:
         """Let one event happen: make its payload, deliver it, judge and count it."""
         webhooks = self._recipients(step.event)
         if not webhooks:
-            self.report.step(step.number).count_not_sent(self._why_nobody(step.event))
+            self.report.count_not_sent(step.number, self._why_nobody(step.event))
             return
         plan = delivery_plan(step.faults) if step.faults else _ORDINARY_PLAN
         if plan.lost:
-            self.report.step(step.number).count_not_sent(LOST)
+            self.report.count_not_sent(step.number, LOST)
             return
         try:
             event = self._event(step, index, plan.stale)
         except TemplateError as error:
-            self.report.step(step.number).count_not_sent(str(error))
+            self.report.count_not_sent(step.number, str(error))
             return
         happening = _Happening(step, index, event, webhooks, plan)
-        if plan.swap_with_next:
+        if plan.swap_with_next and not self._held:
             self._held.append(happening)
             return
         await self._deliver(happening)
@@ -244,7 +264,8 @@ class Replay:
             )
         finally:
             for delivery in deliveries:
-                delivery.unmet = tuple(judge(step.expect, delivery))
+                if step.expect is not DELIVERED or not delivery.delivered:
+                    delivery.unmet = tuple(judge(step.expect, delivery))
             self.report.count(step.number, deliveries)
 
     def _seed(self, step: EventStep, index: int) -> str:
@@ -252,8 +273,9 @@ class Replay:
 
     def _event(self, step: EventStep, index: int, stale: float) -> Event:
         timestamp = format_timestamp(self._clock.now() - stale)
-        moment = Moment(index, timestamp, self._seed(step, index))
-        data = step.data.render(moment)
+        data = step.data.source
+        if not step.data.constant:
+            data = step.data.render(Moment(index, timestamp, self._seed(step, index)))
         return Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._settings.json_style))
 
     def _recipients(self, event: str) -> Sequence[Webhook]:
@@ -277,7 +299,7 @@ class Replay:
         try:
             while not self._webhooks.serves(step.events):
                 if late.is_set():
-                    raise _Halted(self._why_not_registered(step))
+                    raise _Halted(self._why_not_registered(step), step.number)
                 changed.clear()
                 await self._clock.outside(changed.wait())
         finally:

@@ -436,3 +436,47 @@ def test_a_clock_of_a_script_starts_where_the_script_says():
     """Both kinds of clock show the start."""
     assert make_clock("max", 100.0).now() == 100.0
     assert 100.0 <= make_clock(1.0, 100.0).now() < 160.0
+
+
+async def test_the_report_holds_no_more_bytes_than_the_record(consumer):
+    """Large answers do not stay in memory for the sake of the report."""
+
+    async def answer(_):
+        return web.Response(body=b"x" * 50_000)
+
+    consumer.answer = answer
+    service = Service(read_settings(speed="max", max_recorded_bytes=200_000))
+    service.register(consumer.url, None, SECRET)
+    try:
+        report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 10\n"))
+    finally:
+        await service.stop()
+    assert report.delivered == 10
+    assert 2 <= len(report.deliveries) <= 4
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_stopped_twice_it_still_adds_up(service, consumer, turns):
+    """A second cancellation, while the first is under way, leaves nothing running and nothing uncounted."""
+    hang = asyncio.Event()
+
+    async def answer(_):
+        await hang.wait()
+        return web.Response()
+
+    consumer.answer = answer
+    service.register(consumer.url, None, SECRET)
+    replay = service.replaying(script("steps:\n- event: run.failed\n  repeat: 20\n  concurrency: 6\n"))
+    running = asyncio.create_task(replay.run())
+    await eventually(lambda: consumer.in_flight == 6)
+    running.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    report = replay.report
+    assert (report.planned, report.delivered, report.failed, report.not_sent) == (20, 0, 6, 14)
+    hang.set()
+    await asyncio.sleep(0)
+    assert (report.failed, report.not_sent) == (6, 14)

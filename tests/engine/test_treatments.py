@@ -76,8 +76,9 @@ async def test_a_consumer_that_accepts_forgeries_is_told_by_line(service):
     assert not report.ok
     with pytest.raises(DeliveryError) as caught:
         report.raise_for_failures()
-    assert "test.yaml:5: step 2 (run.failed): expected status 4xx, got 200 (dlv_000002 run.failed to" in str(
-        caught.value
+    assert (
+        "test.yaml:5: step 2 (run.failed [tampered_body]): expected status 4xx, got 200 (dlv_000002 run.failed to"
+        in str(caught.value)
     )
     assert report.as_dict()["unmet"] == 1
 
@@ -319,7 +320,9 @@ async def test_the_effect_of_a_step_is_proved(service, consumer):
         )
     )
     assert [step.unmet for step in report.steps] == [0, 0, 1, 0]
-    assert report.explanations() == ["test.yaml:6: step 3 (run.failed): expected an effect of +0, got +1 (from 1 to 2)"]
+    assert report.explanations() == [
+        "test.yaml:6: step 3 (run.failed [wrong_secret]): expected an effect of +0, got +1 (from 1 to 2)"
+    ]
 
 
 async def test_an_effect_may_come_later(service, consumer):
@@ -543,3 +546,25 @@ async def test_ended_replays_are_forgotten_at_some_time(service):
         await service.start_replay(script("steps:\n- pause: 1s\n")).wait()
     assert len(service.replays) <= 101
     assert "rpl_000103" in service.replays
+
+
+async def test_swapping_repeats_swaps_each_with_the_next(service, consumer):
+    """Repeats with the fault change places in pairs, and none of them is held for long."""
+    step = "{event: run.failed, fault: swap_with_next, repeat: 6, override: {run_id: 'run_{{ index }}'}}"
+    await service.replay(script(f"steps:\n- {step}\n"))
+    assert [each.payload["data"]["run_id"] for each in consumer.received] == [
+        "run_1",
+        "run_0",
+        "run_3",
+        "run_2",
+        "run_5",
+        "run_4",
+    ]
+
+
+async def test_many_different_reasons_are_put_together(service):
+    """An account of what was not sent stays short, and complete."""
+    text = "steps:\n- {event: run.failed, repeat: 50, override: {run_id: '{{ words(20000 + index) }}'}}\n"
+    report = await service.replay(script(text))
+    assert (report.not_sent, len(report.reasons)) == (50, 21)
+    assert report.reasons["other reasons"] == 30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mockserver.core.faults.fault import ChosenFault
 from mockserver.core.faults.reading import faults_schema, read_faults
-from mockserver.core.retry_policies import RetryPolicy, read_retry, retry_schema
+from mockserver.core.retry_policies import POLICY_NAMES, RetryPolicy, read_retry, retry_schema
 from mockserver.core.script.fields import Reading, Schema
 from mockserver.core.script.nodes import Node
 
@@ -38,4 +38,4 @@ class Retry:
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        return retry_schema(())
+        return retry_schema(POLICY_NAMES)

@@ -1,35 +1,44 @@
 """Workflow annotations of GitHub Actions: a line for each expectation that was not met, shown at the script's line.
 
-The form is documented on GitHub's page "Workflow commands for GitHub Actions": ``::error file=,line=,title=::message``.
+The form is documented on GitHub's page "Workflow commands for GitHub Actions": ``::error file=,line=,title=::message``;
+how values are escaped, in the ``command`` module of the official toolkit (``actions/toolkit``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mockserver.core.report import Report
 from mockserver.edges.redaction import Redactor
 
-_MOST = 50
+#: GitHub shows ten errors of a step of a workflow.
+MOST = 10
 
 
-def workflow_annotations(reports: Sequence[Report], redactor: Redactor) -> list[str]:
-    """Return the workflow commands for reports, at most fifty: the page shows no more.
+def workflow_annotations(
+    reports: Sequence[Report], redactor: Redactor, path_of: Callable[[str], str] = str
+) -> list[str]:
+    """Return the workflow commands for reports, at most ten: then the last one says how many more there are.
 
     Args:
         reports: One for each script.
         redactor: Hides secrets.
+        path_of: Turns the name of a script's file into its path below the root of the repository.
     """
-    return [redactor.text(line) for line in _lines(reports)][:_MOST]
+    lines = list(_lines(reports, redactor, path_of))
+    if len(lines) <= MOST:
+        return lines
+    more = len(lines) - MOST + 1
+    return [*lines[: MOST - 1], f"::error title=mockserver::{more} more problems: see the log or the reports"]
 
 
-def _lines(reports: Sequence[Report]) -> Iterator[str]:
+def _lines(reports: Sequence[Report], redactor: Redactor, path_of: Callable[[str], str]) -> Iterator[str]:
     for report in reports:
+        path = _property(path_of(report.script.source))
         for step in report.steps:
+            title = _property(redactor.text(f"step {step.number} ({step.what})"))
             for problem in report.problems(step):
-                place = f"file={_property(report.script.source)},line={step.line}"
-                title = _property(f"step {step.number} ({step.what})")
-                yield f"::error {place},title={title}::{_message(problem)}"
+                yield f"::error file={path},line={step.line},title={title}::{_message(redactor.text(problem))}"
 
 
 def _message(text: str) -> str:

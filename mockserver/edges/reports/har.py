@@ -46,12 +46,18 @@ def _entry(delivery: Delivery, attempt: Attempt, request: Request, redactor: Red
         "response": _response(exchange, redactor),
         "cache": {},
         "timings": _timings(exchange),
-        "comment": f"{delivery.delivery_id}, attempt {attempt.number}, {delivery.source}",
+        "comment": redactor.text(_comment(delivery, attempt)),
     }
     address, _, port = exchange.address.rpartition(":")
     if address:
         entry |= {"serverIPAddress": address.strip("[]"), "connection": port}
     return entry
+
+
+def _comment(delivery: Delivery, attempt: Attempt) -> str:
+    faults = f", with the faults {', '.join(delivery.faults)}" if delivery.faults else ""
+    unmet = f": not met: {'; '.join(delivery.unmet)}" if delivery.unmet else ""
+    return f"{delivery.delivery_id}, attempt {attempt.number}, {delivery.source}{faults}{unmet}"
 
 
 def _request(request: Request, redactor: Redactor) -> dict[str, Any]:
@@ -62,10 +68,10 @@ def _request(request: Request, redactor: Redactor) -> dict[str, Any]:
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _pairs(request.headers, redactor),
-        "queryString": [{"name": name, "value": redactor.text(value)} for name, value in query],
+        "queryString": [{"name": redactor.text(name), "value": redactor.text(value)} for name, value in query],
         "postData": {
-            "mimeType": _header(request.headers, "content-type"),
-            "text": redactor.text(request.body.decode("utf-8", "replace")),
+            "mimeType": redactor.text(_header(request.headers, "content-type")),
+            **_body(request.body, redactor),
         },
         "headersSize": len(request.head),
         "bodySize": len(request.body),
@@ -76,16 +82,16 @@ def _response(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
     response = exchange.response or Response(0)
     shown = {
         "status": response.status,
-        "statusText": response.reason,
+        "statusText": redactor.text(response.reason),
         "httpVersion": "HTTP/1.1" if exchange.response else "",
         "cookies": [],
         "headers": _pairs(response.headers, redactor),
         "content": {
             "size": response.body_size,
-            "mimeType": _header(response.headers, "content-type"),
-            "text": redactor.text(response.text),
+            "mimeType": redactor.text(_header(response.headers, "content-type")),
+            **_body(response.body, redactor, response.body_size),
         },
-        "redirectURL": _header(response.headers, "location"),
+        "redirectURL": redactor.text(_header(response.headers, "location")),
         "headersSize": _UNKNOWN,
         "bodySize": response.body_size if exchange.response else _UNKNOWN,
     }
@@ -93,9 +99,20 @@ def _response(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
     return {**shown, "_error": redactor.text(exchange.error.message)} if exchange.error else shown
 
 
+def _body(body: bytes, redactor: Redactor, size: int = 0) -> dict[str, str]:
+    """A body as text, and a comment where that is not all of it."""
+    text = body.decode("utf-8", "replace")
+    comments = ["bytes that are not UTF-8 are shown as U+FFFD"] if text.encode() != body else []
+    comments += [f"only the first {len(body)} bytes were recorded"] if size > len(body) else []
+    shown = {"text": redactor.text(text)}
+    return {**shown, "comment": "; ".join(comments)} if comments else shown
+
+
 def _timings(exchange: Exchange) -> dict[str, float]:
-    waited = exchange.first_byte_ms
-    received = max(exchange.total_ms - exchange.connect_ms - waited, 0.0)
+    """They add up to the time of the entry; where not one byte came, all of it was waiting."""
+    after_connect = max(exchange.total_ms - exchange.connect_ms, 0.0)
+    waited = min(exchange.first_byte_ms, after_connect) if exchange.first_byte_ms else after_connect
+    received = after_connect - waited
     connect = exchange.connect_ms if not exchange.reused else _UNKNOWN
     return {"blocked": _UNKNOWN, "dns": _UNKNOWN, "connect": connect, "send": 0, "wait": waited, "receive": received}
 

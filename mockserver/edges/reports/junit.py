@@ -1,14 +1,21 @@
-"""JUnit XML: a suite for each script, a case for each step. The form is that of the Ant task, which CI systems read."""
+"""JUnit XML: a suite for each script, a case for each step.
+
+There is no standard of it. What is written here is what both the schema of the Ant task and that of Jenkins' xUnit
+plugin allow below the root; so a case has no attributes ``file`` and ``line``. Where it stands in the script is in its
+name, its class name and its failure, as ``script:line``.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from mockserver.core.durations import format_timestamp
-from mockserver.core.report import LOST, Report, StepReport
+from mockserver.core.records import Delivery
+from mockserver.core.report import Report, StepReport
 from mockserver.edges.redaction import Redactor
+from mockserver.edges.reports.exchanges import exchange_text, unmet_by_source
 
 #: What XML 1.0 cannot hold, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,17 +29,21 @@ def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
         redactor: Hides secrets.
     """
     root = ET.Element("testsuites")
-    suites = [_suite(root, report, redactor) for report in reports]
-    for name in ("tests", "failures", "errors", "skipped"):
+    suites = [_suite(root, number, report, redactor) for number, report in enumerate(reports)]
+    for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
     root.set("time", f"{sum(report.seconds for report in reports):.3f}")
     ET.indent(root)
     return f"<?xml version='1.0' encoding='utf-8'?>\n{ET.tostring(root, encoding='unicode')}\n"
 
 
-def _suite(root: ET.Element, report: Report, redactor: Redactor) -> ET.Element:
-    suite = ET.SubElement(root, "testsuite", name=_clean(report.script.name))
-    cases = [_case(suite, report, step, redactor) for step in report.steps]
+def _suite(root: ET.Element, number: int, report: Report, redactor: Redactor) -> ET.Element:
+    name = _clean(redactor.text(report.script.name))
+    suite = ET.SubElement(root, "testsuite", name=name, id=str(number), package=_clean(report.script.source))
+    properties = ET.SubElement(suite, "properties")
+    ET.SubElement(properties, "property", name="seed", value=str(report.script.seed))
+    unmet = unmet_by_source(report)
+    cases = [_case(suite, report, step, unmet, redactor) for step in report.steps]
     suite.set("tests", str(len(cases)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
     suite.set("errors", "0")
@@ -40,28 +51,34 @@ def _suite(root: ET.Element, report: Report, redactor: Redactor) -> ET.Element:
     suite.set("time", f"{report.seconds:.3f}")
     suite.set("timestamp", format_timestamp(report.began).removesuffix("Z"))
     suite.set("hostname", "localhost")
-    output = ET.SubElement(suite, "system-out")
-    output.text = _clean(redactor.text("\n".join([report.summary, *report.explanations()])))
+    ET.SubElement(suite, "system-out").text = _clean(redactor.text(report.summary))
+    ET.SubElement(suite, "system-err").text = _clean(redactor.text("\n".join(report.explanations())))
     return suite
 
 
-def _case(suite: ET.Element, report: Report, step: StepReport, redactor: Redactor) -> ET.Element:
+def _case(
+    suite: ET.Element,
+    report: Report,
+    step: StepReport,
+    unmet: Mapping[str, Sequence[Delivery]],
+    redactor: Redactor,
+) -> ET.Element:
     case = ET.SubElement(
         suite,
         "testcase",
-        name=f"step {step.number}: {step.what} (line {step.line})",
+        name=_clean(redactor.text(f"step {step.number}: {step.what} (line {step.line})")),
         classname=_clean(report.script.source),
         time=f"{step.seconds:.3f}",
-        file=_clean(report.script.source),
-        line=str(step.line),
     )
-    problems = report.problems(step)
+    where = f"{report.script.source}:{step.line}"
+    problems = [_clean(redactor.text(problem)) for problem in report.problems(step)]
     if problems:
-        text = _clean(redactor.text("\n".join(problems)))
-        failure = ET.SubElement(case, "failure", message=text.split("\n", 1)[0], type="expectation")
-        failure.text = text
-    elif LOST in step.not_sent:
-        ET.SubElement(case, "skipped", message=f"{step.not_sent[LOST]} {LOST}")
+        failure = ET.SubElement(case, "failure", message=problems[0], type="expectation")
+        exchanges = (_clean(exchange_text(delivery, redactor)) for delivery in unmet.get(where, ()))
+        failure.text = "\n\n".join(["\n".join([f"{_clean(where)}:", *problems]), *exchanges])
+    elif step.not_sent:
+        reasons = "; ".join(f"{events} not sent: {reason}" for reason, events in step.not_sent.items())
+        ET.SubElement(case, "skipped", message=_clean(redactor.text(reasons)))
     return case
 
 

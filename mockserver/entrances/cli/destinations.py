@@ -53,6 +53,7 @@ def delivery_settings(
     allow_host: Iterable[str],
     ca_file: str | None,
     json_style: str,
+    retry: str,
     scripts: Iterable[Script] = (),
     extra_events: Iterable[str] = (),
 ) -> Settings:
@@ -63,5 +64,6 @@ def delivery_settings(
         allow_hosts=tuple(allow_host),
         ca_file=ca_file,
         json_style=json_style,
+        retry=retry,
         extra_events=tuple(dict.fromkeys((*extra_events, *events))),
     )

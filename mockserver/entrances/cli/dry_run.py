@@ -9,8 +9,9 @@ from functools import partial
 import click
 
 from mockserver.core.records import Delivery
-from mockserver.core.report import LOST, Report
+from mockserver.core.report import LOST, Report, StepReport
 from mockserver.core.script.model import EventStep, Script
+from mockserver.core.script.selection import unjudged
 from mockserver.core.settings import Settings
 from mockserver.edges.curl import DryTransport, curl_command, why_no_command
 from mockserver.entrances.cli import exit_codes
@@ -47,13 +48,16 @@ def print_replay(plans: Sequence[tuple[Script, Destination | None]], settings: S
             steps = {f"{script.source}:{step.line}": step.number for step in script.event_steps()}
             unsubscribe = service.records.subscribe(partial(_print, printer, steps))
             webhook = service.register(where.url, None, where.secret)
-            reports.append(await service.replay(script, "max"))
+            # Nobody answers, so that nothing is expected, and nobody's state is probed.
+            reports.append(await service.replay(unjudged(script), "max"))
+            for step in reports[-1].steps:
+                if LOST in step.not_sent:
+                    printer.line(one_line(_lost(reports[-1], step)))
             service.webhooks.remove(webhook.webhook_id)
             unsubscribe()
         printer.flush()
 
     stopped = work.run(perform())
-    # Nobody answered, so that what is expected of the answers says nothing here.
     missing = [(reason, events) for report in reports for reason, events in report.reasons.items() if reason != LOST]
     for reason, events in missing:
         click.echo(f"mockserver: {events} not printed: {reason}", err=True)
@@ -73,6 +77,11 @@ def print_event(step: EventStep, destination: Destination, settings: Settings) -
         printer.flush()
 
     return work.run(perform())
+
+
+def _lost(report: Report, step: StepReport) -> str:
+    where = f"step {step.number} of {report.script.source}:{step.line}"
+    return f"# {step.what}  {where}: {step.not_sent[LOST]} {LOST}, no command"
 
 
 def _print(printer: Printer, steps: dict[str, str], delivery: Delivery) -> None:

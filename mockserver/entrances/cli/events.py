@@ -10,8 +10,9 @@ import msgspec
 from mockserver.core.events import Catalog, EventType, encode_payload
 from mockserver.edges.package_files import load_catalog
 from mockserver.entrances.cli import exit_codes
-from mockserver.entrances.cli.json_output import STANDARD_OUTPUT, check_writable, write_json
-from mockserver.entrances.cli.options import ENVIRONMENT, option
+from mockserver.entrances.cli.json_output import check_writable, write_json
+from mockserver.entrances.cli.options import ENVIRONMENT, json_option
+from mockserver.entrances.cli.printing import columns
 
 #: The timestamp of the vendor's own sample.
 _SAMPLE_TIME = "2024-12-16T10:00:00Z"
@@ -30,14 +31,7 @@ Examples:
 
 @click.command("events", help=_HELP, epilog=ENVIRONMENT)
 @click.argument("event", required=False)
-@option(
-    "--json",
-    "json",
-    metavar="FILE",
-    is_flag=False,
-    flag_value=STANDARD_OUTPUT,
-    help="Write JSON; - is standard output.",
-)
+@json_option
 def events(event: str | None, json: str | None) -> int:
     """List all, or show one."""
     catalog = load_catalog()
@@ -60,10 +54,8 @@ def _print_table(catalog: Catalog) -> None:
         (each.event, "documented" if each.documented else "ours", each.fires_when, each.source)
         for each in catalog.all()
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for *cells, last in rows:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        click.echo("  ".join([*padded, last]))
+    for line in columns(rows):
+        click.echo(line)
 
 
 def _view(event_type: EventType) -> dict[str, Any]:

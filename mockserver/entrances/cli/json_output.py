@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from mockserver.errors import UsageError
+from mockserver.edges import output_files
 
 #: The name that means standard output.
 STANDARD_OUTPUT = "-"
@@ -21,13 +19,8 @@ def check_writable(name: str | None) -> None:
     Raises:
         UsageError: It cannot; the message says why.
     """
-    if name is None or name == STANDARD_OUTPUT:
-        return
-    try:
-        with Path(name).open("ab"):
-            pass
-    except (OSError, ValueError) as error:
-        raise _unwritable(name, error) from None
+    if name is not None and name != STANDARD_OUTPUT:
+        output_files.check_writable(name)
 
 
 def write_json(name: str | None, value: Any) -> None:
@@ -36,20 +29,19 @@ def write_json(name: str | None, value: Any) -> None:
     Raises:
         UsageError: The file cannot be written.
     """
-    if name is None:
-        return
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-    if name == STANDARD_OUTPUT:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text)
-        sys.stdout.flush()
-        return
-    try:
-        Path(name).write_bytes(text)
-    except OSError as error:
-        raise _unwritable(name, error) from None
+    if name is not None:
+        write_result(name, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
-def _unwritable(name: str, error: Exception) -> UsageError:
-    reason = (isinstance(error, OSError) and error.strerror) or str(error)
-    return UsageError(f"cannot write {os.fsencode(name).decode('utf-8', 'replace')}: {reason}")
+def write_result(name: str, content: bytes) -> None:
+    """Write to a file, or to standard output.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    if name != STANDARD_OUTPUT:
+        output_files.write_file(name, content)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.flush()

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mockserver.core.records import Delivery
-from mockserver.entrances.cli.printing import milliseconds_of, one_line, status_of, time_of
+from mockserver.entrances.cli.printing import colour_of, milliseconds_of, one_line, status_of, time_of
 
 #: Seconds between two pictures.
 _PERIOD = 0.1
@@ -31,8 +31,7 @@ class LiveTable:
 
     def __init__(self, planned: int) -> None:
         self._last: deque[Delivery] = deque(maxlen=_ROWS)
-        self._delivered = 0
-        self._failed = 0
+        self._ended = 0
         self._planned = planned
         self._progress = Progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = self._progress.add_task("events", total=planned)
@@ -46,10 +45,7 @@ class LiveTable:
     def add(self, delivery: Delivery) -> None:
         """Show a delivery, soon."""
         self._last.append(delivery)
-        if delivery.delivered:
-            self._delivered += 1
-        else:
-            self._failed += 1
+        self._ended += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_PERIOD, self._draw)
 
@@ -62,7 +58,8 @@ class LiveTable:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._progress.update(self._bar, completed=self._delivered + self._failed)
+        # An event that is duplicated on purpose has several deliveries.
+        self._progress.update(self._bar, completed=min(self._ended, self._planned))
         self._live.update(self._picture(), refresh=True)
 
     def _picture(self) -> RenderableType:
@@ -76,7 +73,7 @@ class LiveTable:
                 time_of(delivery),
                 Text(one_line(delivery.event.type)),
                 Text(one_line(delivery.url)),
-                Text(status_of(delivery), style="green" if delivery.delivered else "red"),
+                Text(status_of(delivery), style=colour_of(delivery)),
                 f"{milliseconds_of(delivery):.1f}",
             )
         return Group(table, self._progress) if self._planned > _LONG else table

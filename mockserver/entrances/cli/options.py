@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from mockserver.core.durations import parse_duration
+from mockserver.core.retry_policies import read_retry
 from mockserver.core.settings import Speed
 from mockserver.core.targets import Route
+from mockserver.edges.package_files import load_retry_policies
 from mockserver.errors import UsageError
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -74,8 +76,22 @@ def positive_duration(text: str) -> float:
     return seconds
 
 
-def speed_factor(text: str) -> Speed:
+def replay_speed(text: str) -> Speed:
     """Read a factor, or ``max``."""
+    if text == "stepped":
+        raise click.BadParameter(
+            "stepped time is advanced by a test, and nobody could advance it here: choose a factor such as 1 or 10, or"
+            " max (for stepped time: `mockserver serve --speed stepped`, and POST /_mock/clock/advance)"
+        )
+    return _speed(text, "nor max")
+
+
+def any_speed(text: str) -> Speed:
+    """Read a factor, ``max`` or ``stepped``."""
+    return "stepped" if text == "stepped" else _speed(text, "nor max, nor stepped")
+
+
+def _speed(text: str, nor: str) -> Speed:
     if text == "max":
         return "max"
     try:
@@ -83,8 +99,17 @@ def speed_factor(text: str) -> Speed:
     except ValueError:
         speed = 0.0
     if not 0 < speed <= _FASTEST:
-        raise click.BadParameter(f"{text!r} is neither a factor such as 1 or 10, nor max")
+        raise click.BadParameter(f"{text!r} is neither a factor such as 1 or 10, {nor}")
     return speed
+
+
+def retry_policy(text: str) -> str:
+    """Read the name of a retry policy, or a schedule such as ``0s,1s,4s``."""
+    try:
+        read_retry(text, load_retry_policies())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return text
 
 
 def route_rule(text: str) -> Route:
@@ -137,21 +162,50 @@ _DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
         show_default=True,
         help="Whether the JSON of payloads has a blank after each colon and comma.",
     ),
+    option(
+        "--retry",
+        type=retry_policy,
+        metavar="POLICY|TIMES",
+        default="none",
+        show_default=True,
+        help="When failed attempts are made again: a policy of `mockserver retries`, or waits such as 0s,1s,4s.",
+    ),
 )
 
 #: The speed of a replay.
-speed_option = option(
+replay_speed_option = option(
     "--speed",
-    type=speed_factor,
+    type=replay_speed,
     metavar="FACTOR|max",
     default="1",
     show_default=True,
     help="1 is real time, 10 ten times as fast; max skips every wait.",
 )
 
+#: The speed of a mock that serves.
+speed_option = option(
+    "--speed",
+    type=any_speed,
+    metavar="FACTOR|max|stepped",
+    default="1",
+    show_default=True,
+    help="1 is real time, 10 ten times as fast; max skips every wait; stepped waits for the control API to advance it.",
+)
+
 #: An event type beyond the documented ones.
 extra_event_option = option(
     "--extra-event", "extra_event", multiple=True, metavar="NAME", help="An event type beyond the documented four."
+)
+
+
+#: JSON instead of a table.
+json_option = option(
+    "--json",
+    "json",
+    metavar="FILE",
+    is_flag=False,
+    flag_value="-",
+    help="Write JSON; - is standard output.",
 )
 
 

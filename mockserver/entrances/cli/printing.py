@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 import click
@@ -80,15 +80,21 @@ def milliseconds_of(delivery: Delivery) -> float:
     return delivery.attempts[-1].exchange.total_ms if delivery.attempts else 0.0
 
 
+def colour_of(delivery: Delivery) -> str:
+    """Return the colour of an outcome: red for what is not delivered, or not as it is expected."""
+    return "red" if delivery.unmet or not (delivery.delivered or delivery.faults) else "green"
+
+
 def delivery_line(delivery: Delivery, *, colour: bool = False) -> str:
     """Return a delivery as a line: time, event, status, milliseconds, where it went, and what went wrong."""
     status = f"{status_of(delivery):<9}"
     if colour:
-        status = click.style(status, fg="green" if delivery.delivered else "red")
+        status = click.style(status, fg=colour_of(delivery))
     line = (
         f"{time_of(delivery)}  {printable(delivery.event.type):<22} {status}"
         f"{milliseconds_of(delivery):>8.1f} ms  {_where(delivery)}"
     )
+    line += f"  [{', '.join(delivery.faults)}]" if delivery.faults else ""
     return f"{line}  {printable(delivery.error.message)}" if delivery.error else line
 
 
@@ -110,6 +116,15 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return text of others on one line; line breaks and control characters are spelled out."""
     return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose cells, but for the last, are as wide as the widest of their column."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths[:-1], strict=True)), last])
+        for *cells, last in rows
+    ]
 
 
 def shortened(text: str, length: int) -> str:

@@ -29,6 +29,8 @@ _COMMANDS = {
     "sign": ("signatures", "Print the signature of a body."),
     "verify": ("signatures", "Tell whether a signature is valid."),
     "events": ("events", "List the event types and their sample payloads."),
+    "faults": ("faults", "List the deliberate defects that a delivery can have."),
+    "retries": ("retries", "List the retry policies."),
 }
 
 _HELP = """A test double for the Playgent webhooks API: the vendor's server in memory, and scripted, signed events.
@@ -42,8 +44,9 @@ Examples:
   mockserver validate my.yaml
 
 \b
-Exit codes: 0 all well, 1 a delivery failed or was not sent, 2 wrong usage or an
-invalid script, 3 the target could not be reached, 130 Ctrl-C, 143 SIGTERM.
+Exit codes: 0 all well, 1 an expectation was not met or an event was not sent,
+2 wrong usage or an invalid script, 3 the target could not be reached, 130 Ctrl-C,
+143 SIGTERM.
 """
 
 

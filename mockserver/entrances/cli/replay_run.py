@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mockserver.core.records import Delivery
@@ -12,6 +12,7 @@ from mockserver.core.script.model import Script
 from mockserver.core.settings import Settings, Speed
 from mockserver.core.targets import Target
 from mockserver.edges.reachability import why_unreachable
+from mockserver.edges.redaction import Redactor
 from mockserver.edges.views import delivery_view
 from mockserver.entrances.cli import exit_codes
 from mockserver.entrances.cli.destinations import Destination
@@ -36,6 +37,7 @@ class ReplayRun:
         settings: Everything else that can be chosen.
         speed: How fast.
         secret: The secret of the embedded consumer; None makes one up.
+        fail_fast: Whether to send nothing more once a step has a problem.
 
     Raises:
         UsageError: A setting cannot be used.
@@ -43,18 +45,23 @@ class ReplayRun:
     Attributes:
         reports: A report for each script, whatever becomes of it.
         receiver: The embedded consumer, if there is one.
+        redactor: Hides every secret that this replay knows of.
     """
 
-    def __init__(self, plans: Sequence[Plan], settings: Settings, speed: Speed, secret: str | None) -> None:
+    def __init__(
+        self, plans: Sequence[Plan], settings: Settings, speed: Speed, secret: str | None, *, fail_fast: bool = False
+    ) -> None:
         self._plans = plans
         self._settings = settings
         self._service = Service(settings)
         self._speed = speed
+        self._fail_fast = fail_fast
         self._secret = secret or secrets.token_urlsafe()
         self._reach = Reach()
         self._unreachable = ""
-        self.reports = [Report(script, settings.max_deliveries) for script, _ in plans]
+        self.reports = [Report(script, settings.max_deliveries, settings.max_recorded_bytes) for script, _ in plans]
         self.receiver: Receiver | None = None
+        self.redactor = Redactor([self._secret, *_secrets(plans)])
 
     async def run(self, on_delivery: Callable[[Delivery], None], wait_for_target: float | None) -> None:
         """Replay every script; when this ends, however it ends, the reports account for every event.
@@ -110,10 +117,19 @@ class ReplayRun:
         for number, (script, destination) in enumerate(self._plans):
             where = destination or await self._embedded()
             webhook = self._service.register(where.url, None, where.secret)
-            replay = self._service.replaying(script, self._speed)
+            replay = self._service.replaying(script, self._speed, fail_fast=self._fail_fast)
             self.reports[number] = replay.report
             await replay.run()
             self._service.webhooks.remove(webhook.webhook_id)
+            if self._fail_fast and not replay.report.ok:
+                self._halt_after(number, script.source)
+                return
+
+    def _halt_after(self, number: int, source: str) -> None:
+        reason = f"not begun, as {source} has a problem (fail-fast)"
+        for report in self.reports[number + 1 :]:
+            report.halt(reason)
+            report.close(reason)
 
     async def _embedded(self) -> Destination:
         """Start the embedded consumer, if it does not run yet."""
@@ -130,6 +146,14 @@ class ReplayRun:
         if self.receiver is not None:
             await self.receiver.stop()
         await self._service.stop()
+
+
+def _secrets(plans: Sequence[Plan]) -> Iterator[str]:
+    for script, destination in plans:
+        if script.webhook is not None:
+            yield script.webhook.secret
+        if destination is not None:
+            yield destination.secret
 
 
 def _report_view(report: Report) -> dict[str, Any]:

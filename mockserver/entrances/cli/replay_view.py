@@ -11,7 +11,7 @@ import click
 from mockserver.core.records import Delivery
 from mockserver.core.report import Report
 from mockserver.entrances.cli import exit_codes
-from mockserver.entrances.cli.printing import Printer, delivery_line, printable
+from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable
 
 if TYPE_CHECKING:
     from mockserver.entrances.cli.live import LiveTable
@@ -53,8 +53,13 @@ class ReplayView:
         else:
             self._printer.line(delivery_line(delivery))
 
-    def finish(self, run: ReplayRun) -> None:
-        """Tell what became of all events, and why some failed."""
+    def finish(self, run: ReplayRun, annotations: Iterable[str] = ()) -> None:
+        """Tell what became of all events, and why some failed.
+
+        Args:
+            run: The replay.
+            annotations: Lines that make a CI system show the problems.
+        """
         if self._live is not None:
             self._live.stop()
         for report in run.reports:
@@ -63,6 +68,8 @@ class ReplayView:
             self._summary(_total(run.reports), ok=all(report.ok for report in run.reports))
         if run.receiver is not None:
             self._printer.line(f"{run.receiver.verified} signatures verified, {run.receiver.refused} refused")
+        for line in annotations:
+            self._printer.line(one_line(line))
         self._printer.flush()
         _explain(run)
 
@@ -83,10 +90,10 @@ def _total(reports: list[Report]) -> str:
 def _explain(run: ReplayRun) -> None:
     """Why events failed or were not sent: one line, where one says it all."""
     if run.exit_code == exit_codes.UNREACHABLE:
-        click.echo(f"mockserver: {printable(run.why_unreachable)}", err=True)
+        click.echo(f"mockserver: {printable(run.redactor.text(run.why_unreachable))}", err=True)
         return
     lines = [line for report in run.reports for line in report.explanations()]
     for line in lines[:_EXPLANATIONS]:
-        click.echo(printable(line), err=True)
+        click.echo(printable(run.redactor.text(line)), err=True)
     if len(lines) > _EXPLANATIONS:
         click.echo(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all", err=True)

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
+from mockserver.core.expectations import Expectation, default_status
+from mockserver.core.faults.fault import ChosenFault
+from mockserver.core.faults.reading import read_faults
+from mockserver.core.faults.registry import is_signature_fault
 from mockserver.core.script.literal import literal_step
+from mockserver.core.script.model import EventStep
 from mockserver.core.sent import Sent
 from mockserver.edges.package_files import load_catalog
+from mockserver.edges.redaction import Redactor
 from mockserver.entrances.cli import exit_codes
 from mockserver.entrances.cli.destinations import Destination, delivery_settings
 from mockserver.entrances.cli.failures import Reach
@@ -43,6 +50,11 @@ Examples:
   mockserver send run.completed --override run_id=run_1 --override summary.turns_failed=1
   mockserver send run.failed --data '{"run_id": "run_1"}'
   mockserver send run.failed --data @data.json --dry-run
+  mockserver send run.failed --fault wrong_secret
+  mockserver send run.failed --fault 'slow_body(2s)' --fault chunked
+
+With a fault of the signature the consumer must refuse the event (4xx); with any other, its answer is shown and not
+judged. `mockserver faults` lists them.
 """
 
 
@@ -55,6 +67,12 @@ Examples:
     "--override", multiple=True, metavar="KEY=VALUE", help="A changed value of the sample; JSON if it can be read so."
 )
 @option("--remove", multiple=True, metavar="KEY", help="A key, or dotted path, to take away from the sample.")
+@option(
+    "--fault",
+    multiple=True,
+    metavar="FAULT",
+    help="A deliberate defect, such as wrong_secret or 'slow_body(2s)'; several are combined.",
+)
 @extra_event_option
 @option("--dry-run", is_flag=True, help="Send nothing; print the request as a curl command.")
 @delivery_options
@@ -67,7 +85,7 @@ def send(
     remove: tuple[str, ...],
     extra_event: tuple[str, ...],
     dry_run: bool,
-    **delivery: Any,
+    **chosen: Any,
 ) -> int:
     """Check everything, then send."""
     step = literal_step(
@@ -78,11 +96,12 @@ def send(
         remove=remove,
         extra_events=extra_event,
     )
+    step = _with_faults(step, _read_faults(chosen.pop("fault")))
     destination = Destination(
         needed(target, "--target", "send needs the URL to deliver to"),
         needed(secret, "--secret", "deliveries are signed with it"),
     )
-    settings = delivery_settings(extra_events=extra_event, **delivery)
+    settings = delivery_settings(extra_events=extra_event, **chosen)
     if dry_run:
         from mockserver.entrances.cli.dry_run import print_event  # noqa: PLC0415 - only when it is asked for
 
@@ -108,23 +127,57 @@ def send(
             await service.stop()
 
     stopped = work.run(perform())
-    return stopped or _tell(outcome[0], reach)
+    return stopped or _tell(outcome[0], reach, Redactor([destination.secret]))
 
 
-def _tell(sent: Sent, reach: Reach) -> int:
+def _tell(sent: Sent, reach: Reach, redactor: Redactor) -> int:
     """Print the answer, or why there is none."""
+    if sent.lost:
+        click.echo(str(sent))
+        return exit_codes.OK
     if reach.why_not:
         click.echo(f"mockserver: {reach.why_not}", err=True)
         return exit_codes.UNREACHABLE
-    response = sent.response
-    if response is not None:
-        click.echo(f"HTTP {response.status} {printable(response.reason)}".rstrip())
-        if response.body:
-            click.echo(printable(shortened(response.text, _SHOWN_BODY)))
-    if sent.delivered:
-        return exit_codes.OK
-    click.echo(f"mockserver: {printable(str(sent))}", err=True)
-    return exit_codes.FAILED
+    last = sent.deliveries[-1]
+    if last.response is not None:
+        click.echo(f"HTTP {last.response.status} {printable(redactor.text(last.response.reason))}".rstrip())
+        if last.response.body:
+            click.echo(printable(shortened(redactor.text(last.response.text), _SHOWN_BODY)))
+    unmet = [delivery for delivery in sent.deliveries if delivery.unmet]
+    for delivery in unmet:
+        why = redactor.text(f"{delivery}: {'; '.join(delivery.unmet)}")
+        click.echo(f"mockserver: {printable(why)}", err=True)
+    return exit_codes.FAILED if unmet else exit_codes.OK
+
+
+def _with_faults(step: EventStep, faults: tuple[ChosenFault, ...]) -> EventStep:
+    """Give a step faults, and the status that is expected with them."""
+    if not faults:
+        return step
+    forged = is_signature_fault(faults)
+    status = default_status(signature_fault=forged, other_fault=not forged)
+    return msgspec.structs.replace(step, faults=faults, expect=Expectation(status=status))
+
+
+def _read_faults(texts: tuple[str, ...]) -> tuple[ChosenFault, ...]:
+    """Read ``--fault``, each in the short form or as JSON.
+
+    Raises:
+        UsageError: One is unknown, its parameters are wrong, or two exclude each other.
+    """
+    try:
+        return read_faults([_json_or_text(text) for text in texts])
+    except ValueError as error:
+        raise UsageError(f"--fault: {error}") from None
+
+
+def _json_or_text(text: str) -> Any:
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{text!r} is not JSON; give it as 'slow_body(2s)' or '{{\"slow_body\": \"2s\"}}'") from None
 
 
 def _read_data(given: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mockserver.core.records import Delivery
 from mockserver.core.script.model import Script
 from mockserver.core.settings import Settings
 from mockserver.core.vendor_calls import VendorCall
+from mockserver.edges.redaction import Redactor
 from mockserver.entrances.cli.interruption import Interruptible
 from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable
 from mockserver.entrances.service import Service
@@ -72,8 +73,15 @@ class Serving:
         finally:
             self._out.line(printable(replay.report.summary))
             self._out.flush()
+            redactor = self._redactor(script)
             for line in replay.report.explanations():
-                click.echo(printable(line), err=True)
+                click.echo(printable(redactor.text(line)), err=True)
+
+    def _redactor(self, script: Script) -> Redactor:
+        """Hide what a consumer may have echoed in its answers."""
+        own = [script.webhook.secret] if script.webhook else []
+        webhooks = (webhook.secret for webhook in self.service.webhooks.all())
+        return Redactor([*own, *webhooks, *self.service.settings.api_keys])
 
     def _call(self, call: VendorCall) -> None:
         status = str(call.status)

@@ -1,0 +1,139 @@
+"""The reports of a replay: in files, on the summary page of a CI job, and as annotations of its log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mockserver.core.report import Report
+from mockserver.edges import output_files
+from mockserver.edges.redaction import Redactor
+from mockserver.entrances.cli.json_output import STANDARD_OUTPUT, check_writable, write_json, write_result
+from mockserver.errors import UsageError
+
+if TYPE_CHECKING:
+    from mockserver.entrances.cli.replay_run import ReplayRun
+
+#: A larger summary of a step of a workflow is dropped by GitHub.
+_LARGEST_SUMMARY = 1024 * 1024
+
+
+class ReportFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Where reports go; None is nowhere, ``-`` is standard output.
+
+    Args:
+        json: The file for JSON.
+        junit: The file for JUnit XML.
+        har: The file for HAR.
+        markdown: The file for Markdown.
+        environment: The environment variables: GitHub's say whether this is a step of a workflow.
+    """
+
+    json: str | None = None
+    junit: str | None = None
+    har: str | None = None
+    markdown: str | None = None
+    environment: Mapping[str, str] = os.environ
+
+    @property
+    def to_standard_output(self) -> bool:
+        """Whether one of them goes to standard output, which has no room for anything else then."""
+        return STANDARD_OUTPUT in self._names
+
+    def check(self) -> None:
+        """Find out before anything is sent whether all of them can be written.
+
+        Raises:
+            UsageError: One cannot, or two go to the same place.
+        """
+        named: dict[str | None, str] = {}
+        for name, file in zip(("--json", "--junit", "--har", "--markdown"), self._names, strict=True):
+            if file is not None and file in named:
+                raise UsageError(f"{named[file]} and {name} cannot both go to {file}: one would be lost")
+            named[file] = name
+            check_writable(file)
+        if self._summary:
+            output_files.check_writable(self._summary)
+
+    def write(self, run: ReplayRun) -> None:
+        """Write all of them, also those after one that cannot be written.
+
+        Raises:
+            UsageError: Some could not be written.
+        """
+        writers = (self._write_json, self._write_junit, self._write_har, self._write_markdown, self._write_summary)
+        failures = [failure for write in writers if (failure := _failure(write, run))]
+        if failures:
+            raise UsageError("; ".join(failures))
+
+    def annotations(self, reports: Sequence[Report], redactor: Redactor) -> list[str]:
+        """Return the lines that make GitHub show each problem beside the line of its script; none elsewhere."""
+        if self.environment.get("GITHUB_ACTIONS") != "true":
+            return []
+        from mockserver.edges.reports.annotations import workflow_annotations  # noqa: PLC0415 - only where it is shown
+
+        return workflow_annotations(reports, redactor, self._path_in_repository)
+
+    @property
+    def _names(self) -> tuple[str | None, ...]:
+        return (self.json, self.junit, self.har, self.markdown)
+
+    @property
+    def _summary(self) -> str:
+        return self.environment.get("GITHUB_STEP_SUMMARY", "")
+
+    def _path_in_repository(self, source: str) -> str:
+        root = Path(self.environment.get("GITHUB_WORKSPACE") or Path.cwd())
+        path = Path.cwd() / source
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else source
+
+    def _write_json(self, run: ReplayRun) -> None:
+        if self.json is not None:
+            write_json(self.json, run.redactor.value(run.as_dict()))
+
+    # Each form is imported where it is asked for: most replays are started without any.
+
+    def _write_junit(self, run: ReplayRun) -> None:
+        if self.junit is not None:
+            from mockserver.edges.reports.junit import junit_xml  # noqa: PLC0415 - see above
+
+            _write(self.junit, junit_xml(run.reports, run.redactor))
+
+    def _write_har(self, run: ReplayRun) -> None:
+        if self.har is not None:
+            from mockserver.edges.reports.har import har_document  # noqa: PLC0415 - see above
+
+            _write(self.har, har_document(run.reports, run.redactor))
+
+    def _write_markdown(self, run: ReplayRun) -> None:
+        if self.markdown is not None:
+            _write(self.markdown, _markdown(run))
+
+    def _write_summary(self, run: ReplayRun) -> None:
+        if self._summary:
+            from mockserver.edges.reports.markdown import shortened_markdown  # noqa: PLC0415 - see above
+
+            text = shortened_markdown(_markdown(run), _LARGEST_SUMMARY)
+            output_files.append_to_file(self._summary, text.encode("utf-8", "replace"))
+
+
+def _failure(write: Callable[[ReplayRun], None], run: ReplayRun) -> str:
+    try:
+        write(run)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+def _markdown(run: ReplayRun) -> str:
+    from mockserver.edges.reports.markdown import markdown  # noqa: PLC0415 - only where it is asked for
+
+    return markdown(run.reports, run.redactor)
+
+
+def _write(name: str, text: str) -> None:
+    write_result(name, text.encode("utf-8", "replace"))

@@ -1,0 +1,162 @@
+"""The bundled script of faults, replayed by the real command: correct consumers pass, one that accepts all does not."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from junitparser import JUnitXml
+
+from mockserver.edges.package_files import bundled_scripts
+from tests.cli.program import SECRET, mockserver
+from tests.consumers.launch import launch
+
+SCRIPT = bundled_scripts()["hostile_night"]
+FORGED = ("wrong_secret", "missing_signature", "truncated_signature", "duplicate_signature_header", "tampered_body")
+
+#: The same, and more: what the consumer says of its own state proves that forgeries had no effect, copies only one.
+WITH_EFFECTS = """\
+version: 1
+name: Proved by effects
+start: 2024-12-17T01:00:00Z
+defaults: {{override: {{run_id: "{{{{ new_id('run') }}}}"}}}}
+steps:
+  - event: run.failed
+    fault: wrong_secret
+    expect: {{status: 401, effect: {{url: "{url}", json: $.count, change: 0}}}}
+  - event: run.completed
+    fault: concurrent_duplicates(5)
+    expect: {{status: 2xx, effect: {{url: "{url}", json: $.count, change: 1}}}}
+  - event: run.failed
+    fault: invalid_json
+    expect: {{status: 400, effect: {{url: "{url}", json: $.count, change: 0}}}}
+  - event: run.completed
+    fault: [slow_body(100ms), stale(6h)]
+    repeat: 10
+    concurrency: 5
+    expect: {{status: 2xx, effect: {{url: "{url}", json: $.count, change: 10}}}}
+"""
+
+
+class _AcceptsAll(BaseHTTPRequestHandler):
+    """A consumer that verifies nothing, as many tutorials have it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def do_POST(self) -> None:
+        """Take everything."""
+        if self.headers["Transfer-Encoding"] == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                self.rfile.read(size + 2)
+            self.rfile.readline()
+        else:
+            self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+        except OSError:
+            self.close_connection = True
+
+
+@contextmanager
+def accepting_all() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _AcceptsAll)
+    server.daemon_threads = False  # they are waited for when the server is closed
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hooks"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def line_of(fault: str) -> int:
+    lines = SCRIPT.read_text("utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if fault in line)
+
+
+def replay(tmp_path, *arguments: str, **env: str):
+    files = ("--junit", "r.xml", "--json", "r.json", "--har", "r.har", "--markdown", "r.md")
+    return mockserver("replay", *arguments, "--speed", "max", *files, cwd=tmp_path, **env)
+
+
+def test_the_script_has_about_twenty_lines():
+    """What it proves fits on a screen."""
+    lines = [line for line in SCRIPT.read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert 18 <= len(lines) <= 24
+
+
+@pytest.mark.parametrize("name", ["flask", "node"])
+def test_a_correct_consumer_passes(tmp_path, name):
+    """It refuses every forgery, and handles everything else once."""
+    with launch(name, secret=SECRET) as consumer:
+        done = replay(tmp_path, "hostile_night", "--target", consumer.webhook_url, "--secret", SECRET)
+        handled = consumer.events()
+    assert (done.code, done.err) == (0, "")
+    # 2 duplicated, 2 oddly spelled or slow, 51 of the backlog, 1 in the end; one whose answer was not read, and one
+    # nested deeper than some parsers can read, may be handled or not.
+    assert 56 <= handled["count"] <= 58
+    assert len({event["id"] for event in handled["events"]}) == handled["count"]
+    assert handled["refused"] >= len(FORGED) + 1
+    (suite,) = JUnitXml.fromfile(tmp_path / "r.xml")
+    assert (suite.tests, suite.failures, suite.skipped) == (17, 0, 1)
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert (report["planned"], report["not_sent"], report["reasons"]) == (70, 5, {"lost on purpose": 5})
+
+
+@pytest.mark.parametrize("name", ["flask", "node"])
+def test_effects_prove_what_answers_only_say(tmp_path, name):
+    """A forgery changes nothing, five copies at once have one effect, a backlog is handled as a whole."""
+    with launch(name, secret=SECRET) as consumer:
+        text = WITH_EFFECTS.format(url=f"{consumer.url}/debug/events")
+        (tmp_path / "effects.yaml").write_text(text, "utf-8")
+        done = replay(tmp_path, "effects.yaml", "--target", consumer.webhook_url, "--secret", SECRET)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_the_embedded_consumer_passes(tmp_path):
+    """Without a target the script can be tried at once."""
+    done = replay(tmp_path, "hostile_night")
+    assert (done.code, done.err) == (0, "")
+    assert "5 refused" in done.out.splitlines()[-1]
+
+
+def test_a_consumer_that_accepts_everything_fails(tmp_path):
+    """Each forgery that it took is a failure, with the line of the script in every report and annotation."""
+    with accepting_all() as url:
+        done = replay(tmp_path, "hostile_night", "--target", url, "--secret", SECRET, GITHUB_ACTIONS="true")
+    assert done.code == 1
+    annotations = [line for line in done.out.splitlines() if line.startswith("::error ")]
+    (suite,) = JUnitXml.fromfile(tmp_path / "r.xml")
+    failures = [(case, case.result[0]) for case in suite if case.result and case.result[0]._tag == "failure"]
+    markdown = (tmp_path / "r.md").read_text("utf-8")
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert report["unmet"] == len(FORGED) == len(annotations) == len(failures)
+    for fault, annotation, (case, failure) in zip(FORGED, annotations, failures, strict=True):
+        line = line_of(fault)
+        assert f"hostile_night.yaml,line={line},title=step " in annotation
+        assert "::expected status 4xx, got 200 (dlv_" in annotation
+        assert fault in case.name
+        assert case.name.endswith(f"(line {line})")
+        assert f"hostile_night.yaml:{line}:" in failure.text
+        assert "sent\nPOST /hooks HTTP/1.1" in failure.text
+        assert "came back\n200 OK" in failure.text
+        assert f"hostile_night.yaml:{line}: step " in markdown
+        assert f"hostile_night.yaml:{line}: step " in done.err
+
+
+def test_a_consumer_that_refuses_everything_fails(tmp_path):
+    """Refusing is no way out: what is signed right must be accepted."""
+    with launch("flask", secret="another") as consumer:
+        done = replay(tmp_path, "hostile_night", "--target", consumer.webhook_url, "--secret", SECRET)
+    assert done.code == 1
+    assert "step 17 (run.completed): expected status 2xx, got 401" in done.err

@@ -1,0 +1,264 @@
+"""Reports of ``mockserver replay``: files, the summary page, annotations, and what they say when it was stopped."""
+
+import json
+import os
+import signal
+
+import pytest
+from junitparser import JUnitXml
+
+from tests.cli.program import SECRET, closed_port, mockserver, recorder, running
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+SCRIPT = """\
+version: 1
+name: Three
+start: 2024-12-16T10:00:00Z
+steps:
+  - event: run.completed
+  - event: run.failed
+    expect: {body: thanks}
+  - together:
+      - event: run.completed
+      - event: run.failed
+        fault: wrong_secret
+        expect: {status: any}
+"""
+FILES = ("--json", "r.json", "--junit", "r.xml", "--har", "r.har", "--markdown", "r.md")
+NAMES = FILES[1::2]
+
+
+def echo() -> bytes:
+    """An answer of a consumer that tells its secret to whoever asks."""
+    body = f'{{"secret": "{SECRET}"}}'.encode()
+    return b"HTTP/1.1 200 OK\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n%s" % (SECRET.encode(), len(body), body)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "three.yaml").write_text(SCRIPT, "utf-8")
+    return tmp_path
+
+
+def test_every_report_is_written_and_names_the_line(folder):
+    """One command, four reports: each tells of the step that was not met, and none of them tells a secret."""
+    with recorder(OK, echo()) as server:
+        target = ("--target", server.url, "--secret", SECRET, "--speed", "max")
+        done = mockserver("replay", "three.yaml", "refund_flow", *target, *FILES, cwd=folder)
+    assert done.code == 1
+    assert "step 2 (run.failed): expected the body 'thanks', got '{\"secret\": \"***\"}'" in done.err
+    report = json.loads((folder / "r.json").read_text("utf-8"))
+    assert (report["ok"], report["unmet"], report["planned"]) == (False, 1, 7)
+    deliveries = report["reports"][0]["deliveries"]
+    assert [delivery["faults"] for delivery in deliveries] == [[], [], [], ["wrong_secret"]]
+    assert [len(delivery["unmet"]) for delivery in deliveries] == [0, 1, 0, 0]
+    first, second = JUnitXml.fromfile(folder / "r.xml")
+    assert [bool(case.result) for case in first] == [False, True, False, False]
+    assert next(case for case in first if case.result).result[0].text.startswith("three.yaml:6:\n")
+    assert (second.tests, second.failures) == (3, 0)
+    entries = json.loads((folder / "r.har").read_text("utf-8"))["log"]["entries"]
+    assert [entry["comment"].split(", ")[2][:12] for entry in entries[:2]] == ["three.yaml:5", "three.yaml:6"]
+    assert len(entries) == 7
+    assert "| 2 | 6 | run.failed | 1 | 1 | 0 | 0 | **not met** |" in (folder / "r.md").read_text("utf-8")
+    assert SECRET not in done.out + done.err + "".join((folder / name).read_text("utf-8") for name in NAMES)
+
+
+def test_github_actions(folder):
+    """In a workflow problems are annotated where the repository has the script, and the summary is appended to."""
+    (folder / "flows").mkdir()
+    (folder / "three.yaml").rename(folder / "flows" / "three.yaml")
+    summary = folder / "summary.md"
+    summary.write_text("# Before\n", "utf-8")
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(folder)}
+    with recorder() as server:
+        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--markdown", "r.md")
+        done = mockserver("replay", "three.yaml", *target, cwd=folder / "flows", **env)
+    assert done.code == 1
+    (line,) = (line for line in done.out.splitlines() if line.startswith("::"))
+    assert line.startswith(
+        "::error file=flows/three.yaml,line=6,title=step 2 (run.failed)::expected the body 'thanks', got 'ok' (dlv_0"
+    )
+    assert summary.read_text("utf-8") == "# Before\n" + (folder / "flows" / "r.md").read_text("utf-8")
+
+
+def test_a_script_outside_of_the_repository(folder):
+    """It is named as the command line names it; standard output is left to the report that goes there."""
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(folder / "repository")}
+    with recorder() as server:
+        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--junit", "-")
+        done = mockserver("replay", "three.yaml", *target, cwd=folder, **env)
+    assert JUnitXml.fromstring(done.out.encode()).failures == 1
+    assert "::error file=three.yaml,line=6," in done.err
+
+
+def test_elsewhere_there_are_no_annotations(folder):
+    """What a CI system reads is not in the way of people."""
+    with recorder() as server:
+        done = mockserver("replay", "three.yaml", "--target", server.url, "--secret", SECRET, "--speed=max", cwd=folder)
+    assert "::error" not in done.out + done.err
+
+
+def test_a_summary_that_is_full(folder):
+    """GitHub drops a summary of more than a megabyte: of a longer one the beginning is kept."""
+    steps = "".join(f"  - {{event: run.failed, data: {{text: {'x' * 60}{n}}}}}\n" for n in range(400))
+    (folder / "many.yaml").write_text(f"version: 1\nsteps:\n{steps}", "utf-8")
+    body = b"y" * 2000
+    answer = b"HTTP/1.1 500 No\r\nContent-Length: 2000\r\n\r\n" + body
+    summary = folder / "summary.md"
+    names = [f"{n}.yaml" for n in range(4)]
+    for name in names:
+        (folder / name).write_text((folder / "many.yaml").read_text("utf-8"), "utf-8")
+    with recorder(answer) as server:
+        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--markdown", "r.md")
+        mockserver("replay", *names, *target, cwd=folder, GITHUB_STEP_SUMMARY=str(summary))
+    assert (folder / "r.md").stat().st_size > 1024 * 1024
+    assert 1000 * 1024 < summary.stat().st_size <= 1024 * 1024
+    assert summary.read_text("utf-8").endswith("The rest does not fit in here.\n")
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit", "--har", "--markdown"])
+def test_a_file_that_cannot_be_written_is_found_first(folder, option):
+    """Nothing is sent when a report has nowhere to go."""
+    with recorder() as server:
+        arguments = ("--target", server.url, "--secret", SECRET, option, "nowhere/report")
+        done = mockserver("replay", "three.yaml", *arguments, cwd=folder)
+    assert done == (2, "", "mockserver: cannot write nowhere/report: No such file or directory\n")
+    assert server.requests == []
+
+
+def test_a_summary_that_cannot_be_written_is_found_first(folder):
+    """The file of the environment counts as well."""
+    with recorder() as server:
+        arguments = ("replay", "three.yaml", "--target", server.url, "--secret", SECRET)
+        done = mockserver(*arguments, cwd=folder, GITHUB_STEP_SUMMARY=str(folder))
+    assert (done.code, server.requests) == (2, [])
+    assert done.err.startswith(f"mockserver: cannot write {folder}: ")
+
+
+@pytest.mark.parametrize("place", ["-", "report"])
+def test_two_reports_in_one_place(folder, place):
+    """One would be lost, so that it is refused."""
+    done = mockserver("replay", "three.yaml", "--json", place, "--har", place, cwd=folder)
+    assert done == (2, "", f"mockserver: --json and --har cannot both go to {place}: one would be lost\n")
+
+
+def test_one_that_cannot_be_written_in_the_end_does_not_keep_the_others(folder):
+    """Every report is tried, and each that failed is told."""
+    arguments = ("--speed", "max", "--json", "/dev/full", "--junit", "r.xml")
+    done = mockserver("replay", "three.yaml", *arguments, cwd=folder, GITHUB_STEP_SUMMARY="/dev/full")
+    assert done.code == 2
+    problem = "cannot write /dev/full: No space left on device"
+    assert done.err.splitlines()[-1] == f"mockserver: {problem}; {problem}"
+    assert JUnitXml.fromfile(folder / "r.xml").tests == 4
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_replay_writes_its_reports(folder, number, code):
+    """Ctrl-C and SIGTERM: the reports are there, add up, and show what was in flight."""
+    pauses = "  - pause: 1h\n  - {event: run.failed, repeat: 3}\n"
+    (folder / "long.yaml").write_text(f"version: 1\nsteps:\n  - event: run.completed\n{pauses}", "utf-8")
+    target = ("--secret", SECRET, *FILES)
+    with (
+        recorder() as server,
+        running("replay", "long.yaml", "three.yaml", "--target", server.url, *target, cwd=folder) as command,
+    ):
+        command.wait_for_line("run.completed")
+        command.send_signal(number)
+        done = command.end()
+    assert done.code == code
+    first, second = JUnitXml.fromfile(folder / "r.xml")
+    assert [(case.result[0].message if case.result else "") for case in first] == [
+        "",
+        "",
+        "3 not sent: the replay was stopped",
+    ]
+    assert (second.tests, second.failures) == (4, 4)
+    report = json.loads((folder / "r.json").read_text("utf-8"))
+    assert (report["planned"], report["delivered"], report["failed"], report["not_sent"]) == (8, 1, 0, 7)
+    assert len(json.loads((folder / "r.har").read_text("utf-8"))["log"]["entries"]) == 1
+    assert "4 planned = 1 delivered + 0 failed + 3 not sent" in (folder / "r.md").read_text("utf-8")
+
+
+def test_a_target_that_cannot_be_reached_is_in_the_reports(folder):
+    """Exit code 3, one line, and the reports say why each event failed."""
+    url = f"http://127.0.0.1:{closed_port()}/"
+    done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed=max", *FILES, cwd=folder)
+    assert (done.code, done.err.count("\n")) == (3, 1)
+    (suite,) = JUnitXml.fromfile(folder / "r.xml")
+    assert (suite.tests, suite.failures) == (3, 3)
+    assert "nobody listens on 127.0.0.1:" in (folder / "r.md").read_text("utf-8")
+
+
+def test_files_from_the_environment(folder):
+    """In a container the reports are asked for by environment variables."""
+    env = {"MOCKSERVER_JUNIT": "r.xml", "MOCKSERVER_ONLY": "1 3.1", "MOCKSERVER_FAIL_FAST": "1"}
+    assert mockserver("replay", "three.yaml", "--speed", "max", cwd=folder, **env).code == 0
+    assert JUnitXml.fromfile(folder / "r.xml").tests == 2
+    assert os.listdir(folder).count("r.xml") == 1
+
+
+def test_only_some_steps(folder):
+    """Of each script those steps are sent, and nothing else is planned."""
+    with recorder() as server:
+        target = ("--target", server.url, "--secret", SECRET, "--speed", "max")
+        done = mockserver("replay", "three.yaml", "--only", "1", "--only", "3", *target, cwd=folder)
+    assert done.code == 0
+    assert "Three: 3 planned = 3 delivered + 0 failed + 0 not sent" in done.out
+    assert len(server.requests) == 3
+
+
+def test_a_step_that_is_not_there(folder):
+    """It is told with the numbers that there are, before anything is sent."""
+    done = mockserver("replay", "three.yaml", "refund_flow", "--only", "3.1", cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("refund_flow.yaml has no step '3.1'; its steps are 1, 2, 3\n")
+
+
+def test_fail_fast_ends_the_whole_run(folder):
+    """Neither a later step nor a later script is begun, and the reports say why."""
+    with recorder() as server:
+        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--fail-fast", *FILES)
+        done = mockserver("replay", "three.yaml", "refund_flow", *target, cwd=folder)
+    assert done.code == 1
+    assert len(server.requests) == 2
+    assert "2 scripts: 7 planned = 2 delivered + 0 failed + 5 not sent; 1 expectations not met" in done.out
+    assert done.err.splitlines()[1:] == [
+        "stopped after step 2, which has a problem (fail-fast)",
+        "not begun, as three.yaml has a problem (fail-fast)",
+    ]
+    first, second = JUnitXml.fromfile(folder / "r.xml")
+    assert (first.failures, first.skipped, second.failures, second.skipped) == (1, 2, 0, 3)
+    report = json.loads((folder / "r.json").read_text("utf-8"))
+    assert report["reports"][1]["halted"] == "not begun, as three.yaml has a problem (fail-fast)"
+
+
+def test_retry(folder):
+    """--retry makes failed attempts again; at speed max nobody waits for them."""
+    no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+    for policy in ("0s,1h,1d", "three_attempts"):
+        with recorder(no, no, OK) as server:
+            target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--retry", policy)
+            done = mockserver("replay", "run_failed", *target, cwd=folder)
+        assert (done.code, len(server.requests)) == (0, 3)
+        assert server.requests[0] == server.requests[1] == server.requests[2]
+
+
+def test_a_retry_policy_that_is_not_there():
+    """It is told with the names that there are."""
+    done = mockserver("replay", "run_failed", "--retry", "strip")
+    assert done.code == 2
+    assert (
+        "Invalid value for '--retry': there is no retry policy 'strip'; there are none, standard_webhooks" in done.err
+    )
+    assert "did you mean 'stripe'?" in done.err
+
+
+def test_stepped_time_is_for_servers():
+    """Nobody could advance it in a replay: the message says where it can be had, and serve takes it."""
+    done = mockserver("replay", "run_failed", "--speed", "stepped")
+    assert done.code == 2
+    assert "stepped time is advanced by a test, and nobody could advance it here" in done.err
+    with running("serve", "--port", "0", "--speed", "stepped") as server:
+        assert "is ready" in server.wait_for_line("http://127.0.0.1:")
+    wrong = mockserver("serve", "--speed", "slow")
+    assert "'slow' is neither a factor such as 1 or 10, nor max, nor stepped" in wrong.err

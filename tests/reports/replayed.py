@@ -1,0 +1,44 @@
+"""Reports of real replays, to a consumer in the test that answers as it is told."""
+
+from __future__ import annotations
+
+from mockserver.core.report import Report
+from mockserver.core.script.reader import read_script
+from mockserver.core.settings import read_settings
+from mockserver.edges.package_files import load_catalog
+from mockserver.entrances.service import Service
+from tests.receiving import SECRET, Answer, consuming
+
+START = "2024-12-16T10:00:00Z"
+
+
+def script(steps: str, source: str = "flows/night.yaml", **more: str):
+    """Read a script; its first step is in line 4."""
+    head = "".join(f"{key}: {value}\n" for key, value in more.items())
+    return read_script(f"version: 1\nstart: {START}\nsteps:\n{steps}{head}", load_catalog(), source)
+
+
+async def replayed(
+    steps: str, answer: Answer | None = None, *, path: str = "/hooks", fail_fast: bool = False, **more: str
+) -> Report:
+    """Replay a script to a consumer, and return the report."""
+    service = Service(read_settings(speed="max", timeout=5.0))
+    async with consuming() as consumer:
+        consumer.answer = answer or consumer.answer
+        service.register(consumer.url + path, None, SECRET)
+        try:
+            return await service.replaying(script(steps, **more), fail_fast=fail_fast).run()
+        finally:
+            await service.stop()
+
+
+async def unreachable(steps: str) -> Report:
+    """Replay a script to a port on which nobody listens any more."""
+    service = Service(read_settings(speed="max"))
+    async with consuming() as consumer:
+        url = consumer.url
+    service.register(url, None, SECRET)
+    try:
+        return await service.replay(script(steps))
+    finally:
+        await service.stop()

@@ -1,0 +1,144 @@
+"""HAR 1.2: valid, and faithful to what went over the wire."""
+
+import json
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+
+from mockserver.core.messages import Exchange, ExchangeError, Response
+from mockserver.core.records import Attempt, Delivery, Event
+from mockserver.core.report import Report
+from mockserver.edges.redaction import Redactor
+from mockserver.edges.reports.har import har_document
+from tests.receiving import SECRET
+from tests.reports.replayed import replayed, script, unreachable
+
+SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parent / "har-1.2.schema.json").read_text("utf-8")), format_checker=FormatChecker()
+)
+
+
+def entries_of(*reports: Report) -> list[dict]:
+    """Write reports, check them by the schema, and return the entries."""
+    document = json.loads(har_document(reports, Redactor([SECRET])))
+    SCHEMA.validate(document)
+    assert document["log"]["creator"]["name"] == "playgent-mockserver"
+    return document["log"]["entries"]
+
+
+def headers_of(message: dict) -> dict[str, str]:
+    return {header["name"]: header["value"] for header in message["headers"]}
+
+
+async def test_every_attempt_is_an_entry():
+    """Retries and duplicates too, in their order, each at the time of the script's clock."""
+
+    async def answer(received):
+        return web.Response(status=503 if received.event == "run.failed" else 200)
+
+    steps = "- event: run.failed\n  retry: [0s, 1m, 1h]\n- event: run.completed\n  fault: duplicate(2)\n"
+    entries = entries_of(await replayed(steps, answer), await replayed("- event: run.completed\n"))
+    assert [entry["response"]["status"] for entry in entries] == [503, 503, 503, 200, 200, 200]
+    assert [entry["startedDateTime"] for entry in entries[:3]] == [
+        "2024-12-16T10:00:00.000+00:00",
+        "2024-12-16T10:01:00.000+00:00",
+        "2024-12-16T11:01:00.000+00:00",
+    ]
+    assert entries[2]["comment"] == ("dlv_000001, attempt 3, flows/night.yaml:4: not met: expected status 2xx, got 503")
+    assert entries[4]["comment"] == "dlv_000003, attempt 1, flows/night.yaml:6, with the faults duplicate"
+
+
+async def test_an_entry_holds_the_request_and_the_answer():
+    """Bodies, headers, sizes, the query and the times are those of the exchange."""
+
+    async def answer(_):
+        return web.Response(status=302, text="gone é", headers={"Location": "/there"})
+
+    report = await replayed("- event: run.failed\n", answer, path="/hooks?a=1&a=&b=x%20y")
+    (entry,) = entries_of(report)
+    (attempt,) = report.deliveries[0].attempts
+    request, response = entry["request"], entry["response"]
+    assert request["url"].endswith("/hooks?a=1&a=&b=x%20y")
+    assert [(pair["name"], pair["value"]) for pair in request["queryString"]] == [("a", "1"), ("a", ""), ("b", "x y")]
+    assert request["postData"] == {"mimeType": "application/json", "text": attempt.request.body.decode()}
+    assert (request["headersSize"], request["bodySize"]) == (len(attempt.request.head), len(attempt.request.body))
+    assert headers_of(request)["X-Playgent-Signature"].startswith("sha256=")
+    assert (response["status"], response["statusText"], response["redirectURL"]) == (302, "Found", "/there")
+    assert response["content"] == {"size": 7, "mimeType": "text/plain; charset=utf-8", "text": "gone é"}
+    assert entry["serverIPAddress"] == "127.0.0.1"
+    timings = entry["timings"]
+    assert timings["connect"] + timings["send"] + timings["wait"] + timings["receive"] == pytest.approx(entry["time"])
+
+
+async def test_a_reused_connection_was_not_connected():
+    """Its time to connect is unknown, as the format says it."""
+    first, second = entries_of(await replayed("- event: run.failed\n  repeat: 2\n"))
+    assert first["timings"]["connect"] >= 0
+    assert second["timings"]["connect"] == -1
+
+
+async def test_no_answer_is_an_entry_with_an_error():
+    """Status 0 and the error, as browsers write it; all of the time was waiting."""
+    (entry,) = entries_of(await unreachable("- event: run.failed\n"))
+    assert (entry["response"]["status"], entry["response"]["httpVersion"]) == (0, "")
+    assert entry["response"]["_error"].startswith("nobody listens on 127.0.0.1:")
+    assert "serverIPAddress" not in entry
+
+
+async def test_secrets_are_in_no_part_of_it():
+    """Also where the consumer echoes them, and private headers are hidden."""
+
+    async def answer(_):
+        headers = {"X-Echo": SECRET, "Set-Cookie": "id=7", "Location": f"/{SECRET}", "Authorization": "Bearer x"}
+        return web.json_response({"secret": SECRET}, status=200, headers=headers, reason=f"OK {SECRET}")
+
+    report = await replayed("- event: run.failed\n", answer, path=f"/{SECRET}?{SECRET}={SECRET}")
+    (entry,) = entries_of(report)
+    assert SECRET not in json.dumps(entry)
+    headers = headers_of(entry["response"])
+    assert (headers["x-echo"], headers["set-cookie"], headers["authorization"]) == ("***", "***", "***")
+    assert entry["response"]["content"]["text"] == '{"secret": "***"}'
+
+
+async def test_bytes_that_are_no_text_are_told():
+    """A body that is not UTF-8 is shown as well as can be, and a comment says so."""
+
+    async def answer(_):
+        return web.Response(body=b"\xff\x00binary", content_type="application/octet-stream")
+
+    (entry,) = entries_of(await replayed("- event: run.failed\n  fault: not_utf8\n", answer))
+    assert entry["response"]["content"]["text"] == "\ufffd\x00binary"
+    assert entry["response"]["content"]["comment"] == "bytes that are not UTF-8 are shown as U+FFFD"
+    assert entry["request"]["postData"]["comment"] == "bytes that are not UTF-8 are shown as U+FFFD"
+
+
+async def test_what_was_not_recorded_is_told():
+    """Of a long answer the beginning is on record; the size is that of the whole."""
+    report = await replayed("- event: run.failed\n")
+    (delivery,) = report.deliveries
+    request = delivery.attempts[0].request
+    exchange = Exchange(Response(200, body=b"abc", body_size=10), address="[::1]:5000", total_ms=2.0)
+    delivery.attempts = (Attempt(1, 0.0, request, exchange),)
+    (entry,) = entries_of(report)
+    assert entry["response"]["content"]["comment"] == "only the first 3 bytes were recorded"
+    assert (entry["response"]["bodySize"], entry["serverIPAddress"], entry["connection"]) == (10, "::1", "5000")
+
+
+def test_an_attempt_without_a_request_is_left_out():
+    """There is nothing to show of it in this form."""
+    report = Report(script("- event: run.failed\n"))
+    exchange = Exchange(error=ExchangeError("address", "nowhere"))
+    delivery = Delivery(1, Event("run.failed", "", b"{}"), "wh_1", "http://x/", "s:4", (Attempt(1, 0, None, exchange),))
+    delivery.unmet = ("expected an answer",)
+    report.count("1", [delivery])
+    assert entries_of(report) == []
+
+
+def test_the_schema_refuses_what_the_specification_does_not_know():
+    """The check is worth something."""
+    document = json.loads(har_document([], Redactor()))
+    SCHEMA.validate(document)
+    with pytest.raises(ValidationError):
+        SCHEMA.validate({"log": {**document["log"], "extra": 1}})
