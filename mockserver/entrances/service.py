@@ -239,12 +239,13 @@ class Service:
         source = f"resend of {delivery.delivery_id}"
         return await self._dispatcher.resend(event, webhook, source, self.clock, None if fresh else request)
 
-    def replaying(self, script: Script, speed: Speed | None = None) -> Replay:
+    def replaying(self, script: Script, speed: Speed | None = None, *, fail_fast: bool = False) -> Replay:
         """Prepare the replay of a script; its ``run`` does it.
 
         Args:
             script: The script.
             speed: How fast; None for the settings' speed.
+            fail_fast: Whether to begin no further step once one has a problem.
         """
         self.touch()
         return Replay(
@@ -255,6 +256,7 @@ class Service:
             clock=self._clock_of_replay(script, speed),
             settings=self.settings,
             retry=self.retry,
+            fail_fast=fail_fast,
         )
 
     def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:

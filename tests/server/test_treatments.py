@@ -151,7 +151,7 @@ def test_a_probe_proves_an_effect(consumer):
         effect = {"effect": {"probe": "accepted", "change": 1}}
         report = mock.replay({"version": 1, "steps": [{"event": "run.failed", "fault": "duplicate", "expect": effect}]})
         assert report.explanations() == [
-            "<script>:1: step 1 (run.failed): expected an effect of +1, got +2 (from 0 to 2)"
+            "<script>:1: step 1 (run.failed [duplicate]): expected an effect of +1, got +2 (from 0 to 2)"
         ]
 
 
