@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mockserver.core.drafts import faulty_request
+from mockserver.core.expectations import matches_status
 from mockserver.core.faults.delivery import DeliveryPlan
 from mockserver.core.faults.fault import ChosenFault
 from mockserver.core.messages import Exchange, ExchangeError, Request, Transport
@@ -32,12 +33,14 @@ class Treatment(msgspec.Struct, frozen=True):
         plan: How many copies of each there are.
         retry: When a failed attempt is made again; None for never.
         seed: Makes what is drawn by chance repeatable.
+        expected: The statuses that are expected: a refusal that is, ends the attempts as a success does.
     """
 
     faults: tuple[ChosenFault, ...] = ()
     plan: DeliveryPlan = DeliveryPlan()
     retry: RetryPolicy | None = None
     seed: str = ""
+    expected: tuple[str, ...] = ()
 
 
 ORDINARY = Treatment()
@@ -159,7 +162,7 @@ class Dispatcher:
         try:
             await self._attempt(delivery, request, clock, policy)
             if policy is not None and not delivery.attempts[-1].delivered:
-                await self._retry(delivery, request, clock, policy, treatment.seed)
+                await self._retry(delivery, request, clock, policy, treatment)
         finally:
             # Also when it is stopped in the middle: what was sent is on record.
             if policy is not None:
@@ -181,10 +184,12 @@ class Dispatcher:
         finally:
             delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange),)
 
-    async def _retry(self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, seed: str) -> None:
+    async def _retry(
+        self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, treatment: Treatment
+    ) -> None:
         """Make further attempts, with the very bytes of the first, as long as the policy says."""
-        chance = random.Random(f"{seed}/{delivery.webhook_id}/retry")  # noqa: S311 - repeatable on purpose
-        while not delivery.attempts[-1].delivered:
+        chance = random.Random(f"{treatment.seed}/{delivery.webhook_id}/retry")  # noqa: S311 - repeatable on purpose
+        while not delivery.attempts[-1].delivered and not _refused_as_expected(delivery, treatment.expected):
             wait = policy.wait_before_next(delivery.attempts, chance)
             if wait is None:
                 return
@@ -207,3 +212,9 @@ class Dispatcher:
             return signed_request(target, event.payload, webhook.secret, self._user_agent)
         chance = random.Random(treatment.seed)  # noqa: S311 - repeatable on purpose
         return faulty_request(event, target, webhook.secret, self._user_agent, treatment.faults, chance)
+
+
+def _refused_as_expected(delivery: Delivery, expected: tuple[str, ...]) -> bool:
+    """Whether the last answer is the refusal that is expected: then there is nothing more to try."""
+    response = delivery.response if delivery.error is None else None
+    return response is not None and "any" not in expected and matches_status(expected, response.status)

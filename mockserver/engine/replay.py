@@ -255,7 +255,9 @@ class Replay:
         retry = step.retry or self._script.retry or self._retry
         treatment = ORDINARY
         if step.faults or retry:
-            treatment = Treatment(step.faults, happening.plan, retry, self._seed(step, happening.index))
+            treatment = Treatment(
+                step.faults, happening.plan, retry, self._seed(step, happening.index), step.expect.status
+            )
         deliveries: list[Delivery] = []
         source = f"{self._script.source}:{step.line}"
         try:

@@ -90,6 +90,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Shut applications down before any fixture ends: with the fixtures goes the event loop that they run on."""
+    server = getattr(item, "funcargs", {}).get("mockserver")
+    if server is not None:
+        server.shut_down_apps()
+
+
 def _has_failed(item: pytest.Item) -> bool:
     return item.stash.get(_FAILED, False)
 

@@ -117,6 +117,15 @@ class MockServer(HostedService):
         plan = self._service.plan
         self._running.call(lambda: plan.fail_next(status=status, times=times, headers=headers, delay=delay))
 
+    def shut_down_apps(self) -> None:
+        """Shut the applications in this process down; the next delivery to one starts it again.
+
+        The pytest plugin does it at the end of each test, while the test's event loop is still there.
+        """
+        if self._thread is not None and self._service.apps.running:
+            self._running.call(self._service.apps.shut_down)
+            self._service.apps.settle()
+
     def reset(self) -> None:
         """Forget webhooks, deliveries, requests, planned answers and routes; end what is in flight."""
         if self._thread is not None and self._service.untouched:

@@ -203,7 +203,7 @@ class Service:
         timestamp = format_timestamp(self.clock.now() - plan.stale)
         data = step.data.render(Moment(self._sends - 1, timestamp, seed))
         payload = encode_payload(step.event, timestamp, data, self.settings.json_style)
-        treatment = Treatment(step.faults, plan, step.retry or self.retry, seed)
+        treatment = Treatment(step.faults, plan, step.retry or self.retry, seed, step.expect.status)
         event = Event(step.event, timestamp, payload)
         deliveries: list[Delivery] = []
         clock = self._clock_of_send()

@@ -568,3 +568,14 @@ async def test_many_different_reasons_are_put_together(service):
     report = await service.replay(script(text))
     assert (report.not_sent, len(report.reasons)) == (50, 21)
     assert report.reasons["other reasons"] == 30
+
+
+async def test_a_refusal_that_is_expected_is_not_retried(service, consumer):
+    """A forged event that was refused needs no second attempt, whatever the policy."""
+    verifying(consumer)
+    report = await service.replay(
+        script("retry: svix\nsteps:\n- {event: run.failed, fault: wrong_secret}\n- {event: run.failed, fault: stale}\n")
+    )
+    assert report.ok
+    assert len(consumer.received) == 2
+    assert report.scripted_seconds == 0

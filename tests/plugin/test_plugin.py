@@ -330,3 +330,45 @@ def test_a_waiting_method_in_an_async_test_names_its_twin(suite):
         ini=LOOP_SCOPE + "asyncio_mode = auto",
     )
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("plugins", "header", "ini"),
+    [
+        (["asyncio"], "", LOOP_SCOPE + "asyncio_mode = auto"),
+        (["asyncio"], MARK.format("asyncio"), LOOP_SCOPE + "asyncio_mode = strict"),
+        (["asyncio", "aiohttp"], "", LOOP_SCOPE + "asyncio_mode = auto"),
+    ],
+    ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp"],
+)
+def test_an_app_is_shut_down_on_the_loop_of_its_test(suite, plugins, header, ini):
+    """An app's lifespan begins before its first request and ends, in order, at the end of the test."""
+    tests = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+log = []
+
+@asynccontextmanager
+async def lifespan(app):
+    log.append("up")
+    yield
+    log.append("down")
+
+app = FastAPI(lifespan=lifespan)
+
+@app.post("/hooks")
+async def hooks():
+    log.append("request")
+    return {}
+
+async def test_it(mockserver):
+    mockserver.route("https://your-app.com", to=app)
+    mockserver.register("https://your-app.com/hooks")
+    assert (await mockserver.asend("run.failed")).delivered
+
+async def test_after():
+    assert log == ["up", "request", "down"]
+"""
+    args = [arg for name in plugins for arg in ("-p", name)]
+    suite(header + tests, *args, ini=ini).assert_outcomes(passed=2)

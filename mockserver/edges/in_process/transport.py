@@ -65,8 +65,17 @@ class AppTransport:
 
     def reset(self) -> None:
         """Forget every application, and begin to shut them down; :meth:`settle` waits for that."""
-        hosts, thread = tuple(self._hosts.values()), self._thread
         self._apps.clear()
+        self.shut_down()
+
+    @property
+    def running(self) -> bool:
+        """Whether any application was started and not shut down since."""
+        return bool(self._hosts)
+
+    def shut_down(self) -> None:
+        """Begin to shut the applications down; one that gets a request after that is started again."""
+        hosts, thread = tuple(self._hosts.values()), self._thread
         self._last_loops.clear()
         self._hosts.clear()
         self._thread = None
