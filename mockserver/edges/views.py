@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
+
+import msgspec
 
 from mockserver.core.durations import format_timestamp
 from mockserver.core.messages import Exchange, Request, Response
 from mockserver.core.records import Attempt, Delivery
 from mockserver.core.vendor_calls import VendorCall
 from mockserver.core.webhooks import Webhook
+from mockserver.edges.redaction import HIDDEN, PRIVATE_HEADERS, Redactor
 
-_PRIVATE = ("authorization", "proxy-authorization", "cookie", "set-cookie")
+#: Keys of a JSON body, and parameters of a query, whose values are private, in lower case.
+_PRIVATE_KEYS = frozenset({"secret", "api_key", "apikey", "token", "access_token", "password"})
+#: Deeper than this, a body is cut off: Python cannot go down as far as JSON can.
+_MOST_SHOWN_LEVELS = 64
+_PRIVATE_IN_QUERY = re.compile(rf"(?i)\b({'|'.join(sorted(_PRIVATE_KEYS))})=[^&]*")
 
 
 def webhook_view(webhook: Webhook) -> dict[str, Any]:
@@ -32,23 +43,80 @@ def delivery_view(delivery: Delivery) -> dict[str, Any]:
         "webhook_id": delivery.webhook_id,
         "url": delivery.url,
         "source": delivery.source,
+        "faults": list(delivery.faults),
         "outcome": delivery.outcome,
+        "unmet": list(delivery.unmet),
         "payload": delivery.payload,
         "attempts": [_attempt_view(attempt) for attempt in delivery.attempts],
     }
 
 
 def call_view(call: VendorCall) -> dict[str, Any]:
-    """Return a call to the vendor API; the secret in a body is the caller's own, and stays out."""
+    """Return a call to the vendor API, so that a test sees what the application sent, but for its secrets.
+
+    The API key and the secrets in the body are hidden wherever they stand. A body that is not JSON is left out, for
+    nobody can say where in it a secret is.
+    """
+    body = _decoded(call.body)
+    redactor = Redactor([*_keys(call), *_secrets(body)])
     return {
         "number": call.number,
         "received_at": format_timestamp(call.received_at),
         "method": call.method,
-        "path": call.path,
-        "query": call.query,
-        "headers": [[name, "***" if name.lower() in _PRIVATE else value] for name, value in call.headers],
+        "path": redactor.text(call.path),
+        "query": redactor.text(_PRIVATE_IN_QUERY.sub(rf"\1={HIDDEN}", call.query)),
+        "headers": [[str(name), value] for name, value in redactor.headers(call.headers)],  # names are aiohttp's istr
+        "body": redactor.value(_masked(body)),
+        "body_size": len(call.body),
         "status": call.status,
     }
+
+
+def encode_view(value: Any) -> bytes:
+    """Return a view as JSON in UTF-8, whatever bytes the network has brought into it."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # a byte that is no text, kept as half a surrogate pair: escaped, JSON can hold it
+        return json.dumps(value).encode()
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON of a body; None if it is not JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _keys(call: VendorCall) -> list[str]:
+    """What was sent as the API key: without the scheme, if there is one."""
+    return [value.split()[-1] for name, value in call.headers if name.lower() in PRIVATE_HEADERS and value.strip()]
+
+
+def _secrets(value: Any, depth: int = 0) -> Iterator[str]:
+    """The texts in a body that are private by the names of their keys."""
+    if depth > _MOST_SHOWN_LEVELS:
+        return
+    if isinstance(value, dict):
+        yield from (item for key, item in value.items() if _is_private(key) and isinstance(item, str))
+        value = [item for key, item in value.items() if not _is_private(key)]
+    for item in value if isinstance(value, list) else ():
+        yield from _secrets(item, depth + 1)
+
+
+def _masked(value: Any, depth: int = 0) -> Any:
+    """A body in which whatever is private by the name of its key is hidden, of whatever type it is."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth > _MOST_SHOWN_LEVELS:
+        return "..."
+    if isinstance(value, list):
+        return [_masked(item, depth + 1) for item in value]
+    return {key: HIDDEN if _is_private(key) else _masked(item, depth + 1) for key, item in value.items()}
+
+
+def _is_private(key: str) -> bool:
+    return key.lower() in _PRIVATE_KEYS
 
 
 def _attempt_view(attempt: Attempt) -> dict[str, Any]:
@@ -63,15 +131,14 @@ def _attempt_view(attempt: Attempt) -> dict[str, Any]:
 
 
 def _request_view(request: Request) -> dict[str, Any]:
-    return {
-        "url": request.target.url,
-        "headers": [list(header) for header in request.headers],
-        "body": request.body.decode("utf-8", "replace"),
-    }
+    text = request.body.decode("utf-8", "replace")
+    view = {"url": request.target.url, "headers": [list(header) for header in request.headers], "body": text}
+    # Only where the text is not the bytes: whoever checks a signature needs what was really sent.
+    return view if text.encode() == request.body else {**view, "body_base64": b64encode(request.body).decode()}
 
 
 def _response_view(response: Response) -> dict[str, Any]:
-    headers = [[name, "***" if name in _PRIVATE else value] for name, value in response.headers]
+    headers = [[name, HIDDEN if name in PRIVATE_HEADERS else value] for name, value in response.headers]
     return {
         "status": response.status,
         "reason": response.reason,

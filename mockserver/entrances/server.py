@@ -19,6 +19,10 @@ from mockserver.core.vendor_calls import VendorCall
 from mockserver.core.webhooks import Webhook
 from mockserver.edges.in_process import Interface, read_destination
 from mockserver.edges.package_files import find_script, read_script_file
+from mockserver.edges.redaction import Redactor
+from mockserver.edges.reports.har import har_document
+from mockserver.edges.reports.junit import junit_xml
+from mockserver.edges.reports.markdown import markdown as markdown_summary
 from mockserver.engine.probe import ProbeFunction
 from mockserver.entrances.assertions import assert_delivered, describe
 from mockserver.entrances.background import BackgroundReplay, ClockControl
@@ -214,6 +218,31 @@ class MockServer(HostedService):
         """
         read = self._script(script)
         return BackgroundReplay(self._running, self._running.call(lambda: self._service.start_replay(read, speed)))
+
+    def write_report(
+        self,
+        report: Report,
+        *,
+        junit: str | Path | None = None,
+        har: str | Path | None = None,
+        markdown: str | Path | None = None,
+    ) -> None:
+        """Write a report for a build or a reader; secrets of registered webhooks and API keys are not in it.
+
+        Args:
+            report: What a replay returned.
+            junit: The file for JUnit XML; None for none.
+            har: The file for a HAR 1.2 document; None for none.
+            markdown: The file for Markdown; None for none.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
+        secrets = [webhook.secret for webhook in self.webhooks]
+        redactor = Redactor([*secrets, *self.settings.api_keys])
+        for file, form in ((junit, junit_xml), (har, har_document), (markdown, markdown_summary)):
+            if file is not None:
+                Path(file).write_text(form([report], redactor), "utf-8")
 
     def probe(self, name: str, function: ProbeFunction) -> None:
         """Name a function that reads the application's state, for steps that expect an effect.

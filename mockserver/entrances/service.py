@@ -6,13 +6,12 @@ thread of its own; the command line runs it on its own loop.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
-from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from mockserver.core.durations import format_timestamp
+from mockserver.core.durations import LONGEST, format_timestamp
 from mockserver.core.events import encode_payload
 from mockserver.core.expectations import judge
 from mockserver.core.faults.delivery import delivery_plan
@@ -35,7 +34,8 @@ from mockserver.engine.clock import AnyClock, RealClock, SkippingClock, SteppedC
 from mockserver.engine.dispatcher import Dispatcher, Treatment
 from mockserver.engine.probe import Prober
 from mockserver.engine.replay import Replay
-from mockserver.entrances.running_replay import RunningReplay
+from mockserver.entrances.running_replay import RunningReplay, RunningReplays
+from mockserver.entrances.work import Work
 from mockserver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +44,11 @@ if TYPE_CHECKING:
     from mockserver.edges.vendor_api import VendorApi
 
 
-#: So many replays that are over can still be asked for.
-_MOST_ENDED_REPLAYS = 100
+#: The id of the webhook that a script brings along, in deliveries to it.
+OWN_WEBHOOK = "script"
+
+#: A clock that is advanced by hand stops before this moment (the year 9999), after which no timestamp can be written.
+_LAST_MOMENT = 253_370_764_800.0
 
 
 class Service:
@@ -69,7 +72,7 @@ class Service:
         self.plan = AnswerPlan()
         self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
         self.retry = self._read_retry(settings.retry)
-        self.replays: dict[str, RunningReplay] = {}
+        self.replays = RunningReplays()
         tls = _tls_context(settings.ca_file)
         self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
         self.apps = AppTransport(self._transport)
@@ -82,8 +85,7 @@ class Service:
         self.calls.subscribe(lambda _: self.touch())
         self.webhooks.subscribe(lambda _: self.touch())
         self._sends = 0
-        self._replays_begun = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._work = Work()
 
     @property
     def url(self) -> str:
@@ -140,8 +142,8 @@ class Service:
 
     async def stop(self) -> None:
         """Stop serving, end what is in flight, and close every connection. Safe to call more than once."""
-        for running in tuple(self.replays.values()):
-            await running.stop()
+        await self.replays.stop()
+        await self._work.stop()
         server, self._server = self._server, None
         if server is not None:
             await server.stop()
@@ -207,7 +209,9 @@ class Service:
         event = Event(step.event, timestamp, payload)
         deliveries: list[Delivery] = []
         clock = self._clock_of_send()
-        await self._carry(self._dispatcher.deliver(event, webhooks, source, clock, treatment, into=deliveries), clock)
+        await self._work.carry(
+            self._dispatcher.deliver(event, webhooks, source, clock, treatment, into=deliveries), clock
+        )
         for delivery in deliveries:
             delivery.unmet = tuple(judge(step.expect, delivery)) if delivery.outcome != "pending" else ()
         return Sent(step.event, deliveries, self.webhooks.all())
@@ -223,21 +227,38 @@ class Service:
             The new delivery, when it has its final outcome.
 
         Raises:
-            UsageError: Its webhook is gone, or it was never attempted.
+            UsageError: It was never attempted, or its webhook is gone.
         """
-        webhook = self.webhooks.get(delivery.webhook_id)
-        if webhook is None:
-            raise UsageError(f"the webhook {delivery.webhook_id} of {delivery.delivery_id} is gone")
         request = delivery.attempts[-1].request if delivery.attempts else None
         if request is None:
             raise UsageError(f"{delivery.delivery_id} was never attempted: there is nothing to send again")
-        event = delivery.event
-        if fresh:
-            timestamp = format_timestamp(self.clock.now())
-            payload = encode_payload(event.type, timestamp, delivery.data, self.settings.json_style)
-            event = Event(event.type, timestamp, payload)
+        webhook = self._webhook_of(delivery, fresh=fresh)
+        self.touch()
+        event, again = (self._renewed(delivery), None) if fresh else (delivery.event, request)
         source = f"resend of {delivery.delivery_id}"
-        return await self._dispatcher.resend(event, webhook, source, self.clock, None if fresh else request)
+        resent = await self._work.finish(self._dispatcher.resend(event, webhook, source, self.clock, again), self.clock)
+        if resent is None:
+            raise UsageError(f"{delivery.delivery_id} was being sent again when the mock was reset")
+        resent.faults = () if fresh else delivery.faults
+        return resent
+
+    def _webhook_of(self, delivery: Delivery, *, fresh: bool) -> Webhook:
+        webhook = self.webhooks.get(delivery.webhook_id)
+        if webhook is None and delivery.webhook_id == OWN_WEBHOOK:
+            if fresh:
+                raise UsageError(
+                    f"{delivery.delivery_id} went to a script's own webhook, whose secret is not kept: it can be sent "
+                    "again as it was, without fresh"
+                )
+            webhook = Webhook(OWN_WEBHOOK, delivery.url, (delivery.event.type,), "")
+        if webhook is None:
+            raise UsageError(f"the webhook {delivery.webhook_id} of {delivery.delivery_id} is gone")
+        return webhook
+
+    def _renewed(self, delivery: Delivery) -> Event:
+        timestamp = format_timestamp(self.clock.now())
+        event = delivery.event.type
+        return Event(event, timestamp, encode_payload(event, timestamp, delivery.data, self.settings.json_style))
 
     def replaying(self, script: Script, speed: Speed | None = None, *, fail_fast: bool = False) -> Replay:
         """Prepare the replay of a script; its ``run`` does it.
@@ -272,46 +293,51 @@ class Service:
 
         Returns:
             The running replay; it is in :attr:`replays` under its id.
+
+        Raises:
+            UsageError: The speed is not possible, or too many replays are going on.
         """
-        self._replays_begun += 1
-        running = RunningReplay(f"rpl_{self._replays_begun:06d}", self.replaying(script, speed))
-        self.replays[running.replay_id] = running
-        ended = [each for each in self.replays.values() if each.done]
-        for old in ended[:-_MOST_ENDED_REPLAYS]:
-            del self.replays[old.replay_id]
+        return self.replays.start(lambda: self.replaying(script, speed))
+
+    async def play(self, step: EventStep) -> RunningReplay:
+        """Let an event step happen with all that it says of repeats, times and effects: a script of one step.
+
+        Returns:
+            The replay, which is over; on a stepped clock, when nothing more of it is due.
+
+        Raises:
+            UsageError: It takes more than ten years.
+        """
+        self._sends += 1
+        script = Script(source="<event>", name=step.event, seed=self.settings.seed + self._sends, steps=(step,))
+        if script.seconds > LONGEST:
+            raise UsageError("the step takes more than ten years: look at after, every and repeat")
+        running = self.start_replay(script)
+        await (self.clock.idle() if isinstance(self.clock, SteppedClock) else running.wait())
         return running
 
     async def advance(self, seconds: float) -> None:
         """Let time pass on a stepped clock: what becomes due is over when this returns.
 
         Raises:
-            UsageError: The clock is not stepped.
+            UsageError: The clock is not stepped, or the calendar ends.
         """
         if not isinstance(self.clock, SteppedClock):
             raise UsageError("the clock runs by itself: to advance it by hand, choose speed='stepped'")
+        if self.clock.now() + seconds > _LAST_MOMENT:
+            raise UsageError(f"the clock shows {format_timestamp(self.clock.now())}: it goes no further than to 9998")
         await self.clock.advance(seconds)
 
     def _clock_of_send(self) -> AnyClock:
         """Stepped or real time is the mock's own; at speed max each event skips its own waits for retries."""
         return SkippingClock(self.clock.now()) if self.settings.speed == "max" else self.clock
 
-    async def _carry(self, work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
-        """Do the work with a token held; on a stepped clock, until nothing more of it is due."""
-        clock.begin()
-        if not isinstance(clock, SteppedClock):
-            await _then_end(work, clock)
-            return
-        task = asyncio.get_running_loop().create_task(_then_end(work, clock))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        await clock.idle()
-
     def _read_retry(self, value: str | tuple[float | str, ...]) -> RetryPolicy | None:
         try:
             policy = read_retry(value if isinstance(value, str) else list(value), self.catalog.policies)
         except ValueError as error:
             raise UsageError(f"invalid setting: retry: {error}") from None
-        return policy if policy.delays else None
+        return policy if policy.delays or policy.timeout else None
 
     async def replay(self, script: Script, speed: Speed | None = None) -> Report:
         """Replay a script; see :meth:`replaying`."""
@@ -335,13 +361,10 @@ class Service:
         self.plan.clear()
         self.routes.clear()
         self.apps.reset()
-        self._sends = self._replays_begun = 0
+        self._sends = 0
         self._dispatcher.reset()
-        for task in self._tasks:
-            task.cancel()
-        for running in self.replays.values():
-            running.cancel()
-        self.replays.clear()
+        self._work.cancel()
+        self.replays.reset()
         if self._vendor is not None:
             self._vendor.reset()
 
@@ -349,13 +372,6 @@ class Service:
         certificate, self._certificate = self._certificate, None
         if certificate is not None:
             certificate.remove()
-
-
-async def _then_end(work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
-    try:
-        await work
-    finally:
-        clock.end()
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:

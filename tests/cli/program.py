@@ -30,9 +30,8 @@ class Result(NamedTuple):
 
 
 def environment(**more: str) -> dict[str, str]:
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith("MOCKSERVER_") and name != "NO_COLOR"
-    }
+    unwanted = ("MOCKSERVER_", "GITHUB_", "NO_COLOR")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **more}
 
 

@@ -72,11 +72,11 @@ def test_an_event_that_is_lost():
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("wrong_secet", "--fault: unknown fault 'wrong_secet'; known are missing_signature, "),
-        ("large_body(huge)", "--fault: fault 'large_body': size must be a size from"),
+        ("wrong_secet", "run.failed: unknown fault 'wrong_secet'; known are missing_signature, "),
+        ("large_body(huge)", "run.failed: fault 'large_body': size must be a size from"),
         ('{"slow_body": ', "is not JSON; give it as 'slow_body(2s)' or '{\"slow_body\": \"2s\"}'"),
         ("swap_with_next", "swap_with_next needs a next event: use it in a script"),
-        ("missing_field(nope)", "nope"),
+        ("missing_field(nope)", "run.failed has no field 'nope'"),
     ],
 )
 def test_a_fault_that_cannot_be_had(fault, message):
@@ -93,7 +93,7 @@ def test_faults_that_exclude_each_other():
     with recorder() as server:
         done = send(server, "--fault", "wrong_secret", "--fault", "empty_signature")
     assert done.code == 2
-    assert "--fault: faults 'wrong_secret' and 'empty_signature' exclude each other" in done.err
+    assert "run.failed: faults 'wrong_secret' and 'empty_signature' exclude each other" in done.err
 
 
 def test_the_answer_of_a_consumer_that_tells_its_secret():

@@ -295,4 +295,4 @@ def test_expectations_decide(script):
     done = mockserver("replay", "wrong.yaml", "wrong.yaml", cwd=script)
     assert done.code == 1
     assert "2 scripts: 2 planned = 0 delivered + 2 failed + 0 not sent; 2 expectations not met" in done.out
-    assert "wrong.yaml:4: step 1 (run.failed): " in done.err
+    assert "wrong.yaml:4: step 1 (run.failed [wrong_secret]): " in done.err

@@ -124,6 +124,7 @@ async def test_what_was_not_recorded_is_told():
     (entry,) = entries_of(report)
     assert entry["response"]["content"]["comment"] == "only the first 3 bytes were recorded"
     assert (entry["response"]["bodySize"], entry["serverIPAddress"], entry["connection"]) == (10, "::1", "5000")
+    assert (entry["timings"]["wait"], entry["timings"]["receive"]) == (2.0, 0.0)  # no byte came: all was waiting
 
 
 def test_an_attempt_without_a_request_is_left_out():

@@ -170,3 +170,18 @@ async def test_cancelling_while_a_retry_waits():
         with pytest.raises(asyncio.CancelledError):
             await sending
         await eventually(lambda: mock.deliveries[0].outcome == "failed")
+
+
+def test_reports_from_python(consumer, tmp_path):
+    """A report is written as JUnit XML, HAR and Markdown, without the secret."""
+    with MockServer(speed="max") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        report = mock.replay({"version": 1, "steps": [{"event": "run.failed", "expect": {"status": 401}}]})
+        files = [tmp_path / name for name in ("junit.xml", "report.har", "report.md")]
+        mock.write_report(report, junit=files[0], har=files[1], markdown=str(files[2]))
+        mock.write_report(report)
+    texts = [file.read_text("utf-8") for file in files]
+    assert "expected status 401, got 200" in texts[0]
+    assert '"version": "1.2"' in texts[1]
+    assert "expected status 401, got 200" in texts[2]
+    assert not any(SECRET in text for text in texts)

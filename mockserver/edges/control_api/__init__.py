@@ -2,8 +2,10 @@
 
 - :mod:`~mockserver.edges.control_api.operations`: the table of what there is, for routing and for the OpenAPI document;
 - :mod:`~mockserver.edges.control_api.routes`: what each operation does;
+- :mod:`~mockserver.edges.control_api.reading`: queries and bodies;
 - :mod:`~mockserver.edges.control_api.stream`: server-sent events;
-- :mod:`~mockserver.edges.control_api.guard`: no web page drives the mock.
+- :mod:`~mockserver.edges.control_api.guard`: no web page drives the mock;
+- :mod:`~mockserver.edges.control_api.openapi` and :mod:`~mockserver.edges.control_api.schemas`: its description.
 """
 
 from mockserver.edges.control_api.routes import ControlApi

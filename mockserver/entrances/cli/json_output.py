@@ -23,14 +23,13 @@ def check_writable(name: str | None) -> None:
         output_files.check_writable(name)
 
 
-def write_json(name: str | None, value: Any) -> None:
-    """Write a value as JSON, if a file was asked for.
+def write_json(name: str, value: Any) -> None:
+    """Write a value as JSON, to a file or to standard output.
 
     Raises:
         UsageError: The file cannot be written.
     """
-    if name is not None:
-        write_result(name, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    write_result(name, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
 def write_result(name: str, content: bytes) -> None:

@@ -9,14 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from mockserver.core.expectations import Expectation, default_status
-from mockserver.core.faults.fault import ChosenFault
-from mockserver.core.faults.reading import read_faults
-from mockserver.core.faults.registry import is_signature_fault
 from mockserver.core.script.literal import literal_step
-from mockserver.core.script.model import EventStep
 from mockserver.core.sent import Sent
 from mockserver.edges.package_files import load_catalog
 from mockserver.edges.redaction import Redactor
@@ -94,9 +88,9 @@ def send(
         data=None if data is None else _read_data(data),
         override=dict(_read_override(text) for text in override),
         remove=remove,
+        fault=[_read_fault(text) for text in chosen.pop("fault")],
         extra_events=extra_event,
     )
-    step = _with_faults(step, _read_faults(chosen.pop("fault")))
     destination = Destination(
         needed(target, "--target", "send needs the URL to deliver to"),
         needed(secret, "--secret", "deliveries are signed with it"),
@@ -150,34 +144,15 @@ def _tell(sent: Sent, reach: Reach, redactor: Redactor) -> int:
     return exit_codes.FAILED if unmet else exit_codes.OK
 
 
-def _with_faults(step: EventStep, faults: tuple[ChosenFault, ...]) -> EventStep:
-    """Give a step faults, and the status that is expected with them."""
-    if not faults:
-        return step
-    forged = is_signature_fault(faults)
-    status = default_status(signature_fault=forged, other_fault=not forged)
-    return msgspec.structs.replace(step, faults=faults, expect=Expectation(status=status))
-
-
-def _read_faults(texts: tuple[str, ...]) -> tuple[ChosenFault, ...]:
-    """Read ``--fault``, each in the short form or as JSON.
-
-    Raises:
-        UsageError: One is unknown, its parameters are wrong, or two exclude each other.
-    """
-    try:
-        return read_faults([_json_or_text(text) for text in texts])
-    except ValueError as error:
-        raise UsageError(f"--fault: {error}") from None
-
-
-def _json_or_text(text: str) -> Any:
+def _read_fault(text: str) -> Any:
+    """Read ``--fault``: the short form, or an object as JSON."""
     if not text.lstrip().startswith("{"):
         return text
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError(f"{text!r} is not JSON; give it as 'slow_body(2s)' or '{{\"slow_body\": \"2s\"}}'") from None
+        form = "'slow_body(2s)' or '{\"slow_body\": \"2s\"}'"
+        raise UsageError(f"--fault {text!r} is not JSON; give it as {form}") from None
 
 
 def _read_data(given: str) -> dict[str, Any]:

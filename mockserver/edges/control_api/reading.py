@@ -1,0 +1,164 @@
+"""What a request of the control API says: its query and its body, or why they cannot be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from multidict import MultiMapping
+
+from mockserver.core.durations import parse_duration
+from mockserver.core.events import Catalog
+from mockserver.core.expectations import matches_status
+from mockserver.core.records import Delivery
+from mockserver.core.settings import Speed
+from mockserver.core.suggestions import did_you_mean, listed
+from mockserver.edges.control_api.operations import DELIVERY_ID, MOST_LISTED, SPEED, STATUS, Query
+from mockserver.errors import UsageError
+
+_NAMED_SPEEDS: dict[str, Speed] = {"max": "max", "stepped": "stepped"}
+_OUTCOMES = ("pending", "delivered", "failed")
+
+#: So much of a name that nobody knows is shown, and compared with what is known.
+_SHOWN = 64
+
+
+class Filters(msgspec.Struct, frozen=True):
+    """Which deliveries are asked for.
+
+    Args:
+        event: Only this event type; None for all.
+        status: Only this outcome, status or class of statuses; None for all.
+        webhook_id: Only those of this webhook; None for all.
+        after: Only those after the delivery of this number.
+        limit: How many at most.
+    """
+
+    event: str | None
+    status: str | None
+    webhook_id: str | None
+    after: int
+    limit: int
+
+    def matching(self, deliveries: tuple[Delivery, ...]) -> Iterator[Delivery]:
+        """Return those of the deliveries that are asked for, as many as there are."""
+        return (delivery for delivery in deliveries if delivery.number > self.after and self._fits(delivery))
+
+    def _fits(self, delivery: Delivery) -> bool:
+        if self.event not in (None, delivery.event.type) or self.webhook_id not in (None, delivery.webhook_id):
+            return False
+        if self.status is None or self.status in _OUTCOMES:
+            return self.status in (None, delivery.outcome)
+        return delivery.response is not None and matches_status([self.status], delivery.response.status)
+
+
+def read_query(query: MultiMapping[str], known: tuple[Query, ...]) -> dict[str, str]:
+    """Return the parameters of a query.
+
+    Raises:
+        UsageError: One of them is not known, or is given twice.
+    """
+    names = [parameter.name for parameter in known]
+    for name in query:
+        if name not in names:
+            allowed = f"allowed are {', '.join(names)}" if names else "none is allowed here"
+            hint = did_you_mean(name[:_SHOWN], names)
+            raise UsageError(f"unknown parameter {name[:_SHOWN]!r} in the query; {allowed}{hint}")
+        if len(query.getall(name)) > 1:
+            raise UsageError(f"{name} is given twice in the query")
+    return dict(query)
+
+
+def read_filters(query: Mapping[str, str], catalog: Catalog, extra_events: tuple[str, ...]) -> Filters:
+    """Read the filters of a list of deliveries.
+
+    Raises:
+        UsageError: One of them has a value that is not allowed.
+    """
+    event, status = query.get("event"), query.get("status")
+    if event is not None:
+        catalog.check(event, extra_events)
+    if status is not None and not re.fullmatch(STATUS, status):
+        allowed = f"{', '.join(_OUTCOMES)}, a status such as 401 or a class such as 4xx"
+        raise UsageError(f"status must be {allowed}, not {status!r}")
+    after = number_of(query["after"]) if "after" in query else 0
+    if after is None:
+        raise UsageError(f"after must be the id of a delivery such as dlv_000001, not {query['after']!r}")
+    return Filters(event, status and status.lower(), query.get("webhook_id"), after, _limit(query.get("limit", "100")))
+
+
+def number_of(delivery_id: str) -> int | None:
+    """Return the number in the id of a delivery; None if it is no such id."""
+    return int(delivery_id[4:]) if re.fullmatch(DELIVERY_ID, delivery_id) else None
+
+
+def _limit(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_LISTED:
+        raise UsageError(f"limit must be a whole number from 1 to {MOST_LISTED}, not {text!r}")
+    return int(text)
+
+
+def read_flag(query: Mapping[str, str], name: str) -> bool:
+    """Read a parameter that is true or false; false without.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    text = query.get(name, "false")
+    if text not in ("true", "false"):
+        raise UsageError(f"{name} must be true or false, not {text!r}")
+    return text == "true"
+
+
+def read_speed(text: str | None) -> Speed | None:
+    """Read a speed; None for the mock's own.
+
+    Raises:
+        UsageError: It is not a speed.
+    """
+    if text is None or text in _NAMED_SPEEDS:
+        return _NAMED_SPEEDS.get(text or "")
+    if not re.fullmatch(SPEED, text) or not 0 < float(text) <= 1_000_000:
+        raise UsageError(f"speed must be a factor such as 10 (at most 1000000), max or stepped, not {text!r}")
+    return float(text)
+
+
+def read_seconds(value: Any, name: str) -> float:
+    """Read a duration.
+
+    Raises:
+        UsageError: It is not a duration.
+    """
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def read_object(raw: bytes, known: tuple[str, ...]) -> dict[str, Any]:
+    """Read the JSON object of a body; no body at all is an empty one.
+
+    Args:
+        raw: The body.
+        known: The keys that it may have.
+
+    Raises:
+        UsageError: It is not JSON, no object, or has another key.
+    """
+    if not raw.strip():
+        return {}
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise UsageError("the body is nested too deeply") from None
+    if not isinstance(body, dict):
+        raise UsageError("the body must be a JSON object")
+    for key in body:
+        if key not in known:
+            hint = did_you_mean(key[:_SHOWN], known)
+            raise UsageError(f"unknown key {key[:_SHOWN]!r} in the body; allowed is {listed(known)}{hint}")
+    return body

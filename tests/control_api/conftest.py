@@ -1,0 +1,54 @@
+"""A running mock, consumers of its deliveries, and a client of its control API."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.control_api.calling import Control, controlling
+from tests.http1.raw_server import RawServer, keep_answering
+from tests.receiving import Consumer, consuming
+
+
+@pytest.fixture
+async def start():
+    """Starts mocks with chosen settings; they stop with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def started(**settings) -> Control:
+            return await stack.enter_async_context(controlling(**settings))
+
+        yield started
+
+
+@pytest.fixture
+async def control(start) -> Control:
+    """A mock that skips all waits."""
+    return await start(speed="max")
+
+
+@pytest.fixture
+async def stepped(start) -> Control:
+    """A mock whose clock is advanced by hand."""
+    return await start(speed="stepped")
+
+
+@pytest.fixture
+async def consumer() -> AsyncIterator[Consumer]:
+    """A consumer that keeps what it received."""
+    async with consuming() as running:
+        yield running
+
+
+@pytest.fixture
+async def serve_raw():
+    """Starts raw servers; they stop with the test."""
+    servers: list[RawServer] = []
+
+    async def started(behaviour=keep_answering) -> RawServer:
+        servers.append(RawServer(behaviour))
+        return servers[-1]
+
+    yield started
+    for server in servers:
+        await server.stop()

@@ -1,0 +1,170 @@
+"""``POST /_mock/replays``: whole scripts, in the background or waited for."""
+
+import asyncio
+import json
+
+import pytest
+
+from mockserver.core.messages import Exchange
+from mockserver.core.script.reader import read_script
+from mockserver.core.settings import read_settings
+from mockserver.edges.package_files import load_catalog
+from mockserver.entrances.service import Service
+from tests.receiving import eventually
+
+YAML = """
+version: 1
+name: Two runs
+steps:
+  - event: run.failed
+    repeat: 2
+    every: 1h
+  - pause: 1d
+  - event: run.completed
+"""
+AS_JSON = {
+    "version": 1,
+    "name": "Two runs",
+    "steps": [{"event": "run.failed", "repeat": 2, "every": "1h"}, {"pause": "1d"}, {"event": "run.completed"}],
+}
+
+
+@pytest.mark.parametrize("script", [YAML, AS_JSON, json.dumps(AS_JSON, indent=2)], ids=["yaml", "json", "indented"])
+async def test_a_replay_that_is_waited_for(control, consumer, script):
+    """The answer is the whole report: planned = delivered + failed + not sent."""
+    await control.register(consumer.url)
+    replay = await control.post("/replays?wait=true", script)
+    report = replay["report"]
+    assert (replay["replay_id"], replay["done"]) == ("rpl_000001", True)
+    assert (report["name"], report["ok"], report["planned"], report["delivered"]) == ("Two runs", True, 3, 3)
+    assert report["scripted_seconds"] == 25 * 3600
+    assert consumer.events == ["run.failed", "run.failed", "run.completed"]
+    assert await control.get("/replays/rpl_000001") == replay
+
+
+async def test_a_replay_in_the_background(control, serve_raw):
+    """It is answered at once; what it has done so far can be asked for until it is over."""
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(peer):
+        while await peer.request():
+            asked.set()
+            await go.wait()
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    await control.register((await serve_raw(wait)).url)
+    begun = await control.post("/replays?wait=false", YAML, 202)
+    assert begun["done"] is False
+    await asyncio.wait_for(asked.wait(), 10)
+    so_far = await control.get(f"/replays/{begun['replay_id']}")
+    assert (so_far["done"], so_far["report"]["planned"], so_far["report"]["delivered"]) == (False, 3, 0)
+    go.set()
+    replay = await control.until(f"/replays/{begun['replay_id']}", lambda replay: replay["done"])
+    assert replay["report"]["delivered"] == 3
+
+
+async def test_a_report_of_what_went_wrong(control, consumer):
+    """What was not met is explained with the line of the script."""
+    await control.register(consumer.url)
+    script = "version: 1\nsteps:\n  - event: run.failed\n    fault: empty_signature\n  - event: evaluation.completed\n"
+    report = (await control.post("/replays?wait=true", script))["report"]
+    assert (report["ok"], report["unmet"], report["not_sent"]) == (False, 1, 1)
+    assert "expected status 4xx, got 200" in report["explanations"][0]
+    assert report["explanations"][0].startswith("<script>:3: step 1 (run.failed")
+    assert report["reasons"] == {"no active webhook is subscribed to evaluation.completed": 1}
+
+
+async def test_an_await_step_waits_for_the_application(control, consumer):
+    """The script begins before the application has registered."""
+    script = "version: 1\nsteps:\n  - {await: registration, events: [run.failed], within: 30s}\n  - event: run.failed\n"
+    replaying = asyncio.ensure_future(control.post("/replays?wait=true", script))
+    await eventually(lambda: bool(control.mock._service.replays))
+    await control.register(consumer.url)
+    assert (await replaying)["report"]["delivered"] == 1
+
+
+@pytest.mark.parametrize("speed", ["max", "1000000", "0.5", "1"])
+async def test_a_speed_of_its_own(start, consumer, speed):
+    """The speed of one replay may differ from the mock's."""
+    control = await start()
+    await control.register(consumer.url)
+    script = "version: 1\nsteps: [{event: run.failed, after: 10ms}]"
+    report = (await control.post(f"/replays?wait=true&speed={speed}", script))["report"]
+    assert report["delivered"] == 1
+    assert report["scripted_seconds"] >= 0.01
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "fast", "", "nan", "1e3", "1_0", "%201", "0.0", "1000001", "9" * 400])
+async def test_bad_speeds(control, speed):
+    """Only a factor more than 0, max and stepped are speeds."""
+    answer = await control.call("POST", f"/replays?speed={speed}", YAML)
+    assert "speed must be a factor such as 10 (at most 1000000), max or stepped" in answer.fails()
+    assert control.mock._service.replays == {}
+
+
+async def test_stepped_time_is_the_whole_mocks(control):
+    """A mock whose clock runs by itself has no stepped time to give."""
+    answer = await control.call("POST", "/replays?speed=stepped", YAML)
+    assert "choose it in the settings" in answer.fails()
+    assert (await control.post("/replays?wait=true", YAML))["replay_id"] == "rpl_000001"
+
+
+@pytest.mark.parametrize("query", ["wait=1", "wait=", "wait=True", "wiat=true", "wait=true&wait=true"])
+async def test_bad_flags(control, query):
+    """A wrong parameter is refused before anything happens."""
+    assert "wait" in (await control.call("POST", f"/replays?{query}", YAML)).fails()
+
+
+async def test_all_problems_of_a_script_are_told_at_once(control, consumer):
+    """Each with line and column, in the order of the file; nothing is sent."""
+    await control.register(consumer.url)
+    script = "version: 2\nsteps:\n  - event: run.faild\n    repeat: 0\n  - evnt: run.failed\n"
+    answer = await control.call("POST", "/replays?wait=true", script)
+    problems = answer.json["error"]["problems"]
+    assert [(problem["line"], problem["column"]) for problem in problems] == [(1, 10), (3, 12), (4, 13), (5, 5)]
+    assert "did you mean 'run.failed'" in problems[1]["message"]
+    assert answer.fails() == "\n".join(
+        f"<script>:{problem['line']}:{problem['column']}: {problem['message']}" for problem in problems
+    )
+    assert consumer.received == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "the file is empty"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"a: \xff", "not UTF-8"),
+        ("{", "expected a value"),
+        ("[]", "object"),
+    ],
+)
+async def test_what_is_no_script(control, body, message):
+    """Whatever comes, the answer says why it cannot be read."""
+    assert message in (await control.call("POST", "/replays", body)).fails()
+
+
+@pytest.mark.parametrize("name", ["rpl_000001", "nope", "%FF"])
+async def test_no_such_replay(control, name):
+    """An id that is not known is not found."""
+    assert "there is no replay" in (await control.call("GET", f"/replays/{name}")).fails(404)
+
+
+async def test_a_failure_of_our_own_is_told(caplog):
+    """Should a replay fail in a way that nobody foresaw, its report and the log say so."""
+
+    class Broken:
+        async def exchange(self, *_) -> Exchange:
+            raise RuntimeError("broken on purpose")
+
+        async def close(self) -> None:
+            pass
+
+    service = Service(read_settings(), Broken())
+    service.register("http://127.0.0.1:9/", None, "s")
+    running = service.start_replay(read_script(YAML, load_catalog()))
+    report = await running.wait()
+    await service.stop()
+    assert not report.ok
+    assert report.halted == "the replay failed: RuntimeError('broken on purpose'); the log says where"
+    assert "unexpected error in the replay rpl_000001" in caplog.text

@@ -1,0 +1,87 @@
+"""A property-based test of the control API against its own OpenAPI document, by schemathesis."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mockserver.core.messages import Exchange, ExchangeError, Response
+from mockserver.core.script.fields import Field, Whole
+from mockserver.core.script.format import AWAIT_FIELDS, EVENT_FIELDS
+from mockserver.core.settings import read_settings
+from mockserver.entrances.service import Service
+
+# Two things that no JSON Schema can say, so that a body which fits it may still be refused: a script's paths must exist
+# in the sample data, its templates must have known names, its faults must go together; and a stepped clock ends in the
+# year 9998. For these operations the check that whatever fits is accepted is off; all others are on.
+CONFIG = """
+[[operations]]
+include-operation-id = ["send", "start_replay", "advance"]
+checks.positive_data_acceptance.enabled = false
+"""
+OPTIONS = (
+    "--checks=all",
+    "--phases=examples,coverage,fuzzing,stateful",
+    "--max-examples=25",
+    "--generation-deterministic",
+    "--no-color",
+    "--request-timeout=20",
+    "--exclude-operation-id=stream",  # it answers for ever; test_stream.py reads it
+)
+
+
+class Nowhere:
+    """A transport that never leaves this process: scripts that are made up name hosts that are made up."""
+
+    async def exchange(self, *_) -> Exchange:
+        await asyncio.sleep(0)
+        return Exchange(Response(200), ExchangeError("connect", "nobody is there"))
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+@contextmanager
+def serving(**settings) -> Iterator[str]:
+    """The URL of a service on a loop in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def wait(work):
+        return asyncio.run_coroutine_threadsafe(work, loop).result(20)
+
+    async def started() -> Service:
+        service = Service(read_settings(**settings), Nowhere())
+        await service.start()
+        service.register("https://your-app.com/hooks", None, "whsec_x")
+        return service
+
+    try:
+        service = wait(started())
+        yield service.url
+        wait(service.stop())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(20)
+        loop.close()
+
+
+@pytest.mark.parametrize("speed", ["max", "stepped"])
+def test_schemathesis_finds_nothing(speed, tmp_path, monkeypatch):
+    """Every phase, against a real server: no answer contradicts the document, and none is a failure of the server."""
+    # Scripts that are made up are to be over soon: the format itself allows a thousand million repeats.
+    monkeypatch.setitem(EVENT_FIELDS, "repeat", Field(Whole(1, 3), "few"))
+    monkeypatch.setitem(AWAIT_FIELDS, "within", Field(Whole(0, 0), "not at all"))
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    with serving(speed=speed) as url:
+        program = Path(sys.executable).with_name("schemathesis")
+        command = [program, "run", f"{url}/_mock/openapi.json", *OPTIONS]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=280, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "No issues found" in run.stdout

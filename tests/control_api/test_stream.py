@@ -1,0 +1,216 @@
+"""``GET /_mock/stream``: server-sent events as they come, read by real clients."""
+
+import asyncio
+import json
+import shutil
+import socket
+
+import pytest
+
+from mockserver.edges.control_api import stream as stream_module
+from tests.control_api.calling import AUTH, controlling
+from tests.receiving import eventually
+
+NODE_READER = """
+const response = await fetch(process.argv[1]);
+console.log(response.headers.get("content-type"));
+const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+let text = "";
+for (;;) {
+  const { value, done } = await reader.read();
+  if (done) break;
+  text += value;
+  let end;
+  while ((end = text.indexOf("\\n\\n")) >= 0) {
+    const lines = text.slice(0, end).split("\\n");
+    text = text.slice(end + 2);
+    const field = (name) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+    console.log(field("event") ? JSON.stringify([field("event"), JSON.parse(field("data"))]) : lines[0]);
+  }
+}
+console.log("end");
+"""
+
+
+class Reader:
+    """Reads a stream with aiohttp's client."""
+
+    def __init__(self, response) -> None:
+        self._content = response.content
+
+    async def block(self) -> bytes:
+        """What stands up to the next empty line."""
+        return (await asyncio.wait_for(self._content.readuntil(b"\n\n"), 20)).removesuffix(b"\n\n")
+
+    async def event(self) -> tuple[str, dict]:
+        """The next event: its name and its data."""
+        name, data = (await self.block()).decode().split("\n")
+        return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+async def opened(control):
+    """A stream that is open: what happens from now on is in it."""
+    response = await control.session.get(f"{control.url}/_mock/stream")
+    assert (response.status, response.headers["Content-Type"]) == (200, "text/event-stream")
+    reader = Reader(response)
+    assert await reader.block() == b": connected"
+    return response, reader
+
+
+def listeners(control):
+    """How many listen to what happens in a mock, beside itself."""
+    service = control.mock._service
+    return [len(part._listeners) for part in (service.records, service.webhooks, service.calls)]
+
+
+async def test_everything_as_it_comes(control, consumer):
+    """A registration, the call that made it, and a delivery: the same views as elsewhere."""
+    response, reader = await opened(control)
+    webhook_id = await control.register(consumer.url, secret="whsec_private")
+    assert await reader.event() == ("webhook", await control.get(f"/webhooks/{webhook_id}"))
+    assert await reader.event() == ("request", (await control.get("/requests"))["requests"][0])
+    delivery = await control.event()
+    name, data = await reader.event()
+    assert (name, data["unmet"]) == ("delivery", [])
+    assert data == delivery
+    assert "private" not in json.dumps(data)
+    response.close()
+
+
+async def test_every_reader_sees_everything(control, consumer):
+    """Two readers do not take events from each other."""
+    streams = [await opened(control) for _ in range(2)]
+    await control.register(consumer.url)
+    for response, reader in streams:
+        assert [(await reader.event())[0] for _ in range(2)] == ["webhook", "request"]
+        response.close()
+
+
+async def test_the_order_is_that_of_what_happened(control, consumer):
+    """Many deliveries come in their order, none missing."""
+    await control.register(consumer.url)
+    response, reader = await opened(control)
+    await control.post("/events", {"event": "run.failed", "repeat": 300})
+    ids = [(await reader.event())[1]["delivery_id"] for _ in range(300)]
+    assert ids == [f"dlv_{number:06d}" for number in range(1, 301)]
+    response.close()
+
+
+async def test_a_reader_that_goes_leaves_nothing_behind(control, consumer):
+    """Its subscriptions end soon, even when nothing happens any more."""
+    before = listeners(control)
+    response, _ = await opened(control)
+    assert listeners(control) == [count + 1 for count in before]
+    response.close()
+    await eventually(lambda: listeners(control) == before)
+    await control.register(consumer.url)
+    assert (await control.event())["outcome"] == "delivered"
+
+
+async def test_a_reader_that_resets_leaves_nothing_behind(control, consumer):
+    """Nor does one whose connection breaks while events are written to it."""
+    before = listeners(control)
+    await control.register(consumer.url)
+    reading = socket.create_connection(("127.0.0.1", control.port))
+    reading.sendall(b"GET /_mock/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await eventually(lambda: listeners(control) != before)
+    events = asyncio.ensure_future(control.post("/events", {"event": "run.failed", "repeat": 200}))
+    reading.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    reading.close()
+    assert (await events)["delivered"] is True
+    await eventually(lambda: listeners(control) == before)
+
+
+async def test_a_sign_of_life(control, monkeypatch):
+    """While nothing happens, a comment shows that the stream is alive."""
+    monkeypatch.setattr(stream_module, "_HEARTBEAT", 0.0)
+    monkeypatch.setattr(stream_module, "_LOOK", 0.01)
+    response, reader = await opened(control)
+    assert [await reader.block() for _ in range(2)] == [b": still here"] * 2
+    response.close()
+
+
+async def test_a_slow_reader_is_told_what_it_missed(control):
+    """A reader that does not read costs bounded memory; then it learns how many events were left out, and goes on."""
+    reading = socket.socket()
+    reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reading.connect(("127.0.0.1", control.port))
+    reading.sendall(b"GET /_mock/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    before = listeners(control)
+    await eventually(lambda: listeners(control) > before or listeners(control)[0] > 0)
+    body = json.dumps({"text": "x" * 200_000})
+    for _ in range(160):  # 32 MB: more than any socket takes, and more than is kept
+        await control.call("POST", "/v1/webhooks", body, headers={**AUTH, "Content-Type": "application/json"})
+    stream = next(iter(control.mock._service.calls._listeners[-1].__closure__)).cell_contents
+    assert stream._bytes <= stream_module.MOST_WAITING_BYTES
+    text = b""
+    loop = asyncio.get_running_loop()
+    reading.setblocking(False)
+    while b'"number":160' not in text:
+        text += await asyncio.wait_for(loop.sock_recv(reading, 1 << 20), 20)
+    reading.close()
+    dropped = json.loads(text.partition(b"event: dropped\ndata: ")[2].partition(b"\n")[0])["events"]
+    assert dropped > 0
+    assert text.count(b"event: request") + dropped == 160
+
+
+async def test_an_answer_that_cannot_begin(control):
+    """A HEAD of the stream would never end, so it is not possible."""
+    answer = await control.call("HEAD", "/stream")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, OPTIONS")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_stopping_ends_the_stream_at_once(tls):
+    """The reader sees an orderly end, well within half a second."""
+    async with controlling(tls=tls) as control:
+        trusting = {"ssl": __import__("ssl").create_default_context(cafile=control.mock.ca_file)} if tls else {}
+        async with control.session.get(f"{control.url}/_mock/stream", **trusting) as response:
+            reader = Reader(response)
+            await reader.block()
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            await loop.run_in_executor(None, control.mock.stop)
+            took = loop.time() - begun
+            assert await response.content.read() == b""
+            assert took < 0.4
+            assert listeners(control) == [0, 1, 1]  # the mock's own
+
+
+async def test_stopping_with_a_reader_that_does_not_read(start):
+    """A reader that hangs does not hold up the end."""
+    control = await start()
+    reading = socket.create_connection(("127.0.0.1", control.port))
+    reading.sendall(b"GET /_mock/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await eventually(lambda: listeners(control)[0] > 0)
+    body = json.dumps({"text": "x" * 500_000})
+    for _ in range(20):
+        await control.call("POST", "/v1/webhooks", body, headers={**AUTH, "Content-Type": "application/json"})
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await loop.run_in_executor(None, control.mock.stop)
+    assert loop.time() - begun < 2
+    assert listeners(control) == [0, 1, 1]
+    reading.close()
+
+
+async def test_node_reads_it(control, consumer):
+    """The fetch of Node.js reads the same events, and sees the end."""
+    node = shutil.which("node")
+    assert node, "Node.js must be installed for this test"
+    reading = await asyncio.create_subprocess_exec(
+        node, "--input-type=module", "-e", NODE_READER, f"{control.url}/_mock/stream", stdout=asyncio.subprocess.PIPE
+    )
+    lines = reading.stdout
+    assert lines is not None
+    line = lambda: asyncio.wait_for(lines.readline(), 20)  # noqa: E731 - a short name for what is done often
+    assert await line() == b"text/event-stream\n"
+    assert await line() == b": connected\n"
+    await control.register(consumer.url)
+    assert json.loads(await line())[0] == "webhook"
+    assert json.loads(await line())[0] == "request"
+    delivery = await control.event()
+    assert json.loads(await line()) == ["delivery", delivery]
+    await asyncio.get_running_loop().run_in_executor(None, control.mock.stop)
+    assert await line() == b"end\n"
+    assert await asyncio.wait_for(reading.wait(), 20) == 0

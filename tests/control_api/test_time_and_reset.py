@@ -1,0 +1,253 @@
+"""Stepped time, and reset in the middle of everything."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+from aiohttp import web
+
+from mockserver.core.script.reader import read_event_step, read_script
+from mockserver.core.settings import read_settings
+from mockserver.edges.package_files import load_catalog
+from mockserver.entrances.service import Service
+
+EMPTY = {"webhooks": 0, "deliveries": 0, "dropped": 0}
+
+
+def moment(answer):
+    """The time in an answer."""
+    return datetime.fromisoformat(answer["time"].replace("Z", "+00:00"))
+
+
+@pytest.mark.parametrize(("by", "seconds"), [("5m", 300), (1, 1), (0.5, 0.5), ("0", 0), ("1d", 86400), ("1m30s", 90)])
+async def test_time_passes_as_it_is_told(stepped, by, seconds):
+    """The clock stands still but for what it is advanced by."""
+    before = moment(await stepped.get("/health"))
+    after = moment(await stepped.post("/clock/advance", {"by": by}))
+    assert abs((after - before) - timedelta(seconds=seconds)) <= timedelta(seconds=1)
+    assert moment(await stepped.get("/health")) == after
+
+
+async def test_retries_become_due(stepped, consumer):
+    """Each attempt is made when its time has come, and not before."""
+    left = [500, 500]
+
+    async def recover(_):
+        return web.Response(status=left.pop(0) if left else 200)
+
+    consumer.answer = recover
+    await stepped.register(consumer.url)
+    delivery = await stepped.event(retry=["0s", "10s", "5m"])
+    assert (delivery["outcome"], len(delivery["attempts"])) == ("pending", 1)
+    for by, attempts in (("9s", 1), ("1s", 2), ("4m", 2), ("1m", 3)):
+        await stepped.post("/clock/advance", {"by": by})
+        delivery = await stepped.get("/deliveries/dlv_000001")
+        assert len(delivery["attempts"]) == attempts
+        assert delivery["outcome"] == ("pending" if attempts < 3 else "delivered")
+    first, second, third = (datetime.fromisoformat(attempt["at"][:-1]) for attempt in delivery["attempts"])
+    assert (second - first, third - second) == (timedelta(seconds=10), timedelta(minutes=5))
+
+
+async def test_a_replay_goes_on_as_time_passes(stepped, consumer):
+    """A script in the background does what has become due, and the timestamps follow."""
+    await stepped.register(consumer.url)
+    script = "version: 1\nsteps: [{event: run.failed}, {event: run.failed, after: 1h, repeat: 2, every: 1h}]"
+    replay = await stepped.post("/replays", script, 202)
+    counts = []
+    for by in ("0", "59m", "1m", "1h"):
+        await stepped.post("/clock/advance", {"by": by})
+        counts.append((await stepped.get(f"/replays/{replay['replay_id']}"))["report"]["delivered"])
+    assert counts == [1, 1, 2, 3]
+    stamps = [datetime.fromisoformat(received.payload["timestamp"][:-1]) for received in consumer.received]
+    assert stamps[2] - stamps[0] == timedelta(hours=2)
+
+
+async def test_a_step_with_repeats_answers_with_what_is_due(stepped, consumer):
+    """The call does not wait for time that only its caller can let pass."""
+    await stepped.register(consumer.url)
+    answer = await stepped.post("/events", {"event": "run.failed", "repeat": 2, "every": "1m"})
+    assert (answer["delivered"], len(answer["deliveries"])) == (False, 1)
+    await stepped.post("/clock/advance", {"by": "1m"})
+    assert len(consumer.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (None, 'by is missing: how much time is to pass, such as {"by": "5m"}'),
+        ({}, "by is missing"),
+        ({"by": None}, "by: None is not a duration"),
+        ({"by": True}, "by: True is not a duration"),
+        ({"by": -1}, "is not a duration"),
+        ({"by": "-1s"}, "is not a duration"),
+        ({"by": "soon"}, "is not a duration"),
+        ({"by": [1]}, "is not a duration"),
+        ({"by": "11000d"}, "longer than ten years"),
+        ({"by": 1e300}, "longer than ten years"),
+        ('{"by": 1e999}', "not JSON"),
+        ({"by": 1, "to": 2}, "unknown key 'to' in the body"),
+    ],
+)
+async def test_bad_times(stepped, body, message):
+    """The clock does not move for what is no duration."""
+    before = await stepped.get("/health")
+    assert message in (await stepped.call("POST", "/clock/advance", body)).fails()
+    assert await stepped.get("/health") == before
+
+
+async def test_a_clock_that_runs_by_itself_is_not_advanced(control):
+    """The message says how to get one that can be."""
+    answer = await control.call("POST", "/clock/advance", {"by": "1s"})
+    assert answer.fails() == "the clock runs by itself: to advance it by hand, choose speed='stepped'"
+
+
+async def test_the_end_of_the_calendar(stepped):
+    """Ten years at a time, the clock comes to the end of the calendar, and says so."""
+    for _ in range(900):
+        answer = await stepped.call("POST", "/clock/advance", {"by": "3660d"})
+        if answer.status != 200:
+            break
+    assert "goes no further than to 9998" in answer.fails()
+    assert (await stepped.get("/health"))["time"] < "9999"
+
+
+# --- reset
+
+
+async def test_reset_forgets_everything(control, consumer):
+    """Webhooks, deliveries, calls, plans and replays are gone, and ids begin again."""
+    first = await control.register(consumer.url)
+    await control.event()
+    await control.post("/replays?wait=true", "version: 1\nsteps: [event: run.failed]")
+    await control.post("/faults", {"status": 500}, 204)
+    await control.post("/reset", status=204)
+    assert EMPTY.items() <= (await control.get("/health")).items()
+    assert await control.get("/requests") == {"requests": [], "dropped": 0}
+    assert (await control.get("/deliveries"))["deliveries"] == []
+    (await control.call("GET", "/replays/rpl_000001")).fails(404)
+    assert await control.register(consumer.url) == first
+    assert (await control.event())["delivery_id"] == "dlv_000001"
+    replay = await control.post("/replays?wait=true", "version: 1\nsteps: [event: run.failed]")
+    assert replay["replay_id"] == "rpl_000001"
+
+
+@pytest.fixture
+async def hanging(serve_raw):
+    """A raw server that reads requests and never answers."""
+    asked, gone = asyncio.Queue(), asyncio.Event()
+
+    async def hang(peer):
+        await peer.request()
+        asked.put_nowait(peer)
+        await peer.closed()
+        gone.set()
+
+    server = await serve_raw(hang)
+    server.asked, server.gone = asked, gone
+    return server
+
+
+@pytest.mark.parametrize("speed", [1.0, "max", "stepped"])
+async def test_reset_ends_a_delivery_that_hangs(start, hanging, consumer, speed):
+    """Whoever waits for it gets an answer at once: it was stopped. The record begins again."""
+    control = await start(speed=speed, timeout=600)
+    await control.register(hanging.url)
+    sending = asyncio.ensure_future(control.event())
+    await asyncio.wait_for(hanging.asked.get(), 10)
+    await control.post("/reset", status=204)
+    stopped = await asyncio.wait_for(sending, 10)
+    assert stopped["outcome"] == "failed"
+    assert stopped["attempts"][0]["error"]["kind"] == "stopped"
+    assert EMPTY.items() <= (await control.get("/health")).items()
+    await control.register(consumer.url)
+    assert (await control.event())["outcome"] == "delivered"
+
+
+@pytest.mark.parametrize("speed", [1.0, "stepped"])
+async def test_reset_ends_a_resend_that_hangs(start, hanging, speed):
+    """The call says that the mock was reset under it."""
+    control = await start(speed=speed, timeout=600)
+    await control.register(hanging.url)
+    sending = asyncio.ensure_future(control.event())
+    peer = await asyncio.wait_for(hanging.asked.get(), 10)
+    peer.end()
+    assert (await sending)["outcome"] == "failed"
+    resending = asyncio.ensure_future(control.call("POST", "/deliveries/dlv_000001/resend"))
+    await asyncio.wait_for(hanging.asked.get(), 10)
+    await control.post("/reset", status=204)
+    answer = await asyncio.wait_for(resending, 10)
+    assert answer.fails() == "dlv_000001 was being sent again when the mock was reset"
+
+
+@pytest.mark.parametrize("speed", [1.0, "max", "stepped"])
+async def test_reset_ends_a_replay(start, hanging, speed):
+    """Its report accounts for every event: what was in flight failed, the rest was not sent."""
+    control = await start(speed=speed, timeout=600)
+    await control.register(hanging.url)
+    script = "version: 1\nsteps: [{event: run.failed, repeat: 5}]"
+    replaying = asyncio.ensure_future(control.post("/replays?wait=true", script))
+    await asyncio.wait_for(hanging.asked.get(), 10)
+    await control.post("/reset", status=204)
+    replay = await asyncio.wait_for(replaying, 10)
+    report = replay["report"]
+    assert replay["done"] is True
+    assert (report["planned"], report["failed"], report["not_sent"]) == (5, 1, 4)
+    assert report["reasons"] == {"the replay was stopped": 4}
+
+
+async def test_reset_ends_time_that_is_being_advanced(start, hanging, consumer):
+    """The clock is free again afterwards."""
+    control = await start(speed="stepped", timeout=600)
+    await control.register(hanging.url)
+    await control.post("/replays", "version: 1\nsteps: [{event: run.failed, after: 1m}]", 202)
+    advancing = asyncio.ensure_future(control.post("/clock/advance", {"by": "1h"}))
+    await asyncio.wait_for(hanging.asked.get(), 10)
+    await control.post("/reset", status=204)
+    await asyncio.wait_for(advancing, 10)
+    await control.register(consumer.url)
+    await control.post("/replays", "version: 1\nsteps: [{event: run.failed, after: 1m}]", 202)
+    await control.post("/clock/advance", {"by": "1m"})
+    assert len(consumer.received) == 1
+
+
+async def test_work_that_is_ended_before_it_began_leaves_the_clock_free():
+    """Reset in the very moment of a call: no token of the clock is lost."""
+    service = Service(read_settings(speed="stepped"))
+    service.register("http://127.0.0.1:9/", None, "s")
+    step = read_event_step("event: run.failed", load_catalog())
+    sending = asyncio.ensure_future(service.send(step))
+    await asyncio.sleep(0)
+    service.start_replay(read_script("version: 1\nsteps: [event: run.failed]", load_catalog()))
+    service.reset()
+    assert (await asyncio.wait_for(sending, 10)).delivered is False
+    await asyncio.wait_for(service.advance(60), 10)
+    await service.stop()
+
+
+async def test_a_caller_that_gives_up_ends_its_work(hanging):
+    """A cancelled send cuts its connection; nothing goes on behind anybody's back."""
+    service = Service(read_settings(timeout=600))
+    service.register(hanging.url, None, "s")
+    sending = asyncio.ensure_future(service.send(read_event_step("event: run.failed", load_catalog())))
+    await asyncio.wait_for(hanging.asked.get(), 10)
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert sending.cancelled()
+    await asyncio.wait_for(hanging.gone.wait(), 10)
+    (delivery,) = service.records.all()
+    assert delivery.outcome == "failed"
+    await service.stop()
+
+
+async def test_stopping_ends_what_hangs(start, hanging):
+    """A mock that is stopped in the middle of a delivery does not wait for its time-out."""
+    control = await start(timeout=600)
+    await control.register(hanging.url)
+    sending = asyncio.ensure_future(control.call("POST", "/events", {"event": "run.failed"}))
+    await asyncio.wait_for(hanging.asked.get(), 10)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await loop.run_in_executor(None, control.mock.stop)
+    assert loop.time() - begun < 5
+    await asyncio.wait_for(hanging.gone.wait(), 10)
+    await asyncio.wait([sending])

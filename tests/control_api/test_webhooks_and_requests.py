@@ -1,0 +1,210 @@
+"""Webhooks, the calls that the vendor API received, and bad answers to order."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.control_api.calling import AUTH, exchange
+
+JSON = {**AUTH, "Content-Type": "application/json"}
+BODY = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": "whsec_private"}
+
+
+async def register(control, body=BODY, **options):
+    """Call the vendor API as an application does."""
+    return await control.call("POST", options.pop("path", "/v1/webhooks"), body, headers=JSON, **options)
+
+
+async def test_webhooks_are_shown_without_their_secrets(control):
+    """All of them, or one by its id: the documented fields, and nothing else."""
+    shown = (await register(control)).json
+    other = (await register(control, {**BODY, "url": "https://other.example"})).json
+    assert await control.get("/webhooks") == {"webhooks": [shown, other]}
+    assert await control.get(f"/webhooks/{shown['webhook_id']}") == shown
+    assert set(shown) == {"webhook_id", "url", "events", "active"}
+
+
+async def test_a_webhook_is_forgotten(control):
+    """One by its id; the other stays."""
+    first, second = [(await register(control)).json["webhook_id"] for _ in range(2)]
+    answer = await control.call("DELETE", f"/webhooks/{first}")
+    assert (answer.status, answer.body) == (204, b"")
+    assert [webhook["webhook_id"] for webhook in (await control.get("/webhooks"))["webhooks"]] == [second]
+    assert (await control.call("DELETE", f"/webhooks/{first}")).fails(404) == f"there is no webhook {first!r}"
+
+
+async def test_all_webhooks_are_forgotten(control):
+    """And doing so once more does no harm."""
+    await register(control)
+    for _ in range(2):
+        assert (await control.call("DELETE", "/webhooks")).status == 204
+        assert await control.get("/webhooks") == {"webhooks": []}
+
+
+@pytest.mark.parametrize("name", ["wh_none000", "%FF", "a%2Fb", "x" * 4000])
+async def test_no_such_webhook(control, name):
+    """An id that is not known is not found."""
+    assert "there is no webhook" in (await control.call("GET", f"/webhooks/{name}")).fails(404)
+
+
+# --- requests
+
+
+async def test_a_test_sees_what_the_application_sent(control):
+    """Method, path, query, headers, the JSON of the body, and the status; not the key, not the secret."""
+    await register(control, path="/v1/webhooks?from=setup")
+    listed = await control.get("/requests")
+    (request,) = listed["requests"]
+    assert (request["number"], request["method"], request["path"], request["query"], request["status"]) == (
+        1, "POST", "/v1/webhooks", "from=setup", 201,
+    )  # fmt: skip
+    assert request["body"] == {**BODY, "secret": "***"}
+    assert request["body_size"] == len(json.dumps(BODY))
+    assert ["Authorization", "***"] in request["headers"]
+    assert ["Content-Type", "application/json"] in request["headers"]
+    assert listed["dropped"] == 0
+    assert "private" not in json.dumps(listed)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"Secret": ["whsec_private"]}, {"Secret": "***"}),
+        ({"a": [{"secret": {"of": "whsec_private"}}]}, {"a": [{"secret": "***"}]}),
+        ([{"token": "whsec_private"}, 1, None], [{"token": "***"}, 1, None]),
+        (
+            {"secret": "whsec_private", "url": "https://x/?s=whsec_private"},
+            {"secret": "***", "url": "https://x/?s=***"},
+        ),
+        ({"api_key": "pk_live_private"}, {"api_key": "***"}),
+        ({"note": "my key is pk_live_private"}, {"note": "my key is ***"}),
+        ('"text"', "text"),
+        ('{"secret": "whsec_private",}', None),
+        ("secret=whsec_private", None),
+        (b'\xff{"secret": "whsec_private"}', None),
+        ("[" * 100_000, None),
+        ("", None),
+    ],
+)
+async def test_no_secret_in_any_form_of_body(control, body, shown):
+    """Secrets are hidden wherever they stand; what cannot be read is not shown at all."""
+    await register(control, body)
+    listed = await control.get("/requests")
+    assert listed["requests"][0]["body"] == shown
+    assert "private" not in json.dumps(listed)
+
+
+async def test_a_body_as_deep_as_json_can_be(control):
+    """It is cut off, for no reader could follow."""
+    await register(control, '{"a":' * 500 + '{"secret":"whsec_private"}' + "}" * 500)
+    text = json.dumps(await control.get("/requests"))
+    assert '"..."' in text
+    assert "private" not in text
+
+
+async def test_keys_in_odd_places(control):
+    """A key in the query, in the path or under another header's name is hidden as well."""
+    path = "/v1/webhooks/pk_live_private?api_key=pk_live_private&TOKEN=abc&a=b"
+    headers = {**AUTH, "X-Api-Key": "other_private", "X-Debug": "Bearer pk_live_private", "Cookie": ""}
+    await control.call("GET", path, headers=headers)
+    listed = await control.get("/requests")
+    assert listed["requests"][0]["query"] == "api_key=***&TOKEN=***&a=b"
+    assert "private" not in json.dumps(listed)
+
+
+async def test_bytes_that_are_no_text(control):
+    """A header with bytes that are no text neither breaks the call nor the list of calls."""
+    head = b"GET /v1/%FF?q=%FF HTTP/1.1\r\nHost: x\r\nX-Odd: \xff\xfe\r\nConnection: close\r\n\r\n"
+    assert (await exchange(control.port, head)).startswith(b"HTTP/1.1 404 ")
+    (request,) = (await control.get("/requests"))["requests"]
+    assert request["status"] == 404
+    assert "X-Odd" in dict(map(tuple, request["headers"]))
+
+
+# --- bad answers to order
+
+
+async def test_the_next_call_fails(control):
+    """Without a body it is a 503, once."""
+    await control.post("/faults", status=204)
+    assert [(await register(control)).status for _ in range(2)] == [503, 201]
+    assert [call["status"] for call in (await control.get("/requests"))["requests"]] == [503, 201]
+
+
+async def test_plans_follow_one_another(control):
+    """First planned, first given, each as often as was said; with headers and in the vendor's envelope."""
+    await control.post("/faults", {"status": 429, "times": 2, "headers": {"Retry-After": "7"}}, 204)
+    await control.post("/faults", {"status": 500}, 204)
+    answers = [await register(control) for _ in range(4)]
+    assert [answer.status for answer in answers] == [429, 429, 500, 201]
+    assert answers[0].headers["Retry-After"] == "7"
+    assert answers[0].json["error"]["code"] == "rate_limited"
+
+
+@pytest.mark.parametrize(
+    ("planned", "sent"),
+    [
+        ({"status": 502, "body": "<html>é"}, "<html>é".encode()),
+        ({"status": 200, "body": {"webhook_id": "wh_x"}}, b'{"webhook_id":"wh_x"}'),
+        ({"status": 200, "body": [1, None]}, b"[1,null]"),
+        ({"status": 200, "body": ""}, b""),
+        ({"status": 204}, b""),
+        ({"status": 304, "headers": {"ETag": '"x"'}}, None),
+    ],
+)
+async def test_a_body_of_ones_own(control, planned, sent):
+    """Text is sent as it is, anything else as JSON."""
+    await control.post("/faults", planned, 204)
+    answer = await register(control)
+    assert answer.status == planned["status"]
+    if sent is not None:
+        assert answer.body == sent
+
+
+async def test_no_body_of_ones_own(control):
+    """Null is the vendor's own envelope, as is leaving it out."""
+    await control.post("/faults", {"status": 500, "body": None}, 204)
+    assert (await register(control)).json["error"]["message"] == "This answer was planned by the test"
+
+
+@pytest.mark.parametrize("delay", [0.05, "50ms"])
+async def test_a_delay(control, delay):
+    """The answer comes no sooner than planned."""
+    await control.post("/faults", {"delay": delay}, 204)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    assert (await register(control)).status == 503
+    assert loop.time() - begun >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"status": 99}, "status must be a whole number from 200 to 599"),
+        ({"status": 600}, "status must be"),
+        ({"status": "503"}, "status must be"),
+        ({"status": True}, "status must be"),
+        ({"status": None}, "status must be"),
+        ({"status": 200}, "give the body to answer with"),
+        ({"status": 204, "body": "x"}, "has no body: leave body out"),
+        ({"times": 0}, "times must be"),
+        ({"times": 1.5}, "times must be"),
+        ({"headers": []}, "headers must be"),
+        ({"headers": {"a b": "c"}}, "not the name of a header"),
+        ({"headers": {"": "c"}}, "not the name of a header"),
+        ({"headers": {"A": 1}}, "must be text on one line"),
+        ({"headers": {"A": "b\r\nc: d"}}, "must be text on one line"),
+        ({"headers": {"Content-Length": "1"}}, "cannot be planned"),
+        ({"delay": -1}, "delay: -1 is not a duration"),
+        ({"delay": "2h"}, "delay must be from 0 to 3600 seconds"),
+        ({"delay": None}, "is not a duration"),
+        ({"stauts": 500}, "did you mean 'status'"),
+        ("[1]", "must be a JSON object"),
+        ("nope", "not JSON"),
+    ],
+)
+async def test_plans_that_are_refused(control, body, message):
+    """Each with a sentence, and nothing is planned."""
+    assert message in (await control.call("POST", "/faults", body)).fails()
+    assert (await register(control)).status == 201
