@@ -45,7 +45,10 @@ EVENT_FIELDS: Fields = {
     "override": Field(JsonObject(), "values that differ from the sample data, by key or dotted path"),
     "remove": Field(ListOf(Text()), "keys or dotted paths to take away from the sample data"),
     "fault": Field(Faults(), "a deliberate defect of the delivery, or a list of them"),
-    "expect": Field(ExpectKind(), "what the consumer must answer; by default a 2xx, or a 4xx to a forged signature"),
+    "expect": Field(
+        ExpectKind(),
+        "what the consumer must answer; by default a 2xx, a 4xx to a forged signature, anything to other faults",
+    ),
     "retry": Field(Retry(), "when a failed attempt is made again; not at all without"),
 }
 
