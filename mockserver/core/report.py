@@ -149,7 +149,7 @@ class Report:
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The deliveries, the oldest first; of very many, the last ones."""
-        return seen(self._deliveries)
+        return seen(sorted(self._deliveries, key=lambda delivery: delivery.number))
 
     def step(self, number: str) -> StepReport:
         """Return the report of a step by its number, such as ``3`` or ``3.1``."""
