@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -61,7 +62,8 @@ class Control:
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
         """Call an operation; bytes and text are sent as they are, anything else as JSON."""
         if body is not None:
-            options["data"] = body if isinstance(body, (bytes, str)) else json.dumps(body)
+            text = body if isinstance(body, (bytes, str)) else json.dumps(body)
+            options["data"] = io.BytesIO(text.encode() if isinstance(text, str) else text)
         url = self.url + (path if path.startswith("/v1") else f"/_mock{path}")
         async with self.session.request(method, url, **options) as response:
             return Answer(response.status, response.headers, await response.read())

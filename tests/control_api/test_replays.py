@@ -98,7 +98,7 @@ async def test_a_speed_of_its_own(start, consumer, speed):
 async def test_bad_speeds(control, speed):
     """Only a factor more than 0, max and stepped are speeds."""
     answer = await control.call("POST", f"/replays?speed={speed}", YAML)
-    assert "speed must be a factor such as 10 (at most 1000000), max or stepped" in answer.fails()
+    assert "speed must be a factor such as 10 (from 0.000001 to 1000000), max or stepped" in answer.fails()
     assert control.mock._service.replays == {}
 
 

@@ -135,7 +135,7 @@ async def test_the_next_call_fails(control):
 async def test_plans_follow_one_another(control):
     """First planned, first given, each as often as was said; with headers and in the vendor's envelope."""
     await control.post("/faults", {"status": 429, "times": 2, "headers": {"Retry-After": "7"}}, 204)
-    await control.post("/faults", {"status": 500}, 204)
+    await control.post("/faults", '{"status": 500.0, "times": 1.0}', 204)
     answers = [await register(control) for _ in range(4)]
     assert [answer.status for answer in answers] == [429, 429, 500, 201]
     assert answers[0].headers["Retry-After"] == "7"
@@ -191,6 +191,7 @@ async def test_a_delay(control, delay):
         ({"times": 0}, "times must be"),
         ({"times": 1.5}, "times must be"),
         ({"headers": []}, "headers must be"),
+        ({"headers": None}, "headers must be"),
         ({"headers": {"a b": "c"}}, "not the name of a header"),
         ({"headers": {"": "c"}}, "not the name of a header"),
         ({"headers": {"A": 1}}, "must be text on one line"),

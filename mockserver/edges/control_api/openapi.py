@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mockserver import __version__
@@ -25,11 +26,15 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
-def describe() -> dict[str, Any]:
-    """Return the document, ready for JSON."""
+def describe(events: Sequence[str]) -> dict[str, Any]:
+    """Return the document, ready for JSON.
+
+    Args:
+        events: The event types that there are.
+    """
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
-        paths.setdefault(f"/_mock{operation.path}", {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(f"/_mock{operation.path}", {})[operation.method.lower()] = _operation(operation, events)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Control API of the playgent-mockserver", "version": __version__, "description": _ABOUT},
@@ -42,7 +47,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, events: Sequence[str]) -> dict[str, Any]:
     success = _success(operation)
     responses = {str(operation.status): success}
     if operation.name == "start_replay":
@@ -50,7 +55,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     for status in sorted({400, 403, *operation.errors}):
         responses[str(status)] = {"$ref": f"#/components/responses/Error{status}"}
     described: dict[str, Any] = {"operationId": operation.name, "summary": operation.doc, "responses": responses}
-    if parameters := _parameters(operation):
+    if parameters := _parameters(operation, events):
         described["parameters"] = parameters
     if operation.takes:
         content = {"application/json": {"schema": of(operation.takes)}}
@@ -68,13 +73,14 @@ def _success(operation: Operation) -> dict[str, Any]:
     return {"description": operation.answer, "content": {"application/json": {"schema": of(operation.gives)}}}
 
 
-def _parameters(operation: Operation) -> list[dict[str, Any]]:
+def _parameters(operation: Operation, events: Sequence[str]) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     in_path = [{"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]} for name in names]
     in_query = [
-        {"name": query.name, "in": "query", "description": query.doc, "schema": query.schema}
+        {"name": query.name, "in": "query", "description": query.doc,
+         "schema": {**query.schema, "enum": list(events)} if query.name == "event" else query.schema}
         for query in operation.query
-    ]
+    ]  # fmt: skip
     return in_path + in_query
 
 

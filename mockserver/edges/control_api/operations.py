@@ -15,7 +15,7 @@ MOST_REPEATS_OF_A_CALL = 1000
 # The forms of parameters, for the reader and the document alike.
 DELIVERY_ID = "dlv_[0-9]{6,18}"
 STATUS = "pending|delivered|failed|[1-5][0-9]{2}|[1-5][xX]{2}"
-SPEED = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+SPEED = r"[1-9][0-9]{0,5}(\.[0-9]{1,6})?|1000000|0\.[0-9]{0,5}[1-9][0-9]{0,5}"
 
 
 class Query(msgspec.Struct, frozen=True):

@@ -120,8 +120,8 @@ def read_speed(text: str | None) -> Speed | None:
     """
     if text is None or text in _NAMED_SPEEDS:
         return _NAMED_SPEEDS.get(text or "")
-    if not re.fullmatch(SPEED, text) or not 0 < float(text) <= 1_000_000:
-        raise UsageError(f"speed must be a factor such as 10 (at most 1000000), max or stepped, not {text!r}")
+    if not re.fullmatch(SPEED, text):
+        raise UsageError(f"speed must be a factor such as 10 (from 0.000001 to 1000000), max or stepped, not {text!r}")
     return float(text)
 
 
@@ -135,6 +135,11 @@ def read_seconds(value: Any, name: str) -> float:
         return parse_duration(value)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
+
+
+def whole(value: Any) -> Any:
+    """Return a number as JSON means it: 2.0 is the whole number 2. Anything else comes back as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def read_object(raw: bytes, known: tuple[str, ...]) -> dict[str, Any]:

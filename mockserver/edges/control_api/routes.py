@@ -26,6 +26,7 @@ from mockserver.edges.control_api.reading import (
     read_query,
     read_seconds,
     read_speed,
+    whole,
 )
 from mockserver.edges.control_api.stream import EventStream
 from mockserver.edges.vendor_api.envelope import ApiError, code_of
@@ -221,7 +222,9 @@ class ControlApi:
         planned = read_object(call.body, _PLANNED_ANSWER)
         if "delay" in planned:
             planned["delay"] = read_seconds(planned["delay"], "delay")
-        self._mock.plan.fail_next(**planned)
+        if planned.get("headers", {}) is None:
+            raise UsageError("headers must be an object of names and values, not null")
+        self._mock.plan.fail_next(**{key: whole(value) for key, value in planned.items()})
         return web.Response(status=204)
 
     # --- the mock itself
@@ -243,7 +246,7 @@ class ControlApi:
         """Return the OpenAPI document."""
         from mockserver.edges.control_api.openapi import describe  # noqa: PLC0415 - few ask for it
 
-        return _json(describe())
+        return _json(describe((*self._mock.catalog.names, *self._mock.settings.extra_events)))
 
     async def advance(self, call: Call) -> web.Response:
         """Let time pass."""

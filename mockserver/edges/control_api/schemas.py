@@ -66,7 +66,7 @@ def _planned_answer() -> Schema:
                     {"not": {"pattern": "^([cC]ontent-[lL]ength|[tT]ransfer-[eE]ncoding)$"}},
                 ]
             },
-            "additionalProperties": {"type": "string", "pattern": r"^[\t\x20-\x7e]*$"},
+            "additionalProperties": {"type": "string", "pattern": r"^[\t\x20-\x7e\x80-\xff]*$"},
         },
         "delay": {
             "description": "how long to wait before answering, at most an hour",
@@ -83,7 +83,7 @@ def _planned_answer() -> Schema:
     return {
         "anyOf": [
             _object({"status": error, "body": body, **shared}, required=()),
-            _object({"status": {"enum": [204, 304]}, **shared}, required=("status",)),
+            _object({"status": {"enum": [204, 304]}, "body": {"type": "null"}, **shared}, required=("status",)),
             _object({"status": success, "body": {**body, "not": {"type": "null"}}, **shared}, ("status", "body")),
         ],
         "example": {"status": 429, "times": 2, "headers": {"Retry-After": "1"}},
