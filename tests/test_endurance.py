@@ -61,7 +61,6 @@ def test_a_small_run_accounts_for_every_event() -> None:
     assert "every event is accounted for" in done.stdout
     assert done.stdout.count("2,000 planned = ") == 4
     assert re.search(r"restarts [1-9]", done.stdout)
-    assert re.search(r"· silence [1-9]", done.stdout)
     assert re.search(r"exit code +130\n", done.stdout)
     assert re.search(r"exit code +143\n", done.stdout)
 
