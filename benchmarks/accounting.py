@@ -56,7 +56,8 @@ class Observed:
     Attributes:
         begun: How many deliveries of each event there were.
         delivered: How many of them arrived.
-        unanswered: How many attempts of them ended without a complete answer, or were written twice.
+        unanswered: How many times a request of them was written without a complete answer to it; an attempt that is
+            written twice, as its connection was gone, may be one such write, or two.
         outcomes: How many deliveries came to what.
         problems: What is wrong.
     """
@@ -117,7 +118,7 @@ def observed_in(report: dict[str, Any], events: int) -> Observed:
         observed.count(
             sum(delivery["payload"]["data"]["number"]),
             delivered=delivery["outcome"] == "delivered",
-            unanswered=sum(attempt["error"] is not None or attempt["resent"] for attempt in attempts),
+            unanswered=sum((attempt["error"] is not None) + attempt["resent"] for attempt in attempts),
             result=last["error"]["kind"] if last["error"] else str(last["response"]["status"]),
         )
         if [attempt["number"] for attempt in attempts] != list(range(1, len(attempts) + 1)):
@@ -181,8 +182,8 @@ class Watch:
             self.observed.problem(f"{delivery}: a retry is not the very request of the first attempt")
 
 
-def _unanswered(attempt: Attempt) -> bool:
-    return attempt.error is not None or attempt.exchange.resent
+def _unanswered(attempt: Attempt) -> int:
+    return (attempt.error is not None) + attempt.exchange.resent
 
 
 def judge_report(outcome: Outcome, script: Script, report: Report, observed: Observed) -> None:
