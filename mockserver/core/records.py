@@ -146,6 +146,9 @@ def seen(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
 
 Listener = Callable[[Delivery], None]
 
+#: Is told of a delivery whose next attempt has to wait: the seconds, and the moment, by the clock of its replay.
+WaitListener = Callable[[Delivery, float, float], None]
+
 
 class RecordStore:
     """The deliveries of one mock. At a limit the oldest go, and :attr:`dropped` counts them.
@@ -161,6 +164,7 @@ class RecordStore:
         self._deliveries: OrderedDict[int, Delivery] = OrderedDict()  # a dict is slow at losing its first item
         self._pending: dict[int, Delivery] = {}
         self._listeners: list[Listener] = []
+        self._wait_listeners: list[WaitListener] = []
         self._bytes = 0
         self._begun = 0
         self.dropped = 0
@@ -192,6 +196,11 @@ class RecordStore:
             for listener in tuple(self._listeners):
                 listener(delivery)
 
+    def postpone(self, delivery: Delivery, wait: float, moment: float) -> None:
+        """Tell the listeners that the next attempt of a delivery has to wait."""
+        for listener in self._wait_listeners:
+            listener(delivery, wait, moment)
+
     def all(self) -> tuple[Delivery, ...]:
         """Return the deliveries on record, the oldest first."""
         return tuple(self._deliveries.values())
@@ -214,6 +223,10 @@ class RecordStore:
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def subscribe_to_waits(self, listener: WaitListener) -> None:
+        """Call a function, from now on, with each delivery whose next attempt has to wait."""
+        self._wait_listeners.append(listener)
 
     def _drop_oldest(self) -> None:
         oldest = self._deliveries.popitem(last=False)[1]

@@ -19,13 +19,10 @@ _MONTH = f"(?P<month>{'|'.join(_MONTHS)})"
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 
 #: The three spellings of RFC 9110, section 5.6.7, all of which a recipient must read.
-_SPELLINGS = tuple(
-    re.compile(spelling)
-    for spelling in (
-        rf"[A-Z][a-z]{{2}}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
-        rf"[A-Z][a-z]{{5,8}}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
-        rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
-    )
+_SPELLINGS = (
+    rf"[A-Z][a-z]{{2}}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
+    rf"[A-Z][a-z]{{5,8}}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+    rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
 )
 
 
@@ -57,7 +54,7 @@ def _first(headers: Headers, name: str) -> str:
 
 def _http_date(value: str) -> float | None:
     """Read an HTTP date as seconds since 1970. By hand: strptime depends on the locale, and email.utils can raise."""
-    match = next(filter(None, (spelling.fullmatch(value) for spelling in _SPELLINGS)), None)
+    match = next(filter(None, (re.fullmatch(spelling, value) for spelling in _SPELLINGS)), None)
     if match is None:
         return None
     year = int(match["year"])

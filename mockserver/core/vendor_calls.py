@@ -39,6 +39,8 @@ class VendorCall(msgspec.Struct, frozen=True):
         headers: Names and values, in the order in which they came.
         body: The body, at most as many bytes as the API accepts.
         status: The status that it was answered with.
+        problem: Why it was refused: the code of the error and its message; empty if it was not, or a test planned the
+            whole answer.
     """
 
     number: int
@@ -49,6 +51,7 @@ class VendorCall(msgspec.Struct, frozen=True):
     headers: Headers
     body: bytes
     status: int
+    problem: str = ""
 
     def __repr__(self) -> str:
         return f"VendorCall(#{self.number} {self.method} {self.path} -> {self.status}, {len(self.body)} bytes)"
@@ -101,10 +104,11 @@ class CallLog:
         headers: Headers,
         body: bytes,
         status: int,
+        problem: str = "",
     ) -> VendorCall:
         """Keep a call and tell the listeners; the arguments are the fields of :class:`VendorCall`."""
         self._count += 1
-        call = VendorCall(self._count, received_at, method, path, query, headers, body, status)
+        call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem)
         self._calls.append(call)
         self._sizes.append(len(body) + len(path) + len(query) + sum(map(len, chain.from_iterable(headers))))
         self._bytes += self._sizes[-1]

@@ -32,7 +32,7 @@ class LocalCertificate:
             import trustme  # noqa: PLC0415 - an extra
         except ImportError:
             raise UsageError(
-                "tls=True needs trustme, which is not installed: pip install 'playgent-mockserver[tls]'"
+                "TLS needs trustme, which is not installed: pip install 'playgent-mockserver[tls]'"
             ) from None
         authority = trustme.CA(organization_name="playgent-mockserver")
         names = _LOCAL if host in (*_LOCAL, *_ANY) else (*_LOCAL, host)

@@ -41,6 +41,19 @@ def bundled_scripts() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
 
+def read_bundled_script(name: str) -> bytes:
+    """Read a bundled script by its name; a path is no name.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    bundled = bundled_scripts()
+    if name not in bundled:
+        hint = did_you_mean(name, bundled)
+        raise UsageError(f"no bundled script {name!r}; there are {', '.join(bundled)}{hint}")
+    return read_script_file(bundled[name])
+
+
 def find_script(name: str) -> Path:
     """Return the file that a user means: a path, or the name of a bundled script.
 

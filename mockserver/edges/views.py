@@ -21,7 +21,9 @@ from mockserver.edges.redaction import HIDDEN, PRIVATE_HEADERS, Redactor
 _PRIVATE_KEYS = frozenset({"secret", "api_key", "apikey", "token", "access_token", "password"})
 #: Deeper than this, a body is cut off: Python cannot go down as far as JSON can.
 _MOST_SHOWN_LEVELS = 64
-_PRIVATE_IN_QUERY = re.compile(rf"(?i)\b({'|'.join(sorted(_PRIVATE_KEYS))})=[^&]*")
+#: What an Authorization header without a key may hold.
+_SCHEMES = ("bearer", "basic")
+_PRIVATE_IN_QUERY = rf"(?i)\b({'|'.join(sorted(_PRIVATE_KEYS))})=[^&]*"
 
 
 def webhook_view(webhook: Webhook) -> dict[str, Any]:
@@ -58,18 +60,23 @@ def call_view(call: VendorCall) -> dict[str, Any]:
     nobody can say where in it a secret is.
     """
     body = _decoded(call.body)
-    redactor = Redactor([*_keys(call), *_secrets(body)])
+    redactor = _redactor(call, body)
     return {
         "number": call.number,
         "received_at": format_timestamp(call.received_at),
         "method": call.method,
         "path": redactor.text(call.path),
-        "query": redactor.text(_PRIVATE_IN_QUERY.sub(rf"\1={HIDDEN}", call.query)),
+        "query": redactor.text(re.sub(_PRIVATE_IN_QUERY, rf"\1={HIDDEN}", call.query)),
         "headers": [[str(name), value] for name, value in redactor.headers(call.headers)],  # names are aiohttp's istr
         "body": redactor.value(_masked(body)),
         "body_size": len(call.body),
         "status": call.status,
     }
+
+
+def problem_view(call: VendorCall) -> str:
+    """Return why a call to the vendor API was refused, but for secrets; empty if it was not."""
+    return _redactor(call, _decoded(call.body)).text(call.problem) if call.problem else ""
 
 
 def encode_view(value: Any) -> bytes:
@@ -78,6 +85,10 @@ def encode_view(value: Any) -> bytes:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:  # a byte that is no text, kept as half a surrogate pair: escaped, JSON can hold it
         return json.dumps(value).encode()
+
+
+def _redactor(call: VendorCall, body: Any) -> Redactor:
+    return Redactor([*_keys(call), *_secrets(body)])
 
 
 def _decoded(body: bytes) -> Any:
@@ -90,7 +101,8 @@ def _decoded(body: bytes) -> Any:
 
 def _keys(call: VendorCall) -> list[str]:
     """What was sent as the API key: without the scheme, if there is one."""
-    return [value.split()[-1] for name, value in call.headers if name.lower() in PRIVATE_HEADERS and value.strip()]
+    words = [value.split()[-1] for name, value in call.headers if name.lower() in PRIVATE_HEADERS and value.strip()]
+    return [word for word in words if word.lower() not in _SCHEMES]
 
 
 def _secrets(value: Any, depth: int = 0) -> Iterator[str]:

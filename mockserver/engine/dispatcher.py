@@ -193,7 +193,9 @@ class Dispatcher:
             wait = policy.wait_before_next(delivery.attempts, chance)
             if wait is None:
                 return
-            await clock.sleep_until(clock.now() + wait)
+            moment = clock.now() + wait
+            self._records.postpone(delivery, wait, moment)
+            await clock.sleep_until(moment)
             await self._attempt(delivery, request, clock, policy)
 
     def _apply_policy(self, delivery: Delivery, policy: RetryPolicy) -> None:

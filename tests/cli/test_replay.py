@@ -8,7 +8,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from tests.cli.program import SECRET, closed_port, mockserver, recorder
+from tests.cli.program import OK, SECRET, closed_port, mockserver, recorder, running
 from tests.consumers.launch import launch
 
 REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
@@ -296,3 +296,40 @@ def test_expectations_decide(script):
     assert done.code == 1
     assert "2 scripts: 2 planned = 0 delivered + 2 failed + 0 not sent; 2 expectations not met" in done.out
     assert "wrong.yaml:4: step 1 (run.failed [wrong_secret]): " in done.err
+
+
+# --- waits between attempts
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--retry", "0s,1h"], "next attempt of dlv_000001 in 1h (at 11:00:00)"),
+        (["--retry", "0s,5m", "--speed", "20"], "next attempt of dlv_000001 in 15s (at 10:05:00)"),
+        (["--retry", "0s,90s", "--speed", "0.5"], "next attempt of dlv_000001 in 3m (at 10:01:30)"),
+    ],
+)
+def test_a_long_wait_for_the_next_attempt_is_told(script, options, line):
+    """While nothing happens for long, a line says what is waited for: how long really, and until when by the script."""
+    with (
+        recorder(REFUSAL) as server,
+        running("replay", "two.yaml", "--target", server.url, "--secret", SECRET, *options, cwd=script) as command,
+    ):
+        assert (
+            command.wait_for_line("next attempt")[:-3] == line[:-3]
+        )  # its seconds follow from how long the answer took
+        command.process.terminate()
+        assert command.end().code == 143
+
+
+@pytest.mark.parametrize(
+    "options", [["--retry", "0s,1h", "--speed", "max"], ["--retry", "0s,1m", "--speed", "1000"], ["--retry", "0s,1ms"]]
+)
+def test_a_wait_that_is_over_at_once_is_not_told(tmp_path, options):
+    """No line for what nobody notices."""
+    (tmp_path / "one.yaml").write_text("version: 1\nsteps: [event: run.failed]\n", "utf-8")
+    with recorder(REFUSAL, OK) as server:
+        done = mockserver("replay", "one.yaml", "--target", server.url, "--secret", SECRET, *options, cwd=tmp_path)
+        assert len(server.requests) == 2
+    assert done.code == 0
+    assert "next attempt" not in done.out

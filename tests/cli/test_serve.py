@@ -2,12 +2,15 @@
 
 import http.client
 import json
+import os
 import socket
+import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 
-from tests.cli.program import SECRET, closed_port, mockserver, recorder, running
+from tests.cli.program import ROOT, SECRET, closed_port, mockserver, recorder, running
 from tests.consumers.launch import launch
 
 READY = "mockserver is ready: "
@@ -84,6 +87,71 @@ def test_a_script_that_nobody_listens_to():
         assert call("GET", f"{url}/_mock/health")[0] == 200
         command.process.terminate()
         assert "1 not sent: no webhook is registered, and the script names none" in command.end().err
+
+
+def test_a_call_that_is_refused_says_why():
+    """The line of a refused call holds the reason, in one line and without secrets."""
+    hook = {"url": "https://a.example/", "events": ["run.faild"], "secret": "whsec_private", "token": "run.faild"}
+    with running("--port=0") as command:
+        url = url_of(command.wait_for_line(READY))
+        call("GET", f"{url}/v1/webhooks", key="")  # "Bearer" alone
+        assert command.wait_for_line("GET").endswith(
+            "  GET /v1/webhooks  401 unauthorized: The Authorization header carries no API key:"
+            " send it as 'Authorization: Bearer <api key>'"
+        )
+        call("POST", f"{url}/v1/webhooks", hook)
+        refused = command.wait_for_line("POST")
+        call("GET", f"{url}/v1/pk_live_private", key="pk_live_private")
+        unknown = command.wait_for_line("GET")
+        call("POST", f"{url}/_mock/faults", {"status": 503})
+        call("POST", f"{url}/_mock/faults", {"status": 502, "body": "<html>"})
+        call("GET", f"{url}/v1/webhooks")
+        planned = command.wait_for_line("GET")
+    assert "  POST /v1/webhooks  400 invalid_request: " in refused
+    assert "'***'" in refused  # what is private in the body is hidden wherever it stands
+    assert "run.completed" in refused
+    assert unknown.partition("  404 ")[2].startswith("not_found: No such path: /v1/***; there is ")
+    assert planned.endswith("  GET /v1/webhooks  503 service_unavailable: This answer was planned by the test")
+
+
+def test_a_reason_of_many_words_is_cut_off():
+    """Nobody fills the terminal with a call."""
+    hook = {"url": "https://a.example/", "events": ["x" * 40 + str(number) for number in range(50)], "secret": "s"}
+    with running("--port=0") as command:
+        url = url_of(command.wait_for_line(READY))
+        call("POST", f"{url}/v1/webhooks", {**hook, **{f"field_{number}": 1 for number in range(500)}})
+        assert len(command.wait_for_line("POST")) < 400
+
+
+def test_https(tmp_path):
+    """With --tls it serves https, and prints the file that makes clients trust it; the file goes when it stops."""
+    with running("--port=0", "--tls", TMPDIR=str(tmp_path)) as command:
+        url = url_of(command.wait_for_line(READY))
+        line = command.wait_for_line("CA file")
+        ca_file = line.removeprefix("clients trust its certificate with the CA file ")
+        assert url.startswith("https://127.0.0.1:")
+        curl = ["curl", "--silent", "--show-error", "--fail", f"{url}/_mock/health"]
+        trusting = subprocess.run([*curl, "--cacert", ca_file], capture_output=True, timeout=20, check=True)
+        assert json.loads(trusting.stdout)["status"] == "ok"
+        assert subprocess.run(curl, capture_output=True, timeout=20, check=False).returncode == 60
+        command.process.terminate()
+        assert command.end().err == ""
+    assert not Path(ca_file).exists()
+
+
+def test_https_from_the_environment():
+    """The variable does what the option does."""
+    with running(MOCKSERVER_PORT="0", MOCKSERVER_TLS="1") as command:
+        assert url_of(command.wait_for_line(READY)).startswith("https://")
+
+
+def test_https_without_trustme(tmp_path):
+    """One line says what to install."""
+    (tmp_path / "trustme.py").write_text("raise ImportError('not installed')\n", "utf-8")
+    done = mockserver("serve", "--tls", "--port", "0", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert (done.code, done.out) == (2, "")
+    message = "TLS needs trustme, which is not installed: pip install 'playgent-mockserver[tls]'"
+    assert done.err == f"mockserver: {message}\n"
 
 
 def test_route():

@@ -161,3 +161,16 @@ def test_a_body_is_asked_for():
     terminal.write(b"abc\n\x04")
     assert terminal.end() == 0
     assert "sha256=" in terminal.text
+
+
+def test_a_long_wait_is_told_above_the_table():
+    """The line that says what is waited for stays, and the table goes on below it."""
+    refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    with recorder(refusal) as server:
+        options = ("--target", server.url, "--secret", SECRET, "--retry", "0s,2h")
+        terminal = Terminal("replay", "run_failed", *options)
+        terminal.read_until("next attempt of dlv_000001 in 2h (at ")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 143
+    assert re.search(r"next attempt of dlv_000001 in 2h \(at 12:00:0\d\)\r\n", terminal.plain)
+    assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0

@@ -109,7 +109,7 @@ async def test_a_delivery_in_flight_is_pending(control, serve_raw):
         ("after=", "after must be"),
         (f"after=dlv_{'9' * 5000}", "after must be"),
         ("limit=1&limit=2", "limit is given twice"),
-        (f"{'x' * 5000}=1", "unknown parameter"),
+        (f"{'x' * 5000}=1", f"unknown parameter '{'x' * 64}' in the query"),
     ],
 )
 async def test_bad_filters(control, query, message):
@@ -137,6 +137,17 @@ async def test_pages(control, consumer, count):
     assert [name for page in pages for name in page] == [f"dlv_{number:06d}" for number in range(1, count + 1)]
     assert all(len(page) == 2 for page in pages[:-1])
     assert len(pages) == max(1, (count + 1) // 2)
+
+
+async def test_a_page_has_a_hundred_unless_it_is_asked_for_more(control, consumer):
+    """As the document says; up to a thousand can be asked for."""
+    await control.register(consumer.url)
+    await control.post("/events", {"event": "run.failed", "repeat": 1000})
+    await control.event()
+    page = await control.get("/deliveries")
+    assert (len(page["deliveries"]), page["next"]) == (100, "dlv_000100")
+    page = await control.get("/deliveries?limit=1000")
+    assert (len(page["deliveries"]), page["next"]) == (1000, "dlv_001000")
 
 
 async def test_pages_while_new_deliveries_arrive(control, consumer):
@@ -197,7 +208,7 @@ async def raw(serve_raw):
 
 
 @pytest.mark.parametrize("fault", [None, "wrong_secret", "spaced_json", "lowercase_headers", "not_utf8"])
-@pytest.mark.parametrize("body", [None, {}, {"fresh": False}])
+@pytest.mark.parametrize("body", [None, " \r\n", {}, {"fresh": False}])
 async def test_the_same_bytes_again(control, raw, fault, body):
     """What comes over the wire is the same to the last byte, defects included; it is a delivery of its own."""
     await control.register(raw.url)
@@ -250,12 +261,13 @@ async def test_a_delivery_to_a_scripts_own_webhook(control, raw):
     [
         ({"fresh": 1}, "fresh must be true or false"),
         ({"frsh": True}, "did you mean 'fresh'"),
-        ({"x" * 5000: 1}, "unknown key"),
+        ({"x" * 5000: 1}, f"unknown key '{'x' * 64}' in the body"),
         ("[]", "must be a JSON object"),
         ("{", "not JSON"),
         (b"\xff", "not JSON"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a": NaN}', "not JSON"),
+        (b'{"fresh": "\xff"}', "not JSON"),
     ],
 )
 async def test_bad_bodies_of_a_resend(control, consumer, body, message):

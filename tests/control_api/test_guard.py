@@ -114,6 +114,12 @@ async def test_over_ipv6():
         assert (await control.call("GET", "/health", headers={"Origin": "http://[::1]:1"})).status == 403
 
 
+async def test_a_server_that_listens_everywhere(start):
+    """It is called by any address of its machine, which a server on loopback is not."""
+    for host, status in (("0.0.0.0", 200), ("127.0.0.1", 403)):
+        assert (await ask(await start(host=host), "GET", "/_mock/health", [("Host", "192.168.7.8")]))[0] == status
+
+
 @pytest.mark.parametrize(
     ("own", "host", "welcome"),
     [
@@ -131,6 +137,103 @@ def test_servers_that_listen_elsewhere(own, host, welcome):
     """The address or name that it was told to listen on is its own; one that listens everywhere has many addresses."""
     reason = why_foreign(CIMultiDict(Host=host), "http", own)
     assert (reason is None) is welcome
+
+
+OWN = "127.0.0.1"
+HOST = "the control API answers to loopback addresses and localhost as the Host header, not to "
+PAGE = "the control API refuses requests of web pages from "
+
+
+@pytest.mark.parametrize(
+    ("own", "headers"),
+    [
+        (OWN, [("Host", "127.0.0.1")]),
+        (OWN, [("Host", "127.0.0.1:8484")]),
+        (OWN, [("Host", "127.255.255.254")]),
+        (OWN, [("Host", "localhost")]),
+        (OWN, [("Host", "LocalHost:1")]),
+        (OWN, [("Host", "[::1]")]),
+        (OWN, [("Host", "[::1]:8484")]),
+        (OWN, [("Host", "[0:0:0:0:0:0:0:1]:8484")]),
+        (OWN, [("Host", "localhost:8484"), ("Origin", "http://localhost:8484")]),
+        (OWN, [("Host", "LOCALHOST"), ("Origin", "HTTP://localhost")]),
+        (OWN, [("Host", "[::1]:1"), ("Origin", "http://[::1]:1")]),
+        ("Mock.Internal", [("Host", "mock.internal:8484")]),
+        ("mock.internal", [("Host", "MOCK.INTERNAL")]),
+        ("::1", [("Host", "[::1]:1")]),
+        ("fe80::1", [("Host", "[fe80::1]:1")]),
+        ("0.0.0.0", [("Host", "10.0.0.7")]),
+        ("0.0.0.0", [("Host", "[fe80::1]")]),
+        ("::", [("Host", "10.0.0.7:1")]),
+        ("10.0.0.7", [("Host", "10.0.0.7")]),
+        ("10.0.0.7", [("Host", "127.0.0.1")]),
+        ("10.0.0.7", [("Host", "localhost")]),
+    ],
+)
+def test_what_the_guard_lets_through(own, headers):
+    """Every way to name this very server, whichever address it listens on, with the origin of its own pages or none."""
+    assert why_foreign(CIMultiDict(headers), "http", own) is None
+
+
+@pytest.mark.parametrize(
+    ("own", "headers", "reason"),
+    [
+        (OWN, [], f"{HOST}none"),
+        (OWN, [("Host", "localhost"), ("Host", "evil.example")], f"{HOST}'localhost' and 'evil.example'"),
+        (OWN, [("Host", "localhost"), ("Host", "localhost")], f"{HOST}'localhost' and 'localhost'"),
+        (OWN, [("Host", "")], f"{HOST}''"),
+        (OWN, [("Host", "evil.example")], f"{HOST}'evil.example'"),
+        (OWN, [("Host", "\xff")], f"{HOST}'\\xff'"),
+        (OWN, [("Host", "localhost.")], f"{HOST}'localhost.'"),
+        (OWN, [("Host", "localhost:")], f"{HOST}'localhost:'"),
+        (OWN, [("Host", "localhost:x")], f"{HOST}'localhost:x'"),
+        (OWN, [("Host", "localhost\n")], f"{HOST}'localhost\\n'"),
+        (OWN, [("Host", "evil@localhost")], f"{HOST}'evil@localhost'"),
+        (OWN, [("Host", "localhost@evil")], f"{HOST}'localhost@evil'"),
+        (OWN, [("Host", "localhost/evil")], f"{HOST}'localhost/evil'"),
+        (OWN, [("Host", "[localhost]")], f"{HOST}'[localhost]'"),
+        (OWN, [("Host", "[::1]evil")], f"{HOST}'[::1]evil'"),
+        (OWN, [("Host", "[::1%1]")], f"{HOST}'[::1%1]'"),
+        (OWN, [("Host", "::1")], f"{HOST}'::1'"),
+        (OWN, [("Host", "2130706433")], f"{HOST}'2130706433'"),
+        (OWN, [("Host", "127.1")], f"{HOST}'127.1'"),
+        (OWN, [("Host", "0.0.0.0")], f"{HOST}'0.0.0.0'"),
+        (OWN, [("Host", "10.0.0.7")], f"{HOST}'10.0.0.7'"),
+        (OWN, [("Host", "[fe80::1]")], f"{HOST}'[fe80::1]'"),
+        (OWN, [("Host", "127.0.0.1.nip.io")], f"{HOST}'127.0.0.1.nip.io'"),
+        ("10.0.0.7", [("Host", "10.0.0.8")], f"{HOST}'10.0.0.8'"),
+        ("0.0.0.0", [("Host", "evil.example")], f"{HOST}'evil.example'"),
+        ("mock.internal", [("Host", "other.internal")], f"{HOST}'other.internal'"),
+        ("mock.internal", [("Host", "10.0.0.7")], f"{HOST}'10.0.0.7'"),
+        (OWN, [("Host", "localhost"), ("Origin", "http://evil.example")], f"{PAGE}'http://evil.example'"),
+        (OWN, [("Host", "localhost"), ("Origin", "null")], f"{PAGE}'null'"),
+        (OWN, [("Host", "localhost"), ("Origin", "")], f"{PAGE}''"),
+        (OWN, [("Host", "localhost"), ("Origin", "https://localhost")], f"{PAGE}'https://localhost'"),
+        (OWN, [("Host", "localhost"), ("Origin", "http://localhost:1")], f"{PAGE}'http://localhost:1'"),
+        (OWN, [("Host", "localhost"), ("Origin", "http://127.0.0.1")], f"{PAGE}'http://127.0.0.1'"),
+        (OWN, [("Host", "localhost"), ("Origin", "http://localhost/")], f"{PAGE}'http://localhost/'"),
+        (
+            OWN,
+            [("Host", "localhost"), ("Origin", "http://localhost"), ("Origin", "http://evil.example")],
+            f"{PAGE}'http://localhost' and 'http://evil.example'",
+        ),
+        (
+            OWN,
+            [("Host", "localhost"), ("Origin", "http://localhost"), ("Origin", "http://localhost")],
+            f"{PAGE}'http://localhost' and 'http://localhost'",
+        ),
+    ],
+)
+def test_what_the_guard_refuses(own, headers, reason):
+    """Whatever does not name this server and nothing else, and every page but its own; the reason quotes what came."""
+    assert why_foreign(CIMultiDict(headers), "http", own) == reason
+
+
+def test_the_scheme_of_a_page_counts():
+    """Over https the own origin is one of https."""
+    secure, plain = ([("Host", "localhost"), ("Origin", f"{scheme}://localhost")] for scheme in ("https", "http"))
+    assert why_foreign(CIMultiDict(secure), "https", OWN) is None
+    assert why_foreign(CIMultiDict(plain), "https", OWN) == f"{PAGE}'http://localhost'"
 
 
 async def test_the_reason_names_what_was_sent(control):

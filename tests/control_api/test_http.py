@@ -30,7 +30,11 @@ def allowed(path):
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "PATCH"])
 async def test_unknown_paths(control, path, method):
     """They are told, in JSON, with where to look."""
-    assert "/_mock/openapi.json describes what it has" in (await control.call(method, path)).fails(404)
+    problem = (await control.call(method, path)).fails(404)
+    assert problem.startswith("the control API has no '/_mock")
+    assert problem.endswith("; /_mock/openapi.json describes what it has")
+    if path == "/nope":
+        assert "'/_mock/nope'" in problem
 
 
 async def test_a_path_that_only_begins_alike_is_the_vendors(control):
@@ -57,6 +61,18 @@ async def test_head_is_get_without_its_body(control, path):
     head, get = await control.call("HEAD", path), await control.call("GET", path)
     assert (head.status, head.body) == (200, b"")
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+async def test_health_counts_what_the_mock_holds(start, consumer):
+    """And what it no longer holds."""
+    control = await start(max_deliveries=2)
+    await control.register(consumer.url)
+    for _ in range(3):
+        await control.event()
+    health = await control.get("/health")
+    assert health.pop("time").endswith("Z")
+    assert health == {"status": "ok", "webhooks": 1, "deliveries": 2, "dropped": 1}
+    assert (await control.get("/deliveries"))["dropped"] == 1
 
 
 async def test_every_answer_is_json_that_is_not_kept(control):

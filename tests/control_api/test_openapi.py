@@ -26,6 +26,48 @@ async def test_it_describes_every_operation(document):
     assert described == {(f"/_mock{each.path}", each.method.lower()): each.name for each in OPERATIONS}
 
 
+async def test_it_names_the_bundled_scripts(document):
+    """A client that is made from it knows what can be replayed by name, and that then no body is needed."""
+    operation = document["paths"]["/_mock/replays"]["post"]
+    (script,) = [each for each in operation["parameters"] if each["name"] == "script"]
+    assert {"refund_flow", "night_of_runs", "hostile_night"} <= set(script["schema"]["enum"])
+    assert operation["requestBody"]["required"] is False
+
+
+async def test_every_error_is_described(document):
+    """Those that every operation has, and those of bodies and ids."""
+    for each in OPERATIONS:
+        responses = document["paths"][f"/_mock{each.path}"][each.method.lower()]["responses"]
+        by_id = {"404"} if "{" in each.path else set()
+        expected = {"400", "403", *by_id, *({"413"} if each.takes else ())}
+        assert {status for status in responses if status >= "400"} == expected, each.name
+        assert str(each.status) in responses
+
+
+async def test_what_can_be_sent_and_what_comes_back(document):
+    """Scripts and steps may be YAML; a replay that is waited for is 200; the stream is one of events."""
+    paths = document["paths"]
+    for path, media_types in (
+        ("/_mock/events", {"application/json", "application/yaml"}),
+        ("/_mock/replays", {"application/json", "application/yaml"}),
+        ("/_mock/faults", {"application/json"}),
+    ):
+        assert set(paths[path]["post"]["requestBody"]["content"]) == media_types
+    assert paths["/_mock/events"]["post"]["requestBody"]["required"] is True
+    assert {"200", "202"} <= set(paths["/_mock/replays"]["post"]["responses"])
+    assert set(paths["/_mock/stream"]["get"]["responses"]["200"]["content"]) == {"text/event-stream"}
+    (event,) = [each for each in paths["/_mock/deliveries"]["get"]["parameters"] if each["name"] == "event"]
+    documented = {"run.completed", "run.failed", "evaluation.completed", "optimization.completed"}
+    assert set(event["schema"]["enum"]) == documented
+
+
+async def test_extra_events_are_named(start):
+    """An event of the settings is one of those that can be asked for."""
+    document = await (await start(extra_events=["own.event"])).get("/openapi.json")
+    (event,) = [each for each in document["paths"]["/_mock/deliveries"]["get"]["parameters"] if each["name"] == "event"]
+    assert "own.event" in event["schema"]["enum"]
+
+
 async def test_no_schema_is_left_over(document):
     """Whatever is defined is referred to, and the other way round."""
     text = str(document)

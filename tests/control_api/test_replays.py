@@ -83,6 +83,86 @@ async def test_an_await_step_waits_for_the_application(control, consumer):
     assert (await replaying)["report"]["delivered"] == 1
 
 
+async def test_a_bundled_script_by_its_name(control, consumer):
+    """Its events are those of the file, and the report goes by its name."""
+    await control.register(consumer.url, "run.failed", "evaluation.completed", "run.completed")
+    replay = await control.post("/replays?script=refund_flow&wait=true")
+    assert (replay["report"]["script"], replay["report"]["delivered"]) == ("refund_flow", 3)
+    assert consumer.events == ["run.failed", "evaluation.completed", "run.completed"]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "message"),
+    [
+        ("script=refnd_flow", None, "no bundled script 'refnd_flow'; there are burst, "),
+        ("script=refnd_flow", None, "did you mean 'refund_flow'?"),
+        ("script=", None, "no bundled script ''"),
+        ("script=fixtures/refund_flow.yaml", None, "no bundled script 'fixtures/refund_flow.yaml'"),
+        ("script=refund_flow.yaml", None, "did you mean 'refund_flow'?"),
+        ("script=..%2Fpyproject", None, "no bundled script '../pyproject'"),
+        (f"script={'x' * 5000}", None, f"no bundled script '{'x' * 64}'"),
+        ("script=refund_flow&script=burst", None, "script is given twice"),
+        ("script=refund_flow", YAML, "there is a script in the body, and script names another: send one of the two"),
+        ("scrpt=refund_flow", None, "did you mean 'script'?"),
+        ("script=refund_flow&speed=fast", None, "speed must be"),
+    ],
+)
+async def test_names_of_no_bundled_script(control, query, body, message):
+    """Only what is bundled has a name: no file of the machine can be asked for."""
+    assert message in (await control.call("POST", f"/replays?{query}", body)).fails()
+    assert control.mock._service.replays == {}
+
+
+ON_ONE_LINE = "(all of it stands on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
+
+
+@pytest.mark.parametrize("path", ["/replays", "/events"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        YAML.replace("\n", ""),
+        "# A refund\nversion: 1\nsteps:\n  - event: run.failed\n".replace("\n", ""),
+        "event: run.failed\noverride:\n  run_id: r1\nfault: nope".replace("\n", ""),
+        "version: 1\nsteps:\n".replace("\n", "") + "\n",
+    ],
+)
+async def test_yaml_that_lost_its_line_breaks(control, path, body):
+    """What curl -d @FILE makes of YAML cannot be read; the message says how the file comes through whole."""
+    assert (await control.call("POST", path, body)).fails().splitlines()[-1] == ON_ONE_LINE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "event: run.faild",
+        '{"event": "run.faild", "repeat": 0}',
+        "event: run.faild\nrepeat: 0",
+        "steps:\n- event: run.faild",
+        "[]",
+        "nope",
+        "a:b",
+        YAML[1:9],
+    ],
+)
+async def test_yaml_whose_line_breaks_are_not_what_is_wrong(control, body):
+    """Nothing is said of them, where there is another mistake."""
+    for path in ("/replays", "/events"):
+        assert "--data-binary" not in (await control.call("POST", path, body)).fails()
+
+
+async def test_curl_sends_a_script(control, consumer, tmp_path):
+    """As the message says it: with --data-binary it is whole, with -d it is not."""
+    await control.register(consumer.url)
+    (tmp_path / "two.yaml").write_text(YAML, "utf-8")
+    answers = []
+    for option in ("-d", "--data-binary"):
+        command = ["curl", "-s", f"{control.url}/_mock/replays?wait=true", option, "@two.yaml"]
+        run = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+        answers.append(json.loads((await asyncio.wait_for(run.communicate(), 20))[0]))
+    assert answers[0]["error"]["message"].endswith(ON_ONE_LINE)
+    assert answers[1]["report"]["delivered"] == 3
+
+
 @pytest.mark.parametrize("speed", ["max", "1000000", "0.5", "1"])
 async def test_a_speed_of_its_own(start, consumer, speed):
     """The speed of one replay may differ from the mock's."""
@@ -92,6 +172,16 @@ async def test_a_speed_of_its_own(start, consumer, speed):
     report = (await control.post(f"/replays?wait=true&speed={speed}", script))["report"]
     assert report["delivered"] == 1
     assert report["scripted_seconds"] >= 0.01
+
+
+async def test_a_speed_is_kept_to(start, consumer):
+    """A factor makes waits shorter or longer by just so much."""
+    control = await start()
+    await control.register(consumer.url)
+    script = "version: 1\nsteps: [{event: run.failed, after: 1000s}]"
+    assert (await control.post("/replays?wait=true&speed=1000000", script))["report"]["seconds"] < 100
+    script = "version: 1\nsteps: [{event: run.failed, after: 20ms}]"
+    assert (await control.post("/replays?wait=true&speed=0.2", script))["report"]["seconds"] >= 0.1
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "fast", "", "nan", "1e3", "1_0", "%201", "0.0", "1000001", "9" * 400])
@@ -132,7 +222,9 @@ async def test_all_problems_of_a_script_are_told_at_once(control, consumer):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("", "the file is empty"),
+        ("", "the body is empty: send a script in it, or name a bundled one, as ?script=refund_flow"),
+        (" \n", "the body is empty"),
+        ("# nothing\n", "the file is empty"),
         (b"\xff\xfe", "UTF-16"),
         (b"a: \xff", "not UTF-8"),
         ("{", "expected a value"),

@@ -1,6 +1,7 @@
 """``GET /_mock/stream``: server-sent events as they come, read by real clients."""
 
 import asyncio
+import gc
 import json
 import shutil
 import socket
@@ -104,6 +105,8 @@ async def test_a_reader_that_goes_leaves_nothing_behind(control, consumer):
     assert listeners(control) == [count + 1 for count in before]
     response.close()
     await eventually(lambda: listeners(control) == before)
+    gc.collect()
+    assert not [each for each in gc.get_objects() if isinstance(each, stream_module.EventStream)]
     await control.register(consumer.url)
     assert (await control.event())["outcome"] == "delivered"
 
@@ -144,15 +147,64 @@ async def test_a_slow_reader_is_told_what_it_missed(control):
         await control.call("POST", "/v1/webhooks", body, headers={**AUTH, "Content-Type": "application/json"})
     stream = next(iter(control.mock._service.calls._listeners[-1].__closure__)).cell_contents
     assert stream._bytes <= stream_module.MOST_WAITING_BYTES
-    text = b""
+    text = bytearray()
     loop = asyncio.get_running_loop()
     reading.setblocking(False)
-    while b'"number":160' not in text:
+    reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    while b'"number":160' not in text[-300_000:]:  # the last event is no longer than that
         text += await asyncio.wait_for(loop.sock_recv(reading, 1 << 20), 20)
     reading.close()
     dropped = json.loads(text.partition(b"event: dropped\ndata: ")[2].partition(b"\n")[0])["events"]
     assert dropped > 0
     assert text.count(b"event: request") + dropped == 160
+
+
+def registering(control, count):
+    """Register so many webhooks in one turn of the mock's loop, so that no reader comes between; their ids."""
+    register = control.mock._service.register
+    made = control.mock._running.call(lambda: [register("http://127.0.0.1:9/", None, "s") for _ in range(count)])
+    return [webhook.webhook_id for webhook in made]
+
+
+async def test_too_many_events_at_once(control, monkeypatch):
+    """Up to the limit all are kept; beyond it the newest are, and how many are missing is told first, and once."""
+    monkeypatch.setattr(stream_module, "MOST_WAITING", 5)
+    response, reader = await opened(control)
+    for webhook_id in registering(control, 5):
+        name, data = await reader.event()
+        assert (name, data["webhook_id"]) == ("webhook", webhook_id)
+    newest = registering(control, 20)[-5:]
+    assert await reader.event() == ("dropped", {"events": 15})
+    assert [(await reader.event())[1]["webhook_id"] for _ in range(5)] == newest
+    (last,) = registering(control, 1)
+    assert (await reader.event())[1]["webhook_id"] == last
+    response.close()
+
+
+async def test_too_many_bytes_at_once(control, monkeypatch):
+    """As many events are kept as fit; what has been read counts no more, and the newest stays whatever its size."""
+    response, reader = await opened(control)
+    registering(control, 1)
+    size = len(await reader.block()) + 2
+    monkeypatch.setattr(stream_module, "MOST_WAITING_BYTES", 2 * size)
+    for _ in range(3):
+        registering(control, 2)
+        assert [(await reader.event())[0] for _ in range(2)] == ["webhook"] * 2
+    newest = registering(control, 10)[-2:]
+    assert await reader.event() == ("dropped", {"events": 8})
+    assert [(await reader.event())[1]["webhook_id"] for _ in range(2)] == newest
+    monkeypatch.setattr(stream_module, "MOST_WAITING_BYTES", 1)
+    newest = registering(control, 3)[-1:]
+    assert await reader.event() == ("dropped", {"events": 2})
+    assert [(await reader.event())[1]["webhook_id"]] == newest
+    response.close()
+
+
+async def test_nobody_keeps_a_stream(control):
+    """It is no answer that a browser or a proxy may give again."""
+    response, _ = await opened(control)
+    assert response.headers["Cache-Control"] == "no-store"
+    response.close()
 
 
 async def test_an_answer_that_cannot_begin(control):

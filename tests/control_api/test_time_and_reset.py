@@ -62,6 +62,16 @@ async def test_a_replay_goes_on_as_time_passes(stepped, consumer):
     assert stamps[2] - stamps[0] == timedelta(hours=2)
 
 
+async def test_a_step_that_is_to_wait_does_so(stepped, consumer):
+    """An event that happens once, and later, is not sent before."""
+    await stepped.register(consumer.url)
+    answer = await stepped.post("/events", {"event": "run.failed", "after": "1h"})
+    assert (answer["delivered"], answer["deliveries"]) == (False, [])
+    for by, count in (("59m", 0), ("1m", 1)):
+        await stepped.post("/clock/advance", {"by": by})
+        assert len(consumer.received) == count
+
+
 async def test_a_step_with_repeats_answers_with_what_is_due(stepped, consumer):
     """The call does not wait for time that only its caller can let pass."""
     await stepped.register(consumer.url)

@@ -51,6 +51,15 @@ async def test_no_such_webhook(control, name):
 # --- requests
 
 
+async def test_calls_beyond_the_limit_are_counted(start):
+    """The oldest go, and the answer says how many went."""
+    control = await start(max_requests=2)
+    for _ in range(3):
+        await register(control)
+    listed = await control.get("/requests")
+    assert ([request["number"] for request in listed["requests"]], listed["dropped"]) == ([2, 3], 1)
+
+
 async def test_a_test_sees_what_the_application_sent(control):
     """Method, path, query, headers, the JSON of the body, and the status; not the key, not the secret."""
     await register(control, path="/v1/webhooks?from=setup")

@@ -36,6 +36,16 @@ async def test_every_call_is_recorded_errors_too(mock):
     assert [(call.number, call.status) for call in mock.calls.calls] == [(1, 404), (2, 405), (3, 400), (4, 401)]
 
 
+async def test_a_call_that_was_refused_says_why(mock):
+    """The code and the message that the application was answered with; nothing, where nothing was wrong."""
+    await mock.call("GET", "/v1/webhooks")
+    await mock.call("GET", "/v1/webhooks", headers={"Authorization": ""})
+    mock.plan.fail_next(502, body="<html>")
+    await mock.call("GET", "/v1/webhooks")
+    problems = [call.problem for call in mock.calls.calls]
+    assert problems == ["", "unauthorized: Missing API key: send it as 'Authorization: Bearer <api key>'", ""]
+
+
 async def test_the_text_of_a_call_tells_no_secret(mock):
     """Neither the API key nor the webhook's secret is in a call's text, nor in that of a record of calls."""
     await mock.call("POST", "/v1/webhooks", json=REGISTRATION)

@@ -12,6 +12,7 @@ from mockserver.core.expectations import Expectation
 from mockserver.core.sample_changes import PathError, change_sample, copied
 from mockserver.core.script.fields import Reading, described, read_object
 from mockserver.core.script.format import EVENT_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
+from mockserver.core.script.json_reader import read_plain_json
 from mockserver.core.script.model import (
     AwaitStep,
     EventStep,
@@ -67,15 +68,23 @@ def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[s
         ScriptError: It has problems.
     """
     problems: list[Problem] = []
-    tree = read_yaml(source, problems)
-    step = None
-    if tree is not None:
-        reader = _ScriptReader(catalog, problems)
-        reader.reading.events += extra_events
-        step = reader.event_step(tree, "1")
+    step = _lone_step(read_plain_json(source), catalog, extra_events, problems)
+    if problems or step is None:  # once more, with the place of each problem
+        problems.clear()
+        step = _lone_step(read_yaml(source, problems), catalog, extra_events, problems)
     if problems or step is None:
         raise ScriptError("<event>", problems)
     return step
+
+
+def _lone_step(
+    tree: Node | None, catalog: Catalog, extra_events: tuple[str, ...], problems: list[Problem]
+) -> EventStep | None:
+    if tree is None:
+        return None
+    reader = _ScriptReader(catalog, problems)
+    reader.reading.events += extra_events
+    return reader.event_step(tree, "1")
 
 
 class _ScriptReader:

@@ -8,12 +8,13 @@ cannot be made to point elsewhere, so a request that names one is safe as far as
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from multidict import MultiMapping
 
 #: A host as the Host header spells it: a name or an IPv4 address, or an IPv6 address in brackets; then the port.
-_AUTHORITY = re.compile(r"(?P<host>[^\s:/@\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?")
+_AUTHORITY = r"(?P<host>[^\s:/@\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?"
 
 
 def why_foreign(headers: MultiMapping[str], scheme: str, own_host: str) -> str | None:
@@ -36,11 +37,12 @@ def why_foreign(headers: MultiMapping[str], scheme: str, own_host: str) -> str |
     return None
 
 
+@lru_cache(64)  # callers name the server in one way, again and again
 def _is_own(authority: str, own_host: str) -> bool:
     """Whether the value of a Host header, in lower case, means this server and nothing else."""
-    match = _AUTHORITY.fullmatch(authority)
+    match = re.fullmatch(_AUTHORITY, authority)
     host = match["host"].strip("[]") if match else ""
-    if host in ("localhost", own_host.strip("[]")):
+    if host in ("localhost", own_host):
         return True
     address, own = _address(host), _address(own_host)
     # A server that listens everywhere is called by any address of its machine.

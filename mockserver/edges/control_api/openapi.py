@@ -8,6 +8,7 @@ from typing import Any
 from mockserver import __version__
 from mockserver.edges.control_api.operations import DELIVERY_ID, OPERATIONS, Operation
 from mockserver.edges.control_api.schemas import of, schemas
+from mockserver.edges.package_files import bundled_scripts
 
 _ABOUT = (
     "Ours, not the vendor's: what tests in any language drive the mock with. Bodies may be sent with any Content-Type; "
@@ -76,9 +77,10 @@ def _success(operation: Operation) -> dict[str, Any]:
 def _parameters(operation: Operation, events: Sequence[str]) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     in_path = [{"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]} for name in names]
+    known = {"event": list(events), "script": list(bundled_scripts())}
     in_query = [
         {"name": query.name, "in": "query", "description": query.doc,
-         "schema": {**query.schema, "enum": list(events)} if query.name == "event" else query.schema}
+         "schema": {**query.schema, "enum": known[query.name]} if query.name in known else query.schema}
         for query in operation.query
     ]  # fmt: skip
     return in_path + in_query

@@ -68,6 +68,7 @@ FILTERS = (
 )  # fmt: skip
 
 REPLAY_OPTIONS = (
+    Query("script", "the name of a bundled script, to replay it in place of one in the body", _TEXT),
     Query("wait", "whether to answer when the replay is over", {"type": "boolean", "default": False}),
     Query("speed", "a factor more than 0, max or stepped; the mock's own without",
           {"type": "string", "pattern": rf"^({SPEED}|max|stepped)$"}),
@@ -80,8 +81,9 @@ OPERATIONS = (
     Operation("POST", "/events", "send", "Let one event happen now: an event step of the script format.",
               takes="EventStep", gives="Sent", answer="The deliveries that it made, each with its outcome",
               errors=(413,)),
-    Operation("POST", "/replays", "start_replay", "Replay a script; with wait=true the answer is its whole report.",
-              takes="Script", query=REPLAY_OPTIONS, status=202, gives="Replay",
+    Operation("POST", "/replays", "start_replay",
+              "Replay a script, of the body or a bundled one; with wait=true the answer is its whole report.",
+              takes="Script", body_required=False, query=REPLAY_OPTIONS, status=202, gives="Replay",
               answer="The replay, with its report so far", errors=(413,)),
     Operation("GET", "/replays/{replay_id}", "replay", "Return a replay with its report.",
               gives="Replay", answer="The replay, with its report so far", errors=(404,)),

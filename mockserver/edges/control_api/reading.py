@@ -16,10 +16,14 @@ from mockserver.core.records import Delivery
 from mockserver.core.settings import Speed
 from mockserver.core.suggestions import did_you_mean, listed
 from mockserver.edges.control_api.operations import DELIVERY_ID, MOST_LISTED, SPEED, STATUS, Query
+from mockserver.edges.package_files import read_bundled_script
 from mockserver.errors import UsageError
 
 _NAMED_SPEEDS: dict[str, Speed] = {"max": "max", "stepped": "stepped"}
 _OUTCOMES = ("pending", "delivered", "failed")
+
+#: What YAML of several lines begins with, once they stand on one: a comment, or a key with another one after it.
+_SEVERAL_LINES = rb"\s*(#|[\w-]+:\s.*?[\w-]+:(\s|$))"
 
 #: So much of a name that nobody knows is shown, and compared with what is known.
 _SHOWN = 64
@@ -123,6 +127,32 @@ def read_speed(text: str | None) -> Speed | None:
     if not re.fullmatch(SPEED, text):
         raise UsageError(f"speed must be a factor such as 10 (from 0.000001 to 1000000), max or stepped, not {text!r}")
     return float(text)
+
+
+def read_source(bundled: str | None, body: bytes) -> tuple[bytes, str]:
+    """Return the source of the script that is meant, and how messages name it.
+
+    Args:
+        bundled: The name of a bundled script, if one was given.
+        body: The body: a script, unless a bundled one was named.
+
+    Raises:
+        UsageError: There are both or neither, or there is no bundled script of that name.
+    """
+    if bundled is None:
+        if not body.strip():
+            raise UsageError("the body is empty: send a script in it, or name a bundled one, as ?script=refund_flow")
+        return body, "<script>"
+    if body.strip():
+        raise UsageError("there is a script in the body, and script names another: send one of the two")
+    return read_bundled_script(bundled[:_SHOWN]), bundled
+
+
+def lost_lines_hint(body: bytes) -> str:
+    """Return a hint when YAML that cannot be read looks as if it had lost its line breaks on the way; empty if not."""
+    if b"\n" in body.strip() or not re.match(_SEVERAL_LINES, body):
+        return ""
+    return "\n(all of it stands on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
 
 
 def read_seconds(value: Any, name: str) -> float:

@@ -19,12 +19,14 @@ from mockserver.edges.control_api.guard import why_foreign
 from mockserver.edges.control_api.mock import Mock, Running
 from mockserver.edges.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
 from mockserver.edges.control_api.reading import (
+    lost_lines_hint,
     number_of,
     read_filters,
     read_flag,
     read_object,
     read_query,
     read_seconds,
+    read_source,
     read_speed,
     whole,
 )
@@ -93,8 +95,6 @@ class ControlApi:
                 return _error(403, reason)
             try:
                 return await answer(request)
-            except ScriptError as error:
-                return _error(400, str(error), problems=[msgspec.to_builtins(problem) for problem in error.problems])
             except (UsageError, TemplateError) as error:
                 return _error(400, str(error))
             except ApiError as error:
@@ -115,7 +115,11 @@ class ControlApi:
                     response = _error(unreadable.status, unreadable.message)
                     response.force_close()  # the rest of the body stands where the next request would begin
                     return response
-            return await handler(Call(request, request.match_info, query, body))
+            try:
+                return await handler(Call(request, request.match_info, query, body))
+            except ScriptError as error:
+                problems = [msgspec.to_builtins(problem) for problem in error.problems]
+                return _error(400, f"{error}{lost_lines_hint(body)}", problems=problems)
 
         return answer
 
@@ -141,7 +145,8 @@ class ControlApi:
         from mockserver.core.script.reader import read_script  # noqa: PLC0415 - as in send
 
         wait, speed = read_flag(call.query, "wait"), read_speed(call.query.get("speed"))
-        running = self._mock.start_replay(read_script(call.body, self._mock.catalog), speed)
+        source, name = read_source(call.query.get("script"), call.body)
+        running = self._mock.start_replay(read_script(source, self._mock.catalog, name), speed)
         if wait:
             await running.wait()
         return _json(_replay_view(running), 200 if wait else 202)

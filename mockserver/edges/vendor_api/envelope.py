@@ -32,11 +32,13 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         status: The HTTP status.
         body: The JSON; empty for 204.
         headers: Headers of this answer alone.
+        problem: Of an error that we word, its code and its message.
     """
 
     status: int
     body: bytes = b""
     headers: Headers = ()
+    problem: str = ""
 
 
 class ApiError(Exception):
@@ -56,7 +58,12 @@ class ApiError(Exception):
 
     def answer(self) -> Answer:
         """The error as an answer."""
-        return Answer(self.status, error_body(self.status, self.message), self.headers)
+        return error_answer(self.status, self.message, self.headers)
+
+
+def error_answer(status: int, message: str, headers: Headers) -> Answer:
+    """Return an error in the documented envelope."""
+    return Answer(status, error_body(status, message), headers, f"{code_of(status)}: {message}")
 
 
 def ok(status: int, value: Any) -> Answer:

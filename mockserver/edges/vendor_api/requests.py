@@ -61,10 +61,19 @@ async def read_body(request: web.Request, limit: int) -> tuple[bytes, ApiError |
 async def _read_on(content: StreamReader, limit: int) -> bytes:
     """Read until the end, or until one piece over the limit."""
     body = bytearray()
-    # aiohttp leaves a reader waiting for ever when chunks turn out to be malformed; hence the time-out.
-    while len(body) <= limit and (chunk := await asyncio.wait_for(content.readany(), BODY_PATIENCE)):
+    while len(body) <= limit and (chunk := await _next_piece(content)):
         body += chunk
     return bytes(body)
+
+
+async def _next_piece(content: StreamReader) -> bytes:
+    # aiohttp leaves a reader waiting for ever when chunks turn out to be malformed; hence the time-out. A timer alone,
+    # as wait_for makes a task of each wait up to Python 3.11.
+    timer = asyncio.get_running_loop().call_later(BODY_PATIENCE, content.set_exception, asyncio.TimeoutError())
+    try:
+        return await content.readany()
+    finally:
+        timer.cancel()
 
 
 def _too_large(limit: int) -> ApiError:

@@ -20,7 +20,7 @@ from mockserver.core.settings import Settings
 from mockserver.core.suggestions import did_you_mean
 from mockserver.core.vendor_calls import AnswerPlan, CallLog, PlannedAnswer
 from mockserver.core.webhooks import Webhook, WebhookLimitError, WebhookRegistry
-from mockserver.edges.vendor_api.envelope import Answer, ApiError, error_body, ok
+from mockserver.edges.vendor_api.envelope import Answer, ApiError, error_answer, ok
 from mockserver.edges.vendor_api.operations import WEBHOOKS, Directory, Match, Operation, offered
 from mockserver.edges.vendor_api.requests import Call, Keys, bearer_token, read_body, read_json
 
@@ -114,8 +114,9 @@ class VendorApi:
         answer = self._answer(call, allowance) if planned is None else _as_answer(planned, allowance)
         # Recorded before a planned delay: a client that gives up waiting has called all the same.
         self._calls.record(
-            received_at, call.method, call.path, url.raw_query_string, tuple(headers.items()), body, answer.status
-        )
+            received_at, call.method, call.path, url.raw_query_string, tuple(headers.items()), body, answer.status,
+            answer.problem,
+        )  # fmt: skip
         if planned is not None:
             await asyncio.sleep(planned.delay)
         response = _respond(answer, allowance)
@@ -249,8 +250,8 @@ def _as_answer(planned: PlannedAnswer, allowance: Allowance) -> Answer:
         return Answer(planned.status, planned.body or b"", planned.headers)
     retry = (("Retry-After", str(allowance.wait)),) if planned.status == 429 else ()
     challenge = (("WWW-Authenticate", "Bearer"),) if planned.status == 401 else ()
-    body = error_body(planned.status, "This answer was planned by the test")
-    return Answer(planned.status, body, (*retry, *challenge, *planned.headers))
+    headers = (*retry, *challenge, *planned.headers)
+    return error_answer(planned.status, "This answer was planned by the test", headers)
 
 
 def _respond(answer: Answer, allowance: Allowance) -> web.Response:

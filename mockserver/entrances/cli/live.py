@@ -49,6 +49,10 @@ class LiveTable:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_PERIOD, self._draw)
 
+    def note(self, text: str) -> None:
+        """Show a line above the table, to stay there."""
+        self._live.console.print(Text(text))
+
     def stop(self) -> None:
         """Draw the last picture, which stays, and give the terminal back."""
         self._draw()

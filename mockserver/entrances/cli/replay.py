@@ -94,7 +94,7 @@ def replay(
     work = Interruptible()
     run = ReplayRun(plans, settings, speed, secret, fail_fast=fail_fast)
     planned = sum(script.planned for script, _ in plans)
-    view = ReplayView(planned, to_stderr=files.to_standard_output, on_failure=work.stop_for)
+    view = ReplayView(planned, to_stderr=files.to_standard_output, on_failure=work.stop_for, speed=speed)
 
     async def perform() -> None:
         notes = [_EMBEDDED] if any(destination is None for _, destination in plans) else []
@@ -102,7 +102,7 @@ def replay(
             notes.append(f"waiting up to {format_duration(wait_for_target)} for the target to accept connections")
         view.start(notes)
         try:
-            await run.run(view.delivery, wait_for_target)
+            await run.run(view.delivery, wait_for_target, view.wait)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
             view.finish(run, files.annotations(run.reports, run.redactor))
             files.write(run)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mockserver.core.records import Delivery
+from mockserver.core.records import Delivery, WaitListener
 from mockserver.core.report import Report
 from mockserver.core.script.model import Script
 from mockserver.core.settings import Settings, Speed
@@ -63,18 +63,26 @@ class ReplayRun:
         self.receiver: Receiver | None = None
         self.redactor = Redactor([self._secret, *_secrets(plans)])
 
-    async def run(self, on_delivery: Callable[[Delivery], None], wait_for_target: float | None) -> None:
+    async def run(
+        self,
+        on_delivery: Callable[[Delivery], None],
+        wait_for_target: float | None,
+        on_wait: WaitListener | None = None,
+    ) -> None:
         """Replay every script; when this ends, however it ends, the reports account for every event.
 
         Args:
             on_delivery: Called with each delivery that has its outcome.
             wait_for_target: Seconds to wait until the targets accept connections; None does not wait.
+            on_wait: Called with each delivery whose next attempt has to wait.
 
         Raises:
             asyncio.CancelledError: It was stopped.
         """
         self._service.records.subscribe(self._reach.note)
         self._service.records.subscribe(on_delivery)
+        if on_wait is not None:
+            self._service.records.subscribe_to_waits(on_wait)
         try:
             if wait_for_target is not None:
                 self._unreachable = await self._await_targets(wait_for_target)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mockserver.core.durations import format_duration, format_timestamp
 from mockserver.core.records import Delivery
 from mockserver.core.report import Report
+from mockserver.core.settings import Speed
 from mockserver.entrances.cli import exit_codes
 from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 #: So many explanations are printed; more would hide the first.
 _EXPLANATIONS = 40
+#: Seconds without a word from which on it is said what is waited for.
+_SILENCE = 2.0
 
 
 class ReplayView:
@@ -27,10 +31,12 @@ class ReplayView:
     Args:
         planned: How many events there will be.
         to_stderr: Whether standard output belongs to somebody else.
+        speed: How fast the replay is.
         on_failure: Called when the output takes no more.
     """
 
-    def __init__(self, planned: int, *, to_stderr: bool, on_failure: Callable[[OSError], None]) -> None:
+    def __init__(self, planned: int, *, to_stderr: bool, on_failure: Callable[[OSError], None], speed: Speed) -> None:
+        self._speed = speed
         self._printer = Printer(sys.stderr if to_stderr else sys.stdout, on_failure)
         self._live: LiveTable | None = None
         if self._printer.colour and not to_stderr:
@@ -52,6 +58,23 @@ class ReplayView:
             self._live.add(delivery)
         else:
             self._printer.line(delivery_line(delivery))
+
+    def wait(self, delivery: Delivery, wait: float, moment: float) -> None:
+        """Say that nothing is wrong when the replay is silent for long: it waits to make an attempt again.
+
+        Args:
+            delivery: What is to be attempted again.
+            wait: The seconds until then, by the script's clock.
+            moment: When, by the script's clock, in seconds since 1970.
+        """
+        if isinstance(self._speed, str) or wait / self._speed < _SILENCE:
+            return
+        left, when = format_duration(round(wait / self._speed)), format_timestamp(moment)[11:19]
+        text = f"next attempt of {delivery.delivery_id} in {left} (at {when})"
+        if self._live is not None:
+            self._live.note(text)
+        else:
+            self._printer.line(text)
 
     def finish(self, run: ReplayRun, annotations: Iterable[str] = ()) -> None:
         """Tell what became of all events, and why some failed.

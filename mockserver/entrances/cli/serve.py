@@ -35,6 +35,7 @@ Prints one line when it accepts connections, then a line for each call of the ve
 Examples:
   mockserver serve --port 0
   mockserver serve --script my.yaml
+  mockserver serve --tls
   mockserver serve --route https://your-app.com=http://127.0.0.1:5000
   mockserver serve --target http://127.0.0.1:5000/hooks --secret whsec_x --script refund_flow
 """
@@ -59,6 +60,7 @@ def _limit(name: str, text: str) -> Callable[[C], C]:
 @secret_option("The secret of that registration.")
 @option("--api-key", multiple=True, metavar="KEY", help="A key that the vendor API accepts; without one, any.")
 @option("--strict", is_flag=True, help="Only what the vendor documents: no routes or leniency of ours under /v1.")
+@option("--tls", is_flag=True, help="Serve https, with a certificate made on the fly; prints the CA file to trust.")
 @speed_option
 @option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Makes generated ids repeatable."

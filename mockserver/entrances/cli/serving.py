@@ -16,9 +16,13 @@ from mockserver.core.script.model import Script
 from mockserver.core.settings import Settings
 from mockserver.core.vendor_calls import VendorCall
 from mockserver.edges.redaction import Redactor
+from mockserver.edges.views import problem_view
 from mockserver.entrances.cli.interruption import Interruptible
-from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable
+from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable, shortened
 from mockserver.entrances.service import Service
+
+#: So much of the reason is shown why the vendor API refused a call; the answer holds the whole.
+_REASON = 300
 
 
 class Serving:
@@ -62,6 +66,8 @@ class Serving:
 
     def _tell_ready(self) -> None:
         self._out.line(f"mockserver is ready: {self.service.url} (vendor API /v1, control API /_mock)")
+        if self.service.settings.tls:
+            self._out.line(f"clients trust its certificate with the CA file {self.service.ca_file}")
         self._out.flush()
         if not _is_loopback(self.service.settings.host):
             click.echo("mockserver: it does not listen on a loopback address: other machines can reach it", err=True)
@@ -88,7 +94,8 @@ class Serving:
         if self._out.colour:
             status = click.style(status, fg="green" if call.status < 400 else "red")
         when = format_timestamp(call.received_at)[11:19]
-        self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}")
+        why = f" {shortened(one_line(problem_view(call)), _REASON)}" if call.problem else ""
+        self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}{why}")
 
     def _delivery(self, delivery: Delivery) -> None:
         self._out.line(delivery_line(delivery, colour=self._out.colour))
