@@ -225,7 +225,7 @@ def test_an_unknown_name_is_an_error():
 
 def test_the_consumers_do_not_know_the_package():
     """They are what an application's author would write: none of them imports mockserver."""
-    programs = [path for path in Path(__file__).with_name("consumers").iterdir() if path.suffix in {".py", ".mjs"}]
+    programs = [path for path in Path(__file__).with_name("consumers").rglob("*") if path.suffix in {".py", ".mjs"}]
     assert len(programs) >= len(NAMES)
     for path in programs:
         assert not re.search(r"^\s*(import|from)\s+mockserver", path.read_text("utf-8"), re.MULTILINE), path

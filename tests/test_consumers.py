@@ -4,49 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mockserver import sign
-from tests.consumers.launch import SECRET, Consumer
-from tests.consumers.post import Answer, connect, exchange_raw, post, read_answer
+from tests.consumers.launch import SECRET
+from tests.consumers.post import post
+from tests.deliveries import TIMESTAMP, assert_still_works, compact, deliver, deliver_together, event, handled
 
 BODY_LIMIT = 2 * 1024 * 1024
-TIMESTAMP = "2024-12-16T10:00:00Z"
-
-
-def event(event_type="run.failed", object_id="run_def456", **data):
-    """An event as the vendor documents it."""
-    field = {"evaluation.completed": "evaluation_id", "optimization.completed": "optimization_id"}
-    data = {field.get(event_type, "run_id"): object_id, **data}
-    return {"event": event_type, "timestamp": TIMESTAMP, "data": data}
-
-
-def compact(value) -> bytes:
-    """JSON as the vendor sends it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def deliver(consumer: Consumer, body: bytes, **options) -> Answer:
-    """Post a body with its right signature."""
-    return post(consumer.webhook_url, body, sign(body, SECRET), **options)
-
-
-def handled(consumer: Consumer) -> list[tuple[str, str]]:
-    """The type and object of each event that the consumer handled."""
-    report = consumer.events()
-    assert report["count"] == len(report["events"])
-    return [(one["event"], one["id"]) for one in report["events"]]
-
-
-def assert_still_works(consumer: Consumer) -> None:
-    """Show that a good event is accepted and handled: what went before has broken nothing."""
-    before = handled(consumer)
-    assert deliver(consumer, compact(event("run.completed", "run_control"))).status == 200
-    assert handled(consumer) == [*before, ("run.completed", "run_control")]
 
 
 @pytest.mark.parametrize(
@@ -76,14 +42,7 @@ def test_a_second_copy_has_no_second_effect(consumer):
 
 def test_copies_at_the_same_time_have_one_effect(consumer):
     """Eight copies released together are all answered 200, and one of them is handled."""
-    body, gate = compact(event()), threading.Barrier(8)
-
-    def deliver_together(_: int) -> Answer:
-        gate.wait(30)
-        return deliver(consumer, body)
-
-    with ThreadPoolExecutor(8) as senders:
-        answers = list(senders.map(deliver_together, range(8)))
+    answers = deliver_together(consumer, [compact(event())] * 8)
     assert {answer.status for answer in answers} == {200}
     assert sorted(answer.json["status"] for answer in answers) == ["duplicate"] * 7 + ["handled"]
     assert handled(consumer) == [("run.failed", "run_def456")]
@@ -103,6 +62,81 @@ def test_the_probe_can_be_cleared(consumer):
     consumer.clear()
     assert consumer.events() == {"count": 0, "events": [], "refused": 0}
     assert deliver(consumer, compact(event())).json == {"status": "handled"}
+
+
+def test_the_state_of_an_object_can_be_asked_for(consumer):
+    """It shows the types of event handled about the object, sorted, and of another object none of them."""
+    for event_type in ("run.failed", "run.completed", "run.failed"):
+        deliver(consumer, compact(event(event_type, "run_é 1")))
+    assert consumer.state("run_é 1") == {
+        "id": "run_é 1",
+        "latest": "run.failed",
+        "events": ["run.completed", "run.failed"],
+    }
+    assert consumer.state("run_2") == {"id": "run_2", "latest": None, "events": []}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_state_does_not_depend_on_the_order(consumer, order):
+    """The last event is the one with the greatest timestamp, whichever came last; of two, the greater name."""
+    events = [
+        event("run.failed", "run_1", at="2024-12-16T10:00:00Z"),
+        event("optimization.completed", "run_1", at="2024-12-16T10:00:01Z"),
+        event("run.completed", "run_1", at="2024-12-16T10:00:01Z"),
+    ]
+    for place in order:
+        deliver(consumer, compact(events[place]))
+    types = ["optimization.completed", "run.completed", "run.failed"]
+    assert consumer.state("run_1") == {"id": "run_1", "latest": "run.completed", "events": types}
+
+
+def test_it_can_be_made_to_fail_once(consumer):
+    """The next event that would be handled is answered 500 and has no effect; delivered again, it is handled."""
+    deliver(consumer, compact(event(object_id="run_before")))
+    consumer.fail_next()
+    assert post(consumer.webhook_url, compact(event()), "sha256=").status == 401
+    assert deliver(consumer, b"{}").status == 400
+    assert deliver(consumer, compact(event("run.started"))).json == {"status": "ignored"}
+    assert deliver(consumer, compact(event(object_id="run_before"))).json == {"status": "duplicate"}
+    answer = deliver(consumer, compact(event()))
+    assert (answer.status, answer.json) == (500, {"error": "internal error"})
+    assert handled(consumer) == [("run.failed", "run_before")]
+    assert consumer.state("run_def456")["events"] == []
+    assert [deliver(consumer, compact(event())).json["status"] for _ in range(2)] == ["handled", "duplicate"]
+    assert handled(consumer) == [("run.failed", "run_before"), ("run.failed", "run_def456")]
+
+
+def test_copies_at_the_same_time_fail_once(consumer):
+    """Of eight copies released together one fails, and one of the others is handled."""
+    consumer.fail_next()
+    answers = deliver_together(consumer, [compact(event())] * 8)
+    assert sorted(answer.status for answer in answers) == [200] * 7 + [500]
+    assert handled(consumer) == [("run.failed", "run_def456")]
+
+
+def test_clearing_takes_the_failure_back(consumer):
+    """After DELETE the next event does not fail any more."""
+    consumer.fail_next()
+    consumer.clear()
+    assert deliver(consumer, compact(event())).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/debug/events", 405),
+        ("POST", "/debug/objects/run_1", 405),
+        ("DELETE", "/debug/objects/run_1", 405),
+        ("GET", "/debug/objects/", 404),
+        ("GET", "/debug/objects", 404),
+        ("GET", "/debug/fail-next", 405),
+        ("DELETE", "/debug/fail-next", 405),
+    ],
+)
+def test_the_probes_have_their_methods(consumer, method, path, status):
+    """What is neither asked for nor told in the right way is refused, and does nothing."""
+    assert post(consumer.url + path, b"", method=method).status == status
+    assert_still_works(consumer)
 
 
 GOOD = sign(compact(event()), SECRET)
@@ -282,37 +316,6 @@ def test_header_names_have_no_case(consumer, name):
     assert post(consumer.webhook_url, body, headers=[(name, sign(body, SECRET))]).status == 200
 
 
-@pytest.mark.parametrize("size", [1, 7, 65536], ids=lambda size: f"{size} bytes")
-def test_a_chunked_body_is_accepted(consumer, size):
-    """A body without a length, in chunks of any size, is the same body."""
-    body = compact(event(note="Zürich"))
-    chunks = [body[start : start + size] for start in range(0, len(body), size)]
-    assert post(consumer.webhook_url, chunks, sign(body, SECRET)).status == 200
-    assert handled(consumer) == [("run.failed", "run_def456")]
-
-
-def test_a_sender_may_ask_before_it_sends_the_body(consumer):
-    """``Expect: 100-continue`` gets its go-ahead before the body, and then the answer."""
-    body = compact(event())
-    with connect(consumer.url) as connection:
-        connection.putrequest("POST", "/webhooks/playgent")
-        connection.putheader("X-Playgent-Signature", sign(body, SECRET))
-        connection.putheader("Content-Length", str(len(body)))
-        connection.putheader("Expect", "100-continue")
-        connection.endheaders()
-        assert connection.sock.recv(12) == b"HTTP/1.1 100"
-        connection.send(body)
-        _rest_of_the_interim_answer(connection.sock)
-        assert read_answer(connection.getresponse()).status == 200
-    assert handled(consumer) == [("run.failed", "run_def456")]
-
-
-def _rest_of_the_interim_answer(sock) -> None:
-    seen = b""
-    while not seen.endswith(b"\r\n\r\n"):
-        seen += sock.recv(1)
-
-
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
 @pytest.mark.parametrize(("excess", "status"), [(0, 200), (1, 413), (1024 * 1024, 413)])
 def test_bodies_have_a_limit(consumer, chunked, excess, status):
@@ -324,73 +327,3 @@ def test_bodies_have_a_limit(consumer, chunked, excess, status):
     assert (answer.status, len(handled(consumer))) == (status, int(status == 200))
     assert post(consumer.webhook_url, pieces, "sha256=").status == (401 if status == 200 else 413)
     assert_still_works(consumer)
-
-
-def test_a_slow_sender_does_not_hold_up_others(consumer):
-    """While one body has come only by half, another event is answered."""
-    body = compact(event())
-    with connect(consumer.url) as slow:
-        slow.putrequest("POST", "/webhooks/playgent")
-        slow.putheader("X-Playgent-Signature", sign(body, SECRET))
-        slow.putheader("Content-Length", str(len(body)))
-        slow.endheaders(body[:20])
-        assert deliver(consumer, compact(event(object_id="run_fast"))).status == 200
-        slow.send(body[20:])
-        assert read_answer(slow.getresponse()).status == 200
-    assert handled(consumer) == [("run.failed", "run_fast"), ("run.failed", "run_def456")]
-
-
-HEAD = b"POST /webhooks/playgent HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-CUT_OFF = {
-    "nothing": b"",
-    "half a request line": b"POST /webh",
-    "half a head": HEAD,
-    "half a body": HEAD + b"Content-Length: 100\r\n\r\n{}",
-    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n64\r\n{}",
-    "no last chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
-    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-}
-NONSENSE = {
-    "no length": HEAD + b"\r\n{}",
-    "bad length": HEAD + b"Content-Length: two\r\n\r\n{}",
-    "negative length": HEAD + b"Content-Length: -1\r\n\r\n{}",
-    "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}\n",
-    "bad chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-    "not compressed": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
-    "control characters": HEAD + b"X-Playgent-Signature: \x01\x7f\r\nContent-Length: 2\r\n\r\n{}",
-    "zero byte": HEAD + b"X-Playgent-Signature: sha256=\x00\r\nContent-Length: 2\r\n\r\n{}",
-    "binary path": HEAD.replace(b"playgent", b"\xff%ff") + b"Content-Length: 0\r\n\r\n",
-    "strange path": HEAD.replace(b"/webhooks/playgent", b"//") + b"Content-Length: 0\r\n\r\n",
-    "strange host": HEAD.replace(b"x", b"a b:c") + b"Content-Length: 2\r\n\r\n{}",
-    "no host": HEAD.replace(b"Host: x\r\n", b"") + b"Content-Length: 2\r\n\r\n{}",
-    "no request line": b"\x00\x01\x02 {}\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("request_bytes", CUT_OFF.values(), ids=CUT_OFF)
-def test_a_request_that_is_cut_off_is_dropped(consumer, request_bytes):
-    """A sender that goes away in the middle causes no 5xx and no effect, and the next event is taken."""
-    assert_harmless(consumer, exchange_raw(consumer.webhook_url, request_bytes, hang_up=True))
-
-
-@pytest.mark.parametrize("request_bytes", NONSENSE.values(), ids=NONSENSE)
-def test_a_broken_request_is_refused(consumer, request_bytes):
-    """A request that is not HTTP, or not what its headers say, causes no 5xx and no effect."""
-    assert_harmless(consumer, exchange_raw(consumer.webhook_url, request_bytes))
-
-
-def assert_harmless(consumer: Consumer, answer: bytes) -> None:
-    """Show that a request was refused or dropped, and that the consumer did not stumble over it."""
-    assert not re.match(rb"HTTP/1\.[01] [25]", answer), answer
-    assert handled(consumer) == []
-    assert_still_works(consumer)
-
-
-def test_several_events_on_one_connection(consumer):
-    """A sender that keeps its connection, where the server lets it, has each event handled."""
-    with connect(consumer.url) as connection:
-        for number in range(3):
-            body = compact(event(object_id=f"run_{number}"))
-            connection.request("POST", "/webhooks/playgent", body, {"X-Playgent-Signature": sign(body, SECRET)})
-            assert read_answer(connection.getresponse()).status == 200
-    assert handled(consumer) == [("run.failed", f"run_{number}") for number in range(3)]

@@ -2,4 +2,7 @@
 
 They are programs of their own, written as an application's author would write them from the vendor's documentation:
 none of them imports ``mockserver``. All behave the same, which ``tests/test_consumers.py`` shows.
+
+Those in Flask, FastAPI and Node.js can be told to make one mistake, which ``mistakes`` holds: see
+:data:`tests.consumers.mistakes.MISTAKES`.
 """

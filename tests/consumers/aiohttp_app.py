@@ -18,7 +18,7 @@ def create_app(secret: str) -> web.Application:
     async def receive(request: web.Request) -> web.Response:
         body = await request.read()
         # A header that came twice is one value with a comma, as everywhere in HTTP: and so no signature.
-        signature = ", ".join(request.headers.getall(inbox.SIGNATURE_HEADER, []))
+        signature = ", ".join(request.headers.getall(box.signature_header, []))
         return _response(box.receive(body, signature))
 
     async def report(_request: web.Request) -> web.Response:
@@ -27,10 +27,18 @@ def create_app(secret: str) -> web.Application:
     async def clear(_request: web.Request) -> web.Response:
         return _response(box.clear())
 
+    async def state(request: web.Request) -> web.Response:
+        return _response(box.state(request.match_info["object_id"]))
+
+    async def fail_next(_request: web.Request) -> web.Response:
+        return _response(box.fail_next())
+
     app = web.Application(client_max_size=inbox.BODY_LIMIT, middlewares=[_errors_as_json])
     app.router.add_post(inbox.WEBHOOK_PATH, receive)
     app.router.add_get(inbox.EVENTS_PATH, report)
     app.router.add_delete(inbox.EVENTS_PATH, clear)
+    app.router.add_get(inbox.OBJECTS_PATH + "{object_id}", state)
+    app.router.add_post(inbox.FAIL_NEXT_PATH, fail_next)
     return app
 
 
@@ -64,4 +72,4 @@ async def serve(settings: program.Settings) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(program.read_settings()))
+    asyncio.run(serve(program.read_settings("aiohttp")))

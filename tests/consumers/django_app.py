@@ -28,6 +28,8 @@ class _Urls:
         self.urlpatterns: Sequence[URLPattern] = (
             path(inbox.WEBHOOK_PATH.lstrip("/"), csrf_exempt(self.webhook)),
             path(inbox.EVENTS_PATH.lstrip("/"), csrf_exempt(self.events)),
+            path(inbox.OBJECTS_PATH.lstrip("/") + "<str:object_id>", csrf_exempt(self.state)),
+            path(inbox.FAIL_NEXT_PATH.lstrip("/"), csrf_exempt(self.fail_next)),
         )
 
     def webhook(self, request: HttpRequest) -> HttpResponse:
@@ -41,12 +43,18 @@ class _Urls:
             return _response(inbox.error(400))
         if len(body) > inbox.BODY_LIMIT:
             return _response(inbox.error(413))
-        return _response(self._box.receive(body, request.headers.get(inbox.SIGNATURE_HEADER)))
+        return _response(self._box.receive(body, request.headers.get(self._box.signature_header)))
 
     def events(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "DELETE"}:
             return _response(inbox.error(405))
         return _response(self._box.clear() if request.method == "DELETE" else self._box.report())
+
+    def state(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return _response(self._box.state(object_id) if request.method == "GET" else inbox.error(405))
+
+    def fail_next(self, request: HttpRequest) -> HttpResponse:
+        return _response(self._box.fail_next() if request.method == "POST" else inbox.error(405))
 
     def handler400(self, _request: HttpRequest, **_exception: Exception) -> HttpResponse:
         return _response(inbox.error(400))
@@ -108,7 +116,7 @@ def _response(answer: inbox.Answer) -> HttpResponse:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = program.read_settings()
+    settings = program.read_settings("django")
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a request that waits for a thread is no news
     server = waitress.create_server(
         create_app(settings.secret),

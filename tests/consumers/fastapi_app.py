@@ -6,23 +6,27 @@ import socket
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
-from tests.consumers import inbox, program
+from tests.consumers import inbox, mistakes, program
+from tests.consumers.mistakes import fastapi_layer
 
 
-def create_app(secret: str) -> FastAPI:
-    """The application: an object for any ASGI server, with an inbox of its own."""
+def create_app(secret: str, mistake: str | None = None) -> FastAPI:
+    """The application: an object for any ASGI server, with an inbox of its own; correct unless given a mistake."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    box = inbox.Inbox(secret)
+    box = mistakes.make_inbox("fastapi", secret, mistake)
 
     @app.post(inbox.WEBHOOK_PATH)
     async def receive(request: Request) -> Response:
         body = await _raw_body(request)
         # A header that came twice is one value with a comma, as everywhere in HTTP: and so no signature.
-        signature = ", ".join(request.headers.getlist(inbox.SIGNATURE_HEADER))
-        return _response(box.receive(body, signature))
+        signatures = request.headers.getlist(box.signature_header)
+        signature = ", ".join(signatures) if signatures else None
+        # In a thread: what handles an event may wait for a database, and others must not wait for that.
+        return _response(await run_in_threadpool(box.receive, body, signature))
 
     @app.get(inbox.EVENTS_PATH)
     async def report() -> Response:
@@ -32,10 +36,19 @@ def create_app(secret: str) -> FastAPI:
     async def clear() -> Response:
         return _response(box.clear())
 
+    @app.get(inbox.OBJECTS_PATH + "{object_id}")
+    async def state(object_id: str) -> Response:
+        return _response(box.state(object_id))
+
+    @app.post(inbox.FAIL_NEXT_PATH)
+    async def fail_next() -> Response:
+        return _response(box.fail_next())
+
     @app.exception_handler(StarletteHTTPException)
     async def refuse(_request: Request, problem: StarletteHTTPException) -> Response:
         return _response(inbox.error(problem.status_code))
 
+    fastapi_layer.install(mistake, app)
     return app
 
 
@@ -62,7 +75,7 @@ def _response(answer: inbox.Answer) -> Response:
 class _AnnouncingServer(uvicorn.Server):
     def __init__(self, settings: program.Settings) -> None:
         self._settings = settings
-        app = create_app(settings.secret)
+        app = create_app(settings.secret, settings.mistake)
         config = uvicorn.Config(
             app,
             host=program.HOST,
@@ -80,7 +93,7 @@ class _AnnouncingServer(uvicorn.Server):
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = program.read_settings()
+    settings = program.read_settings("fastapi")
     program.exit_on_sigterm()  # uvicorn raises the signal again when it has shut down
     _AnnouncingServer(settings).run()
 

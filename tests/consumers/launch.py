@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
+from urllib.parse import quote
 
 NAMES = ("flask", "fastapi", "django", "aiohttp", "node")
 
@@ -26,8 +27,8 @@ _STOP_TIMEOUT = 10.0
 
 #: What this process's environment must not hand down: a consumer's own settings, proxies, which loopback traffic
 #: shall not meet, and coverage, which measures the package and not the consumers.
-_NOT_INHERITED = {"WEBHOOK_SECRET", "PUBLIC_URL", "EVENTS", "PORT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
-_NOT_INHERITED_PREFIXES = ("PLAYGENT_", "COVERAGE_", "COV_CORE_")
+_NOT_INHERITED = {"PUBLIC_URL", "EVENTS", "PORT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "OLD_SECRET"}
+_NOT_INHERITED_PREFIXES = ("WEBHOOK_", "PLAYGENT_", "COVERAGE_", "COV_CORE_")
 
 
 class LaunchError(Exception):
@@ -50,8 +51,58 @@ class Handled(TypedDict):
     refused: int
 
 
-class Consumer:
-    """A running consumer.
+class ObjectState(TypedDict):
+    """What a consumer knows of one object: what happened to it last, and all that it handled, sorted."""
+
+    id: str
+    latest: str | None
+    events: list[str]
+
+
+class Endpoint:
+    """Where a running consumer is reached.
+
+    Args:
+        url: Its base URL.
+    """
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the consumer takes deliveries."""
+        return f"{self.url}/webhooks/playgent"
+
+    def events(self) -> Handled:
+        """Ask the consumer what it handled."""
+        handled: Handled = self._debug("GET", "/debug/events")
+        return handled
+
+    def state(self, object_id: str) -> ObjectState:
+        """Ask the consumer what it knows of one object."""
+        state: ObjectState = self._debug("GET", "/debug/objects/" + quote(object_id, safe=""))
+        return state
+
+    def fail_next(self) -> None:
+        """Make the handling of the next event fail, once."""
+        self._debug("POST", "/debug/fail-next")
+
+    def clear(self) -> None:
+        """Make the consumer forget everything."""
+        self._debug("DELETE", "/debug/events")
+
+    def _debug(self, method: str, path: str) -> Any:
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)
+        try:
+            connection.request(method, path)
+            return json.load(connection.getresponse())
+        finally:
+            connection.close()
+
+
+class Consumer(Endpoint):
+    """A consumer that runs as a process of its own.
 
     Args:
         name: One of :data:`NAMES`.
@@ -59,19 +110,14 @@ class Consumer:
     """
 
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
+        super().__init__()
         self.name = name
         self.process = process
-        self.url = ""
         self._lines: list[str] = []
         self._ended = False
         self._printed = threading.Condition()
         self._reader = threading.Thread(target=self._read, name=f"output of {name}", daemon=True)
         self._reader.start()
-
-    @property
-    def webhook_url(self) -> str:
-        """Where the consumer takes deliveries."""
-        return f"{self.url}/webhooks/playgent"
 
     @property
     def log(self) -> str:
@@ -93,14 +139,6 @@ class Consumer:
         what = f"ended with exit code {self.process.wait(_STOP_TIMEOUT)}" if ended else f"ran for {timeout:g} s"
         raise LaunchError(f"consumer {self.name!r} {what} without printing {start!r}; it printed:\n{self.log}")
 
-    def events(self) -> Handled:
-        """Ask the consumer what it handled."""
-        return self._debug("GET")
-
-    def clear(self) -> None:
-        """Make the consumer forget everything."""
-        self._debug("DELETE")
-
     def stop(self) -> int:
         """End the process, by force if it does not end in time when told to, and return its exit code."""
         if self.process.poll() is None:
@@ -114,15 +152,6 @@ class Consumer:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return self.process.returncode
-
-    def _debug(self, method: str) -> Handled:
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)
-        try:
-            connection.request(method, "/debug/events")
-            answer: Handled = json.load(connection.getresponse())
-            return answer
-        finally:
-            connection.close()
 
     def _line(self, start: str) -> str | None:
         return next((line for line in self._lines if line.startswith(start)), None)
@@ -142,6 +171,7 @@ def launch(
     name: str,
     *,
     secret: str,
+    mistake: str | None = None,
     playgent_url: str = "",
     public_url: str = "",
     events: Sequence[str] = (),
@@ -152,6 +182,7 @@ def launch(
     Args:
         name: One of :data:`NAMES`.
         secret: The webhook's secret.
+        mistake: One of :data:`tests.consumers.mistakes.MISTAKES`, which the consumer is to make; None: it is correct.
         playgent_url: Base URL of the vendor's API; empty: it does not register.
         public_url: The webhook URL that it registers; empty: its own address.
         events: The events that it registers for; empty: the documented four.
@@ -166,6 +197,7 @@ def launch(
     environment = {
         **_inherited(),
         "WEBHOOK_SECRET": secret,
+        "WEBHOOK_MISTAKE": mistake or "",
         "PLAYGENT_URL": playgent_url,
         "PUBLIC_URL": public_url,
         "EVENTS": ",".join(events),

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from typing import NamedTuple, NoReturn
 
+from tests.consumers import mistakes
 from tests.consumers.inbox import ID_FIELDS, WEBHOOK_PATH
 
 HOST = "127.0.0.1"
@@ -30,9 +31,10 @@ class Settings(NamedTuple):
     api_key: str
     events: tuple[str, ...]
     port: int
+    mistake: str | None
 
 
-def read_settings() -> Settings:
+def read_settings(consumer: str) -> Settings:
     """Read the environment; without a secret the program refuses to start, with exit code 2."""
     secret = os.environ.get("WEBHOOK_SECRET", "")
     if not secret:
@@ -40,6 +42,11 @@ def read_settings() -> Settings:
     port = os.environ.get("PORT") or "0"
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         _stop(f"PORT is {port!r}, which is not a port number")
+    mistake = os.environ.get("WEBHOOK_MISTAKE") or None
+    try:
+        mistakes.check(consumer, mistake)
+    except mistakes.UnknownMistakeError as problem:
+        _stop(f"WEBHOOK_MISTAKE: {problem}")
     return Settings(
         secret=secret,
         playgent_url=os.environ.get("PLAYGENT_URL", "").rstrip("/"),
@@ -47,6 +54,7 @@ def read_settings() -> Settings:
         api_key=os.environ.get("PLAYGENT_API_KEY") or "test-key",
         events=tuple(filter(None, os.environ.get("EVENTS", "").split(","))) or tuple(ID_FIELDS),
         port=int(port),
+        mistake=mistake,
     )
 
 

@@ -1,0 +1,36 @@
+"""Mistakes that webhook consumers make, for consumers that make one of them on purpose.
+
+Each is one small piece of wrong code in place of the right one, and is called everywhere what ``WEBHOOK_MISTAKE`` calls
+it: a class that overrides one piece of :class:`tests.consumers.inbox.Inbox`, a function that changes a framework's
+application, or a class in one of the ``.mjs`` files beside them.
+"""
+
+from __future__ import annotations
+
+from tests.consumers.inbox import Inbox
+from tests.consumers.mistakes import answers, effects, payload, raw_body, signature
+from tests.consumers.mistakes.catalogue import MISTAKES, REFUSES_EVERYTHING, Mistake, UnknownMistakeError, check
+
+__all__ = ["MISTAKES", "REFUSES_EVERYTHING", "Mistake", "UnknownMistakeError", "check", "make_inbox"]
+
+_INBOXES = {
+    name: value
+    for module in (signature, raw_body, payload, effects, answers)
+    for name, value in vars(module).items()
+    if name in MISTAKES
+}
+
+
+def make_inbox(consumer: str, secret: str, mistake: str | None) -> Inbox:
+    """Make the inbox of a consumer: the correct one, unless it is to make a mistake that lies in the inbox.
+
+    Args:
+        consumer: The consumer's name, which tells what mistakes it knows.
+        secret: The webhook's secret.
+        mistake: The mistake's name, or None.
+
+    Raises:
+        UnknownMistakeError: It does not know the mistake.
+    """
+    check(consumer, mistake)
+    return _INBOXES.get(mistake or "", Inbox)(secret)
