@@ -129,6 +129,15 @@ class Routes:
         self._routes[_base(route.source)] = route
         self._resolved.clear()
 
+    def __contains__(self, source: str) -> bool:
+        """Whether there is a route with exactly this source."""
+        return _base(source) in self._routes
+
+    def remove(self, source: str) -> None:
+        """Forget the route with this source, if there is one."""
+        self._routes.pop(_base(source), None)
+        self._resolved.clear()
+
     def clear(self) -> None:
         """Forget every route."""
         self._routes.clear()

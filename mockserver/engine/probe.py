@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -33,9 +33,19 @@ class Prober:
         routes: Where URLs really lead.
         user_agent: The User-Agent header of the requests.
         timeout: Seconds until a probe must be answered.
+        on_loop: Awaits what an async function returned, on the loop that it is meant for.
     """
 
-    def __init__(self, transport: Transport, apps: Transport, routes: Routes, user_agent: str, timeout: float) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        apps: Transport,
+        routes: Routes,
+        user_agent: str,
+        timeout: float,
+        on_loop: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]] = lambda work: work,
+    ) -> None:
+        self._on_loop = on_loop
         self._transport = transport
         self._apps = apps
         self._routes = routes
@@ -76,12 +86,26 @@ class Prober:
         if function is None:
             known = ", ".join(self.functions) or "none is"
             raise ProbeError(f"no probe {name!r} is registered ({known}): register it with mock.probe({name!r}, ...)")
+        return await self.call(function, f"the probe {name!r}")
+
+    async def call(self, function: Callable[..., Any], what: str, *arguments: Any) -> Any:
+        """Call a function of the test's: a plain one in a thread, an async one where the test's own loop runs.
+
+        Args:
+            function: The function.
+            what: How a message names it.
+            arguments: What it is given.
+
+        Raises:
+            ProbeError: It fails.
+        """
         try:
             if inspect.iscoroutinefunction(function):
-                return await function()
-            return await asyncio.to_thread(function)
+                return await self._on_loop(function(*arguments))
+            found = await asyncio.to_thread(function, *arguments)
+            return await self._on_loop(found) if inspect.iscoroutine(found) else found
         except Exception as error:
-            raise ProbeError(f"the probe {name!r} fails: {type(error).__name__}: {error}") from error
+            raise ProbeError(f"{what} fails: {type(error).__name__}: {error}") from error
 
     async def _get(self, url: str) -> Any:
         target = self._routes.resolve(url)

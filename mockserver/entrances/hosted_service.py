@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockserver.core.settings import read_settings
 from mockserver.edges.in_process import noting_the_loop
 from mockserver.entrances.loop_thread import LoopThread
 from mockserver.entrances.service import Service
 from mockserver.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 T = TypeVar("T")
 Hosted = TypeVar("Hosted", bound="HostedService")

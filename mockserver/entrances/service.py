@@ -28,7 +28,7 @@ from mockserver.core.targets import Route, Routes, Target
 from mockserver.core.vendor_calls import AnswerPlan, CallLog
 from mockserver.core.webhooks import Webhook, WebhookRegistry
 from mockserver.edges.http1 import Http1Transport
-from mockserver.edges.in_process import App, AppTransport
+from mockserver.edges.in_process import App, AppTransport, on_callers_loop
 from mockserver.edges.package_files import load_catalog
 from mockserver.engine.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
 from mockserver.engine.dispatcher import Dispatcher, Treatment
@@ -80,7 +80,9 @@ class Service:
         self._server: HttpServer | None = None
         self._certificate: LocalCertificate | None = None
         self._vendor: VendorApi | None = None
-        self.prober = Prober(self._transport, self.apps, self.routes, settings.user_agent, settings.timeout)
+        self.prober = Prober(
+            self._transport, self.apps, self.routes, settings.user_agent, settings.timeout, on_callers_loop
+        )
         self._touched = False
         self.calls.subscribe(lambda _: self.touch())
         self.webhooks.subscribe(lambda _: self.touch())
@@ -109,6 +111,10 @@ class Service:
             raise UsageError("the server is not running with TLS: ask for it with MockServer(tls=True)")
         return self._certificate.ca_file
 
+    def transport_to(self, target: Target) -> Transport:
+        """Return what carries requests to a target: the network, or a call into this process."""
+        return self.apps if target.app else self._transport
+
     async def start(self) -> None:
         """Serve the vendor API and the control API.
 
@@ -117,7 +123,6 @@ class Service:
             UsageError: TLS is asked for, and trustme is not installed.
         """
         # Imported here: a replay to a target needs no server, and aiohttp takes most of the start-up time.
-        from mockserver.edges.certificates import LocalCertificate  # noqa: PLC0415
         from mockserver.edges.control_api import ControlApi  # noqa: PLC0415
         from mockserver.edges.http_server import HttpServer  # noqa: PLC0415
         from mockserver.edges.vendor_api import VendorApi  # noqa: PLC0415
@@ -131,7 +136,10 @@ class Service:
             now=time.time,
         )
         server = HttpServer(vendor, ControlApi(self), max_request_bytes=self.settings.max_request_bytes)
-        self._certificate = LocalCertificate(self.settings.host) if self.settings.tls else None
+        if self.settings.tls:
+            from mockserver.edges.certificates import LocalCertificate  # noqa: PLC0415
+
+            self._certificate = LocalCertificate(self.settings.host)
         try:
             context = self._certificate.context if self._certificate else None
             await server.start(self.settings.host, self.settings.port, context)

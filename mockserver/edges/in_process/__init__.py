@@ -13,7 +13,7 @@ Which loop
 """
 
 from mockserver.edges.in_process.interfaces import App, Interface, read_destination
-from mockserver.edges.in_process.loops import noting_the_loop
+from mockserver.edges.in_process.loops import noting_the_loop, on_callers_loop
 from mockserver.edges.in_process.transport import AppTransport
 
-__all__ = ["App", "AppTransport", "Interface", "noting_the_loop", "read_destination"]
+__all__ = ["App", "AppTransport", "Interface", "noting_the_loop", "on_callers_loop", "read_destination"]

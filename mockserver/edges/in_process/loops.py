@@ -16,9 +16,11 @@ import asyncio
 import concurrent.futures
 import contextvars
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 #: The most seconds that anything may take to end before it is left to itself.
 PATIENCE = 5.0
@@ -47,6 +49,18 @@ def noting_the_loop() -> Iterator[None]:
 def noted_loop() -> asyncio.AbstractEventLoop | None:
     """Return the loop that was noted by whoever caused this."""
     return _caller.get()
+
+
+async def on_callers_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Await something on the loop that was noted, where it runs and is another one; else on this one.
+
+    Args:
+        work: What an async function of the caller's returned: it may use what belongs to that loop.
+    """
+    loop = noted_loop()
+    if loop is None or not loop.is_running() or loop is asyncio.get_running_loop():
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
 
 
 class Ending(Protocol):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from mockserver.core.messages import Exchange, ExchangeError, Request, Transport
-from mockserver.edges.in_process.asgi import AsgiHost
 from mockserver.edges.in_process.host import Host, LoopHost
 from mockserver.edges.in_process.interfaces import App
 from mockserver.edges.in_process.loops import AppThread, Ending, LoopEndedError, LoopEnding, noted_loop
-from mockserver.edges.in_process.wsgi import WsgiHost
 
 _FORGOTTEN = Exchange(error=ExchangeError("stopped", "the route to the application was forgotten by a reset"))
 
@@ -38,15 +36,26 @@ class AppTransport:
         Returns:
             The key by which a target names it; an application that is here already keeps its key.
         """
-        for key, known in self._apps.items():
-            if known.application is app.application and known.interface == app.interface:
-                self._last_loops[key] = app.home or self._last_loops[key]
-                return key
+        known = self._key_of(app)
+        if known is not None:
+            self._last_loops[known] = app.home or self._last_loops.get(known)
+            return known
         self._added += 1
         key = f"app-{self._added}"  # never used again: a delivery of before a reset must not reach another application
         self._apps[key] = app
         self._last_loops[key] = app.home
         return key
+
+    def __contains__(self, app: App) -> bool:
+        """Whether an application is here."""
+        return self._key_of(app) is not None
+
+    def remove(self, key: str) -> None:
+        """Forget one application, and begin to shut it down; :meth:`settle` waits for that."""
+        self._apps.pop(key, None)
+        self._last_loops.pop(key, None)
+        hosts = [self._hosts.pop(each) for each in tuple(self._hosts) if each[0] == key]
+        self._endings += tuple(host.end() for host in hosts)
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
         """Deliver a request to the application that its target names, and wait for the answer.
@@ -73,6 +82,11 @@ class AppTransport:
         """Whether any application was started and not shut down since."""
         return bool(self._hosts)
 
+    @property
+    def ending(self) -> bool:
+        """Whether there is anything for :meth:`settle` to wait for."""
+        return bool(self._endings)
+
     def shut_down(self) -> None:
         """Begin to shut the applications down; one that gets a request after that is started again."""
         hosts, thread = tuple(self._hosts.values()), self._thread
@@ -98,6 +112,14 @@ class AppTransport:
         for ending in endings:
             ending.settle()
 
+    def _key_of(self, app: App) -> str | None:
+        same = (
+            key
+            for key, known in self._apps.items()
+            if known.application is app.application and known.interface == app.interface
+        )
+        return next(same, None)
+
     def _host(self, key: str, app: App) -> Host:
         loop = None if app.interface == "wsgi" else self._loop(key)
         host = self._hosts.get((key, loop))
@@ -106,16 +128,21 @@ class AppTransport:
         return host
 
     def _new_host(self, app: App, loop: asyncio.AbstractEventLoop | None) -> Host:
+        # Imported here: only those who route to such an application pay for it.
         if loop is None:
+            from mockserver.edges.in_process.wsgi import WsgiHost  # noqa: PLC0415
+
             return WsgiHost(app.application)
         if app.interface == "asgi":
+            from mockserver.edges.in_process.asgi import AsgiHost  # noqa: PLC0415
+
             return AsgiHost(app.application, loop)
-        from mockserver.edges.in_process.aiohttp_app import AiohttpHost  # noqa: PLC0415 - only those who use it pay
+        from mockserver.edges.in_process.aiohttp_app import AiohttpHost  # noqa: PLC0415
 
         return AiohttpHost(app.application, loop, self._network)
 
     def _loop(self, key: str) -> asyncio.AbstractEventLoop:
-        for loop in (noted_loop(), self._last_loops[key]):
+        for loop in (noted_loop(), self._last_loops.get(key)):
             if loop is not None and loop.is_running():
                 self._last_loops[key] = loop
                 return loop
