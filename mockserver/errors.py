@@ -74,3 +74,7 @@ class WaitTimeoutError(MockServerError):
 
 class DeliveryError(MockServerError, AssertionError):
     """Deliveries failed, or are not what an assertion said. An ``AssertionError``, so that tests fail, not crash."""
+
+
+class CheckError(MockServerError, AssertionError):
+    """A consumer gets something wrong that it must get right; the message is a table of what, and how to mend it."""

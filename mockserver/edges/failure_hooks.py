@@ -1,0 +1,60 @@
+"""Hooks that make a consumer fail once: a command of the shell, or a URL to POST to."""
+
+from __future__ import annotations
+
+import subprocess
+
+from mockserver.core.messages import Request, Transport
+from mockserver.core.targets import Target
+
+#: Seconds that a command may take.
+_PATIENCE = 30.0
+#: So many characters of what a command says are shown.
+_SHOWN = 200
+
+
+class HookError(Exception):
+    """The hook does not work; the message says why."""
+
+
+def run_command(command: str) -> None:
+    """Run a command of the shell.
+
+    Args:
+        command: The command, as one would type it.
+
+    Raises:
+        HookError: It cannot be run, fails, or takes longer than half a minute.
+    """
+    try:
+        done = subprocess.run(  # noqa: S602 - it is the user's own command, given to be run by a shell
+            command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-_SHOWN:]
+        raise HookError(
+            f"the command {command!r} ended with exit code {done.returncode}" + (f": {said}" if said else "")
+        )
+
+
+async def post(target: Target, transport: Transport, user_agent: str, timeout: float) -> None:
+    """POST nothing to a URL.
+
+    Args:
+        target: The URL.
+        transport: What carries the request.
+        user_agent: The User-Agent header.
+        timeout: Seconds until it must be answered.
+
+    Raises:
+        HookError: The answer is not 2xx.
+    """
+    head = f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: {user_agent}\r\n"
+    request = Request(target, f"{head}Content-Length: 0\r\n\r\n".encode("ascii"), b"")
+    exchange = await transport.exchange(request, timeout)
+    if exchange.error is not None or exchange.response is None:
+        raise HookError(f"POST {target.url} got no answer: {exchange.error.message if exchange.error else 'none'}")
+    if not exchange.response.ok:
+        raise HookError(f"POST {target.url} answered {exchange.response.status}")

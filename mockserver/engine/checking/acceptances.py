@@ -1,0 +1,86 @@
+"""Checks of what a consumer must accept (2xx), and of what it may refuse but must not break at."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from mockserver.core.checks.model import Judgement
+from mockserver.core.records import Delivery
+from mockserver.engine.checking.bench import Bench, Variant, answer_of, status_of
+
+#: What one of the deliveries was, and what came of it.
+Made = tuple[Variant, Delivery]
+
+#: So many variants are named in a summary.
+_NAMED = 4
+
+
+def accepting(*variants: Variant) -> Callable[[Bench], Awaitable[Judgement]]:
+    """Return the procedure of a check that makes deliveries which must all be accepted.
+
+    Args:
+        variants: The deliveries.
+    """
+
+    async def procedure(bench: Bench) -> Judgement:
+        return judge_accepted([(variant, await variant.deliver(bench)) for variant in variants])
+
+    return procedure
+
+
+def enduring(*variants: Variant, times: int = 1) -> Callable[[Bench], Awaitable[Judgement]]:
+    """Return the procedure of a check that makes deliveries which may be refused, but always in the same way.
+
+    Args:
+        variants: The deliveries, signed correctly.
+        times: How many times each is made.
+    """
+
+    async def procedure(bench: Bench) -> Judgement:
+        made = [[(variant, await variant.deliver(bench)) for _ in range(times)] for variant in variants]
+        return judge_endured(made)
+
+    return procedure
+
+
+def judge_accepted(made: Sequence[Made]) -> Judgement:
+    """Judge deliveries that must be accepted: each must have been answered 2xx."""
+    refused = [each for each in made if not each[1].delivered]
+    if refused:
+        accepted = [variant.label for variant, delivery in made if delivery.delivered]
+        but = f"; accepted: {', '.join(accepted)}" if accepted else ""
+        return Judgement("fail", named(refused) + but, _deliveries(refused))
+    labels = ", ".join(variant.label for variant, _ in made)
+    return Judgement("pass", f"accepted: {labels}", _deliveries(made[:1]))
+
+
+def judge_endured(made: Sequence[Sequence[Made]]) -> Judgement:
+    """Judge deliveries that may be refused: no 5xx, no missing answer, and the same answer each time."""
+    broken = [each for group in made for each in group if not 200 <= status_of(each[1]) < 500]
+    if broken:
+        once = list({each[0].label: each for each in broken}.values())
+        return Judgement("fail", f"{named(once)}: a 5xx is tried again, and never gets better", _deliveries(once))
+    unstable = [group for group in made if len({status_of(delivery) for _, delivery in group}) > 1]
+    if unstable:
+        group = unstable[0]
+        statuses = ", ".join(str(status_of(delivery)) for _, delivery in group)
+        return Judgement("fail", f"{group[0][0].label}: answered {statuses} to the same thing", _deliveries(group))
+    answers = ", ".join(f"{group[0][0].label} {status_of(group[0][1])}" for group in made)
+    return Judgement("pass", answers, _deliveries([group[0] for group in made][:1]))
+
+
+def named(made: Sequence[Made]) -> str:
+    """Name deliveries with what came back: ``answered 401: spaced, pretty; gave no answer (...): sorted keys``."""
+    by_answer: dict[str, list[str]] = {}
+    for variant, delivery in made:
+        by_answer.setdefault(answer_of(delivery), []).append(variant.label)
+    return "; ".join(f"{answer}: {_listed(labels)}" for answer, labels in by_answer.items())
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = len(labels) - _NAMED
+    return ", ".join(labels[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _deliveries(made: Sequence[Made]) -> tuple[Delivery, ...]:
+    return tuple(delivery for _, delivery in made[:_NAMED])

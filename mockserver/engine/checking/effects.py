@@ -1,0 +1,171 @@
+"""What deliveries do to the consumer, read by a probe: a number that grows with each event that was handled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+#: Real seconds between two looks.
+_INTERVAL = 0.005
+#: How long the first effect may take to show, in seconds.
+_LONGEST = 3.0
+#: A count that still changes so many seconds after the last delivery is changed by something else.
+_RESTLESS = 8.0
+#: How long is waited to see that there is no effect, in seconds: at least, and at most.
+_SHORTEST_SETTLING, _LONGEST_SETTLING = 0.03, 2.0
+
+
+class AccessError(Exception):
+    """The consumer's state cannot be read, or it cannot be made to fail; the message says why."""
+
+
+class ConsumerAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a consumer beside its URL. Each may be missing.
+
+    Args:
+        count: Reads a number that grows with each event that is handled.
+        state: Reads the state of one object, given its id: any JSON value.
+        fail_once: Makes the consumer fail at the next event that it handles.
+
+    All of them raise AccessError when they do not work.
+    """
+
+    count: Callable[[], Awaitable[Any]] | None = None
+    state: Callable[[str], Awaitable[Any]] | None = None
+    fail_once: Callable[[], Awaitable[None]] | None = None
+
+
+class Effects:
+    """Reads the effects of deliveries, and knows how long to wait for them.
+
+    Args:
+        access: How the consumer is read.
+        within: Seconds that an effect may take to show; None to learn it from the first one.
+
+    Attributes:
+        units: By how much the count grows with one event of each type that has an effect at all.
+        stirred: Whether anything was delivered since the count was last seen to rest.
+    """
+
+    def __init__(self, access: ConsumerAccess, within: float | None = None) -> None:
+        self._access = access
+        self._patience = _LONGEST if within is None else within
+        self._settling = _LONGEST_SETTLING if within is None else within
+        self._learns = within is None
+        self._late = not self._learns
+        self.units: dict[str, float] = {}
+        self.stirred = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a probe, and it has seen an effect."""
+        return bool(self.units)
+
+    @property
+    def probed(self) -> bool:
+        """Whether there is a probe."""
+        return self._access.count is not None
+
+    async def count(self) -> float:
+        """Read the count.
+
+        Raises:
+            AccessError: It cannot be read, or is not a number.
+        """
+        if self._access.count is None:
+            raise AccessError("there is no probe")
+        value = await self._access.count()
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise AccessError(f"the probe must read a number that grows with each event, and read {_shown(value)}")
+        return value
+
+    async def baseline(self) -> float:
+        """Read the count when nothing of what was delivered before can change it any more.
+
+        Raises:
+            AccessError: It cannot be read.
+        """
+        count = await self.count()
+        if not (self._late and self.stirred):
+            return count
+        deadline = time.monotonic() + _LONGEST
+        while time.monotonic() < deadline:
+            await asyncio.sleep(self._settling)
+            before, count = count, await self.count()
+            if count == before:
+                break
+        self.stirred = False
+        return count
+
+    async def learn_pace(self, before: float) -> None:
+        """Find out how long effects take to show, from deliveries that were made just now, and wait for all of them.
+
+        Args:
+            before: The count before those deliveries.
+
+        Raises:
+            AccessError: The count does not come to rest.
+        """
+        begun = last_change = time.monotonic()
+        first = count = await self.count()
+        took = 0.0
+        while True:
+            now = time.monotonic()
+            quiet = self._patience if count == before else max(3 * took, _SHORTEST_SETTLING)
+            if now - last_change >= quiet:
+                break
+            if now - begun >= _RESTLESS:
+                raise AccessError(
+                    f"the count that the probe reads still grows after {_RESTLESS:g} s without a delivery"
+                )
+            await asyncio.sleep(_INTERVAL)
+            seen = await self.count()
+            if seen != count:
+                count, last_change = seen, time.monotonic()
+                took = last_change - begun
+        if self._learns:
+            self._late = count != first
+            self._patience = min(max(20 * took, 1.0), _LONGEST)
+            self._settling = min(max(5 * took, _SHORTEST_SETTLING), _LONGEST_SETTLING)
+
+    async def learn_unit(self, event: str, deliver: Callable[[], Awaitable[Any]]) -> None:
+        """Deliver one valid event, and note by how much the count grows; nothing is noted if it does not.
+
+        Args:
+            event: Its type.
+            deliver: Makes the delivery.
+        """
+        before = await self.baseline()
+        await deliver()
+        await self._until(before, lambda change: change != 0, min(self._patience, _LONGEST_SETTLING / 2))
+        await asyncio.sleep(self._settling)
+        change = await self.count() - before
+        if change:
+            self.units[event] = change
+
+    async def change_since(self, before: float, expected: float) -> float:
+        """Return by how much the count has grown when it has settled.
+
+        Args:
+            before: The count before.
+            expected: The growth that is right: it is waited for, and then a moment longer, for any more.
+        """
+        await self._until(before, lambda change: abs(change) >= abs(expected), self._patience)
+        await asyncio.sleep(self._settling)
+        self.stirred = False
+        return await self.count() - before
+
+    async def _until(self, before: float, settled: Callable[[float], bool], patience: float) -> None:
+        deadline = time.monotonic() + patience
+        # The consumer's state can only be asked for, again and again.
+        while not settled(await self.count() - before) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_INTERVAL)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

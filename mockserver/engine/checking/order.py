@@ -1,0 +1,156 @@
+"""The check of order: whatever order events come in, the end is the same. A failing order is made small."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.core.checks.model import Check, Judgement
+from mockserver.core.checks.orders import Order, differences, orders_to_try, simpler, without
+from mockserver.core.records import Delivery, Event
+from mockserver.engine.checking.bench import Bench, answer_of
+
+#: How many orders are tried.
+_TRIED = 8
+#: Seconds between two events, by their timestamps.
+_APART = 60.0
+
+
+class _End(msgspec.Struct, frozen=True):
+    """What became of a run of events.
+
+    Args:
+        deliveries: The deliveries, in the order in which they were made.
+        change: By how much the count grew.
+        state: The state of the object without what is its own; None where it is not read.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    change: float
+    state: Any
+
+    @property
+    def refused(self) -> tuple[Delivery, ...]:
+        return tuple(each for each in self.deliveries if not each.delivered)
+
+
+class _Stories:
+    """Runs of events about one object, each run about a new one.
+
+    Args:
+        bench: The bench.
+        types: The event types, in the order in which they happen.
+    """
+
+    def __init__(self, bench: Bench, types: Sequence[str]) -> None:
+        self._bench = bench
+        self._types = types
+        self._began = time.time() - 86_400
+        self._told = 0
+        self.volatile: frozenset[str] = frozenset()
+
+    async def tell(self, order: Order) -> _End:
+        """Deliver a run of events in an order, and see what becomes of it."""
+        bench = self._bench
+        object_id, events = self._events()
+        before = await bench.effects.baseline()
+        deliveries = [await bench.deliver(events[place]) for place in order]
+        change = await bench.effects.change_since(before, sum(bench.effects.units[self._types[at]] for at in order))
+        state = None if bench.access.state is None else await bench.access.state(object_id)
+        own = [object_id, *(event.timestamp for event in events), *self._ids(events)]
+        return _End(tuple(deliveries), change, without(state, own))
+
+    def _events(self) -> tuple[str, list[Event]]:
+        bench = self._bench
+        self._told += 1
+        base = self._began + self._told * 10 * _APART
+        object_id = bench.new_id(self._types[0])
+        field = bench.object_field(self._types[0])
+
+        def mentions(data: dict[str, Any]) -> None:
+            """Whatever else an event tells of a run, it tells of this one."""
+            for key in data:
+                if key.endswith(field):
+                    data[key] = object_id
+
+        events = []
+        for place, event in enumerate(self._types):
+            about = object_id if bench.object_field(event) == field else ""
+            events.append(bench.event(event, object_id=about, at=base + place * _APART, change=mentions))
+        return object_id, events
+
+    def _ids(self, events: Sequence[Event]) -> list[str]:
+        payloads = [msgspec.json.decode(event.payload) for event in events]
+        return [payload["data"][self._bench.object_field(payload["event"])] for payload in payloads]
+
+    def difference(self, end: _End, ordered: _End) -> str:
+        """Say how an end differs from that of the same events in order; empty if it does not."""
+        if end.refused and not ordered.refused:
+            return f"{end.refused[0].event.type} {answer_of(end.refused[0])}"
+        if end.change != ordered.change:
+            return f"the effect is {end.change:g}, in order it is {ordered.change:g}"
+        found = {
+            where: values
+            for where, values in differences(ordered.state, end.state).items()
+            if where not in self.volatile
+        }
+        where, (left, right) = next(iter(found.items()), ("", (None, None)))
+        return f"the state {where} is {_shown(right)}, in order it is {_shown(left)}" if found else ""
+
+
+async def _order(bench: Bench) -> Judgement:
+    types = bench.story()
+    if len(types) < 2:
+        return Judgement("not tested", "it needs at least two event types that have an effect")
+    stories = _Stories(bench, types)
+    in_order = tuple(range(len(types)))
+    ordered, again = await stories.tell(in_order), await stories.tell(in_order)
+    if ordered.refused or again.refused or ordered.change != again.change:
+        return Judgement("inconclusive", "the events in order do not come to the same end twice", ordered.refused[:3])
+    stories.volatile = frozenset(differences(ordered.state, again.state))
+    orders = orders_to_try(len(types), _TRIED, f"order/{bench.seed}")
+    for order in orders:
+        end = await stories.tell(order)
+        difference = stories.difference(end, ordered)
+        if difference:
+            return await _smallest(stories, types, order, end, difference)
+    compared = "the count and the state" if bench.access.state else "the count (with --state the state as well)"
+    return Judgement("pass", f"{len(orders)} orders of {len(types)} events come to the same end: {compared}")
+
+
+async def _smallest(stories: _Stories, types: Sequence[str], order: Order, end: _End, difference: str) -> Judgement:
+    """Make a failing order simpler, as long as it still fails."""
+    simpler_fails = True
+    while simpler_fails:
+        simpler_fails = False
+        for candidate in simpler(order):
+            ordered = await stories.tell(tuple(sorted(candidate)))
+            tried = await stories.tell(candidate)
+            why = stories.difference(tried, ordered)
+            if why:
+                order, end, difference, simpler_fails = candidate, tried, why, True
+                break
+    names = " before ".join(types[place] for place in order)
+    return Judgement("fail", f"{names}: {difference}", end.refused[:1] + end.deliveries[:3])
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+ORDER_CHECK = Check(
+    id="PG078",
+    name="order",
+    severity="must",
+    level=1,
+    sends="Events about one object in order, and in up to 8 other orders, each time about a new object.",
+    good="the same end, and no event refused",
+    why="Nobody promises an order, and a retry comes after everything else. A consumer that takes the last event to"
+    " arrive for the latest, or refuses one because it does not know the object yet, is wrong from then on.",
+    mend="compare timestamps before a state is overwritten, and create what is not known yet",
+    procedure=_order,
+)

@@ -1,0 +1,145 @@
+"""Checks of what a consumer must refuse: a 4xx, and nothing may come of it.
+
+A 2xx alone proves little: a consumer may answer so and drop the event. So the effect is looked at where a probe was
+given. Without one, the consumer's own answers are evidence: where it tells duplicates apart, the genuine event is
+delivered after the forged one, and if that is answered as a duplicate, the forged one was handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from mockserver.core.checks.answers import comparable
+from mockserver.core.checks.model import Judgement, Verdict
+from mockserver.core.records import Delivery, Event
+from mockserver.engine.checking.bench import Bench, Variant, answer_of, status_of
+
+#: What becomes of one that should have been refused.
+_Fate = Literal["handled", "dropped", "unknown"]
+
+#: So many variants are named in a summary.
+_NAMED = 3
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    variant: Variant
+    event: Event
+    delivery: Delivery
+
+    @property
+    def what(self) -> str:
+        return f"{self.variant.label} ({answer_of(self.delivery)})"
+
+
+def refusing(*variants: Variant, accepted: Verdict = "fail") -> Callable[[Bench], Awaitable[Judgement]]:
+    """Return the procedure of a check that makes deliveries which must all be refused.
+
+    Args:
+        variants: The deliveries.
+        accepted: What it is to handle one: ``fail``, or ``warn`` where that is harmless.
+    """
+
+    async def procedure(bench: Bench) -> Judgement:
+        return await judge_refusals(bench, variants, accepted)
+
+    return procedure
+
+
+async def judge_refusals(bench: Bench, variants: Sequence[Variant], accepted: Verdict = "fail") -> Judgement:
+    """Make deliveries that must be refused, and judge the answers and the effects.
+
+    Args:
+        bench: The bench.
+        variants: The deliveries.
+        accepted: What it is to handle one.
+    """
+    sent, change = await _deliver(bench, variants)
+    if change:
+        return await _judge_effect(bench, sent, change, accepted)
+    crashed = [each for each in sent if status_of(each.delivery) >= 500 or not status_of(each.delivery)]
+    if crashed:
+        summary = f"{_named(crashed)}: it must be refused with 400, 401 or 403, and the sender tries a 5xx again"
+        return Judgement("warn" if accepted == "warn" else "fail", summary, _evidence(crashed))
+    taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
+    if taken:
+        return await _judge_taken(bench, taken, accepted)
+    odd = [each for each in sent if not 400 <= status_of(each.delivery) < 500]
+    if odd:
+        return Judgement("warn", f"{_named(odd)}: neither taken nor refused with a 4xx", _evidence(odd))
+    statuses = sorted({status_of(each.delivery) for each in sent})
+    return Judgement("pass", f"refused with {' or '.join(map(str, statuses))}", _evidence(sent[:1]))
+
+
+async def _deliver(bench: Bench, variants: Sequence[Variant]) -> tuple[list[_Sent], float]:
+    """Make all deliveries; the change of the count is 0 where there is no probe."""
+    before = await bench.effects.baseline() if bench.effects.known else 0.0
+    sent = []
+    for variant in variants:
+        event = variant.make(bench)
+        sent.append(_Sent(variant, event, await bench.deliver(event, *variant.faults)))
+    return sent, await bench.effects.change_since(before, 0) if bench.effects.known else 0.0
+
+
+async def _judge_effect(bench: Bench, sent: Sequence[_Sent], change: float, accepted: Verdict) -> Judgement:
+    """Find out which of the deliveries have an effect: each is made once more, alone."""
+    handled = []
+    for each in sent:
+        again, effect = await _deliver(bench, [each.variant])
+        handled += again if effect else []
+    if handled:
+        return Judgement(accepted, f"{_named(handled)} and had an effect, as if genuine", _evidence(handled))
+    summary = f"the count changed by {change:g} meanwhile, but not when all was sent again: something else changes it"
+    return Judgement("inconclusive", summary, _evidence(sent))
+
+
+async def _judge_taken(bench: Bench, taken: Sequence[_Sent], accepted: Verdict) -> Judgement:
+    if bench.effects.known:
+        summary = f"{_named(taken)}, though nothing came of it: a 2xx tells the sender that it was genuine"
+        return Judgement("warn", summary, _evidence(taken))
+    for each in taken:
+        fate, evidence = await _fate(bench, each)
+        if fate == "handled":
+            return Judgement(accepted, f"{each.what}; {evidence}", _evidence([each, *taken]))
+        if fate == "dropped":
+            summary = f"{_named(taken)}, and dropped: the genuine event after it was taken as new"
+            return Judgement("warn", summary, _evidence(taken))
+    summary = f"{_named(taken)}: whether it was handled cannot be seen without --probe; refuse with 400, 401 or 403"
+    return Judgement("warn", summary, _evidence(taken))
+
+
+async def _fate(bench: Bench, sent: _Sent) -> tuple[_Fate, str]:
+    """Find out from answers alone what became of a delivery that was answered 2xx."""
+    manners = bench.manners
+    if manners.tell_duplicates:
+        twin = comparable(await bench.deliver(_as_sent(sent)))
+        if twin == manners.known:
+            return "handled", "the genuine event after it was answered as a duplicate, so it was handled"
+        return ("dropped", "") if twin == manners.fresh else ("unknown", "")
+    answer = comparable(sent.delivery)
+    if manners.fresh is None or answer != manners.fresh or not answer.body:
+        return "unknown", ""
+    nonsense = msgspec.structs.replace(sent.event, payload=b"this is not an event")
+    if comparable(await bench.deliver(nonsense, "missing_signature")) == answer:
+        return "unknown", ""  # everything is answered so, which says nothing
+    return "handled", "the answer is the one that a genuine event gets"
+
+
+def _as_sent(sent: _Sent) -> Event:
+    """The event as its body told it: one that was tampered with may be about another object."""
+    request = sent.delivery.attempts[-1].request
+    return msgspec.structs.replace(sent.event, payload=request.body) if request else sent.event
+
+
+def _evidence(sent: Sequence[_Sent]) -> tuple[Delivery, ...]:
+    return tuple({each.delivery.number: each.delivery for each in sent}.values())[:_NAMED]
+
+
+def _named(sent: Sequence[_Sent]) -> str:
+    return _with_more("; ".join(each.what for each in sent[:_NAMED]), len(sent) - _NAMED + 1)
+
+
+def _with_more(text: str, count: int) -> str:
+    return f"{text} and {count - 1} more" if count > 1 else text

@@ -1,0 +1,213 @@
+"""One run of checks: the control first, then each check, and the control again after what may have broken something."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from mockserver.core.checks.answers import Answer, Manners, comparable
+from mockserver.core.checks.model import Check, CheckReport, Finding, Judgement, Procedure
+from mockserver.core.messages import NEVER_CONNECTED
+from mockserver.core.records import Delivery
+from mockserver.engine.checking.answering import ANSWER_TIME
+from mockserver.engine.checking.bench import Bench, answer_of, status_of
+from mockserver.engine.checking.doctor import diagnose
+from mockserver.engine.checking.effects import AccessError
+from mockserver.engine.checking.endpoint import BY_THE_CONTROL
+from mockserver.errors import UsageError
+
+#: How often the control is made while the consumer's manners are learned.
+_LEARNED = 2
+#: Real seconds that a consumer gets to come back: some are started again when they die.
+_RECOVERY = 5.0
+_RECOVERY_PAUSE = 0.25
+
+OnFinding = Callable[[Finding], None]
+OnBegin = Callable[[Check], None]
+
+
+class CheckRun:
+    """Checks one consumer.
+
+    Args:
+        bench: What makes the deliveries.
+        checks: The checks, in the order in which they are made.
+        report: What is filled as the run goes on.
+        time_limit: Seconds after which no further check is begun.
+        diagnosing: Whether to look for the reason when the control is refused.
+        on_begin: Called with each check before it is made.
+        on_finding: Called with each finding.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        checks: Sequence[Check],
+        report: CheckReport,
+        *,
+        time_limit: float,
+        diagnosing: bool = False,
+        on_begin: OnBegin = lambda _: None,
+        on_finding: OnFinding = lambda _: None,
+    ) -> None:
+        self.report = report
+        self._bench = bench
+        self._checks = checks
+        self._time_limit = time_limit
+        self._diagnosing = diagnosing
+        self._on_begin = on_begin
+        self._on_finding = on_finding
+        self._down = ""
+
+    async def run(self) -> CheckReport:
+        """Make all checks.
+
+        Returns:
+            The report, with a finding for each check.
+
+        Raises:
+            UsageError: The probe or the hook that was given does not work.
+        """
+        begun = time.monotonic()
+        try:
+            await self._run(begun + self._time_limit)
+        finally:
+            self.report.seconds = time.monotonic() - begun
+            self.report.deliveries = len(self._bench.deliveries)
+        return self.report
+
+    async def _run(self, deadline: float) -> None:
+        bench = self._bench
+        before = await self._try_probe() if bench.effects.probed else None
+        bench.check = BY_THE_CONTROL[0].id
+        control = await bench.control()
+        if control.error is not None and control.error.kind in NEVER_CONNECTED:
+            self.report.unreachable = control.error.message
+            return
+        if control.delivered:
+            await self._learn(before)
+        else:
+            self._down = f"a valid event {answer_of(control)} (PG001): what a refusal means cannot be told"
+        for check in self._checks:
+            await self._make(check, deadline)
+        if not control.delivered and self._diagnosing:
+            self.report.diagnosis = await diagnose(bench)
+
+    async def _try_probe(self) -> float:
+        """Read the probe before anything is sent: with one that does not work nothing would be proved."""
+        try:
+            return await self._bench.effects.count()
+        except AccessError as error:
+            raise UsageError(str(error)) from None
+
+    # ---------------------------------------------------------------- learning
+
+    async def _learn(self, before: float | None) -> None:
+        """Learn how the consumer answers, and what its effects are.
+
+        Args:
+            before: The count before the control; None where there is no probe.
+        """
+        bench = self._bench
+        if before is not None:
+            await self._learn_effects(before)
+        fresh: list[Answer | None] = []
+        known: list[Answer | None] = []
+        for _ in range(_LEARNED):
+            event = bench.event()
+            first, again = await bench.deliver(event), await bench.deliver(event)
+            fresh.append(comparable(first))
+            known.append(comparable(again))
+        bench.manners = Manners(_same(fresh), _same(known))
+        bench.answer_seconds = tuple(delivery.attempts[-1].exchange.total_ms / 1000 for delivery in bench.deliveries)
+
+    async def _learn_effects(self, before: float) -> None:
+        bench = self._bench
+        for event_type in bench.events[1:]:  # the control was one of the first
+            await self._deliver_new(event_type)
+        try:
+            await bench.effects.learn_pace(before)
+            for event_type in bench.events:
+                await bench.effects.learn_unit(event_type, partial(self._deliver_new, event_type))
+        except AccessError as error:
+            raise UsageError(str(error)) from None
+
+    async def _deliver_new(self, event_type: str) -> Delivery:
+        return await self._bench.deliver(self._bench.event(event_type))
+
+    # ---------------------------------------------------------------- one check
+
+    async def _make(self, check: Check, deadline: float) -> None:
+        begun = time.monotonic()
+        self._bench.check = check.id
+        self._on_begin(check)
+        judgement = await self._judgement(check, deadline)
+        finding = Finding(check, judgement, time.monotonic() - begun)
+        self.report.findings.append(finding)
+        self._on_finding(finding)
+
+    async def _judgement(self, check: Check, deadline: float) -> Judgement:
+        if check.procedure is None:
+            return Judgement("not tested", check.sends.removeprefix("Nothing: ").rstrip("."))
+        return self._not_made(check, deadline) or await self._made(check, check.procedure)
+
+    def _not_made(self, check: Check, deadline: float) -> Judgement | None:
+        """Why a check is not made; None if it is."""
+        if self._down and check not in BY_THE_CONTROL:
+            return Judgement("inconclusive", self._down)
+        missing = self._missing(check)
+        if missing:
+            return Judgement("not tested", missing)
+        if check not in (*BY_THE_CONTROL, ANSWER_TIME) and time.monotonic() > deadline:
+            if check.severity == "must":
+                self.report.stopped = "the time was up before all was checked"
+            return Judgement("not tested", "the time was up; --time-limit gives more")
+        return None
+
+    def _missing(self, check: Check) -> str:
+        bench = self._bench
+        if check.level >= 1 and not bench.effects.probed:
+            return "it needs --probe, to see the effect"
+        if check.level >= 1 and not bench.effects.known and check.name != "effect":
+            return "the probe has seen no effect of any event (PG070)"
+        if check.level == 2 and bench.access.fail_once is None:
+            return "it needs --fail-once, to make the consumer fail"
+        return ""
+
+    async def _made(self, check: Check, procedure: Procedure) -> Judgement:
+        made = len(self._bench.deliveries)
+        broken = ""
+        try:
+            judgement = await procedure(self._bench)
+        except AccessError as error:
+            broken = str(error)
+            judgement = Judgement("inconclusive", broken)
+        if broken or any(status_of(each) >= 500 or not status_of(each) for each in self._bench.deliveries[made:]):
+            judgement, survived = await self._survived(check, judgement)
+            self.report.unusable = self.report.unusable or (broken if survived else "")
+        return judgement
+
+    async def _survived(self, check: Check, judgement: Judgement) -> tuple[Judgement, bool]:
+        """See whether the consumer still takes a valid event; if not, this check is what broke it."""
+        control = await self._bench.control()
+        if control.delivered or check.id == "PG006":
+            return judgement, control.delivered
+        gone = f"{judgement.summary}; after that a valid event {answer_of(control)}"
+        if not await self._recovered():
+            self._down = f"the consumer takes no valid event any more since {check.id} ({check.title})"
+        return Judgement("fail", gone, (*judgement.evidence, control)[:4], judgement.mend), False
+
+    async def _recovered(self) -> bool:
+        deadline = time.monotonic() + _RECOVERY
+        while time.monotonic() < deadline:
+            await asyncio.sleep(_RECOVERY_PAUSE)
+            if (await self._bench.control()).delivered:
+                return True
+        return False
+
+
+def _same(answers: Sequence[Answer | None]) -> Answer | None:
+    """The answer, if it is the same each time."""
+    return answers[0] if all(answer == answers[0] for answer in answers) else None

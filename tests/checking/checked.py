@@ -1,0 +1,35 @@
+"""Runs of checks for tests: against a URL, with what a test wants to give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.core.checks.model import CheckReport
+from mockserver.core.settings import read_settings
+from mockserver.entrances.checking import CheckRequest, prepare_check
+from mockserver.entrances.service import Service
+
+SECRET = "whsec_of_the_checked"
+
+#: These two take a second each, as a slow sender does.
+SLOW = ("PG052", "PG053")
+
+
+async def checked(url: str, **given: Any) -> CheckReport:
+    """Check a consumer at a URL, and return the report.
+
+    Args:
+        url: Its URL.
+        **given: Fields of CheckRequest; the secret is ``SECRET`` unless it is given.
+    """
+    service = Service(read_settings(timeout=given.pop("timeout", 10.0)))
+    try:
+        request = CheckRequest(**{"url": url, "secret": SECRET, "seed": 1, **given})
+        return await prepare_check(service, request).run()
+    finally:
+        await service.stop()
+
+
+def verdicts(report: CheckReport, *wanted: str) -> dict[str, str]:
+    """Return which checks came to one of the verdicts, with what they say."""
+    return {each.check.id: f"{each.verdict}: {each.summary}" for each in report.findings if each.verdict in wanted}
