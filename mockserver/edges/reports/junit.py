@@ -7,7 +7,6 @@ name, its class name and its failure, as ``script:line``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
@@ -16,9 +15,7 @@ from mockserver.core.records import Delivery
 from mockserver.core.report import Report, StepReport
 from mockserver.edges.redaction import Redactor
 from mockserver.edges.reports.exchanges import exchange_text, unmet_by_source
-
-#: What XML 1.0 cannot hold, not even escaped.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from mockserver.edges.reports.xml_text import xml_text
 
 
 def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
@@ -38,8 +35,8 @@ def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
 
 
 def _suite(root: ET.Element, number: int, report: Report, redactor: Redactor) -> ET.Element:
-    name = _clean(redactor.text(report.script.name))
-    suite = ET.SubElement(root, "testsuite", name=name, id=str(number), package=_clean(report.script.source))
+    name = xml_text(redactor.text(report.script.name))
+    suite = ET.SubElement(root, "testsuite", name=name, id=str(number), package=xml_text(report.script.source))
     properties = ET.SubElement(suite, "properties")
     ET.SubElement(properties, "property", name="seed", value=str(report.script.seed))
     unmet = unmet_by_source(report)
@@ -51,8 +48,8 @@ def _suite(root: ET.Element, number: int, report: Report, redactor: Redactor) ->
     suite.set("time", f"{report.seconds:.3f}")
     suite.set("timestamp", format_timestamp(report.began).removesuffix("Z"))
     suite.set("hostname", "localhost")
-    ET.SubElement(suite, "system-out").text = _clean(redactor.text(report.summary))
-    ET.SubElement(suite, "system-err").text = _clean(redactor.text("\n".join(report.explanations())))
+    ET.SubElement(suite, "system-out").text = xml_text(redactor.text(report.summary))
+    ET.SubElement(suite, "system-err").text = xml_text(redactor.text("\n".join(report.explanations())))
     return suite
 
 
@@ -66,21 +63,17 @@ def _case(
     case = ET.SubElement(
         suite,
         "testcase",
-        name=_clean(redactor.text(f"step {step.number}: {step.what} (line {step.line})")),
-        classname=_clean(report.script.source),
+        name=xml_text(redactor.text(f"step {step.number}: {step.what} (line {step.line})")),
+        classname=xml_text(report.script.source),
         time=f"{step.seconds:.3f}",
     )
     where = f"{report.script.source}:{step.line}"
-    problems = [_clean(redactor.text(problem)) for problem in report.problems(step)]
+    problems = [xml_text(redactor.text(problem)) for problem in report.problems(step)]
     if problems:
         failure = ET.SubElement(case, "failure", message=problems[0], type="expectation")
-        exchanges = (_clean(exchange_text(delivery, redactor)) for delivery in unmet.get(where, ()))
-        failure.text = "\n\n".join(["\n".join([f"{_clean(where)}:", *problems]), *exchanges])
+        exchanges = (xml_text(exchange_text(delivery, redactor)) for delivery in unmet.get(where, ()))
+        failure.text = "\n\n".join(["\n".join([f"{xml_text(where)}:", *problems]), *exchanges])
     elif step.not_sent:
         reasons = "; ".join(f"{events} not sent: {reason}" for reason, events in step.not_sent.items())
-        ET.SubElement(case, "skipped", message=_clean(redactor.text(reasons)))
+        ET.SubElement(case, "skipped", message=xml_text(redactor.text(reasons)))
     return case
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 
 from mockserver.core.report import Report, StepReport
 from mockserver.edges.redaction import Redactor
 from mockserver.edges.reports.exchanges import exchange_text, unmet_by_source
+from mockserver.edges.reports.markdown_text import fenced, inline_code, plain
 
 #: So many explanations of a script are shown; the other reports have them all.
 _EXPLANATIONS = 100
@@ -43,12 +43,12 @@ def shortened_markdown(text: str, most_bytes: int) -> str:
 
 
 def _section(report: Report, redactor: Redactor) -> str:
-    name = _plain(redactor.text(report.script.name))
+    name = plain(redactor.text(report.script.name))
     return "\n".join(
         [
             f"## {name}: {'passed' if report.ok else 'failed'}",
             "",
-            f"{_code(report.script.source)}: {report.counts}; {report.seconds:.2f} s.",
+            f"{inline_code(report.script.source)}: {report.counts}; {report.seconds:.2f} s.",
             "",
             *_table(report, redactor),
             *_explanations(report, redactor),
@@ -74,7 +74,7 @@ def _row(report: Report, step: StepReport, redactor: Redactor) -> str:
     not_sent = sum(step.not_sent.values())
     verdict = "**not met**" if report.problems(step) else "not sent" if not_sent else "ok"
     counts = f"{step.planned} | {step.delivered} | {step.failed} | {not_sent}"
-    return f"| {step.number} | {step.line} | {_plain(redactor.text(step.what))} | {counts} | {verdict} |"
+    return f"| {step.number} | {step.line} | {plain(redactor.text(step.what))} | {counts} | {verdict} |"
 
 
 def _explanations(report: Report, redactor: Redactor) -> list[str]:
@@ -83,7 +83,7 @@ def _explanations(report: Report, redactor: Redactor) -> list[str]:
         return []
     more = len(lines) - _EXPLANATIONS
     shown = [redactor.text(line) for line in lines[:_EXPLANATIONS]]
-    return [*_block("\n".join([*shown, f"... and {more} more"] if more > 0 else shown)), ""]
+    return [*fenced("\n".join([*shown, f"... and {more} more"] if more > 0 else shown)), ""]
 
 
 def _exchanges(report: Report, redactor: Redactor) -> list[str]:
@@ -93,20 +93,5 @@ def _exchanges(report: Report, redactor: Redactor) -> list[str]:
     for delivery in first:
         title = escape(redactor.text(f"{delivery.source}: {delivery.event.type}"))
         lines += ["<details>", f"<summary>{title}: what was sent, and what came back</summary>", ""]
-        lines += [*_block(exchange_text(delivery, redactor)), "", "</details>", ""]
+        lines += [*fenced(exchange_text(delivery, redactor)), "", "</details>", ""]
     return lines
-
-
-def _block(text: str) -> list[str]:
-    """A text as it is, in a fence that nothing in it can close."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return [f"{fence}text", text.replace("\r", "\\r"), fence]
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if "`" not in text else _plain(text)
-
-
-def _plain(text: str) -> str:
-    """A text on one line: nothing of it is markup, nothing of it ends a cell."""
-    return " ".join(re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", text).split())
