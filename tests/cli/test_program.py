@@ -15,7 +15,7 @@ from mockserver.entrances.cli import interruption, main
 from mockserver.entrances.cli.destinations import Destination
 from tests.cli.program import COMMAND, SECRET, environment, mockserver
 
-COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events"]
+COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events", "check"]
 
 
 def test_version():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: All well.
 OK = 0
-#: An expectation was not met, or an event was not sent; a signature is not valid.
+#: An expectation was not met, or an event was not sent; a check that must pass failed; a signature is not valid.
 FAILED = 1
 #: Wrong usage, or an invalid script. Nothing was sent.
 USAGE = 2

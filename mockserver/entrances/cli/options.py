@@ -131,14 +131,23 @@ def secret_option(purpose: str = "The secret that deliveries are signed with.") 
     return option("--secret", metavar="TEXT", help=purpose)
 
 
+def transport_options(command: C) -> C:
+    """Declare what can be chosen about how a request travels."""
+    return _declared(command, _TRANSPORT_OPTIONS)
+
+
 def delivery_options(command: C) -> C:
     """Declare what can be chosen about every delivery."""
-    for declare in reversed(_DELIVERY_OPTIONS):
+    return _declared(command, (*_TRANSPORT_OPTIONS, *_DELIVERY_OPTIONS))
+
+
+def _declared(command: C, options: Sequence[Callable[[Any], Any]]) -> C:
+    for declare in reversed(options):
         command = declare(command)
     return command
 
 
-_DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
+_TRANSPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
     option(
         "--timeout",
         type=positive_duration,
@@ -155,6 +164,9 @@ _DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
         help="A public host that deliveries may go to; otherwise they stay on this machine and in private networks.",
     ),
     option("--ca-file", metavar="FILE", help="Certificates (PEM) to trust for https targets, beside the system's."),
+)
+
+_DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
     option(
         "--json-style",
         type=click.Choice(["compact", "spaced"]),

@@ -22,6 +22,7 @@ NAME = "mockserver"
 _COMMANDS = {
     "serve": ("serve", "Serve the vendor API and the control API (the default)."),
     "replay": ("replay", "Replay scripts as signed deliveries."),
+    "check": ("check", "Find out what a webhook consumer does wrong."),
     "send": ("send", "Send one event now."),
     "receive": ("receive", "Receive deliveries and verify their signatures."),
     "validate": ("validate", "Check scripts."),
@@ -40,13 +41,14 @@ Examples:
   mockserver                                 serve on http://127.0.0.1:8484
   mockserver replay refund_flow              to an embedded consumer
   mockserver replay my.yaml --target http://127.0.0.1:5000/hooks --secret whsec_x
+  mockserver check http://127.0.0.1:5000/hooks --secret whsec_x
   mockserver send run.failed --target http://127.0.0.1:5000/hooks --secret whsec_x
   mockserver validate my.yaml
 
 \b
-Exit codes: 0 all well, 1 an expectation was not met or an event was not sent,
-2 wrong usage or an invalid script, 3 the target could not be reached, 130 Ctrl-C,
-143 SIGTERM.
+Exit codes: 0 all well, 1 an expectation was not met, an event was not sent or a
+check failed that must pass, 2 wrong usage or an invalid script, 3 the target could
+not be reached, 130 Ctrl-C, 143 SIGTERM.
 """
 
 

@@ -1,9 +1,10 @@
-"""The reports of a replay: in files, on the summary page of a CI job, and as annotations of its log."""
+"""Reports in files and on the summary page of a CI job; those of a replay also as annotations of its log."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,8 @@ class ReportFiles(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UsageError: One cannot, or two go to the same place.
         """
-        named: dict[str | None, str] = {}
-        for name, file in zip(("--json", "--junit", "--har", "--markdown"), self._names, strict=True):
-            if file is not None and file in named:
-                raise UsageError(f"{named[file]} and {name} cannot both go to {file}: one would be lost")
-            named[file] = name
-            check_writable(file)
-        if self._summary:
-            output_files.check_writable(self._summary)
+        options = ("--json", "--junit", "--har", "--markdown")
+        check_places(dict(zip(options, self._names, strict=True)), self._summary)
 
     def write(self, run: ReplayRun) -> None:
         """Write all of them, also those after one that cannot be written.
@@ -66,9 +61,7 @@ class ReportFiles(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: Some could not be written.
         """
         writers = (self._write_json, self._write_junit, self._write_har, self._write_markdown, self._write_summary)
-        failures = [failure for write in writers if (failure := _failure(write, run))]
-        if failures:
-            raise UsageError("; ".join(failures))
+        write_each(partial(write, run) for write in writers)
 
     def annotations(self, reports: Sequence[Report], redactor: Redactor) -> list[str]:
         """Return the lines that make GitHub show each problem beside the line of its script; none elsewhere."""
@@ -84,7 +77,7 @@ class ReportFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _summary(self) -> str:
-        return self.environment.get("GITHUB_STEP_SUMMARY", "")
+        return summary_file(self.environment)
 
     def _path_in_repository(self, source: str) -> str:
         root = Path(self.environment.get("GITHUB_WORKSPACE") or Path.cwd())
@@ -101,29 +94,83 @@ class ReportFiles(msgspec.Struct, frozen=True, kw_only=True):
         if self.junit is not None:
             from mockserver.edges.reports.junit import junit_xml  # noqa: PLC0415 - see above
 
-            _write(self.junit, junit_xml(run.reports, run.redactor))
+            write_text(self.junit, junit_xml(run.reports, run.redactor))
 
     def _write_har(self, run: ReplayRun) -> None:
         if self.har is not None:
             from mockserver.edges.reports.har import har_document  # noqa: PLC0415 - see above
 
-            _write(self.har, har_document(run.reports, run.redactor))
+            write_text(self.har, har_document(run.reports, run.redactor))
 
     def _write_markdown(self, run: ReplayRun) -> None:
         if self.markdown is not None:
-            _write(self.markdown, _markdown(run))
+            write_text(self.markdown, _markdown(run))
 
     def _write_summary(self, run: ReplayRun) -> None:
         if self._summary:
-            from mockserver.edges.reports.markdown import shortened_markdown  # noqa: PLC0415 - see above
-
-            text = shortened_markdown(_markdown(run), _LARGEST_SUMMARY)
-            output_files.append_to_file(self._summary, text.encode("utf-8", "replace"))
+            append_summary(self._summary, _markdown(run))
 
 
-def _failure(write: Callable[[ReplayRun], None], run: ReplayRun) -> str:
+def check_places(places: Mapping[str, str | None], summary: str) -> None:
+    """Find out before anything is sent whether all reports can be written.
+
+    Args:
+        places: Where each goes, by the option that says so; None is nowhere.
+        summary: The file of the summary page; empty if there is none.
+
+    Raises:
+        UsageError: One cannot, or two go to the same place.
+    """
+    named: dict[str, str] = {}
+    for name, file in places.items():
+        if file is not None and file in named:
+            raise UsageError(f"{named[file]} and {name} cannot both go to {file}: one would be lost")
+        if file is not None:
+            named[file] = name
+        check_writable(file)
+    if summary:
+        output_files.check_writable(summary)
+
+
+def write_each(writers: Iterable[Callable[[], None]]) -> None:
+    """Write every report, also those after one that cannot be written.
+
+    Raises:
+        UsageError: Some could not be written.
+    """
+    failures = [failure for write in writers if (failure := _failure(write))]
+    if failures:
+        raise UsageError("; ".join(failures))
+
+
+def write_text(name: str, text: str) -> None:
+    """Write a report to a file, or to standard output.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    write_result(name, text.encode("utf-8", "replace"))
+
+
+def summary_file(environment: Mapping[str, str]) -> str:
+    """Return the file of the summary page, if this is a step of a workflow of GitHub; else nothing."""
+    return environment.get("GITHUB_STEP_SUMMARY", "")
+
+
+def append_summary(name: str, text: str) -> None:
+    """Add Markdown to the summary page, as much of it as the page takes.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    from mockserver.edges.reports.markdown import shortened_markdown  # noqa: PLC0415 - only where there is such a page
+
+    output_files.append_to_file(name, shortened_markdown(text, _LARGEST_SUMMARY).encode("utf-8", "replace"))
+
+
+def _failure(write: Callable[[], None]) -> str:
     try:
-        write(run)
+        write()
     except UsageError as error:
         return str(error)
     return ""
@@ -133,7 +180,3 @@ def _markdown(run: ReplayRun) -> str:
     from mockserver.edges.reports.markdown import markdown  # noqa: PLC0415 - only where it is asked for
 
     return markdown(run.reports, run.redactor)
-
-
-def _write(name: str, text: str) -> None:
-    write_result(name, text.encode("utf-8", "replace"))

@@ -1,0 +1,428 @@
+"""``mockserver check``: what it says of correct and of broken consumers, its reports, and how it ends."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from junitparser import JUnitXml
+
+from tests.cli.program import closed_port, environment, mockserver, recorder, running
+from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
+from tests.consumers.launch import SECRET, launch
+
+GREEN, RED = "\x1b[32m", "\x1b[31m"
+REPORTS = ("--json", "r.json", "--junit", "r.xml", "--markdown", "r.md", "--sarif", "r.sarif")
+LINE = re.compile(r"(pass|fail|warn|inconclusive|not tested) +(PG\d{3})  (must|should|note) +(\S.*?)  +(\S.*)")
+
+
+@pytest.fixture(scope="module")
+def flask(launched):
+    """A correct consumer: its URL, and the options that let a check look into it."""
+    return launched("flask")
+
+
+def looking_into(consumer):
+    return (
+        *("--probe", f"{consumer.url}/debug/events", "--probe-json", "$.count"),
+        *("--state", f"{consumer.url}/debug/objects/{{id}}", "--fail-once", f"{consumer.url}/debug/fail-next"),
+    )
+
+
+def check(consumer, *options, **more):
+    """Check a consumer by its URL or as a program, with its secret in the environment."""
+    url = consumer if isinstance(consumer, str) else consumer.webhook_url
+    return mockserver("check", url, *options, **{"MOCKSERVER_SECRET": SECRET, **more})
+
+
+@contextmanager
+def answering(answer):
+    """A consumer of a few lines: ``answer`` takes the body of a request, and returns a status and a body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            status, body = answer(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hooks"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def hanging():
+    """A consumer that gives no answer to run.failed: its URL, and what tells that it has begun to wait."""
+    waiting, released = threading.Event(), threading.Event()
+
+    def answer(body):
+        if b"run.failed" in body:
+            waiting.set()
+            released.wait()
+        return 200, b"ok"
+
+    with answering(answer) as url:
+        try:
+            yield url, waiting
+        finally:
+            released.set()
+
+
+# ---------------------------------------------------------------- what it says
+
+
+def test_a_correct_consumer_passes_everything(flask, tmp_path):
+    """One line for each check in columns, no failure, exit code 0, and what only the code can tell is said to be."""
+    done = check(flask, *looking_into(flask), *REPORTS, cwd=tmp_path)
+    assert (done.code, done.err) == (0, ""), done
+    found = [LINE.fullmatch(line) for line in done.out.split("\n\n")[0].splitlines()]
+    assert {match[1] for match in found} == {"pass", "not tested"}
+    assert {match[2] for match in found if match[1] == "not tested"} == {"PG090", "PG091", "PG092"}
+    assert len({match.start(5) for match in found}) == 1
+    listed = {each["id"] for each in json.loads(mockserver("check", "--list", "--json", "-").out)}
+    assert {match[2] for match in found} == listed
+    assert re.search(r"\n\n\d+ checks: \d+ pass, 3 not tested\n\d+ deliveries in \d+\.\d s, seed \d+\n$", done.out)
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert (report["ok"], report["counts"]["fail"]) == (True, 0)
+    assert JUnitXml.fromfile(tmp_path / "r.xml").tests == len(listed)
+    assert json.loads((tmp_path / "r.sarif").read_text("utf-8"))["runs"][0]["results"] == []
+    assert ": passed\n" in (tmp_path / "r.md").read_text("utf-8")
+
+
+def test_without_a_probe_it_says_what_is_missing(flask):
+    """What needs more than the URL and the secret is told in one line, not in ten."""
+    done = check(flask, "--only", "effect,duplicate_effect,PG073", "--only", "retry after failure")
+    assert done.code == 0
+    (line,) = (line for line in done.out.splitlines() if line.startswith("not tested"))
+    assert "4 checks not tested: it needs --probe, to see the effect (PG070, PG072, PG073, PG081)" in line
+
+
+def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
+    """A failure comes with what was seen, why it matters, how to mend it, and a command that shows it again."""
+    with launch("flask", secret=SECRET, mistake="missing_signature_accepted") as consumer:
+        done = check(consumer, "--only", "PG010,PG012", *REPORTS, cwd=tmp_path)
+        block = done.out.split("\n\n")[1]
+        command = re.search(r"  sent:\n    (curl .*)\n  answer: 200 OK\n", block)[1]
+        again = subprocess.run(["sh", "-c", command], check=True, capture_output=True, cwd=tmp_path)
+    assert done.code == 1
+    assert re.search(r"^fail +PG010  must    missing signature  .*answered 200", done.out, re.MULTILINE)
+    assert re.search(r"^pass +PG012  must ", done.out, re.MULTILINE)
+    assert block.startswith("FAIL PG010 missing signature (must)\n  seen: ")
+    assert "  why:  The URL of a webhook is no secret." in block
+    assert "  mend: refuse when the header is missing" in block
+    assert json.loads(again.stdout) == {"status": "duplicate"}  # it took the forged event, and knows it
+    assert "1 fail" in done.out.splitlines()[-2]
+    (finding,) = (
+        each for each in json.loads((tmp_path / "r.json").read_text("utf-8"))["findings"] if each["id"] == "PG010"
+    )
+    assert (finding["verdict"], finding["evidence"][0]["curl"]) == ("fail", command)
+    assert JUnitXml.fromfile(tmp_path / "r.xml").failures == 1
+    (result,) = json.loads((tmp_path / "r.sarif").read_text("utf-8"))["runs"][0]["results"]
+    assert (result["ruleId"], result["level"]) == ("PG010", "error")
+    assert "missing signature" in (tmp_path / "r.md").read_text("utf-8")
+
+
+def test_a_request_that_curl_cannot_send_is_shown_as_it_was():
+    """What should be met fails no build; a body that is too long for a command is shown by its beginning."""
+    with launch("flask", secret=SECRET, mistake="body_limit_100kb") as consumer:
+        done = check(consumer, "--only", "body_size")
+    assert done.code == 0
+    assert "FAIL PG045 body size (should)" in done.out
+    assert re.search(r"\n  sent \(no curl command: .+\):\n    POST /webhooks/playgent HTTP/1\.1\n", done.out)
+    assert re.search(r"\n\n    \{\"event\":.*x \.\.\. \(\d+ more characters\)\n  answer: 413 ", done.out)
+
+
+def test_a_refused_control_is_said_first():
+    """A consumer that takes nothing gets one loud line, one failure, and one line for all that cannot be judged."""
+    with launch("flask", secret=SECRET, mistake="secret_without_prefix") as consumer:
+        done = check(consumer)
+        diagnosed = check(consumer, "--diagnose", "--only", "wrong_secret")
+    assert done.code == diagnosed.code == 1
+    loud, hint, first, *_ = done.out.splitlines()
+    assert re.fullmatch(r"THE CONTROL FAILED \(.*401\): nothing can be judged until that is mended", loud)
+    assert hint.startswith("--diagnose tries the usual mistakes")
+    assert re.match(r"fail +PG001 ", first)
+    assert re.search(r"^inconclusive  \d\d checks inconclusive: a valid event answered 401", done.out, re.MULTILINE)
+    assert done.out.count("\ninconclusive") < 5
+    assert done.out.count("\nFAIL ") == 1
+    assert "--diagnose tries" not in diagnosed.out
+    assert re.search(r"\n\nDIAGNOSIS\n  why correct deliveries are refused: \S", diagnosed.out)
+    assert SECRET.removeprefix("whsec_") not in done.out + diagnosed.out
+
+
+def test_nothing_of_a_consumer_commands_the_terminal_or_tells_the_secret(tmp_path):
+    """An answer that holds the secret, whole or without its prefix, and control characters is shown without both."""
+    bare = SECRET.removeprefix("whsec_")
+    with answering(lambda _: (200, f"\x1b[2J{SECRET} {bare} end".encode())) as url:
+        done = check(url, "--only", "PG010,PG061", *REPORTS, cwd=tmp_path)
+    written = "".join((tmp_path / name).read_text("utf-8") for name in REPORTS[1::2])
+    assert done.code == 1
+    assert bare not in done.out + done.err + written
+    assert "    \\x1b[2J*** *** end\n" in done.out
+    assert "\x1b" not in done.out
+
+
+# ---------------------------------------------------------------- how it ends
+
+
+@pytest.mark.parametrize("wait", [(), ("--wait-for-target", "200ms")])
+def test_nobody_listens(tmp_path, wait):
+    """One line, exit code 3, and reports that say so."""
+    done = check(f"http://127.0.0.1:{closed_port()}/hooks", *wait, *REPORTS, cwd=tmp_path)
+    assert done.code == 3
+    assert done.err.startswith("mockserver: the target could not be reached: ")
+    assert done.err.count("\n") == 1
+    assert "checks:" not in done.out
+    assert JUnitXml.fromfile(tmp_path / "r.xml").errors == 1
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["unreachable"]
+    assert "not reached" in (tmp_path / "r.md").read_text("utf-8")
+
+
+def test_a_probe_that_cannot_be_read(flask, tmp_path):
+    """Nothing is sent, for it would prove nothing; exit code 2."""
+    flask.clear()
+    done = check(flask, "--probe", f"{flask.url}/debug/nothing", *REPORTS, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"mockserver: cannot be used: the probe {flask.url}/debug/nothing answered 404\n"
+    assert flask.events()["count"] == 0
+    done = check(flask, "--probe", f"{flask.url}/debug/events", "--probe-json", "$.events")
+    assert (done.code, done.out) == (2, "")
+    assert "the probe must read a number that grows with each event" in done.err
+
+
+def test_a_hook_can_be_a_command(flask):
+    """The consumer can be made to fail by a command of the shell as well as by a POST to a URL."""
+    options = looking_into(flask)[:4]
+    command = f"curl -sS -o /dev/null -X POST {flask.url}/debug/fail-next"
+    done = check(flask, *options, "--fail-once", command, "--only", "PG081")
+    assert done.code == 0
+    assert re.search(r"^pass +PG081 .*answered 500, then answered 200: one effect", done.out, re.MULTILINE)
+
+
+def test_a_hook_that_fails(flask):
+    """It is told what it said, without the secret, and that is wrong usage: the consumer did nothing wrong."""
+    done = check(flask, *looking_into(flask)[:4], "--fail-once", f"echo no {SECRET} >&2; exit 3", "--only", "PG080")
+    assert done.code == 2
+    assert "mockserver: cannot be used: the command " in done.err
+    assert "ended with exit code 3: no ***" in done.err
+    assert SECRET not in done.out + done.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_in_the_middle(tmp_path, number, code):
+    """What was found is told and written; what was not is said to be not tested, as the run was stopped."""
+    arguments = ("--event", "run.completed", "--event", "run.failed", "--timeout", "1h", "--secret", SECRET)
+    with hanging() as (url, waiting), running("check", url, *arguments, *REPORTS, cwd=tmp_path) as command:
+        command.wait_for_line("PG001")
+        assert waiting.wait(20)
+        command.send_signal(number)
+        done = command.end()
+    assert done.code == code
+    assert "Traceback" not in done.err
+    assert re.search(r"^not tested    \d\d checks not tested: the run was stopped$", done.out, re.MULTILINE)
+    assert re.search(r"^\d\d checks: .*; the run was stopped$", done.out, re.MULTILINE)
+    findings = json.loads((tmp_path / "r.json").read_text("utf-8"))["findings"]
+    assert (findings[0]["id"], findings[0]["verdict"]) == ("PG001", "pass")
+    assert findings[-1]["summary"] == "the run was stopped"
+    assert JUnitXml.fromfile(tmp_path / "r.xml").tests == len(findings)
+    assert "the run was stopped" in (tmp_path / "r.md").read_text("utf-8")
+    assert json.loads((tmp_path / "r.sarif").read_text("utf-8"))["version"] == "2.1.0"
+
+
+# ---------------------------------------------------------------- reports
+
+
+def test_a_report_on_standard_output(flask):
+    """It has standard output to itself: a program reads it; people read the rest on standard error."""
+    done = check(flask, "--only", "PG010", "--json", "-", "--seed", "7")
+    assert (done.code, json.loads(done.out)["seed"]) == (0, 7)
+    assert re.search(r"^pass +PG010 ", done.err, re.MULTILINE)
+    assert SECRET not in done.out
+
+
+def test_the_summary_page_of_a_workflow(flask, tmp_path):
+    """Under GitHub Actions the Markdown is added to the summary of the job."""
+    (tmp_path / "summary.md").write_text("# Before\n", "utf-8")
+    env = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    check(flask, "--only", "PG010", "--markdown", "r.md", cwd=tmp_path, **env)
+    assert (tmp_path / "summary.md").read_text("utf-8") == "# Before\n" + (tmp_path / "r.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit", "--markdown", "--sarif"])
+def test_a_file_that_cannot_be_written_is_found_first(option):
+    """Nothing is sent when a report has nowhere to go."""
+    with recorder() as server:
+        done = check(server.url, option, "nowhere/report")
+    assert done == (2, "", "mockserver: cannot write nowhere/report: No such file or directory\n")
+    assert server.requests == []
+
+
+# ---------------------------------------------------------------- the checks themselves
+
+
+def test_the_list():
+    """--list is a table of what would be made, in columns, and as JSON it has all about each; nothing else is asked."""
+    done = mockserver("check", "--list")
+    assert done.code == 0
+    head, first, *rest = done.out.splitlines()
+    assert head.split() == ["ID", "SEVERITY", "LEVEL", "NAME", "WHAT", "IT", "SENDS"]
+    assert first.split()[:4] == ["PG001", "must", "0", "control"]
+    view = json.loads(mockserver("check", "--list", "--json", "-").out)
+    assert len(view) == len(rest) + 1
+    assert all(each["why"] and each["good"] and each["mend"] and each["sends"] for each in view)
+
+
+def test_the_list_of_some():
+    """--only and --skip choose by id or name, several times or with commas; the control is always made."""
+    chosen = ("--only", "wrong_secret, PG013", "--only", "pg014", "--skip", "tampered-body")
+    lines = mockserver("check", "--list", *chosen).out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["PG001", "PG012", "PG014"]
+    by_environment = {"MOCKSERVER_LIST": "1", "MOCKSERVER_ONLY": "wrong_secret PG013,PG014", "MOCKSERVER_SKIP": "PG013"}
+    assert mockserver("check", **by_environment).out.splitlines() == lines
+
+
+def test_one_explained():
+    """--explain tells all about one check, by id or by name."""
+    done = mockserver("check", "--explain", "PG012")
+    assert done.code == 0
+    assert done.out.startswith("PG012 wrong secret (must)\n\nsends:    ")
+    assert all(f"\n{what}" in done.out for what in ("correct:", "why:", "mend:", "needs:    only the URL"))
+    assert mockserver("check", "--explain", "wrong_secret") == done
+    assert "needs:    --probe and --fail-once" in mockserver("check", "--explain", "PG081").out
+
+
+# ---------------------------------------------------------------- wrong usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the URL of the consumer is missing: mockserver check http://localhost:3000/webhooks/playgent"),
+        (["URL", "--target", "http://127.0.0.1:1/"], "two URLs are given, http://"),
+        (["URL"], "--secret is missing: right events are signed with what the consumer verifies with"),
+        (["localhost:3000", "--secret", "s"], "'localhost:3000' is not an http:// or https:// URL"),
+        (["URL", "--secret", "s", "--event", "run.faild"], "unknown event 'run.faild'"),
+        (["URL", "--secret", "s", "--only", "wrong_secrt"], "did you mean 'wrong_secret'?"),
+        (["URL", "--secret", "s", "--skip", "PG999"], "no check 'PG999'; `mockserver check --list` shows them all"),
+        (["URL", "--secret", "s", "--only", ","], "--only ',' names no check"),
+        (["URL", "--secret", "s", "--only", "control", "--skip", "PG001"], "no check is left"),
+        (["URL", "--secret", "s", "--probe", "count"], "'count' is not an http:// or https:// URL"),
+        (["URL", "--secret", "s", "--probe", "URL", "--probe-json", "$["], "'$[' is not a JSONPath such as $.count"),
+        (["URL", "--secret", "s", "--probe-json", "$.count"], "--probe-json needs --probe"),
+        (["URL", "--secret", "s", "--state-json", "$.latest"], "--state-json needs --state"),
+        (["URL", "--secret", "s", "--state", "URL"], "the URL of the state needs {id}"),
+        (["URL", "--secret", "s", "--time-limit", "0"], "'0' is no time at all: it must be more than 0"),
+        (["URL", "--secret", "s", "--effect-within", "soon"], "'soon' is not a duration such as 250ms"),
+        (["URL", "--secret", "s", "--seed", "-1"], "Invalid value for '--seed': -1 is not in the range"),
+        (["URL", "--secret", "s", "--json", "r", "--sarif", "r"], "--json and --sarif cannot both go to r"),
+        (["URL", "--secret", "s", "--ca-file", "no.pem"], "cannot use the CA file no.pem"),
+        (["--explain", "wrong_secrt"], "no check 'wrong_secrt'"),
+    ],
+)
+def test_wrong_usage(tmp_path, arguments, message):
+    """Every wrong value has its message on standard error, exit code 2, and nothing is sent."""
+    with recorder() as server:
+        done = mockserver("check", *(server.url if each == "URL" else each for each in arguments), cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("mockserver: ")
+    assert message in done.err
+    assert server.requests == []
+
+
+def test_the_url_from_the_environment(flask):
+    """MOCKSERVER_TARGET is the URL where the argument is not given, and gives way to it."""
+    env = {"MOCKSERVER_SECRET": SECRET, "MOCKSERVER_TARGET": flask.webhook_url, "MOCKSERVER_ONLY": "PG010"}
+    assert mockserver("check", **env).code == 0
+    nowhere = {**env, "MOCKSERVER_TARGET": f"http://127.0.0.1:{closed_port()}/"}
+    assert mockserver("check", flask.webhook_url, **nowhere).code == 0
+    assert mockserver("check", **nowhere).code == 3
+
+
+def test_it_imports_no_more_than_it_needs(flask):
+    """Where lines go through a pipe, neither a web framework nor rich is imported."""
+    code = (
+        "import sys; from mockserver.entrances.cli import main; main(sys.argv[1:]);"
+        "print(sorted({'aiohttp', 'rich', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
+    )
+    arguments = ("check", flask.webhook_url, "--secret", SECRET, "--only", "control")
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, env=environment(), check=True)
+    assert done.stderr.decode().strip() == "[]"
+
+
+# ---------------------------------------------------------------- on a terminal
+
+
+def test_a_live_table():
+    """Each check turns to its verdict in colour, the one that is being made is marked, and the blocks follow."""
+    with launch("flask", secret=SECRET, mistake="missing_signature_accepted") as consumer:
+        terminal = Terminal("check", consumer.webhook_url, "--secret", SECRET, "--only", "PG010,PG012,PG052")
+        terminal.read_until("... running")
+        assert terminal.end() == 1
+    last = terminal.plain[terminal.plain.rindex("pass          PG001") :]
+    assert "of 4 checks made" in terminal.plain
+    assert re.search(r"fail +PG010 +missing signature +must +an event without a signature", last)
+    assert re.search(r"pass +PG012 +wrong secret +must +refused with 401", last)
+    assert f"{GREEN}pass" in terminal.text
+    assert f"{RED}fail" in terminal.text
+    assert "FAIL PG010 missing signature (must)" in last
+    assert "4 checks: 3 pass, 1 fail" in last
+    assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0
+
+
+@pytest.mark.parametrize(("columns", "lines"), [("40", "10"), ("30", "3"), ("300", "5")])
+def test_terminals_of_any_size(flask, columns, lines):
+    """A terminal with little room shows what fits, and in the end every check all the same."""
+    only = "PG010,PG011,PG012,PG013,PG014,PG015,PG016,PG017,PG018,PG020"
+    options = ("--secret", SECRET, "--only", only)
+    terminal = Terminal("check", flask.webhook_url, *options, COLUMNS=columns, LINES=lines)
+    assert terminal.end() == 0
+    last = terminal.plain[terminal.plain.rindex("PG001") :]
+    assert [each for each in only.split(",") if each not in last] == []
+    assert "11 checks: 11 pass" in last
+
+
+def test_a_refused_control_on_a_terminal():
+    """It is said above the table, where it stays."""
+    with answering(lambda _: (401, b"no")) as url:
+        terminal = Terminal("check", url, "--secret", SECRET)
+        assert terminal.end() == 1
+    assert terminal.plain.count("THE CONTROL FAILED (") == 1
+    assert re.search(r"inconclusive +\d\d checks inconclusive: ", terminal.plain)
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_no_colour(flask, env):
+    """With NO_COLOR, or on a terminal that has no colour, plain lines are printed."""
+    terminal = Terminal("check", flask.webhook_url, "--secret", SECRET, "--only", "PG010", **env)
+    assert terminal.end() == 0
+    assert "\x1b" not in terminal.text
+    assert re.search(r"^pass +PG010 ", terminal.text, re.MULTILINE)
+
+
+def test_ctrl_c_gives_the_terminal_back():
+    """After Ctrl-C the cursor is there again, and what is known so far below the table."""
+    with hanging() as (url, waiting):
+        events = ("--event", "run.completed", "--event", "run.failed")
+        terminal = Terminal("check", url, "--secret", SECRET, *events)
+        assert waiting.wait(20)
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.end() == 130
+    assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0
+    assert "; the run was stopped" in terminal.plain
