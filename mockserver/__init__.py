@@ -10,9 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mockserver.core.checks.model import CheckReport
     from mockserver.core.signing import sign, verify
+    from mockserver.entrances.consumer_check import acheck, check
     from mockserver.entrances.server import MockServer
     from mockserver.errors import (
+        CheckError,
         DeliveryError,
         LoopRunningError,
         MockServerError,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "CheckError": "mockserver.errors",
+    "CheckReport": "mockserver.core.checks.model",
     "DeliveryError": "mockserver.errors",
     "LoopRunningError": "mockserver.errors",
     "MockServer": "mockserver.entrances.server",
@@ -33,11 +38,15 @@ _HOME = {
     "StartError": "mockserver.errors",
     "UsageError": "mockserver.errors",
     "WaitTimeoutError": "mockserver.errors",
+    "acheck": "mockserver.entrances.consumer_check",
+    "check": "mockserver.entrances.consumer_check",
     "sign": "mockserver.core.signing",
     "verify": "mockserver.core.signing",
 }
 
 __all__ = [
+    "CheckError",
+    "CheckReport",
     "DeliveryError",
     "LoopRunningError",
     "MockServer",
@@ -47,6 +56,8 @@ __all__ = [
     "UsageError",
     "WaitTimeoutError",
     "__version__",
+    "acheck",
+    "check",
     "sign",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``mockserver``, the marker of the same name, and a section in failing tests' reports.
+"""The pytest plugin: the fixture ``mockserver``, the marker of the same name, and sections in failing tests' reports.
 
 It is loaded in every pytest run of everyone who has the package installed, so it imports nothing but pytest until the
 fixture is used.
@@ -6,12 +6,13 @@ fixture is used.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from mockserver.core.checks.model import CheckReport
     from mockserver.entrances.server import MockServer
     from mockserver.entrances.server_pool import ServerPool
 
@@ -67,6 +68,7 @@ def mockserver(
     server.reset()
     try:
         yield server
+        _fail_for_checks(server)  # of other fixtures, on their way out; those of the test itself were judged before
         unseen = [] if _has_failed(request.node) or not strict else server.unseen_failures()
         if unseen:
             lines = "\n".join(f"  {delivery}" for delivery in unseen)
@@ -79,23 +81,57 @@ _FAILED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show, in the report of a failing test, the deliveries that it caused."""
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test that checked a consumer and never asked for the result: the check alone is a test."""
+    yield
+    server = _server(item)
+    if server is not None:
+        _fail_for_checks(server)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show, in the report of a failing test, the deliveries that it caused, and what its checks found out."""
     report = yield
     if report.when == "call" and report.failed:
         item.stash[_FAILED] = True
-        server = getattr(item, "funcargs", {}).get("mockserver")
+        server = _server(item)
         if server is not None:
             report.sections.append(("mockserver", server.describe()))
+            told = str(call.excinfo.value) if call.excinfo else ""
+            tables = _tables(server.broken_checks())
+            report.sections += [("mockserver check", table) for table in tables if table not in told]
     return report
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Shut applications down before any fixture ends: with the fixtures goes the event loop that they run on."""
-    server = getattr(item, "funcargs", {}).get("mockserver")
+    server = _server(item)
     if server is not None:
         server.shut_down_apps()
+
+
+def _server(item: pytest.Item) -> MockServer | None:
+    server: MockServer | None = getattr(item, "funcargs", {}).get("mockserver")
+    return server
+
+
+def _fail_for_checks(server: MockServer) -> None:
+    """Fail for the checks whose failures nobody has looked at."""
+    unseen = [check for check in server.broken_checks() if not check.looked_at]
+    if unseen:
+        pytest.fail("\n\n".join(_tables(unseen)), pytrace=False)
+
+
+def _tables(checks: Iterable[CheckReport]) -> list[str]:
+    """The reports as text, for somebody to look at."""
+    shown = list(checks)
+    for check in shown:
+        check.looked_at = True
+    return [str(check) for check in shown]
 
 
 def _has_failed(item: pytest.Item) -> bool:

@@ -17,7 +17,7 @@ from mockserver.core.sent import Sent
 from mockserver.core.settings import Settings, Speed
 from mockserver.core.vendor_calls import VendorCall
 from mockserver.core.webhooks import Webhook
-from mockserver.edges.in_process import Interface, read_destination
+from mockserver.edges.in_process import Interface, noting_the_loop, read_destination
 from mockserver.edges.package_files import find_script, read_script_file
 from mockserver.edges.redaction import Redactor
 from mockserver.edges.reports.har import har_document
@@ -26,17 +26,17 @@ from mockserver.edges.reports.markdown import markdown as markdown_summary
 from mockserver.engine.probe import ProbeFunction
 from mockserver.entrances.assertions import assert_delivered, describe
 from mockserver.entrances.background import BackgroundReplay, ClockControl
-from mockserver.entrances.hosted_service import HostedService
+from mockserver.entrances.consumer_check import ConsumerChecks
 from mockserver.entrances.loop_thread import refuse_running_loop
 from mockserver.entrances.waiting import wait_for_deliveries, wait_for_registration
 
 
-class MockServer(HostedService):
+class MockServer(ConsumerChecks):
     """The vendor's side of webhooks, for tests: a server on a free port, and events on demand.
 
     Use it as ``with MockServer() as mock:`` or ``async with MockServer() as mock:``. Plain methods work in sync and
-    async tests alike. What waits has an async twin with an ``a`` in front (``asend``, ``areplay``, ``await_for``,
-    ``await_for_registration``); the sync form raises at once where an event loop is running.
+    async tests alike. What waits has an async twin with an ``a`` in front (``asend``, ``areplay``, ``acheck``,
+    ``await_for``, ``await_for_registration``); the sync form raises at once where an event loop is running.
 
     Args:
         **settings: The fields of :class:`mockserver.core.settings.Settings`.
@@ -132,6 +132,7 @@ class MockServer(HostedService):
 
     def reset(self) -> None:
         """Forget webhooks, deliveries, requests, planned answers and routes; end what is in flight."""
+        self._broken.clear()
         if self._thread is not None and self._service.untouched:
             return  # what every test of a suite does twice should cost nothing
         self._running.cancel_all()
@@ -217,7 +218,9 @@ class MockServer(HostedService):
             UsageError: There is no such file.
         """
         read = self._script(script)
-        return BackgroundReplay(self._running, self._running.call(lambda: self._service.start_replay(read, speed)))
+        with noting_the_loop():  # async probes of the test run on it
+            running = self._running.call(lambda: self._service.start_replay(read, speed))
+        return BackgroundReplay(self._running, running)
 
     def write_report(
         self,
@@ -250,7 +253,7 @@ class MockServer(HostedService):
         Args:
             name: What a script calls it: ``expect: {effect: {probe: name, change: 1}}``.
             function: Takes nothing and returns a JSON value, usually a count. A plain function is called in a thread
-                of its own, an async one on the mock's loop.
+                of its own, an async one on the loop of the async test that replays the script, else on the mock's.
         """
         self._running.call(lambda: self._service.prober.functions.update({name: function}))
 
