@@ -10,6 +10,9 @@ import pytest
 
 from mockserver.core.script.reader import read_script
 from mockserver.edges.package_files import load_catalog
+from mockserver.engine.checking.registry import CHECKS
+from tests.consumers.mistakes import MISTAKES
+from tests.consumers.serve import serve_flask
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -63,4 +66,24 @@ def test_links_lead_somewhere(path):
 
 def test_it_stays_short():
     """It shows things working; the rest has its own pages."""
-    assert len(README.splitlines()) < 190
+    assert len(README.splitlines()) < 220
+
+
+def test_a_check_prints_what_the_readme_shows(tmp_path):
+    """Line for line, but for what is left out: of a consumer that takes events without a signature."""
+    (shown,) = [block for block in blocks("console") if "mockserver check" in block]
+    secret = "whsec_your_secret_key"
+    with serve_flask(secret, "missing_signature_accepted") as consumer:
+        done = run(tmp_path, "check", consumer.webhook_url, "--secret", secret, "--skip", "PG052,PG053")
+    assert done.returncode == 1
+    printed = iter(done.stdout.splitlines())
+    for line in shown.splitlines()[1:]:
+        start = line.removesuffix("...")
+        assert any(each.startswith(start) for each in printed), line
+
+
+def test_the_numbers_of_checks_and_mistakes_are_those_that_there_are():
+    """They are counted, and the matrix shows that each mistake is caught."""
+    consumers = sum(len(mistake.consumers) for mistake in MISTAKES.values())
+    assert f"[{len(CHECKS)} checks](docs/checks.md)" in README
+    assert f"{len(MISTAKES)} mistakes, {consumers} consumers" in README

@@ -61,7 +61,7 @@ def suite(pytester, monkeypatch):
 
 
 TABLE = [
-    "*checks: *fail*of what it must do are not done",
+    "*checks: *fail*; *failed that must pass",
     "*verdict  check  severity  title *what was seen",
     "*fail     PG012  must      wrong secret *",
     "*mend: verify first*",

@@ -236,7 +236,7 @@ class CheckReport:
         verdicts: Sequence[Verdict] = ("pass", "fail", "warn", "inconclusive", "not tested")
         counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in verdicts if self.count(verdict))
         must = len([finding for finding in self.findings if finding.breaks])
-        breaks = f"; {must} of what it must do {'is' if must == 1 else 'are'} not done" if must else ""
+        breaks = f"; {must} failed that must pass" if must else ""
         stopped = f"; {self.stopped}" if self.stopped else ""
         return f"{len(self.findings)} checks: {counts}{breaks}{stopped}"
 
