@@ -1,0 +1,189 @@
+"""Hooks that make a consumer fail once: a command of the shell, and a URL to POST to."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from aiohttp import web
+
+from mockserver.core.settings import read_settings
+from mockserver.edges import failure_hooks
+from mockserver.edges.failure_hooks import HookError, post, run_command
+from mockserver.entrances.service import Service
+from mockserver.errors import UsageError
+from tests.checking.checked import checked
+from tests.checking.consumer import Consumer
+from tests.receiving import consuming
+
+PYTHON = f'"{sys.executable}" -c'
+
+# ---------------------------------------------------------------- a command
+
+
+def test_a_command_that_ends_well_says_nothing(capfd):
+    """Its output is its own business, and is not mixed with that of the checks."""
+    run_command("echo out; echo err >&2")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_command_is_one_of_the_shell(tmp_path):
+    """With redirections, and several commands in a row."""
+    run_command(f"echo one > '{tmp_path}/said' && echo two >> '{tmp_path}/said'")
+    assert (tmp_path / "said").read_text().split() == ["one", "two"]
+
+
+def test_a_command_reads_nothing():
+    """One that asks a question gets no answer, and does not wait for the person at the terminal."""
+    with pytest.raises(HookError, match="exit code 1"):
+        run_command("read answer")
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("exit 3", "the command 'exit 3' ended with exit code 3"),
+        ("echo no database >&2; exit 1", "ended with exit code 1: no database"),
+        ("echo no table; exit 2", "ended with exit code 2: no table"),
+        ("echo told; echo 'no database' >&2; exit 1", "exit code 1: .*no database"),
+        ("no-such-command-anywhere", "exit code 127: .*no-such-command-anywhere.* not found"),
+        (r"printf '\377no' >&2; exit 1", "exit code 1: \ufffdno"),
+        ("kill -9 $$", "exit code -9"),
+    ],
+)
+def test_a_command_that_fails_is_told_with_what_it_said(command, why):
+    """The exit code, and what it wrote to standard error; where that is nothing, what it wrote at all."""
+    with pytest.raises(HookError, match=why):
+        run_command(command)
+
+
+def test_of_much_output_the_end_is_shown():
+    """There stands what went wrong."""
+    with pytest.raises(HookError) as caught:
+        run_command(f"{PYTHON} \"import sys; print('x' * 5000, file=sys.stderr); sys.exit('the reason')\"")
+    message = str(caught.value)
+    assert message.endswith("the reason")
+    assert message.count("x") < 250
+
+
+def test_a_command_may_not_take_for_ever(monkeypatch):
+    """After its time it is ended, and told."""
+    monkeypatch.setattr(failure_hooks, "_PATIENCE", 0.2)
+    before = time.monotonic()
+    with pytest.raises(HookError, match=r"the command 'exec sleep 20' took longer than 0\.2 s"):
+        run_command("exec sleep 20")
+    assert time.monotonic() - before < 15
+
+
+# ---------------------------------------------------------------- a URL
+
+
+@pytest.fixture
+async def service():
+    service = Service(read_settings())
+    yield service
+    await service.stop()
+
+
+async def posted(service: Service, url: str, timeout: float = 10) -> None:
+    target = service.routes.resolve(url)
+    await post(target, service.transport_to(target), "a-test/1", timeout)
+
+
+async def test_nothing_is_posted_to_a_url(service, aiohttp_server):
+    """With the path and the query as they were given, and no body."""
+    received = []
+
+    async def fail(request: web.Request) -> web.Response:
+        received.append((request.method, request.path_qs, await request.read(), request.headers.copy()))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/debug/fail", fail)
+    server = await aiohttp_server(app)
+    await posted(service, str(server.make_url("")).rstrip("/") + "/debug/fail?times=1&then=no%20more")
+    ((method, path, body, headers),) = received
+    assert (method, path, body) == ("POST", "/debug/fail?times=1&then=no%20more", b"")
+    assert (headers["Content-Length"], headers["User-Agent"]) == ("0", "a-test/1")
+    assert headers["Host"] == f"127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+async def test_every_2xx_is_a_yes(service, status):
+    """Whatever it answers beside."""
+
+    async def answer(_):
+        return web.Response(status=status)
+
+    async with consuming() as consumer:
+        consumer.answer = answer
+        await posted(service, consumer.url)
+        assert len(consumer.received) == 1
+
+
+@pytest.mark.parametrize("status", [302, 404, 405, 500])
+async def test_any_other_answer_is_told(service, status):
+    """With its status and the URL."""
+
+    async def answer(_):
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    async with consuming() as consumer:
+        consumer.answer = answer
+        with pytest.raises(HookError, match=f"^POST {consumer.url}/fail answered {status}$"):
+            await posted(service, f"{consumer.url}/fail")
+        assert len(consumer.received) == 1
+
+
+async def test_where_nobody_listens_that_is_told(service, unused_tcp_port):
+    """In the words of the transport."""
+    with pytest.raises(HookError, match=f"^POST http://127.0.0.1:{unused_tcp_port}/ got no answer: .*nobody listens"):
+        await posted(service, f"http://127.0.0.1:{unused_tcp_port}/")
+
+
+# ---------------------------------------------------------------- in a check
+
+
+async def hooked(server, consumer: Consumer, hook: object):
+    """A check of what becomes of a failure, with this hook."""
+    url = str(server.make_url("/hooks"))
+    return await checked(url, only=("PG080",), probe=lambda: consumer.count, fail_once=hook)
+
+
+async def test_a_hook_that_begins_like_a_url_is_one(aiohttp_server):
+    """It is POSTed to; everything else is a command."""
+    consumer, asked = Consumer(), []
+
+    async def fail(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        return web.Response()
+
+    app = consumer.app()
+    app.router.add_route("*", "/fail", fail)
+    server = await aiohttp_server(app)
+    report = await hooked(server, consumer, str(server.make_url("/fail")))
+    assert asked == ["POST"]
+    assert report.unusable == ""
+
+
+async def test_a_url_that_is_none_is_wrong_usage(aiohttp_server):
+    """It is found before anything is sent."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+    with pytest.raises(UsageError, match="http://"):
+        await hooked(server, consumer, "http://")
+    assert consumer.handled == []
+
+
+async def test_a_function_that_fails_is_told(aiohttp_server):
+    """As a command is that fails: the consumer did nothing wrong."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+
+    def fail() -> None:
+        raise RuntimeError("no database")
+
+    report = await hooked(server, consumer, fail)
+    assert "fail_once fails: RuntimeError: no database" in report.unusable
+    assert report.finding("PG080").verdict == "inconclusive"
