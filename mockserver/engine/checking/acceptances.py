@@ -37,10 +37,13 @@ def enduring(*variants: Variant, times: int = 1) -> Callable[[Bench], Awaitable[
     """
 
     async def procedure(bench: Bench) -> Judgement:
-        made = [[(variant, await variant.deliver(bench)) for _ in range(times)] for variant in variants]
-        return judge_endured(made)
+        return judge_endured([await _repeated(bench, variant, times) for variant in variants])
 
     return procedure
+
+
+async def _repeated(bench: Bench, variant: Variant, times: int) -> list[Made]:
+    return [(variant, await variant.deliver(bench)) for _ in range(times)]
 
 
 def judge_accepted(made: Sequence[Made]) -> Judgement:

@@ -101,7 +101,7 @@ def _null(field: str) -> Any:
 
 async def _permanent_errors(bench: Bench) -> Judgement:
     event = bench.event()
-    variants = (
+    return await enduring(
         Variant("invalid JSON", ("invalid_json",)),
         Variant("no body", ("empty_body",)),
         Variant("not UTF-8", ("not_utf8",)),
@@ -114,8 +114,8 @@ async def _permanent_errors(bench: Bench) -> Judgement:
         Variant("the id missing", ("missing_field",)),
         Variant("the id a number", ("wrong_type",)),
         Variant("the timestamp missing", ({"missing_field": "timestamp"},)),
-    )
-    return judge_endured([[(each, await each.deliver(bench)) for _ in range(3)] for each in variants])
+        times=3,
+    )(bench)
 
 
 def _with_data(event: Event, data: Any) -> bytes:
