@@ -100,6 +100,14 @@ def _cannot_read_chunks(consumer: Endpoint) -> bool:
     return post(consumer.webhook_url, [BODY], GOOD).status == 401
 
 
+def _loses_half_characters(consumer: Endpoint) -> bool:
+    """A body that is cut within a character is refused; in one piece it is not."""
+    body = compact(event(test_case_name="Zoë"))
+    cut = body.index(b"\xc3") + 1
+    pieces = post(consumer.webhook_url, [body[:cut], body[cut:]], sign(body, SECRET))
+    return (deliver(consumer, body).status, pieces.status) == (200, 401)
+
+
 def _is_blocked(consumer: Endpoint) -> bool:
     """While one body has come only by half, another event waits; then both are answered."""
     with connect(consumer.url) as slow, connect(consumer.url) as other:
@@ -245,6 +253,7 @@ SYMPTOMS: Mapping[str, Symptom] = {
         _delivers(413, compact(event(failure_summary="x" * 103_000))),
     ),
     "content_length_only": _cannot_read_chunks,
+    "decodes_each_piece": _loses_half_characters,
     "one_at_a_time": _is_blocked,
     "redirects": _redirects,
     "csrf": _wants_token,

@@ -85,6 +85,8 @@ def prepare_check(
     checks = chosen_checks(request.only, request.skip)
     if not request.secret:
         raise UsageError("a check needs the secret that the consumer verifies with")
+    if request.probe is None and (request.state is not None or request.fail_once is not None):
+        raise UsageError("--state and --fail-once need --probe as well: without it nobody sees what became of an event")
     for event in request.events:
         service.catalog.check(event, service.settings.extra_events)
     target = service.routes.resolve(request.url)

@@ -40,7 +40,7 @@ EXPECTED: Mapping[str, Expected] = {
     "crash_on_length": Expected(_ODD_SIGNATURES),
     "crash_on_non_ascii": Expected(("PG018",)),
     # The first of the odd signatures ends it, and nothing after that can be judged.
-    "dies_on_malformed": Expected(("PG015",)),
+    "dies_on_malformed": Expected(("PG015",), about=("PG006",)),
     "any_algorithm": Expected(("PG019",)),
     "weak_algorithm": Expected(("PG019",)),
     "empty_secret_accepted": Expected(("PG020",)),
@@ -55,6 +55,7 @@ EXPECTED: Mapping[str, Expected] = {
     # In Python it crashes at any byte that is not ASCII, before it verifies; in JavaScript it refuses the text.
     "ascii_body": Expected(("PG031",), about=("PG025",)),
     "undecodable_crash": Expected(("PG025",)),
+    "decodes_each_piece": Expected(("PG033",)),
     "content_type_exact": Expected(("PG032",)),
     "secret_without_prefix": Expected(("PG001",), diagnosis="without its prefix"),
     "secret_base64_decoded": Expected(("PG001",), diagnosis="from base64"),
@@ -83,12 +84,12 @@ EXPECTED: Mapping[str, Expected] = {
     "no_dedupe": Expected(("PG072", "PG073", "PG077")),
     "duplicate_refused": Expected(("PG071",)),
     "check_then_act": Expected(("PG073",)),
-    "dedupe_by_object": Expected(("PG074",), about=("PG078",)),
+    "dedupe_by_object": Expected(("PG074",), about=("PG079",)),
     "dedupe_by_timestamp": Expected(("PG075",)),
     "lost_updates": Expected(("PG076",)),
     "marks_before_success": Expected(("PG081",)),
     "swallows_errors": Expected(("PG080",)),
     "half_done": Expected(("PG081",)),
-    "last_write_wins": Expected(("PG078",)),
-    "order_matters_500": Expected(("PG078",)),
+    "last_write_wins": Expected(("PG079",)),
+    "order_matters_500": Expected(("PG078",), about=("PG079",)),
 }

@@ -31,7 +31,7 @@ class TiresAtTheEnd(Consumer):
 
     @override
     async def take(self, key: tuple[str, str]) -> web.Response:
-        return await super().take(key) if len(self.seen) < self.most else web.Response(status=429)
+        return await super().take(key) if len(self.seen) < self.most else web.Response(status=410)
 
 
 class TakesABareDigest(Consumer):
@@ -123,7 +123,7 @@ class RedirectsForgeries(Consumer):
 
 _CASES: list[tuple[Callable[[], Consumer], str, str, str]] = [
     (RefusesOneType, "PG002", "fail", "answered 501: optimization.completed"),
-    (TiresAtTheEnd, "PG006", "fail", "after all checks a valid event answered 429"),
+    (TiresAtTheEnd, "PG006", "fail", "after all checks a valid event answered 410"),
     (TakesABareDigest, "PG021", "warn", "without `sha256=`"),
     (TakesABareDigest, "PG022", "warn", "upper case"),
     (LooksAtTheFirstSignature, "PG023", "warn", "two signatures"),
@@ -254,3 +254,20 @@ async def test_answers_that_repeat_the_event_are_compared_without_it(aiohttp_ser
     server = await aiohttp_server(Repeats().app())
     report = await checked(str(server.make_url("/hooks")), only=("PG010",), skip=SLOW)
     assert report.finding("PG010").verdict == "fail"
+
+
+async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(aiohttp_server):
+    """The types that are ignored are answered 200 to anybody; the one that is handled shows the hole."""
+
+    class HandlesFailuresOfAnybody(Consumer):
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            event = json.loads(await request.read())
+            if event["event"] != "run.failed":
+                return web.json_response({"status": "ignored"})
+            return await self.take((event["event"], event["data"]["run_id"]))
+
+    server = await aiohttp_server(HandlesFailuresOfAnybody().app())
+    report = await checked(str(server.make_url("/hooks")), only=("PG010", "PG012"))
+    assert set(verdicts(report, "fail")) == {"PG010", "PG012"}
+    assert "a run.failed without a signature (answered 200); the genuine event" in report.finding("PG010").summary

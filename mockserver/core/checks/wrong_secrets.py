@@ -11,10 +11,11 @@ from urllib.parse import unquote_plus
 from mockserver.core.checks.wrong_form import WrongForm, key_as_given
 
 _PREFIX = "whsec_"
-_EXACTLY = "use the secret exactly as it was given, with its prefix: do not strip, decode or change it"
+_OR_HERE = "; or, if the consumer has the right one, give that here as --secret"
+_EXACTLY = f"use the secret exactly as it was given, with its prefix: do not strip, decode or change it{_OR_HERE}"
 _ENDS = (
-    "use the secret exactly as it was given: see how it gets into the configuration (`printf %s` writes no line feed,"
-    " `echo` does; a file is read with its last line feed; quotes in an env file may become part of the value)"
+    f"use the secret exactly as it was given{_OR_HERE}: see how it gets into the setting (`printf %s` writes no line"
+    " feed, `echo` does; a file is read with its last line feed; quotes in an env file may become part of the value)"
 )
 _SETTING = "see whether the setting with the secret is there, under the right name, where the consumer runs"
 _ENV_FILE = "put the secret between single quotes in the env file"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from mockserver.core.checks.model import Judgement
 from mockserver.core.records import Delivery
@@ -23,9 +23,29 @@ def accepting(*variants: Variant) -> Callable[[Bench], Awaitable[Judgement]]:
     """
 
     async def procedure(bench: Bench) -> Judgement:
-        return judge_accepted([(variant, await variant.deliver(bench)) for variant in variants])
+        return await deliver_accepted(bench, variants)
 
     return procedure
+
+
+def accepting_each(variants: Callable[[Bench, str], Iterable[Variant]]) -> Callable[[Bench], Awaitable[Judgement]]:
+    """Return the procedure of a check that makes deliveries of each event type, which must all be accepted.
+
+    Args:
+        variants: Makes the deliveries of one event type.
+    """
+
+    async def procedure(bench: Bench) -> Judgement:
+        return await deliver_accepted(
+            bench, [each for event in bench.events_in_question for each in variants(bench, event)]
+        )
+
+    return procedure
+
+
+async def deliver_accepted(bench: Bench, variants: Iterable[Variant]) -> Judgement:
+    """Make deliveries that must all be accepted, and judge them."""
+    return judge_accepted([(variant, await variant.deliver(bench)) for variant in variants])
 
 
 def enduring(*variants: Variant, times: int = 1) -> Callable[[Bench], Awaitable[Judgement]]:
@@ -50,10 +70,11 @@ def judge_accepted(made: Sequence[Made]) -> Judgement:
     """Judge deliveries that must be accepted: each must have been answered 2xx."""
     refused = [each for each in made if not each[1].delivered]
     if refused:
-        accepted = [variant.label for variant, delivery in made if delivery.delivered]
-        but = f"; accepted: {', '.join(accepted)}" if accepted else ""
+        bad = {variant.label for variant, _ in refused}
+        accepted = [variant.label for variant, _ in made if variant.label not in bad]
+        but = f"; accepted: {_listed(accepted)}" if accepted else ""
         return Judgement("fail", named(refused) + but, _deliveries(refused))
-    labels = ", ".join(variant.label for variant, _ in made)
+    labels = ", ".join(dict.fromkeys(variant.label for variant, _ in made))
     return Judgement("pass", f"accepted: {labels}", _deliveries(made[:1]))
 
 
@@ -61,8 +82,9 @@ def judge_endured(made: Sequence[Sequence[Made]]) -> Judgement:
     """Judge deliveries that may be refused: no 5xx, no missing answer, and the same answer each time."""
     broken = [each for group in made for each in group if not 200 <= status_of(each[1]) < 500]
     if broken:
-        once = list({each[0].label: each for each in broken}.values())
-        return Judgement("fail", f"{named(once)}: a 5xx is tried again, and never gets better", _deliveries(once))
+        once = list({each[0].label: each for each in reversed(broken)}.values())[::-1]  # the first time of each
+        again = ": a 5xx is tried again, and never gets better" if status_of(once[0][1]) else ""
+        return Judgement("fail", f"{named(once)}{again}", _deliveries(once))
     unstable = [group for group in made if len({status_of(delivery) for _, delivery in group}) > 1]
     if unstable:
         group = unstable[0]
@@ -80,7 +102,8 @@ def named(made: Sequence[Made]) -> str:
     return "; ".join(f"{answer}: {_listed(labels)}" for answer, labels in by_answer.items())
 
 
-def _listed(labels: Sequence[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
+    labels = list(dict.fromkeys(names))
     more = len(labels) - _NAMED
     return ", ".join(labels[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 

@@ -26,8 +26,14 @@ from mockserver.engine.checking.effects import ConsumerAccess, Effects
 UNKNOWN_EVENT = "mockserver.unknown"
 
 _WEBHOOK_ID = "check"
-#: Seconds before the beginning of a run in which its first event happened, by its timestamp.
-_SPAN = 280.0
+#: Seconds that are waited after an answer 429, one after another.
+_PAUSES = (0.5, 1.0, 2.0)
+#: So far from now events happen at most, in seconds, by their timestamps: some consumers refuse others.
+_SPAN = 115
+
+
+class RateLimitedError(Exception):
+    """The consumer takes no more requests for now, so nothing can be found out; the message says so."""
 
 
 class Bench:
@@ -49,7 +55,7 @@ class Bench:
     Attributes:
         check: The id of the check that is going on, for the record.
         deliveries: Every delivery so far.
-        manners: How the consumer answers what is right.
+        manners: How the consumer answers what is right, by event type.
         answer_seconds: How long the first answers took, all of them to valid events.
     """
 
@@ -77,12 +83,12 @@ class Bench:
         self.timeout = timeout
         self.check = ""
         self.deliveries: list[Delivery] = []
-        self.manners = Manners()
+        self.manners: dict[str, Manners] = {}
         self.answer_seconds: tuple[float, ...] = ()
         self.seed = seed
         self._catalog = catalog
         self._began = time.time() - _SPAN
-        self._moments = 0
+        self._seconds: dict[str, int] = {}
         self._transport = transport
         self._user_agent = user_agent
         self._chance = random.Random(f"check/{seed}")  # noqa: S311 - repeatable on purpose
@@ -96,8 +102,14 @@ class Bench:
 
     @property
     def event_with_effect(self) -> str:
-        """An event type that has an effect; the first one that the consumer handles where no effect is known."""
-        return next(iter(self.effects.units), self.events[0])
+        """An event type that has an effect, or whose answers tell duplicates; failing that, the first one."""
+        telling = [event for event, manners in self.manners.items() if manners.tell_duplicates]
+        return next(iter([*self.effects.units, *telling]), self.events[0])
+
+    @property
+    def events_in_question(self) -> tuple[str, ...]:
+        """The event types that have an effect; all that the consumer handles, where no effect is known."""
+        return tuple(self.effects.units) or self.events
 
     def object_field(self, event: str) -> str:
         """Return the key that holds the id of what an event is about."""
@@ -110,13 +122,20 @@ class Bench:
         prefix = str(known.data[known.object_id]).partition("_")[0] if known else "obj"
         return f"{prefix}_{self._chance.getrandbits(48):012x}"
 
-    def moment(self) -> float:
-        """Return a moment of the last minutes that no other event happened at, in seconds since 1970.
+    def moments(self, *types: str) -> list[float]:
+        """Return moments of about now at which no event of the same type happened, in seconds since 1970.
 
-        Timestamps are written in seconds; a consumer that goes by them must not take two events for one.
+        Timestamps are written in seconds: a consumer that goes by them must not take two events for one, nor any for
+        an old one.
+
+        Args:
+            types: For each event its type; they happen a second after one another.
         """
-        self._moments += 1
-        return self._began + self._moments
+        first = max(self._seconds.get(event, 0) for event in types)
+        if first + len(types) > 2 * _SPAN:
+            first = 0
+        self._seconds.update(dict.fromkeys(types, first + len(types)))
+        return [self._began + first + place for place in range(len(types))]
 
     def event(
         self,
@@ -140,7 +159,7 @@ class Bench:
         data[self.object_field(event)] = object_id or self.new_id(event)
         if change is not None:
             change(data)
-        timestamp = format_timestamp(self.moment() if at is None else at)
+        timestamp = format_timestamp(self.moments(event)[0] if at is None else at)
         return Event(event, timestamp, encode_payload(event, timestamp, data))
 
     def story(self) -> list[str]:
@@ -161,18 +180,39 @@ class Bench:
         return faulty_request(event, self.target, self.secret, self._user_agent, chosen, chance)
 
     async def deliver(
-        self, event: Event, *faults: ChosenFault | str | Mapping[str, Any], timeout: float | None = None
+        self,
+        event: Event,
+        *faults: ChosenFault | str | Mapping[str, Any],
+        timeout: float | None = None,
+        patient: bool = True,
     ) -> Delivery:
-        """Deliver an event once.
+        """Deliver an event once; again, if the consumer answers that there are too many requests.
 
         Args:
             event: The event.
             faults: Its deliberate defects.
             timeout: Seconds until it must be answered; None for the usual time.
+            patient: Whether 429 is waited out: it says nothing about the event. Otherwise it is an answer like others.
 
         Returns:
             The delivery with its outcome: delivered is one that was answered 2xx.
+
+        Raises:
+            RateLimitedError: The consumer still answers 429 after some waiting.
         """
+        delivery = await self._deliver_once(event, faults, timeout)
+        for pause in _PAUSES:
+            if not patient or status_of(delivery) != 429:
+                return delivery
+            await asyncio.sleep(pause)
+            delivery = await self._deliver_once(event, faults, timeout)
+        if status_of(delivery) == 429:
+            raise RateLimitedError("the consumer answers 429 even after some waiting: lift its rate limit for checks")
+        return delivery
+
+    async def _deliver_once(
+        self, event: Event, faults: Sequence[ChosenFault | str | Mapping[str, Any]], timeout: float | None
+    ) -> Delivery:
         request = self.request(event, *faults)
         delivery = Delivery(len(self.deliveries) + 1, event, _WEBHOOK_ID, self.url, self.check)
         delivery.faults = tuple(fault.name if isinstance(fault, ChosenFault) else _name(fault) for fault in faults)
@@ -227,9 +267,14 @@ class Variant(msgspec.Struct, frozen=True):
     change: Callable[[dict[str, Any]], Any] | None = None
     raw: bytes | None = None
 
-    def make(self, bench: Bench) -> Event:
-        """Make the event: about a new object each time."""
-        event = bench.event(self.event, change=self.change)
+    def make(self, bench: Bench, at: float | None = None) -> Event:
+        """Make the event: about a new object each time.
+
+        Args:
+            bench: The bench.
+            at: When it happened; None for a moment of its own.
+        """
+        event = bench.event(self.event, change=self.change, at=at)
         return event if self.raw is None else msgspec.structs.replace(event, payload=self.raw)
 
     async def deliver(self, bench: Bench) -> Delivery:

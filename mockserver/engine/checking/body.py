@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +10,14 @@ import msgspec
 from mockserver.core.checks.model import Check, Judgement
 from mockserver.core.checks.wrong_bodies import RAW_BODY
 from mockserver.core.records import Event
-from mockserver.engine.checking.acceptances import accepting, enduring, judge_accepted, judge_endured
+from mockserver.engine.checking.acceptances import (
+    accepting,
+    accepting_each,
+    deliver_accepted,
+    enduring,
+    judge_accepted,
+    judge_endured,
+)
 from mockserver.engine.checking.bench import UNKNOWN_EVENT, Bench, Variant, answer_of
 
 #: Names that are not ASCII: Latin, beyond the basic plane, and separators that JavaScript once took for line ends.
@@ -26,16 +34,32 @@ _SPELLINGS = (
 )
 
 
-def _named(name: str) -> Any:
-    def change(data: dict[str, Any]) -> None:
-        data["test_case_name"] = name
+def _with_prose(bench: Bench, event: str, label: str, text: str) -> Iterable[Variant]:
+    """An event that says something else where it has prose; none of a type that has none."""
+    if set_prose(_data(bench, event), text):
+        yield Variant(label, event=event, change=lambda data: set_prose(data, text))
 
-    return change
+
+def set_prose(value: Any, text: str) -> bool:
+    """Change the first text of several words within JSON; False where there is none. Ids and kinds are single words."""
+    items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in list(items):
+        if isinstance(item, str) and " " in item:
+            value[key] = text
+            return True
+        if isinstance(item, (dict, list)) and set_prose(item, text):
+            return True
+    return False
+
+
+def _names(bench: Bench, event: str) -> Iterable[Variant]:
+    for label, name in _NAMES:
+        yield from _with_prose(bench, event, label, name)
 
 
 async def _respelled_json(bench: Bench) -> Judgement:
-    made = [(variant, await variant.deliver(bench)) for variant in _SPELLINGS]
-    made += [(variant, await variant.deliver(bench)) for variant in _with_number(bench)]
+    each = [msgspec.structs.replace(one, event=event) for event in bench.events_in_question for one in _SPELLINGS]
+    made = [(variant, await variant.deliver(bench)) for variant in (*each, *_with_number(bench))]
     judgement = judge_accepted(made)
     if judgement.verdict == "pass":
         return judgement
@@ -45,9 +69,8 @@ async def _respelled_json(bench: Bench) -> Judgement:
 
 def _with_number(bench: Bench) -> list[Variant]:
     """A number that is written in another way by whoever parses it and writes it again; none where no event has one."""
-    for event in bench.events:
-        payload = msgspec.json.decode(bench.event(event).payload)
-        if _set_number(payload["data"], 1.0):
+    for event in bench.events_in_question:
+        if _set_number(_data(bench, event), 1.0):
             return [Variant("1.0 for 1", event=event, change=lambda data: _set_number(data, 1.0))]
     return []
 
@@ -72,6 +95,21 @@ def _cause(refused: set[str]) -> str:
     if "keys in another order" in refused and len(refused) > 2:
         return "a body that was parsed and written again, with its keys in an order of its own, is verified"
     return "something else than the raw body is verified"
+
+
+async def _split_characters(bench: Bench) -> Judgement:
+    event = bench.events_in_question[0]
+    whole = list(_with_prose(bench, event, "outside ASCII in one piece (PG031)", "é💸 " * 60))
+    if not whole:
+        return Judgement("not tested", f"a {event} has no text")
+    plain = _with_prose(bench, event, "in chunks (PG050)", "x " * 300)
+    pieces = ({"chunked": 50},)
+    for each in (*whole, *(msgspec.structs.replace(one, faults=pieces) for one in plain)):
+        delivery = await each.deliver(bench)
+        if not delivery.delivered:
+            return Judgement("inconclusive", f"text {each.label} {answer_of(delivery)} already", (delivery,))
+    cut = msgspec.structs.replace(whole[0], label="cut within characters", faults=pieces)
+    return await deliver_accepted(bench, [cut])
 
 
 async def _null_fields(bench: Bench) -> Judgement:
@@ -122,27 +160,11 @@ def _with_data(event: Event, data: Any) -> bytes:
     return msgspec.json.encode({"event": event.type, "timestamp": event.timestamp, "data": data})
 
 
-async def _body_size(bench: Bench) -> Judgement:
-    variants = [_of_size(bench, label, size) for label, size in _SIZES]
-    return judge_accepted([(variant, await variant.deliver(bench)) for variant in variants])
-
-
-def _of_size(bench: Bench, label: str, size: int) -> Variant:
+def _sizes(bench: Bench, event: str) -> Iterable[Variant]:
     """A long text in a field that is there anyway: a field more would be another difference."""
-    event = bench.event_with_effect
-    texts = [
-        name
-        for name, value in _data(bench, event).items()
-        if name in _optional_fields(bench, event) and isinstance(value, str)
-    ]
-    if not texts:
-        return Variant(label, ({"large_body": size},))
     usual = len(bench.event(event).payload)
-
-    def change(data: dict[str, Any]) -> None:
-        data[texts[0]] += "x" * (size - usual)
-
-    return Variant(label, event=event, change=change)
+    for label, size in _SIZES:
+        yield from _with_prose(bench, event, label, "x " + "x" * (size - usual))
 
 
 async def _unknown_event_type(bench: Bench) -> Judgement:
@@ -172,7 +194,7 @@ BODY_CHECKS = (
         why="A body that is decoded with a wrong charset, or as ASCII, before it is verified works until the first name"
         " that is not English.",
         mend=RAW_BODY,
-        procedure=accepting(*(Variant(label, change=_named(name)) for label, name in _NAMES)),
+        procedure=accepting_each(_names),
     ),
     Check(
         id="PG032",
@@ -184,6 +206,17 @@ BODY_CHECKS = (
         " and a comparison of the whole header refuses them.",
         mend="compare the media type alone, or do not look at it: the signature says that it is ours",
         procedure=accepting(Variant("a charset", ({"wrong_content_type": "application/json; charset=utf-8"},))),
+    ),
+    Check(
+        id="PG033",
+        name="split_characters",
+        severity="must",
+        sends="A valid event with text outside ASCII, whose body comes in many chunks that begin within characters.",
+        good="2xx",
+        why="`body += chunk` in Node.js decodes each piece on its own: a character that is cut in two becomes two"
+        " replacement characters, and the signature of the text is not that of the bytes. Locally it never shows.",
+        mend="collect the pieces as bytes, and decode the whole: `Buffer.concat(chunks)`",
+        procedure=_split_characters,
     ),
     Check(
         id="PG040",
@@ -204,7 +237,9 @@ BODY_CHECKS = (
         good="2xx",
         why="Vendors add fields without notice: nobody calls that a breaking change. A strict schema makes it one.",
         mend="ignore fields that are not known (in pydantic: not `extra='forbid'`)",
-        procedure=accepting(Variant("fields that are not documented", ("extra_fields",))),
+        procedure=accepting_each(
+            lambda _, event: [Variant("fields that are not documented", ("extra_fields",), event)]
+        ),
     ),
     Check(
         id="PG042",
@@ -247,6 +282,6 @@ BODY_CHECKS = (
         why="The vendor documents no limit. 100 kB is the default limit of Express and others: the first long report"
         " is refused.",
         mend="raise the limit of the webhook's route to 1 MB or more",
-        procedure=_body_size,
+        procedure=accepting_each(_sizes),
     ),
 )

@@ -15,8 +15,10 @@ _INTERVAL = 0.005
 _LONGEST = 3.0
 #: A count that still changes so many seconds after the last delivery is changed by something else.
 _RESTLESS = 8.0
-#: How long is waited to see that there is no effect, in seconds: at least, and at most.
-_SHORTEST_SETTLING, _LONGEST_SETTLING = 0.03, 2.0
+#: How long is waited at least to see that there is no effect, or no further one, in seconds.
+_SHORTEST_SETTLING = 0.03
+#: How long a count must rest at least, in seconds, until it is taken to have settled.
+_QUIET = 0.1
 
 
 class AccessError(Exception):
@@ -48,15 +50,17 @@ class Effects:
 
     Attributes:
         units: By how much the count grows with one event of each type that has an effect at all.
+        patience: Seconds for which an effect is waited for.
+        late: Whether effects come some time after the answer.
         stirred: Whether anything was delivered since the count was last seen to rest.
     """
 
     def __init__(self, access: ConsumerAccess, within: float | None = None) -> None:
         self._access = access
-        self._patience = _LONGEST if within is None else within
-        self._settling = _LONGEST_SETTLING if within is None else within
-        self._learns = within is None
-        self._late = not self._learns
+        self.patience = _LONGEST if within is None else within
+        self._settling = _LONGEST if within is None else within
+        self._within = within
+        self.late = False
         self.units: dict[str, float] = {}
         self.stirred = False
 
@@ -90,9 +94,9 @@ class Effects:
             AccessError: It cannot be read.
         """
         count = await self.count()
-        if not (self._late and self.stirred):
+        if not (self.late and self.stirred):
             return count
-        deadline = time.monotonic() + _LONGEST
+        deadline = time.monotonic() + self.patience + _RESTLESS
         while time.monotonic() < deadline:
             await asyncio.sleep(self._settling)
             before, count = count, await self.count()
@@ -101,11 +105,14 @@ class Effects:
         self.stirred = False
         return count
 
-    async def learn_pace(self, before: float) -> None:
+    async def learn_pace(self, before: float) -> bool:
         """Find out how long effects take to show, from deliveries that were made just now, and wait for all of them.
 
         Args:
             before: The count before those deliveries.
+
+        Returns:
+            Whether there was any effect.
 
         Raises:
             AccessError: The count does not come to rest.
@@ -113,12 +120,8 @@ class Effects:
         begun = last_change = time.monotonic()
         first = count = await self.count()
         took = 0.0
-        while True:
-            now = time.monotonic()
-            quiet = self._patience if count == before else max(3 * took, _SHORTEST_SETTLING)
-            if now - last_change >= quiet:
-                break
-            if now - begun >= _RESTLESS:
+        while (now := time.monotonic()) - last_change < (self.patience if count == before else max(took, _QUIET)):
+            if now - begun >= self.patience + _RESTLESS:
                 raise AccessError(
                     f"the count that the probe reads still grows after {_RESTLESS:g} s without a delivery"
                 )
@@ -127,10 +130,15 @@ class Effects:
             if seen != count:
                 count, last_change = seen, time.monotonic()
                 took = last_change - begun
-        if self._learns:
-            self._late = count != first
-            self._patience = min(max(20 * took, 1.0), _LONGEST)
-            self._settling = min(max(5 * took, _SHORTEST_SETTLING), _LONGEST_SETTLING)
+        self.late, self.stirred = count != first, False
+        if count == before:
+            return False
+        settling = 2 * took + _SHORTEST_SETTLING
+        if self._within is None:
+            self.patience, self._settling = max(3 * took, 1.0), settling
+        else:
+            self._settling = min(settling, self._within)
+        return True
 
     async def learn_unit(self, event: str, deliver: Callable[[], Awaitable[Any]]) -> None:
         """Deliver one valid event, and note by how much the count grows; nothing is noted if it does not.
@@ -141,9 +149,10 @@ class Effects:
         """
         before = await self.baseline()
         await deliver()
-        await self._until(before, lambda change: change != 0, min(self._patience, _LONGEST_SETTLING / 2))
+        await self._until(before, lambda change: change != 0, self.patience)
         await asyncio.sleep(self._settling)
         change = await self.count() - before
+        self.stirred = False
         if change:
             self.units[event] = change
 
@@ -154,7 +163,7 @@ class Effects:
             before: The count before.
             expected: The growth that is right: it is waited for, and then a moment longer, for any more.
         """
-        await self._until(before, lambda change: abs(change) >= abs(expected), self._patience)
+        await self._until(before, lambda change: abs(change) >= abs(expected), self.patience)
         await asyncio.sleep(self._settling)
         self.stirred = False
         return await self.count() - before

@@ -67,7 +67,8 @@ CONTROL = Check(
     good="2xx",
     why="Everything else is judged by comparison with this one: an endpoint that refuses everything would refuse every"
     " forgery too.",
-    mend="see the answer; with --diagnose the usual mistakes of verification are tried",
+    mend="see the answer: a 404 is another path, a 403 may be something in front; for a refused signature --diagnose"
+    " tries the usual mistakes",
     procedure=_control,
 )
 

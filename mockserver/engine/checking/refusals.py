@@ -7,12 +7,13 @@ delivered after the forged one, and if that is answered as a duplicate, the forg
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import msgspec
 
-from mockserver.core.checks.answers import comparable
+from mockserver.core.checks.answers import Manners, comparable
 from mockserver.core.checks.model import Judgement, Verdict
 from mockserver.core.records import Delivery, Event
 from mockserver.engine.checking.bench import Bench, Variant, answer_of, status_of
@@ -48,6 +49,23 @@ def refusing(*variants: Variant, accepted: Verdict = "fail") -> Callable[[Bench]
     return procedure
 
 
+def refusing_each(label: str, fault: str) -> Callable[[Bench], Awaitable[Judgement]]:
+    """Return the procedure of a check that makes one delivery of each event type, which must all be refused.
+
+    Some consumers verify in the branch of one event type only.
+
+    Args:
+        label: What is special about them, with ``{event}`` for the type.
+        fault: Their deliberate defect.
+    """
+
+    async def procedure(bench: Bench) -> Judgement:
+        types = bench.events_in_question
+        return await judge_refusals(bench, [Variant(label.format(event=each), (fault,), each) for each in types])
+
+    return procedure
+
+
 async def judge_refusals(bench: Bench, variants: Sequence[Variant], accepted: Verdict = "fail") -> Judgement:
     """Make deliveries that must be refused, and judge the answers and the effects.
 
@@ -65,7 +83,7 @@ async def judge_refusals(bench: Bench, variants: Sequence[Variant], accepted: Ve
         return Judgement("warn" if accepted == "warn" else "fail", summary, _evidence(crashed))
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if taken:
-        return await _judge_taken(bench, taken, accepted)
+        return await _judge_taken(bench, taken, len(sent), accepted)
     odd = [each for each in sent if not 400 <= status_of(each.delivery) < 500]
     if odd:
         return Judgement("warn", f"{_named(odd)}: neither taken nor refused with a 4xx", _evidence(odd))
@@ -78,7 +96,7 @@ async def _deliver(bench: Bench, variants: Sequence[Variant]) -> tuple[list[_Sen
     before = await bench.effects.baseline() if bench.effects.known else 0.0
     sent = []
     for variant in variants:
-        event = variant.make(bench)
+        event = variant.make(bench, time.time())  # nothing comes of it: it needs no moment of its own
         sent.append(_Sent(variant, event, await bench.deliver(event, *variant.faults)))
     return sent, await bench.effects.change_since(before, 0) if bench.effects.known else 0.0
 
@@ -95,36 +113,48 @@ async def _judge_effect(bench: Bench, sent: Sequence[_Sent], change: float, acce
     return Judgement("inconclusive", summary, _evidence(sent))
 
 
-async def _judge_taken(bench: Bench, taken: Sequence[_Sent], accepted: Verdict) -> Judgement:
+async def _judge_taken(bench: Bench, taken: Sequence[_Sent], made: int, accepted: Verdict) -> Judgement:
     if bench.effects.known:
         summary = f"{_named(taken)}, though nothing came of it: a 2xx tells the sender that it was genuine"
         return Judgement("warn", summary, _evidence(taken))
-    for each in taken:
-        fate, evidence = await _fate(bench, each)
-        if fate == "handled":
-            return Judgement(accepted, f"{each.what}; {evidence}", _evidence([each, *taken]))
-        if fate == "dropped":
-            summary = f"{_named(taken)}, and dropped: the genuine event after it was taken as new"
-            return Judgement("warn", summary, _evidence(taken))
+    fates = [await _fate(bench, each) for each in taken]
+    if "handled" in fates:
+        each = taken[fates.index("handled")]
+        seen = "the genuine event after it was answered as a duplicate, so it was handled"
+        return Judgement(accepted, f"{each.what}; {seen}", _evidence([each, *taken]))
+    if set(fates) == {"dropped"}:
+        summary = f"{_named(taken)}, and dropped: the genuine event after it was taken as new"
+        return Judgement("warn", summary, _evidence(taken))
+    known = [each for each in taken if each.event.type in bench.manners]
+    if len(taken) == made and known and all([await _is_taken_for_genuine(bench, each) for each in known]):
+        return Judgement(
+            accepted, f"{_named(taken)}; the answer is the one that a genuine event gets", _evidence(taken)
+        )
     summary = f"{_named(taken)}: whether it was handled cannot be seen without --probe; refuse with 400, 401 or 403"
     return Judgement("warn", summary, _evidence(taken))
 
 
-async def _fate(bench: Bench, sent: _Sent) -> tuple[_Fate, str]:
-    """Find out from answers alone what became of a delivery that was answered 2xx."""
-    manners = bench.manners
-    if manners.tell_duplicates:
-        twin = comparable(await bench.deliver(_as_sent(sent)))
-        if twin == manners.known:
-            return "handled", "the genuine event after it was answered as a duplicate, so it was handled"
-        return ("dropped", "") if twin == manners.fresh else ("unknown", "")
-    answer = comparable(sent.delivery)
-    if manners.fresh is None or answer != manners.fresh or not answer.body:
-        return "unknown", ""
+async def _fate(bench: Bench, sent: _Sent) -> _Fate:
+    """Find out what became of a delivery that was answered 2xx, where answers tell duplicates."""
+    manners = bench.manners.get(sent.event.type, Manners())
+    if not manners.tell_duplicates:
+        return "unknown"
+    twin = comparable(await bench.deliver(_as_sent(sent)))
+    if twin == manners.known:
+        return "handled"
+    return "dropped" if twin == manners.fresh else "unknown"
+
+
+async def _is_taken_for_genuine(bench: Bench, sent: _Sent) -> bool:
+    """Whether the answer is that to a genuine event, of a consumer that does not answer everything so.
+
+    That one event type is answered so and another is refused means nothing: it may be a type that is ignored unread.
+    """
+    manners, answer = bench.manners.get(sent.event.type, Manners()), comparable(sent.delivery)
+    if answer is None or answer != manners.fresh or not answer.body:
+        return False
     nonsense = msgspec.structs.replace(sent.event, payload=b"this is not an event")
-    if comparable(await bench.deliver(nonsense, "missing_signature")) == answer:
-        return "unknown", ""  # everything is answered so, which says nothing
-    return "handled", "the answer is the one that a genuine event gets"
+    return comparable(await bench.deliver(nonsense, "missing_signature")) != answer
 
 
 def _as_sent(sent: _Sent) -> Event:

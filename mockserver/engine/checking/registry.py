@@ -12,7 +12,7 @@ from mockserver.engine.checking.body import BODY_CHECKS
 from mockserver.engine.checking.endpoint import BY_THE_CONTROL, ENDPOINT_CHECKS, STILL_WELL
 from mockserver.engine.checking.failing import FAILURE_CHECKS
 from mockserver.engine.checking.once import EFFECT_CHECKS
-from mockserver.engine.checking.order import ORDER_CHECK
+from mockserver.engine.checking.order import ORDER_CHECKS
 from mockserver.engine.checking.signature import SIGNATURE_CHECKS
 from mockserver.engine.checking.transport import TRANSPORT_CHECKS
 from mockserver.engine.checking.untested import UNTESTED
@@ -23,7 +23,7 @@ _ALL = (
     ANSWER_TIME,
     *ENDPOINT_CHECKS,
     *EFFECT_CHECKS,
-    ORDER_CHECK,
+    *ORDER_CHECKS,
     *SIGNATURE_CHECKS,
     *BODY_CHECKS,
     *TRANSPORT_CHECKS,

@@ -11,15 +11,17 @@ from mockserver.core.checks.answers import Answer, Manners, comparable
 from mockserver.core.checks.model import Check, CheckReport, Finding, Judgement, Procedure
 from mockserver.core.messages import NEVER_CONNECTED
 from mockserver.core.records import Delivery
-from mockserver.engine.checking.answering import ANSWER_TIME
-from mockserver.engine.checking.bench import Bench, answer_of, status_of
+from mockserver.engine.checking.answering import ANSWER_TIME, LEAK_CHECKS
+from mockserver.engine.checking.bench import Bench, RateLimitedError, answer_of, status_of
 from mockserver.engine.checking.doctor import diagnose
 from mockserver.engine.checking.effects import AccessError
-from mockserver.engine.checking.endpoint import BY_THE_CONTROL
+from mockserver.engine.checking.endpoint import BY_THE_CONTROL, STILL_WELL
 from mockserver.errors import UsageError
 
 #: How often the control is made while the consumer's manners are learned.
 _LEARNED = 2
+#: Of a consumer that takes so many milliseconds for the first answer, less is learned.
+_SLOW = 300.0
 #: Real seconds that a consumer gets to come back: some are started again when they die.
 _RECOVERY = 5.0
 _RECOVERY_PAUSE = 0.25
@@ -60,6 +62,7 @@ class CheckRun:
         self._on_begin = on_begin
         self._on_finding = on_finding
         self._down = ""
+        self._learned = False
 
     async def run(self) -> CheckReport:
         """Make all checks.
@@ -86,11 +89,11 @@ class CheckRun:
         if control.error is not None and control.error.kind in NEVER_CONNECTED:
             self.report.unreachable = control.error.message
             return
-        if control.delivered:
-            await self._learn(before)
-        else:
+        if not control.delivered:
             self._down = f"a valid event {answer_of(control)} (PG001): what a refusal means cannot be told"
         for check in self._checks:
+            if check not in BY_THE_CONTROL and not self._learned and not self._down:
+                await self._learn_unless_limited(before)
             await self._make(check, deadline)
         if not control.delivered and self._diagnosing:
             self.report.diagnosis = await diagnose(bench)
@@ -104,6 +107,12 @@ class CheckRun:
 
     # ---------------------------------------------------------------- learning
 
+    async def _learn_unless_limited(self, before: float | None) -> None:
+        try:
+            await self._learn(before)
+        except RateLimitedError as error:
+            self._down = self.report.stopped = str(error)
+
     async def _learn(self, before: float | None) -> None:
         """Learn how the consumer answers, and what its effects are.
 
@@ -111,16 +120,12 @@ class CheckRun:
             before: The count before the control; None where there is no probe.
         """
         bench = self._bench
+        self._learned = True
         if before is not None:
             await self._learn_effects(before)
-        fresh: list[Answer | None] = []
-        known: list[Answer | None] = []
-        for _ in range(_LEARNED):
-            event = bench.event()
-            first, again = await bench.deliver(event), await bench.deliver(event)
-            fresh.append(comparable(first))
-            known.append(comparable(again))
-        bench.manners = Manners(_same(fresh), _same(known))
+        slow = bench.deliveries[0].attempts[-1].exchange.total_ms > _SLOW
+        for event_type in bench.events[:1] if slow else bench.events:
+            bench.manners[event_type] = await self._manners(event_type)
         bench.answer_seconds = tuple(delivery.attempts[-1].exchange.total_ms / 1000 for delivery in bench.deliveries)
 
     async def _learn_effects(self, before: float) -> None:
@@ -128,11 +133,22 @@ class CheckRun:
         for event_type in bench.events[1:]:  # the control was one of the first
             await self._deliver_new(event_type)
         try:
-            await bench.effects.learn_pace(before)
+            if not await bench.effects.learn_pace(before):
+                return
             for event_type in bench.events:
                 await bench.effects.learn_unit(event_type, partial(self._deliver_new, event_type))
         except AccessError as error:
             raise UsageError(str(error)) from None
+
+    async def _manners(self, event_type: str) -> Manners:
+        """Learn how the consumer answers an event that it does not know, and one that it knows."""
+        fresh: list[Answer | None] = []
+        known: list[Answer | None] = []
+        for _ in range(_LEARNED):
+            event = self._bench.event(event_type)
+            fresh.append(comparable(await self._bench.deliver(event)))
+            known.append(comparable(await self._bench.deliver(event)))
+        return Manners(_same(fresh), _same(known))
 
     async def _deliver_new(self, event_type: str) -> Delivery:
         return await self._bench.deliver(self._bench.event(event_type))
@@ -155,7 +171,7 @@ class CheckRun:
 
     def _not_made(self, check: Check, deadline: float) -> Judgement | None:
         """Why a check is not made; None if it is."""
-        if self._down and check not in BY_THE_CONTROL:
+        if self._down and check not in (*BY_THE_CONTROL, *LEAK_CHECKS) and not (self._learned and check == STILL_WELL):
             return Judgement("inconclusive", self._down)
         missing = self._missing(check)
         if missing:
@@ -184,7 +200,14 @@ class CheckRun:
         except AccessError as error:
             broken = str(error)
             judgement = Judgement("inconclusive", broken)
-        if broken or any(status_of(each) >= 500 or not status_of(each) for each in self._bench.deliveries[made:]):
+        except RateLimitedError as error:
+            self._down = self.report.stopped = str(error)
+            return Judgement("inconclusive", str(error))
+        sent = self._bench.deliveries[made:]
+        if sent and _is_gone(sent[0]) and check != STILL_WELL:
+            self._down = f"the consumer was gone before {check.id} began ({answer_of(sent[0])})"
+            return Judgement("inconclusive", self._down, tuple(sent[:1]))
+        if broken or any(status_of(each) >= 500 or not status_of(each) for each in sent):
             judgement, survived = await self._survived(check, judgement)
             self.report.unusable = self.report.unusable or (broken if survived else "")
         return judgement
@@ -206,6 +229,12 @@ class CheckRun:
             if (await self._bench.control()).delivered:
                 return True
         return False
+
+
+def _is_gone(delivery: Delivery) -> bool:
+    """Whether nobody took the connection; where an open one ended just then, this delivery may have been the reason."""
+    attempt = delivery.attempts[-1]
+    return attempt.error is not None and attempt.error.kind in NEVER_CONNECTED and not attempt.exchange.resent
 
 
 def _same(answers: Sequence[Answer | None]) -> Answer | None:

@@ -9,7 +9,7 @@ from mockserver.core.records import Event
 from mockserver.core.signing import PREFIX
 from mockserver.engine.checking.acceptances import accepting
 from mockserver.engine.checking.bench import UNKNOWN_EVENT, Bench, Variant, answer_of, status_of
-from mockserver.engine.checking.refusals import judge_refusals, refusing
+from mockserver.engine.checking.refusals import judge_refusals, refusing, refusing_each
 from mockserver.engine.checking.wire_forms import digest, header_case, signature
 
 _REFUSES = "4xx (400, 401 or 403), and no effect"
@@ -85,23 +85,23 @@ SIGNATURE_CHECKS = (
         id="PG010",
         name="missing_signature",
         severity="must",
-        sends="A valid event without the header X-Playgent-Signature.",
+        sends="Valid events of each type without the header X-Playgent-Signature.",
         good=_REFUSES,
         why="The URL of a webhook is no secret. A consumer that takes unsigned events takes them from anybody: the"
         " typical cause is `if signature and not valid`, which lets a missing header through.",
         mend="refuse when the header is missing, before anything else is looked at",
-        procedure=refusing(Variant("an event without a signature", ("missing_signature",))),
+        procedure=refusing_each("a {event} without a signature", "missing_signature"),
     ),
     Check(
         id="PG011",
         name="empty_signature",
         severity="must",
-        sends="A valid event whose signature header is empty.",
+        sends="Valid events of each type whose signature header is empty.",
         good=_REFUSES,
         why="An empty header is falsy in most languages, and takes the path of a missing one or passes a comparison of"
         " prefixes.",
         mend="treat an empty header as a wrong one",
-        procedure=refusing(Variant("an event with an empty signature", ("empty_signature",))),
+        procedure=refusing_each("a {event} with an empty signature", "empty_signature"),
     ),
     Check(
         id="PG012",
@@ -118,22 +118,22 @@ SIGNATURE_CHECKS = (
         id="PG013",
         name="tampered_body",
         severity="must",
-        sends="An event of which one byte was changed after signing.",
+        sends="Events of each type of which one byte was changed after signing.",
         good=_REFUSES,
         why="The signature protects the body; a consumer that does not compute it over these very bytes protects"
         " nothing.",
         mend="compute the HMAC over the raw body of this request",
-        procedure=refusing(Variant("an event that was changed after signing", ("tampered_body",))),
+        procedure=refusing_each("a {event} that was changed after signing", "tampered_body"),
     ),
     Check(
         id="PG014",
         name="other_body",
         severity="must",
-        sends="An event with a signature that is valid for another body.",
+        sends="Events of each type with a signature that is valid for another body.",
         good=_REFUSES,
         why="Whoever has seen one delivery has a valid signature. It must be worth nothing with another body.",
         mend="compute the HMAC over the raw body of this request",
-        procedure=refusing(Variant("an event with the signature of another", ("other_body",))),
+        procedure=refusing_each("a {event} with the signature of another body", "other_body"),
     ),
     Check(
         id="PG015",

@@ -82,7 +82,7 @@ async def _truncated_request(bench: Bench) -> Judgement:
 
 async def _burst(bench: Bench) -> Judgement:
     events = [bench.event() for _ in range(_BURST)]
-    deliveries = await bench.together([bench.deliver(event) for event in events])
+    deliveries = await bench.together([bench.deliver(event, patient=False) for event in events])
     failed = [delivery for delivery in deliveries if not delivery.delivered]
     if failed:
         summary = f"{len(failed)} of {_BURST} events at once were not taken: {answer_of(failed[0])}"

@@ -56,6 +56,9 @@ _RAW_BODY = {
     "latin1_body": Mistake("The body is decoded as Latin-1 and encoded as UTF-8 before it is verified."),
     "ascii_body": Mistake("The body is decoded as ASCII: other text is answered 500 (Node.js: refused with 401)."),
     "undecodable_crash": Mistake("The body is decoded before it is verified: one that is not UTF-8 is answered 500."),
+    "decodes_each_piece": Mistake(
+        "Each piece of the body is decoded on its own, and so half characters get lost.", _NODE
+    ),
     "content_type_exact": Mistake("Every Content-Type but exactly `application/json` is answered 415."),
 }
 

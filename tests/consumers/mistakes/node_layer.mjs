@@ -29,6 +29,14 @@ export class content_length_only extends Listener {
   }
 }
 
+export class decodes_each_piece extends Listener {
+  async rawBody(request) {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    return Buffer.from(body);
+  }
+}
+
 export class one_at_a_time extends Listener {
   #turn = Promise.resolve();
 
