@@ -81,7 +81,7 @@ class Examination:
 
     async def diagnose(self, **options: Any) -> Diagnosis:
         """Make the control, and ask the doctor why it was refused."""
-        control = await self.bench.control()
+        control = await self.bench.control(patient=False)
         assert not control.delivered
         return await diagnose(self.bench, **options)
 

@@ -12,6 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from junitparser import JUnitXml
 
+from mockserver.core.checks.model import Check, Diagnosis, Finding, Judgement
+from mockserver.core.messages import Exchange, ExchangeError, Request, Response
+from mockserver.core.records import Attempt, Delivery, Event
+from mockserver.core.targets import Target
+from mockserver.edges.redaction import Redactor
+from mockserver.entrances.cli.check_blocks import diagnosis_block, finding_block
 from tests.cli.program import closed_port, environment, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, launch
@@ -328,7 +334,7 @@ def test_one_explained():
         (["URL", "--secret", "s", "--probe", "URL", "--probe-json", "$["], "'$[' is not a JSONPath such as $.count"),
         (["URL", "--secret", "s", "--probe-json", "$.count"], "--probe-json needs --probe"),
         (["URL", "--secret", "s", "--state-json", "$.latest"], "--state-json needs --state"),
-        (["URL", "--secret", "s", "--state", "URL"], "the URL of the state needs {id}"),
+        (["URL", "--secret", "s", "--probe", "URL", "--state", "URL"], "the URL of the state needs {id}"),
         (["URL", "--secret", "s", "--time-limit", "0"], "'0' is no time at all: it must be more than 0"),
         (["URL", "--secret", "s", "--effect-within", "soon"], "'soon' is not a duration such as 250ms"),
         (["URL", "--secret", "s", "--seed", "-1"], "Invalid value for '--seed': -1 is not in the range"),
@@ -378,7 +384,7 @@ def test_a_live_table():
         assert terminal.end() == 1
     last = terminal.plain[terminal.plain.rindex("pass          PG001") :]
     assert "of 4 checks made" in terminal.plain
-    assert re.search(r"fail +PG010 +missing signature +must +an event without a signature", last)
+    assert re.search(r"fail +PG010 +missing signature +must +a run.completed without a signature", last)
     assert re.search(r"pass +PG012 +wrong secret +must +refused with 401", last)
     assert f"{GREEN}pass" in terminal.text
     assert f"{RED}fail" in terminal.text
@@ -427,3 +433,114 @@ def test_ctrl_c_gives_the_terminal_back():
         assert terminal.end() == 130
     assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0
     assert "; the run was stopped" in terminal.plain
+
+
+def test_nobody_listens_on_a_terminal():
+    """There is nothing to draw, and the cursor is there again."""
+    terminal = Terminal("check", f"http://127.0.0.1:{closed_port()}/hooks", "--secret", SECRET)
+    assert terminal.end() == 3
+    assert "could not be reached" in terminal.plain
+    assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0
+
+
+# ---------------------------------------------------------------- the proof
+
+
+def test_more_deliveries_than_are_shown_are_counted():
+    """Three prove enough; the reports have them all."""
+    with answering(lambda body: (200 if body.startswith(b'{"event"') else 500, b"")) as url:
+        done = check(url, "--only", "PG043")
+    block = done.out.partition("FAIL PG043 ")[2].partition("\n\n2 checks: ")[0]
+    assert block.count("\n  answer: 500 ") == 3
+    assert block.endswith("\n  ... and 1 more deliveries, which --json FILE writes")
+
+
+def test_what_cannot_be_shown_is_not_told_as_a_command():
+    """A command that holds a line separator cannot be copied from a terminal as it is."""
+    with answering(lambda body: (400 if "\u2028".encode() in body else 200, b"ok")) as url:
+        done = check(url, "--only", "PG031")
+    assert done.code == 1
+    assert (
+        "\n  sent (no curl command: it holds characters that cannot be shown):\n    POST /hooks HTTP/1.1\n" in done.out
+    )
+    assert "\u2028" not in done.out
+    assert "\n  answer: 400 Bad Request\n    ok\n" in done.out
+
+
+def block_of(*evidence, why="It matters."):
+    """What is told of a finding with this evidence."""
+    shown = Check(id="PG001", name="x", severity="must", sends="An event.", good="2xx", why=why, mend="mend it")
+    finding = Finding(shown, Judgement("fail", "what was seen", evidence))
+    return "\n".join(finding_block(finding, Redactor([SECRET])))
+
+
+def evidence(head=b"", exchange=None):
+    """A delivery as it may be found in the evidence; without an exchange it was not attempted."""
+    target = Target.parse("http://127.0.0.1:1/hooks")
+    lines = b"POST /hooks HTTP/1.1\r\nHost: 127.0.0.1:1\r\n" + head + b"Content-Length: 0\r\n\r\n"
+    request = Request(target, lines, b"")
+    attempts = () if exchange is None else (Attempt(1, 0.0, request, exchange),)
+    return Delivery(1, Event("run.failed", "", b"{}"), "check", "http://127.0.0.1:1/hooks", "PG001", attempts)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "answer"),
+    [
+        (Exchange(Response(204, "No Content")), "  answer: 204 No Content"),
+        (Exchange(Response(200, body=b"ok")), "  answer: 200\n    ok"),
+        (Exchange(error=ExchangeError("closed", f"closed by {SECRET}")), "  answer: closed by ***"),
+        (
+            Exchange(Response(200, "OK", body=b"half"), ExchangeError("closed", "the connection ended")),
+            "  answer: 200 OK\n    half\n  and then: the connection ended",
+        ),
+    ],
+    ids=["without a body", "without a reason", "an error", "an error within an answer"],
+)
+def test_what_came_back_is_shown(exchange, answer):
+    """As much of an answer as came, and why there is no more of it."""
+    assert block_of(evidence(exchange=exchange)).endswith(f"\n{answer}")
+
+
+def test_a_delivery_that_was_not_attempted_is_shown_as_such():
+    """There is no request, and no answer."""
+    assert block_of(evidence()).endswith("\n  sent (no curl command: no request was made):")
+
+
+def test_the_same_request_is_shown_once():
+    """What is sent several times differs in its answers only."""
+    ok, gone = (evidence(exchange=Exchange(Response(status))) for status in (200, 500))
+    block = block_of(ok, gone)
+    assert block.count("curl ") == 1
+    assert block.endswith("\n  answer: 200\n  sent: the same once more\n  answer: 500")
+
+
+def test_a_command_that_is_too_long_is_not_printed():
+    """The beginning of each line is, with how much more there is."""
+    block = block_of(evidence(b"X-Playgent-Signature: sha256=" + b"a" * 4100 + b"\r\n", Exchange(Response(500))))
+    assert "curl " not in block.replace("no curl command", "")
+    assert re.search(r"\n  sent \(no curl command: \S.* long\):\n    POST /hooks HTTP/1.1\n", block)
+    assert re.search(r"\n    X-Playgent-Signature: sha256=a+ ?\.\.\. \(\d+ more characters\)\n", block)
+
+
+@pytest.mark.parametrize(
+    ("why", "shown"),
+    [
+        ("One. Two. Three.", "One. Two. Three."),
+        (f"One. {'x' * 150}. {'y' * 60}.", f"One. {'x' * 150}."),
+        ("x" * 300, "x" * 300),
+    ],
+    ids=["all", "the first sentences", "one sentence"],
+)
+def test_why_it_matters_is_told_in_whole_sentences(why, shown):
+    """As many as fit; --explain tells all."""
+    assert f"\n  why:  {shown}\n" in block_of(why=why)
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_a_diagnosis_has_a_proof_where_there_is_one(proved):
+    """Some reasons are known without a wrong delivery."""
+    deliveries = (evidence(exchange=Exchange(Response(200))),) if proved else ()
+    block = list(diagnosis_block(Diagnosis("it answers 404", "see its routes", 0, deliveries), Redactor([])))
+    assert block[0] == "  why correct deliveries are refused: it answers 404; mend: see its routes"
+    assert ("  this delivery is wrong, and was accepted:" in block) is proved
+    assert (len(block) > 1) is proved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.core.checks.model import Check, CheckReport, Finding, Judgement, Severity, Verdict
+from mockserver.core.checks.model import Check, CheckReport, Diagnosis, Finding, Judgement, Severity, Verdict
 from mockserver.core.events import encode_payload
 from mockserver.core.records import Delivery, Event
 from mockserver.errors import CheckError
@@ -216,3 +216,22 @@ def test_secrets_are_hidden_in_the_short_form_too():
     made.target, made.stopped = "http://127.0.0.1/?key=whsec_x", "whsec_x was refused"
     made.redact = lambda text: text.replace("whsec_x", "***")
     assert repr(made) == "<CheckReport of http://127.0.0.1/?key=***: 1 checks: 1 pass; *** was refused>"
+
+
+# ---------------------------------------------------------------- as text
+
+
+def test_the_text_tells_the_diagnosis():
+    """Why correct deliveries are refused, and what to do about it, where that is known."""
+    made = report(finding("fail"))
+    made.diagnosis = Diagnosis("it strips\tthe body", "verify the raw body", 3)
+    assert "\n\ndiagnosis: it strips\\tthe body\nmend: verify the raw body" in str(made)
+    made.diagnosis = Diagnosis("it answers 404", "", 0)
+    assert str(made).endswith("\n\ndiagnosis: it answers 404")
+
+
+def test_a_delivery_that_was_not_attempted_is_told_as_such():
+    """There is neither a request nor an answer."""
+    event = Event("run.failed", "", encode_payload("run.failed", "", {}))
+    made = report(Finding(check(), Judgement("fail", "seen", (Delivery(1, event, "w", "http://x/", "PG001"),))))
+    assert "\n  > no request was made\n  < no answer\n    expected: 2xx" in str(made)

@@ -142,7 +142,7 @@ def test_a_seed_makes_ids_repeatable(mock, url):
         ({"probe": "/nowhere"}, "nowhere answered 404"),
         ({"probe": lambda: "many"}, "the probe must read a number.*read 'many'"),
         ({"probe": lambda: 1 / 0}, "the probe fails: ZeroDivisionError"),
-        ({"state": "/debug/objects"}, "needs {id}"),
+        ({"probe": "/debug/events", "state": "/debug/objects"}, "needs {id}"),
         ({"path": "/hooks"}, "path is for an application object"),
         ({"interface": "wsgi"}, "an interface belongs to an application object"),
     ],
@@ -369,3 +369,13 @@ def test_broken_checks_are_those_that_failed_since_the_last_reset(mock, url):
     assert report.looked_at
     mock.reset()
     assert mock.broken_checks() == ()
+
+
+def test_the_report_tells_why_correct_events_are_refused(mock):
+    """When that was asked for: the mistake, and how to mend it."""
+    app = flask_app.create_app(SECRET, "secret_without_prefix")
+    assert "diagnosis: " not in str(mock.check(app, SECRET, only="PG001"))
+    text = str(mock.check(app, SECRET, only="PG001", diagnose=True))
+    assert "\n\ndiagnosis: it uses the secret without its prefix" in text
+    assert text.index("\nmend: ") > text.index("\ndiagnosis: ")
+    assert SECRET.removeprefix("whsec_") not in text

@@ -228,9 +228,9 @@ class Bench:
         """Make deliveries at the same time."""
         return list(await asyncio.gather(*work))
 
-    async def control(self) -> Delivery:
-        """Deliver a valid event of the kind that was accepted at first."""
-        return await self.deliver(self.event(self.events[0]))
+    async def control(self, *, patient: bool = True) -> Delivery:
+        """Deliver a valid event of the kind that was accepted at first; see :meth:`deliver`."""
+        return await self.deliver(self.event(self.events[0]), patient=patient)
 
 
 def _name(fault: str | Mapping[str, Any]) -> str:

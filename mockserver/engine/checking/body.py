@@ -107,7 +107,7 @@ async def _split_characters(bench: Bench) -> Judgement:
     for each in (*whole, *(msgspec.structs.replace(one, faults=pieces) for one in plain)):
         delivery = await each.deliver(bench)
         if not delivery.delivered:
-            return Judgement("inconclusive", f"text {each.label} {answer_of(delivery)} already", (delivery,))
+            return Judgement("not tested", f"text {each.label} {answer_of(delivery)} already", (delivery,))
     cut = msgspec.structs.replace(whole[0], label="cut within characters", faults=pieces)
     return await deliver_accepted(bench, [cut])
 

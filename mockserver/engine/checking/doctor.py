@@ -276,7 +276,7 @@ class _Examination:
         left = self._deadline - time.monotonic()
         if left <= 0 or self._made >= MOST_DELIVERIES:
             raise _StoppedError("the time for it is up" if left <= 0 else f"{self._made} deliveries are enough")
-        delivery = await self._bench.deliver(event, *faults, timeout=min(left, self._bench.timeout))
+        delivery = await self._bench.deliver(event, *faults, timeout=min(left, self._bench.timeout), patient=False)
         where = self._outside(delivery)
         if where:
             raise _StoppedError(f"the consumer is at {where} now, and wrong forms go to private addresses only")

@@ -67,8 +67,8 @@ CONTROL = Check(
     good="2xx",
     why="Everything else is judged by comparison with this one: an endpoint that refuses everything would refuse every"
     " forgery too.",
-    mend="see the answer: a 404 is another path, a 403 may be something in front; for a refused signature --diagnose"
-    " tries the usual mistakes",
+    mend="see the answer: a 404 is another path, a 403 may be something in front; a refused signature is"
+    " what --diagnose is for",
     procedure=_control,
 )
 

@@ -85,7 +85,7 @@ class CheckRun:
         bench = self._bench
         before = await self._try_probe() if bench.effects.probed else None
         bench.check = BY_THE_CONTROL[0].id
-        control = await bench.control()
+        control = await bench.control(patient=False)
         if control.error is not None and control.error.kind in NEVER_CONNECTED:
             self.report.unreachable = control.error.message
             return
@@ -167,7 +167,14 @@ class CheckRun:
     async def _judgement(self, check: Check, deadline: float) -> Judgement:
         if check.procedure is None:
             return Judgement("not tested", check.sends.removeprefix("Nothing: ").rstrip("."))
-        return self._not_made(check, deadline) or await self._made(check, check.procedure)
+        not_made = self._not_made(check, deadline)
+        if not_made is not None:
+            return not_made
+        try:
+            return await self._made(check, check.procedure)
+        except RateLimitedError as error:
+            self._down = self.report.stopped = str(error)
+            return Judgement("inconclusive", str(error))
 
     def _not_made(self, check: Check, deadline: float) -> Judgement | None:
         """Why a check is not made; None if it is."""
@@ -200,9 +207,6 @@ class CheckRun:
         except AccessError as error:
             broken = str(error)
             judgement = Judgement("inconclusive", broken)
-        except RateLimitedError as error:
-            self._down = self.report.stopped = str(error)
-            return Judgement("inconclusive", str(error))
         sent = self._bench.deliveries[made:]
         if sent and _is_gone(sent[0]) and check != STILL_WELL:
             self._down = f"the consumer was gone before {check.id} began ({answer_of(sent[0])})"
