@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
+from typing import IO
 
 from mockserver.core.messages import Request, Transport
 from mockserver.core.targets import Target
@@ -26,17 +28,24 @@ def run_command(command: str) -> None:
     Raises:
         HookError: It cannot be run, fails, or takes longer than half a minute.
     """
-    try:
-        done = subprocess.run(  # noqa: S602 - it is the user's own command, given to be run by a shell
-            command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s") from None
-    if done.returncode:
-        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-_SHOWN:]
-        raise HookError(
-            f"the command {command!r} ended with exit code {done.returncode}" + (f": {said}" if said else "")
-        )
+    # Into files: what a command leaves running in the background would keep a pipe open, and be waited for.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            done = subprocess.run(  # noqa: S602 - it is the user's own command, given to be run by a shell
+                command, shell=True, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=_PATIENCE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s") from None
+        if done.returncode:
+            said = _end_of(err) or _end_of(out)
+            raise HookError(
+                f"the command {command!r} ended with exit code {done.returncode}" + (f": {said}" if said else "")
+            )
+
+
+def _end_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace").strip()[-_SHOWN:]
 
 
 async def post(target: Target, transport: Transport, user_agent: str, timeout: float) -> None:

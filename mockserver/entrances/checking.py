@@ -165,7 +165,7 @@ async def _read(reading: Awaitable[Any]) -> Any:
 def _fail_once(service: Service, hook: str | Callable[[], Any]) -> Callable[[], Awaitable[None]]:
     if not isinstance(hook, str):
         return lambda: _read(service.prober.call(hook, "fail_once"))
-    if hook.startswith(("http://", "https://")):
+    if hook.lower().startswith(("http://", "https://")):
         target = service.routes.resolve(hook)
         return lambda: _post(service.transport_to(target), target, service)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -65,6 +66,14 @@ def test_of_much_output_the_end_is_shown():
     message = str(caught.value)
     assert message.endswith("the reason")
     assert message.count("x") < 250
+
+
+def test_a_command_may_leave_something_running(tmp_path):
+    """A restarted consumer, for example: it is not waited for, though it keeps the output open."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    run_command(f"cat '{gate}' & true")
+    gate.write_bytes(b"")  # it ends now; one that was waited for would have to be broken off before
 
 
 def test_a_command_may_not_take_for_ever(monkeypatch):
@@ -151,7 +160,8 @@ async def hooked(server, consumer: Consumer, hook: object):
     return await checked(url, only=("PG080",), probe=lambda: consumer.count, fail_once=hook)
 
 
-async def test_a_hook_that_begins_like_a_url_is_one(aiohttp_server):
+@pytest.mark.parametrize("change", [str, lambda url: url.replace("http:", "HTTP:")], ids=["http", "HTTP"])
+async def test_a_hook_that_begins_like_a_url_is_one(change, aiohttp_server):
     """It is POSTed to; everything else is a command."""
     consumer, asked = Consumer(), []
 
@@ -162,7 +172,7 @@ async def test_a_hook_that_begins_like_a_url_is_one(aiohttp_server):
     app = consumer.app()
     app.router.add_route("*", "/fail", fail)
     server = await aiohttp_server(app)
-    report = await hooked(server, consumer, str(server.make_url("/fail")))
+    report = await hooked(server, consumer, change(str(server.make_url("/fail"))))
     assert asked == ["POST"]
     assert report.unusable == ""
 

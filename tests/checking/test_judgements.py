@@ -169,6 +169,14 @@ async def test_an_event_that_was_changed_on_its_way_is_followed_up_as_it_came(ju
     assert "answered as a duplicate, so it was handled" in finding.summary
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("probed", [False, True], ids=["without a probe", "with a probe"])
+async def test_a_changed_event_is_still_an_event(probed, seed, judged):
+    """Whatever the seed: another type, or a date that is none, would be dropped by who verifies nothing too."""
+    finding = await judged.finding(believing(), "PG013", probed=probed, seed=seed, events=("run.failed",))
+    assert finding.verdict == "fail"
+
+
 async def test_who_answers_otherwise_each_time_is_not_judged_by_answers(judged):
     """That a forgery is answered as an event was once says nothing, if the next one was answered otherwise."""
     words = itertools.cycle(["thanks", "got it", "fine"])

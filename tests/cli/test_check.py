@@ -168,7 +168,7 @@ def test_a_refused_control_is_said_first():
     assert re.search(r"^inconclusive  \d\d checks inconclusive: a valid event answered 401", done.out, re.MULTILINE)
     assert done.out.count("\ninconclusive") < 5
     assert done.out.count("\nFAIL ") == 1
-    assert "--diagnose tries" not in diagnosed.out
+    assert "\n--diagnose tries" not in diagnosed.out
     assert re.search(r"\n\nDIAGNOSIS\n  why correct deliveries are refused: \S", diagnosed.out)
     assert SECRET.removeprefix("whsec_") not in done.out + diagnosed.out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import combinations
 from math import factorial
 from typing import Any
@@ -44,6 +45,19 @@ def test_the_reverse_comes_first(length, most, seed):
 def test_the_same_seed_gives_the_same_orders(length, most, seed):
     """So that a finding can be repeated."""
     assert orders_to_try(length, most, seed) == orders_to_try(length, most, seed)
+
+
+def test_many_events_have_a_few_orders_all_the_same():
+    """Twelve events have half a billion orders: they are not all looked at."""
+    orders = orders_to_try(12, 8, "seed")
+    assert len(set(orders)) == 8
+    assert all(sorted(order) == list(range(12)) for order in orders)
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_one_event_has_no_other_order(length):
+    """There is nothing to try."""
+    assert orders_to_try(length, 8, "seed") == []
 
 
 def test_another_seed_gives_other_orders():
@@ -128,6 +142,20 @@ def test_the_order_of_a_list_means_nothing(items, chance):
     other = items[:]
     chance.shuffle(other)
     assert differences({"rows": items}, {"rows": other}) == {}
+
+
+def shuffled(state: Any, chance: random.Random) -> Any:
+    """The same state with every list and every object in another order, at any depth."""
+    if isinstance(state, dict):
+        items = [(key, shuffled(value, chance)) for key, value in state.items()]
+        return dict(chance.sample(items, len(items)))
+    return chance.sample([shuffled(item, chance) for item in state], len(state)) if isinstance(state, list) else state
+
+
+@given(VALUES, st.randoms(use_true_random=False))
+def test_no_order_means_anything_at_any_depth(state, chance):
+    """Rows that hold lists of rows, and objects with their keys in the order in which they were set."""
+    assert differences(state, shuffled(state, chance)) == {}
 
 
 @pytest.mark.parametrize(

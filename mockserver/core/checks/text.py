@@ -104,8 +104,6 @@ def _listed(ids: Sequence[str]) -> str:
 def _diagnosis(diagnosis: Diagnosis | None, redact: Redact) -> list[str]:
     if diagnosis is None:
         return []
-    if not diagnosis.explanation:
-        return [f"diagnosis: none of the {diagnosis.tried} usual mistakes that were tried explains it"]
     mend = [f"mend: {redact(diagnosis.mend)}"] if diagnosis.mend else []
     return [f"diagnosis: {printable(redact(diagnosis.explanation))}", *mend]
 

@@ -162,9 +162,9 @@ def _with_data(event: Event, data: Any) -> bytes:
 
 def _sizes(bench: Bench, event: str) -> Iterable[Variant]:
     """A long text in a field that is there anyway: a field more would be another difference."""
-    usual = len(bench.event(event).payload)
+    without = len(bench.event(event, change=lambda data: set_prose(data, "")).payload)
     for label, size in _SIZES:
-        yield from _with_prose(bench, event, label, "x " + "x" * (size - usual))
+        yield from _with_prose(bench, event, label, "x" * (size - without))
 
 
 async def _unknown_event_type(bench: Bench) -> Judgement:

@@ -81,8 +81,7 @@ class _Stories:
 
         events = []
         for event, moment in zip(self._types, bench.moments(*self._types), strict=True):
-            about = object_id if bench.object_field(event) == field else ""
-            events.append(bench.event(event, object_id=about, at=moment, change=mentions))
+            events.append(bench.event(event, at=moment, change=mentions))
         return object_id, events
 
     def _ids(self, events: Sequence[Event]) -> list[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from mockserver.core.checks.answers import Manners, comparable
 from mockserver.core.checks.model import Judgement, Verdict
+from mockserver.core.faults.fault import ChosenFault
 from mockserver.core.records import Delivery, Event
 from mockserver.engine.checking.bench import Bench, Variant, answer_of, status_of
 
@@ -49,7 +50,7 @@ def refusing(*variants: Variant, accepted: Verdict = "fail") -> Callable[[Bench]
     return procedure
 
 
-def refusing_each(label: str, fault: str) -> Callable[[Bench], Awaitable[Judgement]]:
+def refusing_each(label: str, fault: ChosenFault | str) -> Callable[[Bench], Awaitable[Judgement]]:
     """Return the procedure of a check that makes one delivery of each event type, which must all be refused.
 
     Some consumers verify in the branch of one event type only.

@@ -10,7 +10,7 @@ from mockserver.core.signing import PREFIX
 from mockserver.engine.checking.acceptances import accepting
 from mockserver.engine.checking.bench import UNKNOWN_EVENT, Bench, Variant, answer_of, status_of
 from mockserver.engine.checking.refusals import judge_refusals, refusing, refusing_each
-from mockserver.engine.checking.wire_forms import digest, header_case, signature
+from mockserver.engine.checking.wire_forms import digest, header_case, signature, tampered_id
 
 _REFUSES = "4xx (400, 401 or 403), and no effect"
 _COMPARE = "compare the whole header with `sha256=` and the hex digest, in constant time, on bytes"
@@ -123,7 +123,7 @@ SIGNATURE_CHECKS = (
         why="The signature protects the body; a consumer that does not compute it over these very bytes protects"
         " nothing.",
         mend="compute the HMAC over the raw body of this request",
-        procedure=refusing_each("a {event} that was changed after signing", "tampered_body"),
+        procedure=refusing_each("a {event} that was changed after signing", tampered_id()),
     ),
     Check(
         id="PG014",

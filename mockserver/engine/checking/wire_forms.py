@@ -48,6 +48,18 @@ def digest(payload: bytes, secret: str, algorithm: str = "sha256") -> str:
     return hmac.new(secret.encode("utf-8", "surrogateescape"), payload, getattr(hashlib, algorithm)).hexdigest()
 
 
+def tampered_id() -> ChosenFault:
+    """Change the id of what an event is about after signing, by one character: what comes is still such an event."""
+
+    def apply(draft: Draft) -> None:
+        payload = draft.payload
+        begin = payload.index(b':"', payload.index(b'"data":')) + 2  # the data of our events begin with the id
+        at = payload.index(b'"', begin) - 1
+        draft.body = payload[:at] + (b"1" if payload[at : at + 1] == b"0" else b"0") + payload[at + 1 :]
+
+    return defect("tampered_body", "body", apply)
+
+
 def method(name: str) -> ChosenFault:
     """Make a request with another method than POST."""
 

@@ -62,7 +62,7 @@ def _sent(delivery: Delivery, redactor: Redactor) -> Iterator[str]:
     command = curl_of(delivery, redactor)
     reason = why_no_curl(delivery, redactor)
     if command and len(command) > _LONGEST_COMMAND:
-        reason = "its body is long"
+        reason = "it is long"
     elif command and printable(command) != command:
         reason = "it holds characters that cannot be shown"
     elif command:
