@@ -18,6 +18,7 @@ from mockserver.core.vendor_calls import AnswerPlan, CallLog
 from mockserver.core.webhooks import WebhookRegistry
 from mockserver.edges.control_api import operations, stream
 from mockserver.edges.http1 import Http1Transport, answer
+from mockserver.engine.checking import doctor
 from mockserver.entrances import running_replay
 from tests.control_api.calling import AUTH, controlling, exchange
 from tests.http1.raw_server import RawServer, keep_answering
@@ -44,6 +45,7 @@ FIXED = {
     "recorded body of an answer": (default(Http1Transport, "record_limit"), KIB),
     "header of an answer": (answer.HEAD_LIMIT, KIB),
     "bytes read of an answer": (answer.READ_LIMIT, MIB),
+    "deliveries of `mockserver check --diagnose`": (doctor.MOST_DELIVERIES, 0),
     "planned answers of the vendor API that wait": (default(AnswerPlan, "limit"), 0),
     "deliveries in one page of `/_mock/deliveries`": (operations.MOST_LISTED, 0),
     "replays in the background at once": (running_replay.MOST_RUNNING_REPLAYS, 0),
