@@ -20,9 +20,11 @@ async def checked(url: str, **given: Any) -> CheckReport:
 
     Args:
         url: Its URL.
-        **given: Fields of CheckRequest; the secret is ``SECRET`` unless it is given.
+        **given: Fields of CheckRequest; the secret is ``SECRET`` unless it is given. Also the settings ``timeout`` and
+            ``extra_events``.
     """
-    service = Service(read_settings(timeout=given.pop("timeout", 10.0)))
+    settings = {"timeout": given.pop("timeout", 10.0), "extra_events": given.pop("extra_events", ())}
+    service = Service(read_settings(**settings))
     try:
         request = CheckRequest(**{"url": url, "secret": SECRET, "seed": 1, **given})
         return await prepare_check(service, request).run()
