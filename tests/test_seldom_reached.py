@@ -1,0 +1,77 @@
+"""What seldom happens: each with the behaviour that a user would see."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from mockserver import DeliveryError, MockServer
+from mockserver.core.report import Report
+from mockserver.core.script.reader import read_script
+from mockserver.core.targets import Routes
+from mockserver.edges.package_files import load_catalog, read_script_file
+from mockserver.entrances.loop_thread import LoopThread, new_event_loop
+from mockserver.errors import UsageError
+
+
+def test_a_report_shows_its_summary_where_an_assertion_on_it_fails():
+    """And not its thousand deliveries."""
+    report = Report(read_script("version: 1\nname: night\nsteps:\n  - event: run.failed\n", load_catalog()))
+    assert repr(report).startswith("<Report night: 1 planned")
+
+
+def test_ten_thousand_urls_are_not_remembered_for_ever():
+    """A route is followed right also after they were forgotten."""
+    routes = Routes()
+    for number in range(10_002):
+        assert routes.resolve(f"http://127.0.0.1:9/{number}").path == f"/{number}"
+
+
+def test_a_script_that_cannot_be_read_is_told_with_its_reason(tmp_path):
+    """A folder, for example."""
+    with pytest.raises(UsageError, match=r"cannot read .*directory"):
+        read_script_file(tmp_path)
+
+
+def test_without_uvloop_the_standard_loop_serves(monkeypatch):
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    loop = new_event_loop()
+    try:
+        assert isinstance(loop, asyncio.AbstractEventLoop)
+        assert type(loop).__module__.startswith("asyncio")
+    finally:
+        loop.close()
+
+
+def test_a_call_from_the_loops_own_thread_is_made_at_once():
+    """It would wait for itself otherwise."""
+    thread = LoopThread("test")
+    try:
+
+        async def nested() -> int:
+            return thread.call(lambda: 7)
+
+        assert thread.wait(nested()) == 7
+    finally:
+        thread.close()
+
+
+def test_an_assertion_on_another_event_says_what_came_instead():
+    """The data is compared at a path within a list, too."""
+
+    def application(_environ, start_response):
+        start_response("200 OK", [])
+        return [b""]
+
+    with MockServer() as mock:
+        mock.route("https://your-app.com", to=application)
+        mock.register("https://your-app.com/hooks", secret="s")
+        mock.send("optimization.completed")
+        mock.assert_delivered("optimization.completed", where={"changes_made.0.type": "added_instruction"})
+        with pytest.raises(DeliveryError, match=r"the event is optimization\.completed"):
+            mock.assert_delivered("run.failed")
+        with pytest.raises(DeliveryError, match=r"the data has no 'changes_made\.7'"):
+            mock.assert_delivered("optimization.completed", where={"changes_made.7": "x"})
