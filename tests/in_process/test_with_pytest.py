@@ -69,7 +69,6 @@ def test_at_the_end():
 )
 def test_an_application_with_a_lifespan(pytester, monkeypatch, plugins, mark, ini):
     """It runs on the loop of each test, and has been shut down when the test is over; no warning, no error."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     scope = "asyncio_default_fixture_loop_scope = function" if "asyncio" in plugins[0] else ""
     pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}\n{scope}\n")

@@ -48,7 +48,6 @@ LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 @pytest.fixture
 def suite(pytester, monkeypatch):
     """A way to run a suite in a process of its own, warnings as errors, with our plugin and those that a test names."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(CONSUMER)
 

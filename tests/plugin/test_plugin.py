@@ -41,7 +41,6 @@ def suite(pytester, monkeypatch):
 
     Of all the plugins that are installed only ours is loaded, by its entry point, and those that a test names.
     """
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(CONSUMER)
 
@@ -75,9 +74,8 @@ def test_a_test_of_three_lines(suite):
     suite(THREE_LINES).assert_outcomes(passed=1)
 
 
-def test_the_plugin_is_found_without_being_named(pytester, monkeypatch):
+def test_the_plugin_is_found_without_being_named(pytester):
     """Installing the package is enough: pytest loads the plugin by its entry point."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     pytester.makeini("[pytest]\n")
     pytester.makepyfile("def test_it(mockserver): assert mockserver.url")
     args = [f"-pno:{name}" for name in ("schemathesis", "hypothesispytest", "randomly", "xdist", "anyio", "aiohttp")]
