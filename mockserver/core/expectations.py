@@ -13,6 +13,7 @@ import msgspec
 
 from mockserver.core.durations import format_duration
 from mockserver.core.messages import Response
+from mockserver.core.plain_text import shown
 from mockserver.core.records import Delivery
 
 #: Any answer or none will do.
@@ -188,5 +189,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."
+    return shown(value, 200)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mockserver.core.messages import Exchange
+from mockserver.core.plain_text import one_line
 from mockserver.core.signing import SIGNATURE_HEADER
 
 if TYPE_CHECKING:  # the report itself uses this module
@@ -80,7 +81,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _wrapped(text: str, indent: int) -> list[str]:
     width = max(_WIDTH - indent, _NARROWEST)
-    return textwrap.wrap(printable(text), width, break_long_words=False, break_on_hyphens=False) or [""]
+    return textwrap.wrap(one_line(text), width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _open(verdict: Verdict, findings: Iterable[Finding], redact: Redact) -> list[str]:
@@ -89,7 +90,7 @@ def _open(verdict: Verdict, findings: Iterable[Finding], redact: Redact) -> list
     for finding in findings:
         if finding.verdict == verdict:
             by_reason.setdefault(_reason(finding), []).append(finding.check.id)
-    return [f"{verdict}: {_listed(ids)}: {printable(redact(reason))}" for reason, ids in by_reason.items()]
+    return [f"{verdict}: {_listed(ids)}: {one_line(redact(reason))}" for reason, ids in by_reason.items()]
 
 
 def _reason(finding: Finding) -> str:
@@ -105,7 +106,7 @@ def _diagnosis(diagnosis: Diagnosis | None, redact: Redact) -> list[str]:
     if diagnosis is None:
         return []
     mend = [f"mend: {redact(diagnosis.mend)}"] if diagnosis.mend else []
-    return [f"diagnosis: {printable(redact(diagnosis.explanation))}", *mend]
+    return [f"diagnosis: {one_line(redact(diagnosis.explanation))}", *mend]
 
 
 # ---------------------------------------------------------------- the evidence
@@ -126,7 +127,7 @@ def _sent(delivery: Delivery, redact: Redact) -> list[str]:
     request = delivery.attempts[-1].request if delivery.attempts else None
     if request is None:
         return ["no request was made"]
-    head = [_cut(printable(redact(line))) for line in request.head.decode("latin-1").split("\r\n") if line]
+    head = [_cut(one_line(redact(line))) for line in request.head.decode("latin-1").split("\r\n") if line]
     signed = any(name.lower() == SIGNATURE_HEADER.lower() for name, _ in request.headers)
     unsigned = [] if signed else [f"(no {SIGNATURE_HEADER})"]
     return [*head, *unsigned, _excerpt(request.body, len(request.body), redact)]
@@ -135,24 +136,19 @@ def _sent(delivery: Delivery, redact: Redact) -> list[str]:
 def _came_back(delivery: Delivery, redact: Redact) -> list[str]:
     exchange = delivery.attempts[-1].exchange if delivery.attempts else Exchange()
     response, error = exchange.response, exchange.error
-    problem = [printable(redact(error.message))] if error else []
+    problem = [one_line(redact(error.message))] if error else []
     if response is None:
         return problem or ["no answer"]
-    line = printable(redact(f"{response.status} {response.reason}".rstrip()))
+    line = one_line(redact(f"{response.status} {response.reason}".rstrip()))
     return [line, _excerpt(response.body, response.body_size, redact), *problem]
 
 
 def _excerpt(body: bytes, size: int, redact: Redact) -> str:
     if not body:
         return "(no body)"
-    text = printable(redact(body.decode("utf-8", "replace")))
+    text = one_line(redact(body.decode("utf-8", "replace")))
     return _cut(text) + (f" ({size} bytes)" if len(text) > _BODY else "")
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _BODY else f"{text[:_BODY]} ..."
-
-
-def printable(text: str) -> str:
-    """Return text of others on one line: line breaks and control characters are spelled out."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

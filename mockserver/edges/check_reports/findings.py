@@ -17,11 +17,6 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 _WRONG: tuple[Verdict, ...] = ("fail", "warn")
 
 
-def passed(report: CheckReport) -> bool:
-    """Whether the checks could be made, and nothing that the consumer must get right is wrong."""
-    return not report.broken
-
-
 def is_wrong(finding: Finding) -> bool:
     """Whether it is a failure, or probably one."""
     return finding.verdict in _WRONG

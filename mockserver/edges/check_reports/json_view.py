@@ -10,7 +10,7 @@ import msgspec
 from mockserver.core.checks.model import CheckReport, Diagnosis, Finding
 from mockserver.core.records import Delivery, Event
 from mockserver.edges.check_reports.evidence import LONGEST_BODY, curl_of, shortened, why_no_curl
-from mockserver.edges.check_reports.findings import counts, is_wrong, passed
+from mockserver.edges.check_reports.findings import counts, is_wrong
 from mockserver.edges.redaction import Redactor
 from mockserver.edges.views import delivery_view
 
@@ -43,7 +43,7 @@ def check_view(report: CheckReport, redactor: Redactor) -> dict[str, Any]:
         "began": iso_time(report.began),
         "seconds": round(report.seconds, 3),
         "deliveries": report.deliveries,
-        "ok": passed(report),
+        "ok": not report.broken,
         "counts": dict(counts(report)),
         "findings": [_finding(finding, redactor) for finding in report.findings],
         "diagnosis": _diagnosis(report.diagnosis, redactor) if report.diagnosis else None,

@@ -8,7 +8,7 @@ from html import escape
 from mockserver.core.checks.model import CheckReport, Diagnosis, Finding
 from mockserver.core.records import Delivery
 from mockserver.edges.check_reports.evidence import curl_of, evidence_text, evidence_texts, shortened
-from mockserver.edges.check_reports.findings import VERDICTS, diagnosis_text, is_wrong, passed, worst_first
+from mockserver.edges.check_reports.findings import VERDICTS, diagnosis_text, is_wrong, worst_first
 from mockserver.edges.redaction import Redactor
 from mockserver.edges.reports.markdown_text import fenced, inline_code, plain
 
@@ -32,7 +32,7 @@ def check_markdown(report: CheckReport, redactor: Redactor) -> str:
         report: What the checks found out.
         redactor: Hides secrets.
     """
-    result = "passed" if passed(report) else next((_RESULTS[kind] for kind in report.problems), "failed")
+    result = next((_RESULTS[kind] for kind in report.problems), "failed") if report.broken else "passed"
     wrong = worst_first(report)
     run = f"{report.deliveries} deliveries in {report.seconds:.1f} s, seed {report.seed}"
     lines = [

@@ -250,6 +250,11 @@ def status_of(delivery: Delivery) -> int:
     return response.status if response else 0
 
 
+def seconds_of(delivery: Delivery) -> float:
+    """Return how long the last attempt took."""
+    return delivery.attempts[-1].exchange.total_ms / 1000
+
+
 class Variant(msgspec.Struct, frozen=True):
     """One of the deliveries of a check.
 

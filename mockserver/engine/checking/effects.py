@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from mockserver.core.plain_text import shown
+
 #: Real seconds between two looks.
 _INTERVAL = 0.005
 #: How long the first effect may take to show, in seconds.
@@ -39,6 +41,11 @@ class ConsumerAccess(msgspec.Struct, frozen=True, kw_only=True):
     count: Callable[[], Awaitable[Any]] | None = None
     state: Callable[[str], Awaitable[Any]] | None = None
     fail_once: Callable[[], Awaitable[None]] | None = None
+
+
+def in_words(change: float, unit: float) -> str:
+    """Say how many effects a change of the count is: ``no effect``, ``2 effects``."""
+    return "no effect" if change == 0 else f"{change / unit:g} effects"
 
 
 class Effects:
@@ -84,7 +91,7 @@ class Effects:
             raise AccessError("there is no probe")
         value = await self._access.count()
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise AccessError(f"the probe must read a number that grows with each event, and read {_shown(value)}")
+            raise AccessError(f"the probe must read a number that grows with each event, and read {shown(value)}")
         return value
 
     async def baseline(self) -> float:
@@ -149,10 +156,7 @@ class Effects:
         """
         before = await self.baseline()
         await deliver()
-        await self._until(before, lambda change: change != 0, self.patience)
-        await asyncio.sleep(self._settling)
-        change = await self.count() - before
-        self.stirred = False
+        change = await self._settled_change(before, lambda change: change != 0)
         if change:
             self.units[event] = change
 
@@ -163,18 +167,14 @@ class Effects:
             before: The count before.
             expected: The growth that is right: it is waited for, and then a moment longer, for any more.
         """
-        await self._until(before, lambda change: abs(change) >= abs(expected), self.patience)
+        return await self._settled_change(before, lambda change: abs(change) >= abs(expected))
+
+    async def _settled_change(self, before: float, there: Callable[[float], bool]) -> float:
+        """Wait until a change is there, but no longer than the patience lasts; then a moment longer, for any more."""
+        deadline = time.monotonic() + self.patience
+        # The consumer's state can only be asked for, again and again.
+        while not there(await self.count() - before) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_INTERVAL)
         await asyncio.sleep(self._settling)
         self.stirred = False
         return await self.count() - before
-
-    async def _until(self, before: float, settled: Callable[[float], bool], patience: float) -> None:
-        deadline = time.monotonic() + patience
-        # The consumer's state can only be asked for, again and again.
-        while not settled(await self.count() - before) and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(_INTERVAL)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

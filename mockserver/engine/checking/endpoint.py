@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mockserver.core.checks.model import Check, Judgement
 from mockserver.core.records import Delivery
-from mockserver.engine.checking.acceptances import judge_accepted
+from mockserver.engine.checking.acceptances import deliver_accepted
 from mockserver.engine.checking.bench import Bench, Variant, answer_of, status_of
 from mockserver.engine.checking.refusals import refusing
 from mockserver.engine.checking.wire_forms import method
@@ -13,8 +13,7 @@ _LOGIN = (b"csrf", b"login", b"sign in", b"log in", b"forbidden (403)")
 
 
 async def _every_event_type(bench: Bench) -> Judgement:
-    variants = [Variant(event, event=event) for event in bench.events]
-    return judge_accepted([(variant, await variant.deliver(bench)) for variant in variants])
+    return await deliver_accepted(bench, [Variant(event, event=event) for event in bench.events])
 
 
 async def _control(bench: Bench) -> Judgement:

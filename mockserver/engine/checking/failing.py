@@ -5,7 +5,7 @@ from __future__ import annotations
 from mockserver.core.checks.model import Check, Judgement
 from mockserver.core.records import Delivery, Event
 from mockserver.engine.checking.bench import Bench, answer_of
-from mockserver.engine.checking.effects import AccessError
+from mockserver.engine.checking.effects import AccessError, in_words
 
 
 async def _failing(bench: Bench) -> tuple[Event, Delivery]:
@@ -43,8 +43,7 @@ async def _retry_after_failure(bench: Bench) -> Judgement:
         return Judgement("pass", f"{story}: one effect", (again, failed))
     if not again.delivered:
         return Judgement("fail", f"{story}: the event is never handled", (again, failed))
-    times = "no effect" if not change else f"{change / unit:g} effects"
-    return Judgement("fail", f"{story}: {times}", (again, failed))
+    return Judgement("fail", f"{story}: {in_words(change, unit)}", (again, failed))
 
 
 def _did_not_fail(delivery: Delivery) -> Judgement:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from mockserver.core.checks.model import Check, Judgement
 from mockserver.core.records import Delivery, Event
 from mockserver.engine.checking.bench import Bench, answer_of, status_of
+from mockserver.engine.checking.effects import in_words
 
 _COPIES = 10
 _AT_ONCE = 20
@@ -77,14 +78,10 @@ async def _one_effect(bench: Bench, event: Event, title: str, deliver: _Deliver)
     evidence = tuple(deliveries[:3])
     broken = [each for each in deliveries if status_of(each) >= 500]
     if change != unit:
-        return Judgement("fail", f"{title} had {_effects(change, unit)}", evidence)
+        return Judgement("fail", f"{title} had {in_words(change, unit)}", evidence)
     if broken:
         return Judgement("fail", f"{title}: one effect, but {len(broken)} {answer_of(broken[0])}", tuple(broken[:3]))
     return Judgement("pass", f"{title} had one effect", evidence[:1])
-
-
-def _effects(change: float, unit: float) -> str:
-    return "no effect" if change == 0 else f"{change / unit:g} effects"
 
 
 async def _object_with_two_events(bench: Bench) -> Judgement:
@@ -112,23 +109,29 @@ async def _moment_with_two_objects(bench: Bench) -> Judgement:
 
 
 async def _all_effects(bench: Bench, events: list[Event], title: str) -> Judgement:
-    expected = sum(bench.effects.units[event.type] for event in events)
-    before = await bench.effects.baseline()
-    deliveries = [await bench.deliver(event) for event in events]
-    change = await bench.effects.change_since(before, expected)
-    return _judge_all(title, deliveries, change, expected)
+    return _judge_all(title, *await _deliver_all(bench, events))
 
 
 async def _concurrent_events(bench: Bench) -> Judgement:
     events = [bench.event() for _ in range(_AT_ONCE)]
-    expected = sum(bench.effects.units[event.type] for event in events)
-    before = await bench.effects.baseline()
-    deliveries = await bench.together([bench.deliver(event, patient=False) for event in events])
-    change = await bench.effects.change_since(before, expected)
-    if not all(delivery.delivered for delivery in deliveries):
-        failed = [delivery for delivery in deliveries if not delivery.delivered]
+    deliveries, change, expected = await _deliver_all(bench, events, together=True)
+    failed = [delivery for delivery in deliveries if not delivery.delivered]
+    if failed:
         return Judgement("inconclusive", f"{len(failed)} of {_AT_ONCE} {answer_of(failed[0])}", tuple(failed[:3]))
     return _judge_all(f"{_AT_ONCE} different events at the same time", deliveries, change, expected)
+
+
+async def _deliver_all(
+    bench: Bench, events: list[Event], *, together: bool = False
+) -> tuple[list[Delivery], float, float]:
+    """Deliver different events; the answer is the deliveries, their effect, and the effect that they should have."""
+    expected = sum(bench.effects.units[event.type] for event in events)
+    before = await bench.effects.baseline()
+    if together:
+        deliveries = await bench.together([bench.deliver(event, patient=False) for event in events])
+    else:
+        deliveries = [await bench.deliver(event) for event in events]
+    return deliveries, await bench.effects.change_since(before, expected), expected
 
 
 def _judge_all(title: str, deliveries: list[Delivery], change: float, expected: float) -> Judgement:

@@ -9,6 +9,7 @@ import msgspec
 
 from mockserver.core.checks.model import Check, Judgement
 from mockserver.core.checks.orders import Order, differences, orders_to_try, simpler, without
+from mockserver.core.plain_text import shown
 from mockserver.core.records import Delivery, Event
 from mockserver.engine.checking.bench import Bench, answer_of
 
@@ -100,7 +101,7 @@ class _Stories:
             if where not in self.volatile
         }
         where, (left, right) = next(iter(found.items()), ("", (None, None)))
-        return f"the state {where} is {_shown(right)}, in order it is {_shown(left)}" if found else ""
+        return f"the state {where} is {shown(right)}, in order it is {shown(left)}" if found else ""
 
 
 async def _order(bench: Bench) -> Judgement:
@@ -150,11 +151,6 @@ async def _smallest(stories: _Stories, types: Sequence[str], order: Order, end: 
                 break
     names = " before ".join(types[place] for place in order)
     return Judgement("fail", f"{names}: {difference}", end.refused[:1] + end.deliveries[:3])
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 _SENDS = "Events about one object in order, and in up to 8 other orders, each time about a new object."

@@ -81,7 +81,7 @@ async def judge_refusals(bench: Bench, variants: Sequence[Variant], accepted: Ve
     crashed = [each for each in sent if status_of(each.delivery) >= 500 or not status_of(each.delivery)]
     if crashed:
         summary = f"{_named(crashed)}: it must be refused with 400, 401 or 403, and the sender tries a 5xx again"
-        return Judgement("warn" if accepted == "warn" else "fail", summary, _evidence(crashed))
+        return Judgement(accepted, summary, _evidence(crashed))
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if taken:
         return await _judge_taken(bench, taken, len(sent), accepted)
@@ -169,8 +169,5 @@ def _evidence(sent: Sequence[_Sent]) -> tuple[Delivery, ...]:
 
 
 def _named(sent: Sequence[_Sent]) -> str:
-    return _with_more("; ".join(each.what for each in sent[:_NAMED]), len(sent) - _NAMED + 1)
-
-
-def _with_more(text: str, count: int) -> str:
-    return f"{text} and {count - 1} more" if count > 1 else text
+    more = len(sent) - _NAMED
+    return "; ".join(each.what for each in sent[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 from mockserver.core.checks.answers import Answer, Manners, comparable
 from mockserver.core.checks.model import Check, CheckReport, Finding, Judgement, Procedure
 from mockserver.core.messages import NEVER_CONNECTED
 from mockserver.core.records import Delivery
 from mockserver.engine.checking.answering import ANSWER_TIME, LEAK_CHECKS
-from mockserver.engine.checking.bench import Bench, RateLimitedError, answer_of, status_of
+from mockserver.engine.checking.bench import Bench, RateLimitedError, answer_of, seconds_of, status_of
 from mockserver.engine.checking.doctor import diagnose
 from mockserver.engine.checking.effects import AccessError
 from mockserver.engine.checking.endpoint import BY_THE_CONTROL, STILL_WELL
@@ -20,11 +21,13 @@ from mockserver.errors import UsageError
 
 #: How often the control is made while the consumer's manners are learned.
 _LEARNED = 2
-#: Of a consumer that takes so many milliseconds for the first answer, less is learned.
-_SLOW = 300.0
+#: Of a consumer that takes so many seconds for the first answer, less is learned.
+_SLOW = 0.3
 #: Real seconds that a consumer gets to come back: some are started again when they die.
 _RECOVERY = 5.0
 _RECOVERY_PAUSE = 0.25
+
+T = TypeVar("T")
 
 OnFinding = Callable[[Finding], None]
 OnBegin = Callable[[Check], None]
@@ -76,6 +79,8 @@ class CheckRun:
         begun = time.monotonic()
         try:
             await self._run(begun + self._time_limit)
+        except AccessError as error:  # before the first check that needs it: nothing would be proved without
+            raise UsageError(str(error)) from None
         finally:
             self.report.seconds = time.monotonic() - begun
             self.report.deliveries = len(self._bench.deliveries)
@@ -83,7 +88,7 @@ class CheckRun:
 
     async def _run(self, deadline: float) -> None:
         bench = self._bench
-        before = await self._try_probe() if bench.effects.probed else None
+        before = await bench.effects.count() if bench.effects.probed else None
         bench.check = BY_THE_CONTROL[0].id
         control = await bench.control(patient=False)
         if control.error is not None and control.error.kind in NEVER_CONNECTED:
@@ -93,25 +98,20 @@ class CheckRun:
             self._down = f"a valid event {answer_of(control)} (PG001): what a refusal means cannot be told"
         for check in self._checks:
             if check not in BY_THE_CONTROL and not self._learned and not self._down:
-                await self._learn_unless_limited(before)
+                await self._unless_limited(self._learn(before))
             await self._make(check, deadline)
         if not control.delivered and self._diagnosing:
             self.report.diagnosis = await diagnose(bench)
 
-    async def _try_probe(self) -> float:
-        """Read the probe before anything is sent: with one that does not work nothing would be proved."""
+    async def _unless_limited(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do something; None if the consumer limits the rate: then nothing more can be found out."""
         try:
-            return await self._bench.effects.count()
-        except AccessError as error:
-            raise UsageError(str(error)) from None
-
-    # ---------------------------------------------------------------- learning
-
-    async def _learn_unless_limited(self, before: float | None) -> None:
-        try:
-            await self._learn(before)
+            return await work
         except RateLimitedError as error:
             self._down = self.report.stopped = str(error)
+            return None
+
+    # ---------------------------------------------------------------- learning
 
     async def _learn(self, before: float | None) -> None:
         """Learn how the consumer answers, and what its effects are.
@@ -123,22 +123,18 @@ class CheckRun:
         self._learned = True
         if before is not None:
             await self._learn_effects(before)
-        slow = bench.deliveries[0].attempts[-1].exchange.total_ms > _SLOW
+        slow = seconds_of(bench.deliveries[0]) > _SLOW
         for event_type in bench.events[:1] if slow else bench.events:
             bench.manners[event_type] = await self._manners(event_type)
-        bench.answer_seconds = tuple(delivery.attempts[-1].exchange.total_ms / 1000 for delivery in bench.deliveries)
+        bench.answer_seconds = tuple(map(seconds_of, bench.deliveries))
 
     async def _learn_effects(self, before: float) -> None:
         bench = self._bench
         for event_type in bench.events[1:]:  # the control was one of the first
             await self._deliver_new(event_type)
-        try:
-            if not await bench.effects.learn_pace(before):
-                return
+        if await bench.effects.learn_pace(before):
             for event_type in bench.events:
                 await bench.effects.learn_unit(event_type, partial(self._deliver_new, event_type))
-        except AccessError as error:
-            raise UsageError(str(error)) from None
 
     async def _manners(self, event_type: str) -> Manners:
         """Learn how the consumer answers an event that it does not know, and one that it knows."""
@@ -170,11 +166,7 @@ class CheckRun:
         not_made = self._not_made(check, deadline)
         if not_made is not None:
             return not_made
-        try:
-            return await self._made(check, check.procedure)
-        except RateLimitedError as error:
-            self._down = self.report.stopped = str(error)
-            return Judgement("inconclusive", str(error))
+        return await self._unless_limited(self._made(check, check.procedure)) or Judgement("inconclusive", self._down)
 
     def _not_made(self, check: Check, deadline: float) -> Judgement | None:
         """Why a check is not made; None if it is."""
@@ -219,7 +211,7 @@ class CheckRun:
     async def _survived(self, check: Check, judgement: Judgement) -> tuple[Judgement, bool]:
         """See whether the consumer still takes a valid event; if not, this check is what broke it."""
         control = await self._bench.control()
-        if control.delivered or check.id == "PG006":
+        if control.delivered or check == STILL_WELL:
             return judgement, control.delivered
         gone = f"{judgement.summary}; after that a valid event {answer_of(control)}"
         if not await self._recovered():

@@ -7,8 +7,8 @@ import statistics
 
 from mockserver.core.checks.model import Check, Judgement
 from mockserver.core.records import Delivery
-from mockserver.engine.checking.acceptances import accepting, judge_accepted
-from mockserver.engine.checking.bench import Bench, Variant, answer_of
+from mockserver.engine.checking.acceptances import accepting, deliver_accepted
+from mockserver.engine.checking.bench import Bench, Variant, answer_of, seconds_of
 
 #: Seconds that a dripping body takes.
 _DRIP = 1.0
@@ -22,8 +22,7 @@ _IN_PROCESS = Judgement("not tested", "an application object has no connections:
 
 
 async def _chunked(bench: Bench) -> Judgement:
-    variant = Variant("a body in chunks", ("chunked",))
-    judgement = judge_accepted([(variant, await variant.deliver(bench))])
+    judgement = await deliver_accepted(bench, [Variant("a body in chunks", ("chunked",))])
     if judgement.verdict == "pass" or not bench.in_process:
         return judgement
     summary = f"{judgement.summary}; some servers (waitress) give it a Content-Length, others (gunicorn) do not"
@@ -33,8 +32,7 @@ async def _chunked(bench: Bench) -> Judgement:
 async def _slow_sender(bench: Bench) -> Judgement:
     if bench.in_process:
         return _IN_PROCESS
-    variant = Variant(f"a body that took {_DRIP:g} s", ({"slow_body": _DRIP},))
-    return judge_accepted([(variant, await variant.deliver(bench))])
+    return await deliver_accepted(bench, [Variant(f"a body that took {_DRIP:g} s", ({"slow_body": _DRIP},))])
 
 
 async def _slow_sender_blocks_others(bench: Bench) -> Judgement:
@@ -85,12 +83,12 @@ async def _burst(bench: Bench) -> Judgement:
     if failed:
         summary = f"{len(failed)} of {_BURST} events at once were not taken: {answer_of(failed[0])}"
         return Judgement("fail", summary, tuple(failed[:3]))
-    slowest = max(deliveries, key=lambda delivery: delivery.attempts[-1].exchange.total_ms)
+    slowest = max(deliveries, key=seconds_of)
     return Judgement("pass", f"{_BURST} at once, the slowest answered in {_milliseconds(slowest)}", (slowest,))
 
 
 def _milliseconds(delivery: Delivery) -> str:
-    return f"{delivery.attempts[-1].exchange.total_ms:.0f} ms"
+    return f"{seconds_of(delivery) * 1000:.0f} ms"
 
 
 TRANSPORT_CHECKS = (

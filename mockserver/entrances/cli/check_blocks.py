@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from mockserver.core.checks.model import Diagnosis, Finding
 from mockserver.core.messages import Request
+from mockserver.core.plain_text import one_line
 from mockserver.core.records import Delivery
 from mockserver.edges.check_reports.evidence import curl_of, request_line, request_of, why_no_curl
 from mockserver.edges.check_reports.findings import diagnosis_text
 from mockserver.edges.redaction import Redactor
-from mockserver.entrances.cli.printing import one_line, printable, shortened
+from mockserver.entrances.cli.printing import printable, shortened
 
 #: So many deliveries of a finding are shown; the reports have them all.
 _DELIVERIES = 3

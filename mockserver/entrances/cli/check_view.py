@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mockserver.core.checks.model import Check, Finding, Verdict
+from mockserver.core.plain_text import one_line
 from mockserver.edges.check_reports.findings import worst_first
 from mockserver.entrances.cli.check_blocks import diagnosis_block, finding_block
-from mockserver.entrances.cli.printing import Printer, one_line
+from mockserver.entrances.cli.printing import Printer
 
 if TYPE_CHECKING:
     from mockserver.entrances.cli.check_live import LiveChecks

@@ -8,6 +8,7 @@ from functools import partial
 
 import click
 
+from mockserver.core.plain_text import one_line
 from mockserver.core.records import Delivery
 from mockserver.core.report import LOST, Report, StepReport
 from mockserver.core.script.model import EventStep, Script
@@ -17,7 +18,7 @@ from mockserver.edges.curl import DryTransport, curl_command, why_no_command
 from mockserver.entrances.cli import exit_codes
 from mockserver.entrances.cli.destinations import Destination
 from mockserver.entrances.cli.interruption import Interruptible
-from mockserver.entrances.cli.printing import Printer, one_line, time_of
+from mockserver.entrances.cli.printing import Printer, time_of
 from mockserver.entrances.service import Service
 
 #: Where commands go when nobody said: to ``mockserver receive`` on its default port.

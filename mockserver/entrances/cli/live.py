@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
+from mockserver.core.plain_text import one_line
 from mockserver.core.records import Delivery
-from mockserver.entrances.cli.printing import colour_of, milliseconds_of, one_line, status_of, time_of
+from mockserver.entrances.cli.printing import colour_of, milliseconds_of, status_of, time_of
 
 #: Seconds between two pictures.
 _PERIOD = 0.1

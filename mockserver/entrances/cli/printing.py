@@ -113,11 +113,6 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
 
 
-def one_line(text: str) -> str:
-    """Return text of others on one line; line breaks and control characters are spelled out."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines whose cells, but for the last, are as wide as the widest of their column."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mockserver.core.plain_text import one_line
 from mockserver.entrances.cli.interruption import Interruptible
 from mockserver.entrances.cli.options import ENVIRONMENT, needed, option, secret_option
-from mockserver.entrances.cli.printing import Printer, one_line, shortened
+from mockserver.entrances.cli.printing import Printer, shortened
 
 if TYPE_CHECKING:
     from mockserver.edges.receiver import Received

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from mockserver.core.durations import format_duration, format_timestamp
+from mockserver.core.plain_text import one_line
 from mockserver.core.records import Delivery
 from mockserver.core.report import Report
 from mockserver.core.settings import Speed
 from mockserver.entrances.cli import exit_codes
-from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable
+from mockserver.entrances.cli.printing import Printer, delivery_line, printable
 
 if TYPE_CHECKING:
     from mockserver.entrances.cli.live import LiveTable

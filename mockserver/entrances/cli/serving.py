@@ -11,6 +11,7 @@ from ipaddress import ip_address
 import click
 
 from mockserver.core.durations import format_timestamp
+from mockserver.core.plain_text import one_line
 from mockserver.core.records import Delivery
 from mockserver.core.script.model import Script
 from mockserver.core.settings import Settings
@@ -18,7 +19,7 @@ from mockserver.core.vendor_calls import VendorCall
 from mockserver.edges.redaction import Redactor
 from mockserver.edges.views import problem_view
 from mockserver.entrances.cli.interruption import Interruptible
-from mockserver.entrances.cli.printing import Printer, delivery_line, one_line, printable, shortened
+from mockserver.entrances.cli.printing import Printer, delivery_line, printable, shortened
 from mockserver.entrances.service import Service
 
 #: So much of the reason is shown why the vendor API refused a call; the answer holds the whole.
