@@ -21,6 +21,7 @@ TOPICS = {
     "latency": "time from the trigger to the receiver, against a bare http.client call",
     "memory": "memory over 100,000 deliveries",
     "scripts": "validating a script of 10,000 steps",
+    "checks": "how long `mockserver check` takes, and answers that come in two writes",
     "pytest_costs": "what the plugin and the fixture cost a test suite, against other plugins",
 }
 

@@ -20,6 +20,7 @@ Faults on the wire
 from __future__ import annotations
 
 import asyncio
+import socket
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +32,8 @@ from mockserver.edges.http1.planned_write import PlannedWrite
 
 if TYPE_CHECKING:
     from mockserver.edges.http1.pool import Key, Pool
+
+_QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 #: What a waiter gets: the exchange, or None when a reused connection turned out to be dead before it began.
 Waiter = asyncio.Future["Exchange | None"]
@@ -195,7 +198,9 @@ class Connection(asyncio.Protocol):
             self._first_byte_at = perf_counter()
         if self._answer.feed(data):
             self._finish()
-        elif self._planned is not None:
+            return
+        self._acknowledge()
+        if self._planned is not None:
             self._planned.heard()
 
     def eof_received(self) -> None:
@@ -221,6 +226,16 @@ class Connection(asyncio.Protocol):
                 self._timer = None
             self._answer.release()
             self._pool.forget(self)
+
+    def _acknowledge(self) -> None:
+        """Acknowledge a part of an answer now, where the system can (Linux): TCP would wait for 40 ms.
+
+        For so long a server that writes the head and the body apart holds the body back, unless it has switched off
+        the algorithm of RFC 896. The system forgets the setting by itself, so it is made each time.
+        """
+        if _QUICK_ACKNOWLEDGEMENT is not None:
+            sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
 
     # --- how an exchange ends
 
