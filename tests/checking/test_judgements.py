@@ -121,7 +121,7 @@ async def test_forgeries_of_every_type_are_sent(judged):
     for check in ("PG010", "PG011", "PG014"):
         finding = await judged.finding(consumer, check, events=("run.failed", "run.completed"), seed=None)
         assert finding.verdict == "fail"
-        assert finding.summary.startswith("a run.completed ")
+        assert finding.summary.startswith("run.completed ")
 
 
 async def test_a_2xx_without_an_effect_is_a_warning_that_says_so(judged):
@@ -208,6 +208,15 @@ async def test_an_answer_that_everything_gets_shows_no_acceptance(judged):
     consumer = Hooks(refuse=lambda: JSON(received), answer=lambda **_: JSON(received))
     finding = await judged.finding(consumer, "PG010")
     assert (finding.verdict, "cannot be seen" in finding.summary) == ("warn", True)
+
+
+@pytest.mark.parametrize(("status", "text", "verdict"), [(200, "processed", "fail"), (202, "accepted", "warn")])
+async def test_an_answer_that_everything_gets_may_claim_acceptance(status, text, verdict, judged):
+    """A forgery was "processed" like everything else; but 202 means that nothing was done yet."""
+    consumer = Hooks(refuse=lambda: answer_with(status, text), answer=lambda **_: answer_with(status, text))
+    finding = await judged.finding(consumer, "PG010")
+    assert finding.verdict == verdict
+    assert finding.summary.endswith(", and says 'processed'") is (verdict == "fail")
 
 
 async def test_what_handles_a_bare_digest_is_warned_of_only(judged):

@@ -145,6 +145,24 @@ def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
     assert "missing signature" in (tmp_path / "r.md").read_text("utf-8")
 
 
+def test_failures_with_one_cause_are_told_together():
+    """The cause once, each check with its remedy, and one proof; few are told one by one."""
+    with launch("flask", secret=SECRET, mistake="no_verification") as consumer:
+        few = check(consumer, "--only", "PG010,PG012").out
+        done = check(consumer, "--only", "PG010,PG012,PG015,PG021")
+    assert few.count("\nFAIL PG01") == 2
+    block = done.out.split("\n\n")[1]
+    cause = "the genuine event after it was answered as a duplicate, so it was handled"
+    assert block.startswith(f"FAIL 3 checks: {cause}\n  PG010 missing signature (must): run.completed without")
+    assert "\n  PG015 truncated signature (must): " in block
+    assert block.count("\n    mend: ") == 3
+    assert block.count("\n  sent:\n    curl ") == 1
+    assert "--explain PG010" in block
+    assert done.out.count(cause) == 3  # with the first line, in the heading, and of the warning
+    assert re.search(r"^fail +PG012 .*\(answered 200\): as PG010$", done.out, re.MULTILINE)
+    assert "\nWARN PG021 " in done.out
+
+
 def test_a_request_that_curl_cannot_send_is_shown_as_it_was():
     """What should be met fails no build; a body that is too long for a command is shown by its beginning."""
     with launch("flask", secret=SECRET, mistake="body_limit_100kb") as consumer:
@@ -384,7 +402,7 @@ def test_a_live_table():
         assert terminal.end() == 1
     last = terminal.plain[terminal.plain.rindex("pass          PG001") :]
     assert "of 4 checks made" in terminal.plain
-    assert re.search(r"fail +PG010 +missing signature +must +a run.completed without a signature", last)
+    assert re.search(r"fail +PG010 +missing signature +must +run.completed without a signature", last)
     assert re.search(r"pass +PG012 +wrong secret +must +refused with 401", last)
     assert f"{GREEN}pass" in terminal.text
     assert f"{RED}fail" in terminal.text

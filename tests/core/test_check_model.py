@@ -56,6 +56,14 @@ def test_a_finding_tells_what_its_judgement_says():
     assert finding("fail", mend="register the other URL").mend == "register the other URL"
 
 
+def test_what_is_particular_of_a_finding_is_all_but_its_cause():
+    """A finding that shares nothing is its own cause."""
+    shared = Finding(check(), Judgement("warn", "half of it (answered 200): who knows", cause="who knows"))
+    assert (shared.cause, shared.particular) == ("who knows", "half of it (answered 200)")
+    alone = finding("fail", 12)
+    assert (alone.cause, alone.particular) == ("PG012", "seen 12")
+
+
 def test_a_finding_in_an_assertion_is_one_line():
     """Id, title, verdict and what was seen; the deliveries would hide it."""
     each = finding("fail", 12)

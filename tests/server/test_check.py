@@ -313,14 +313,22 @@ def test_the_report_is_a_readable_table(report):
 
 
 def test_the_report_shows_the_request_that_proves_a_failure(report):
-    """The request line, the headers, the body and the answer, for the first failures."""
+    """The request line, the headers, the body and the answer, for the first failure of each cause."""
     proof = str(report).partition("\nPG011 empty signature: ")[2].partition("\n\n")[0]
     assert "\n  > POST /webhooks/playgent HTTP/1.1\n" in proof
     assert "\n  > X-Playgent-Signature: \n" in proof
     assert '\n  > {"event":"run.completed",' in proof
     assert '\n  < 200 OK\n  < {"status": "handled"}\n' in proof
     assert "expected: 4xx" in proof
-    assert str(report).count("\n  > POST") == 3
+    assert str(report).count("\n  > POST") == 1
+
+
+def test_a_cause_that_many_failures_have_is_told_once(report):
+    """The others name the first of them."""
+    assert " ".join(str(report).split()).count("the genuine event after it was answered as a duplicate") == 1
+    seen = report.finding("PG012").particular
+    assert (seen.startswith("a forged run.completed"), seen.endswith("(answered 200)")) == (True, True)
+    assert f"{seen}: as PG011" in " ".join(str(report).split())
 
 
 def test_what_was_not_tested_is_told_with_its_reason(report):

@@ -35,12 +35,14 @@ class Judgement(msgspec.Struct, frozen=True):
         summary: One line: what was seen, such as ``answered 200 to an event without a signature, and handled it``.
         evidence: The deliveries that prove it, the most telling first; none where there is nothing to show.
         mend: What to do about it, where that is more than the check says of itself.
+        cause: The end of the summary, where findings of other checks may have the same: they are told together.
     """
 
     verdict: Verdict
     summary: str
     evidence: tuple[Delivery, ...] = ()
     mend: str = ""
+    cause: str = ""
 
 
 #: Makes the deliveries of a check and judges them; it takes a :class:`mockserver.engine.checking.bench.Bench`.
@@ -100,6 +102,16 @@ class Finding(msgspec.Struct, frozen=True):
     def summary(self) -> str:
         """One line: what was seen."""
         return self.judgement.summary
+
+    @property
+    def cause(self) -> str:
+        """What it may share with other findings; the id of the check where that is nothing."""
+        return self.judgement.cause or self.check.id
+
+    @property
+    def particular(self) -> str:
+        """The summary without the cause."""
+        return self.summary.removesuffix(self.judgement.cause).rstrip(" ,:;")
 
     @property
     def evidence(self) -> tuple[Delivery, ...]:

@@ -36,11 +36,11 @@ def report_text(report: CheckReport, redact: Redact) -> str:
         redact: Hides secrets: consumers repeat them in their answers.
     """
     wrong = [each for verdict in _WRONG for each in report.findings if each.verdict == verdict]
-    failures = [each for each in wrong if each.breaks and each.evidence]
+    failures = _first_of_each_cause(each for each in wrong if each.breaks and each.evidence)
     blocks = [
         _head(report, redact),
         _table(wrong, redact),
-        *(_proof(finding, redact) for finding in failures[:_PROVED]),
+        *(_proof(finding, redact) for finding in list(failures.values())[:_PROVED]),
         _diagnosis(report.diagnosis, redact),
         [line for verdict in _OPEN for line in _open(verdict, report.findings, redact)],
     ]
@@ -49,6 +49,13 @@ def report_text(report: CheckReport, redact: Redact) -> str:
 
 _WRONG: Sequence[Verdict] = ("fail", "warn")
 _OPEN: Sequence[Verdict] = ("inconclusive", "not tested")
+
+
+def _first_of_each_cause(findings: Iterable[Finding]) -> dict[str, Finding]:
+    firsts: dict[str, Finding] = {}
+    for finding in findings:
+        firsts.setdefault(finding.cause, finding)
+    return firsts
 
 
 def _head(report: CheckReport, redact: Redact) -> list[str]:
@@ -68,9 +75,12 @@ def _table(findings: Sequence[Finding], redact: Redact) -> list[str]:
     rows = [(each.verdict, each.check.id, each.check.severity, each.check.title) for each in findings]
     widths = [max(map(len, column)) for column in zip(_COLUMNS[:-1], *rows, strict=True)]
     lines = [_row(_COLUMNS[:-1], widths) + _COLUMNS[-1]]
+    firsts = _first_of_each_cause(findings)
     for row, finding in zip(rows, findings, strict=True):
         begin = _row(row, widths)
-        told = _wrapped(f"{redact(finding.summary)}", len(begin)) + _wrapped(f"mend: {finding.mend}", len(begin))
+        first = firsts[finding.cause]
+        seen = finding.summary if first is finding else f"{finding.particular}: as {first.check.id}"
+        told = _wrapped(redact(seen), len(begin)) + _wrapped(f"mend: {finding.mend}", len(begin))
         lines += [begin + told[0], *(" " * len(begin) + line for line in told[1:])]
     return lines
 

@@ -5,7 +5,7 @@ Nothing here notes that somebody has looked at the report: a file of it may be w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from mockserver.core.checks.model import CheckReport, Diagnosis, Finding, Severity, Verdict
@@ -15,6 +15,9 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 #: The verdicts that somebody must do something about.
 _WRONG: tuple[Verdict, ...] = ("fail", "warn")
+
+#: So many findings with the same cause are told together.
+_MANY = 3
 
 
 def is_wrong(finding: Finding) -> bool:
@@ -26,6 +29,23 @@ def worst_first(report: CheckReport) -> list[Finding]:
     """Return the failures, then what is probably one; each in the order of severity, then in that of the checks."""
     wrong = [finding for finding in report.findings if is_wrong(finding)]
     return sorted(wrong, key=lambda each: (_WRONG.index(each.verdict), SEVERITIES.index(each.check.severity)))
+
+
+def together(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Return findings in groups: those of the same verdict and cause where there are many, else each by itself.
+
+    Args:
+        findings: In the order in which they are told.
+
+    Returns:
+        Groups in the order of their first findings; none is empty.
+    """
+    groups: dict[object, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.verdict, finding.cause), []).append(finding)
+    return [
+        part for group in groups.values() for part in ([group] if len(group) >= _MANY else [[one] for one in group])
+    ]
 
 
 def counts(report: CheckReport) -> Mapping[Verdict, int]:

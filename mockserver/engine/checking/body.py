@@ -101,7 +101,7 @@ async def _split_characters(bench: Bench) -> Judgement:
     event = bench.events_in_question[0]
     whole = list(_with_prose(bench, event, "outside ASCII in one piece (PG031)", "é💸 " * 60))
     if not whole:
-        return Judgement("not tested", f"a {event} has no text")
+        return Judgement("not tested", f"{event} has no text")
     plain = _with_prose(bench, event, "in chunks (PG050)", "x " * 300)
     pieces = ({"chunked": 50},)
     for each in (*whole, *(msgspec.structs.replace(one, faults=pieces) for one in plain)):

@@ -25,6 +25,16 @@ _Fate = Literal["handled", "dropped", "unknown"]
 #: So many variants are named in a summary.
 _NAMED = 3
 
+#: What many findings have in common.
+_CRASHED = "it must be refused with 400, 401 or 403, and the sender tries a 5xx again"
+_NOT_REFUSED = "neither taken nor refused with a 4xx"
+_EFFECT = "and had an effect, as if genuine"
+_NO_EFFECT = "though nothing came of it: a 2xx tells the sender that it was genuine"
+_TOLD_BY_DUPLICATE = "the genuine event after it was answered as a duplicate, so it was handled"
+_DROPPED = "and dropped: the genuine event after it was taken as new"
+_AS_GENUINE = "the answer is the one that a genuine event gets"
+_UNKNOWN = "whether it was handled cannot be seen without --probe; refuse with 400, 401 or 403"
+
 
 class _Sent(msgspec.Struct, frozen=True):
     variant: Variant
@@ -80,14 +90,13 @@ async def judge_refusals(bench: Bench, variants: Sequence[Variant], accepted: Ve
         return await _judge_effect(bench, sent, change, accepted)
     crashed = [each for each in sent if status_of(each.delivery) >= 500 or not status_of(each.delivery)]
     if crashed:
-        summary = f"{_named(crashed)}: it must be refused with 400, 401 or 403, and the sender tries a 5xx again"
-        return Judgement(accepted, summary, _evidence(crashed))
+        return _judged(accepted, crashed, ": ", _CRASHED)
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if taken:
         return await _judge_taken(bench, taken, len(sent), accepted)
     odd = [each for each in sent if not 400 <= status_of(each.delivery) < 500]
     if odd:
-        return Judgement("warn", f"{_named(odd)}: neither taken nor refused with a 4xx", _evidence(odd))
+        return _judged("warn", odd, ": ", _NOT_REFUSED)
     statuses = sorted({status_of(each.delivery) for each in sent})
     return Judgement("pass", f"refused with {' or '.join(map(str, statuses))}", _evidence(sent[:1]))
 
@@ -109,30 +118,43 @@ async def _judge_effect(bench: Bench, sent: Sequence[_Sent], change: float, acce
         again, effect = await _deliver(bench, [each.variant])
         handled += again if effect else []
     if handled:
-        return Judgement(accepted, f"{_named(handled)} and had an effect, as if genuine", _evidence(handled))
+        return _judged(accepted, handled, " ", _EFFECT)
     summary = f"the count changed by {change:g} meanwhile, but not when all was sent again: something else changes it"
     return Judgement("inconclusive", summary, _evidence(sent))
 
 
 async def _judge_taken(bench: Bench, taken: Sequence[_Sent], made: int, accepted: Verdict) -> Judgement:
     if bench.effects.known:
-        summary = f"{_named(taken)}, though nothing came of it: a 2xx tells the sender that it was genuine"
-        return Judgement("warn", summary, _evidence(taken))
+        return _judged("warn", taken, ", ", _NO_EFFECT)
     fates = [await _fate(bench, each) for each in taken]
     if "handled" in fates:
         each = taken[fates.index("handled")]
-        seen = "the genuine event after it was answered as a duplicate, so it was handled"
-        return Judgement(accepted, f"{each.what}; {seen}", _evidence([each, *taken]))
-    if set(fates) == {"dropped"}:
-        summary = f"{_named(taken)}, and dropped: the genuine event after it was taken as new"
-        return Judgement("warn", summary, _evidence(taken))
-    known = [each for each in taken if each.event.type in bench.manners]
-    if len(taken) == made and known and all([await _is_taken_for_genuine(bench, each) for each in known]):
         return Judgement(
-            accepted, f"{_named(taken)}; the answer is the one that a genuine event gets", _evidence(taken)
+            accepted, f"{each.what}; {_TOLD_BY_DUPLICATE}", _evidence([each, *taken]), cause=_TOLD_BY_DUPLICATE
         )
-    summary = f"{_named(taken)}: whether it was handled cannot be seen without --probe; refuse with 400, 401 or 403"
-    return Judgement("warn", summary, _evidence(taken))
+    if set(fates) == {"dropped"}:
+        return _judged("warn", taken, ", ", _DROPPED)
+    if len(taken) == made and any(each.event.type in bench.manners for each in taken):
+        return await _judge_answers(bench, taken, accepted)
+    return _judged("warn", taken, ": ", _UNKNOWN)
+
+
+async def _judge_answers(bench: Bench, taken: Sequence[_Sent], accepted: Verdict) -> Judgement:
+    """Judge by the words of the answers alone.
+
+    That one event type is answered so and another is refused would mean nothing: it may be a type that is ignored
+    unread. So here all were answered with a 2xx.
+    """
+    known = [each for each in taken if each.event.type in bench.manners]
+    answers = [comparable(each.delivery) for each in known]
+    genuine = [bench.manners[each.event.type].fresh for each in known]
+    if answers == genuine and all(answer is not None and answer.body for answer in answers):
+        if all([await _is_told_from_nonsense(bench, each) for each in known]):
+            return _judged(accepted, taken, "; ", _AS_GENUINE)
+        claims = [answer.claim for answer in answers if answer is not None]
+        if all(claims) and not any(bench.manners[each.event.type].tell_duplicates for each in known):
+            return _judged(accepted, taken, "; ", f"{_AS_GENUINE}, and says {claims[0]!r}")
+    return _judged("warn", taken, ": ", _UNKNOWN)
 
 
 async def _fate(bench: Bench, sent: _Sent) -> _Fate:
@@ -146,22 +168,20 @@ async def _fate(bench: Bench, sent: _Sent) -> _Fate:
     return "dropped" if twin == manners.fresh else "unknown"
 
 
-async def _is_taken_for_genuine(bench: Bench, sent: _Sent) -> bool:
-    """Whether the answer is that to a genuine event, of a consumer that does not answer everything so.
-
-    That one event type is answered so and another is refused means nothing: it may be a type that is ignored unread.
-    """
-    manners, answer = bench.manners.get(sent.event.type, Manners()), comparable(sent.delivery)
-    if answer is None or answer != manners.fresh or not answer.body:
-        return False
+async def _is_told_from_nonsense(bench: Bench, sent: _Sent) -> bool:
+    """Whether the consumer does not answer just everything so."""
     nonsense = msgspec.structs.replace(sent.event, payload=b"this is not an event")
-    return comparable(await bench.deliver(nonsense, "missing_signature")) != answer
+    return comparable(await bench.deliver(nonsense, "missing_signature")) != comparable(sent.delivery)
 
 
 def _as_sent(sent: _Sent) -> Event:
     """The event as its body told it: one that was tampered with may be about another object."""
     request = sent.delivery.attempts[-1].request
     return msgspec.structs.replace(sent.event, payload=request.body) if request else sent.event
+
+
+def _judged(verdict: Verdict, sent: Sequence[_Sent], joined: str, cause: str) -> Judgement:
+    return Judgement(verdict, f"{_named(sent)}{joined}{cause}", _evidence(sent), cause=cause)
 
 
 def _evidence(sent: Sequence[_Sent]) -> tuple[Delivery, ...]:

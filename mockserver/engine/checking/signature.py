@@ -90,7 +90,7 @@ SIGNATURE_CHECKS = (
         why="The URL of a webhook is no secret. A consumer that takes unsigned events takes them from anybody: the"
         " typical cause is `if signature and not valid`, which lets a missing header through.",
         mend="refuse when the header is missing, before anything else is looked at",
-        procedure=refusing_each("a {event} without a signature", "missing_signature"),
+        procedure=refusing_each("{event} without a signature", "missing_signature"),
     ),
     Check(
         id="PG011",
@@ -101,7 +101,7 @@ SIGNATURE_CHECKS = (
         why="An empty header is falsy in most languages, and takes the path of a missing one or passes a comparison of"
         " prefixes.",
         mend="treat an empty header as a wrong one",
-        procedure=refusing_each("a {event} with an empty signature", "empty_signature"),
+        procedure=refusing_each("{event} with an empty signature", "empty_signature"),
     ),
     Check(
         id="PG012",
@@ -123,7 +123,7 @@ SIGNATURE_CHECKS = (
         why="The signature protects the body; a consumer that does not compute it over these very bytes protects"
         " nothing.",
         mend="compute the HMAC over the raw body of this request",
-        procedure=refusing_each("a {event} that was changed after signing", tampered_id()),
+        procedure=refusing_each("{event} that was changed after signing", tampered_id()),
     ),
     Check(
         id="PG014",
@@ -133,7 +133,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="Whoever has seen one delivery has a valid signature. It must be worth nothing with another body.",
         mend="compute the HMAC over the raw body of this request",
-        procedure=refusing_each("a {event} with the signature of another body", "other_body"),
+        procedure=refusing_each("{event} with the signature of another body", "other_body"),
     ),
     Check(
         id="PG015",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mockserver.core.checks.model import Diagnosis, Finding
 from mockserver.core.messages import Request
@@ -37,6 +37,24 @@ def finding_block(finding: Finding, redactor: Redactor) -> Iterator[str]:
     yield f"  why:  {_beginning(finding.check.why)}"
     yield f"  mend: {one_line(redactor.text(finding.mend))}"
     yield from _proof(finding.evidence, redactor)
+
+
+def group_block(findings: Sequence[Finding], redactor: Redactor) -> Iterator[str]:
+    """Tell of findings with one cause, below a heading that tells the cause.
+
+    Args:
+        findings: The findings; the first is the one that is proved.
+        redactor: Hides the secret.
+
+    Returns:
+        Lines that can be printed; a command among them may hold line breaks.
+    """
+    for finding in findings:
+        check = finding.check
+        yield f"  {check.id} {check.title} ({check.severity}): {one_line(redactor.text(finding.particular))}"
+        yield f"    mend: {one_line(redactor.text(finding.mend))}"
+    yield f"  why: --explain {findings[0].check.id}; the proof of the first, as --json FILE writes it of all:"
+    yield from _proof(findings[0].evidence[:1], redactor)
 
 
 def diagnosis_block(diagnosis: Diagnosis, redactor: Redactor) -> Iterator[str]:

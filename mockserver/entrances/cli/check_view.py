@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ import click
 
 from mockserver.core.checks.model import Check, Finding, Verdict
 from mockserver.core.plain_text import one_line
-from mockserver.edges.check_reports.findings import worst_first
-from mockserver.entrances.cli.check_blocks import diagnosis_block, finding_block
+from mockserver.edges.check_reports.findings import together, worst_first
+from mockserver.entrances.cli.check_blocks import diagnosis_block, finding_block, group_block
 from mockserver.entrances.cli.printing import Printer
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class CheckView:
         self._redactor = checked.redactor
         self._printer = Printer(sys.stderr if to_stderr else sys.stdout, on_failure)
         self._title_width = max(len(check.title) for check in checked.checks)
+        self._first_of: dict[str, str] = {}
         self._live: LiveChecks | None = None
         if self._printer.colour and not to_stderr:
             # Imported here: rich takes long to import, and only a terminal shows what it can do.
@@ -84,9 +85,8 @@ class CheckView:
         if self._live is not None:
             self._live.stop()
         self._said_nothing(report.findings)
-        for finding in worst_first(report):
-            self._heading(f"{finding.verdict.upper()} {_name(finding.check)}", COLOURS[finding.verdict])
-            self._lines(finding_block(finding, self._redactor))
+        for findings in together(worst_first(report)):
+            self._wrong(findings)
         if report.diagnosis is not None:
             self._heading("DIAGNOSIS", "cyan")
             self._lines(diagnosis_block(report.diagnosis, self._redactor))
@@ -131,6 +131,16 @@ class CheckView:
 
     # ---------------------------------------------------------------- what follows
 
+    def _wrong(self, findings: Sequence[Finding]) -> None:
+        first, *more = findings
+        loud, colour = first.verdict.upper(), COLOURS[first.verdict]
+        if more:
+            self._heading(f"{loud} {len(findings)} checks: {self._text(first.cause)}", colour)
+            self._lines(group_block(findings, self._redactor))
+        else:
+            self._heading(f"{loud} {first.check.id} {first.check.title} ({first.check.severity})", colour)
+            self._lines(finding_block(first, self._redactor))
+
     def _sum_up(self) -> None:
         report = self._checked.report
         if report.unreachable or (report.unusable and not report.findings):
@@ -153,13 +163,11 @@ class CheckView:
         return click.style(text, fg=fg, bold=bold) if self._printer.colour else text
 
     def _seen(self, finding: Finding) -> str:
-        """What was seen; in short where all is well."""
-        text = self._text(finding.summary)
+        """What was seen; in short where all is well, or where the same was said before."""
+        first = self._first_of.setdefault(finding.cause, finding.check.id)
+        seen = finding.summary if first == finding.check.id else f"{finding.particular}: as {first}"
+        text = self._text(seen)
         return f"{text[:_PASSED]}..." if finding.verdict == "pass" and len(text) > _PASSED else text
 
     def _text(self, text: str) -> str:
         return one_line(self._redactor.text(text))
-
-
-def _name(check: Check) -> str:
-    return f"{check.id} {check.title} ({check.severity})"
