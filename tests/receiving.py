@@ -19,7 +19,8 @@ Answer = Callable[["Received"], Awaitable[web.Response]]
 class Received:
     """One request as it came."""
 
-    def __init__(self, path: str, headers: list[tuple[str, str]], body: bytes) -> None:
+    def __init__(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.method = method
         self.path = path
         self.headers = headers
         self.body = body
@@ -55,7 +56,7 @@ class Consumer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            received = Received(request.path_qs, list(request.headers.items()), await request.read())
+            received = Received(request.method, request.path_qs, list(request.headers.items()), await request.read())
             self.received.append(received)
             return await self.answer(received)
         finally:

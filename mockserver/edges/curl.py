@@ -6,6 +6,8 @@ import shlex
 
 from mockserver.core.messages import Exchange, Request, Response
 
+#: Methods that curl can be told to use with a body; HEAD would wait for one that never comes.
+_METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 #: Headers that curl makes by itself, from the URL and the body.
 _CURLS_OWN = ("host", "content-length")
 #: Headers that curl adds where nobody says otherwise.
@@ -29,6 +31,9 @@ def why_no_command(request: Request) -> str:
     """Return why a request cannot be told as a curl command; empty if it can."""
     if request.plan:
         return "curl cannot write a request in pieces, or break it off"
+    method = _method(request)
+    if method not in _METHODS or not request.head.startswith(f"{method} {request.target.path} HTTP/1.1\r\n".encode()):
+        return "its request line is not the one that curl would write"
     host, *lines, length = _header_lines(request)
     if not host.startswith("Host: ") or length != f"Content-Length: {len(request.body)}":
         return "curl writes Host and Content-Length in its own way"
@@ -49,6 +54,8 @@ def curl_command(request: Request) -> str:
         One command. A body in it may hold line breaks of its own, inside of quotes.
     """
     arguments = ["curl", "-q", "-sS", "--http1.1", "--noproxy", "*", *_url_options(request.target.url)]
+    if _method(request) != "POST":  # which the body implies
+        arguments += ["-X", _method(request)]
     lines = [line for line in _header_lines(request) if _name(line) not in _CURLS_OWN]
     absent = set(_ADDED) - {_name(line) for line in lines}
     for line in (*lines, *(f"{name}:" for name in _ADDED if name in absent)):
@@ -63,6 +70,10 @@ def curl_command(request: Request) -> str:
 
 def _reading_input(arguments: list[str], request: Request) -> str:
     return shlex.join([*arguments, "--data-binary", "@-", request.target.url])
+
+
+def _method(request: Request) -> str:
+    return request.head.partition(b" ")[0].decode("latin-1")
 
 
 def _header_lines(request: Request) -> list[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from typing import IO
 
 from mockserver.core.messages import Request, Transport
@@ -19,8 +23,10 @@ class HookError(Exception):
     """The hook does not work; the message says why."""
 
 
-def run_command(command: str) -> None:
+async def run_command(command: str) -> None:
     """Run a command of the shell.
+
+    It gets a session of its own: when it takes too long, or nobody waits any more, all that it started is ended.
 
     Args:
         command: The command, as one would type it.
@@ -30,17 +36,25 @@ def run_command(command: str) -> None:
     """
     # Into files: what a command leaves running in the background would keep a pipe open, and be waited for.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = await asyncio.create_subprocess_shell(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+        )
         try:
-            done = subprocess.run(  # noqa: S602 - it is the user's own command, given to be run by a shell
-                command, shell=True, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=_PATIENCE, check=False
-            )
-        except subprocess.TimeoutExpired:
+            code = await asyncio.wait_for(process.wait(), _PATIENCE)
+        except asyncio.TimeoutError:
             raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s") from None
-        if done.returncode:
+        finally:
+            await _end(process)
+        if code:
             said = _end_of(err) or _end_of(out)
-            raise HookError(
-                f"the command {command!r} ended with exit code {done.returncode}" + (f": {said}" if said else "")
-            )
+            raise HookError(f"the command {command!r} ended with exit code {code}" + (f": {said}" if said else ""))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):  # it has ended at this very moment
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _end_of(file: IO[bytes]) -> str:

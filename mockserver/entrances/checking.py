@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -171,7 +170,7 @@ def _fail_once(service: Service, hook: str | Callable[[], Any]) -> Callable[[], 
 
     async def command() -> None:
         try:
-            await asyncio.to_thread(run_command, hook)
+            await run_command(hook)
         except HookError as error:
             raise AccessError(str(error)) from None
 

@@ -60,6 +60,20 @@ def changed(made, **fields):
     return msgspec.structs.replace(made, attempts=(msgspec.structs.replace(attempt, request=request),))
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_the_command_uses_the_method_of_the_request(method):
+    """A real curl sends an event by another method, with its body."""
+    made = await delivery()
+    head = made.attempts[0].request.head
+    other = changed(made, head=head.replace(b"POST ", f"{method} ".encode(), 1))
+    async with consuming() as consumer:
+        command = curl_of(other, REDACTOR).replace(made.url.rpartition("/")[0], consumer.url)
+        process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
+        assert await process.wait() == 0
+        (received,) = consumer.received
+    assert (received.method, received.body) == (method, made.attempts[0].request.body)
+
+
 async def test_where_there_is_no_command():
     """What a command would change, or tell to others, is no command; the reason is there."""
     made = await delivery()
@@ -68,7 +82,7 @@ async def test_where_there_is_no_command():
         "no request was made": without_request(),
         "it went to an application in the same process": changed(made, target=msgspec.structs.replace(target, app="1")),
         "its body is longer than 65536 bytes": sent(made, b"x" * 65_537),
-        "its request line is not the one that curl would write": changed(made, head=head.replace(b"POST", b"PUT")),
+        "its request line is not the one that curl would write": changed(made, head=head.replace(b"POST", b"HEAD")),
         "curl cannot write a request in pieces, or break it off": (
             await replayed("- event: run.failed\n  fault: chunked\n")
         ).deliveries[0],
