@@ -180,7 +180,8 @@ async def _replayed(
     await asyncio.gather(task, return_exceptions=True)
     took = perf_counter() - begun
     await service.stop()
-    left = {what: count - before[what] for what, count in (await _resources()).items()}
+    # Fewer than before: something of the process itself, such as a pipe to a consumer of before, was still open then.
+    left = {what: max(0, count - before[what]) for what, count in (await _resources()).items()}
     outcome = Outcome(title)
     rate = f"{watch.ended / took:,.0f} deliveries/s, {transport.exchanges / took:,.0f} attempts/s"
     outcome.rows += [

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import signal
+import socket
 
 import pytest
 
@@ -17,3 +18,11 @@ def pytester(pytester, monkeypatch):
     for name in ("PYTEST_ADDOPTS", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     return pytester
+
+
+@pytest.fixture
+def closed_port():
+    """A port of 127.0.0.1 on which nobody listens. It is held: tests that run beside this one look for free ones."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]

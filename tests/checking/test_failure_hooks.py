@@ -167,10 +167,10 @@ async def test_any_other_answer_is_told(service, status):
         assert len(consumer.received) == 1
 
 
-async def test_where_nobody_listens_that_is_told(service, unused_tcp_port):
+async def test_where_nobody_listens_that_is_told(service, closed_port):
     """In the words of the transport."""
-    with pytest.raises(HookError, match=f"^POST http://127.0.0.1:{unused_tcp_port}/ got no answer: .*nobody listens"):
-        await posted(service, f"http://127.0.0.1:{unused_tcp_port}/")
+    with pytest.raises(HookError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nobody listens"):
+        await posted(service, f"http://127.0.0.1:{closed_port}/")
 
 
 # ---------------------------------------------------------------- in a check

@@ -96,9 +96,9 @@ class LosesItsProbe(Consumer):
         return await super().debug(request) if self.asked < 60 else web.Response(status=503)
 
 
-async def test_a_target_that_nobody_listens_at_is_unreachable(unused_tcp_port):
+async def test_a_target_that_nobody_listens_at_is_unreachable(closed_port):
     """There is no finding at all, and the report says why."""
-    report = await checked(f"http://127.0.0.1:{unused_tcp_port}/hooks")
+    report = await checked(f"http://127.0.0.1:{closed_port}/hooks")
     assert "nobody listens" in report.unreachable
     assert report.findings == []
     assert not report.ok
@@ -418,14 +418,14 @@ async def test_events_are_neither_old_nor_of_the_future(aiohttp_server):
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
-async def test_a_consumer_that_is_gone_fails_the_last_look(unused_tcp_port):
+async def test_a_consumer_that_is_gone_fails_the_last_look():
     """Whatever ended it: a build must not be green when nobody is there any more."""
     consumer = Consumer()
     runner = web.AppRunner(consumer.app(), shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     service = Service(read_settings())
-    url = f"http://127.0.0.1:{unused_tcp_port}/hooks"
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
     ended: list[asyncio.Task[None]] = []
 
     def end(check: Check) -> None:

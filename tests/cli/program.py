@@ -168,9 +168,3 @@ def recorder(*answers: bytes | None) -> Iterator[Recorder]:
         yield server
     finally:
         server.close()
-
-
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]

@@ -18,7 +18,7 @@ from mockserver.core.records import Attempt, Delivery, Event
 from mockserver.core.targets import Target
 from mockserver.edges.redaction import Redactor
 from mockserver.entrances.cli.check_blocks import diagnosis_block, finding_block
-from tests.cli.program import closed_port, environment, mockserver, recorder, running
+from tests.cli.program import environment, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, launch
 
@@ -207,9 +207,9 @@ def test_nothing_of_a_consumer_commands_the_terminal_or_tells_the_secret(tmp_pat
 
 
 @pytest.mark.parametrize("wait", [(), ("--wait-for-target", "200ms")])
-def test_nobody_listens(tmp_path, wait):
+def test_nobody_listens(tmp_path, wait, closed_port):
     """One line, exit code 3, and reports that say so."""
-    done = check(f"http://127.0.0.1:{closed_port()}/hooks", *wait, *REPORTS, cwd=tmp_path)
+    done = check(f"http://127.0.0.1:{closed_port}/hooks", *wait, *REPORTS, cwd=tmp_path)
     assert done.code == 3
     assert done.err.startswith("mockserver: the target could not be reached: ")
     assert done.err.count("\n") == 1
@@ -371,11 +371,11 @@ def test_wrong_usage(tmp_path, arguments, message):
     assert server.requests == []
 
 
-def test_the_url_from_the_environment(flask):
+def test_the_url_from_the_environment(flask, closed_port):
     """MOCKSERVER_TARGET is the URL where the argument is not given, and gives way to it."""
     env = {"MOCKSERVER_SECRET": SECRET, "MOCKSERVER_TARGET": flask.webhook_url, "MOCKSERVER_ONLY": "PG010"}
     assert mockserver("check", **env).code == 0
-    nowhere = {**env, "MOCKSERVER_TARGET": f"http://127.0.0.1:{closed_port()}/"}
+    nowhere = {**env, "MOCKSERVER_TARGET": f"http://127.0.0.1:{closed_port}/"}
     assert mockserver("check", flask.webhook_url, **nowhere).code == 0
     assert mockserver("check", **nowhere).code == 3
 
@@ -453,9 +453,9 @@ def test_ctrl_c_gives_the_terminal_back():
     assert "; the run was stopped" in terminal.plain
 
 
-def test_nobody_listens_on_a_terminal():
+def test_nobody_listens_on_a_terminal(closed_port):
     """There is nothing to draw, and the cursor is there again."""
-    terminal = Terminal("check", f"http://127.0.0.1:{closed_port()}/hooks", "--secret", SECRET)
+    terminal = Terminal("check", f"http://127.0.0.1:{closed_port}/hooks", "--secret", SECRET)
     assert terminal.end() == 3
     assert "could not be reached" in terminal.plain
     assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0

@@ -9,7 +9,7 @@ from mockserver import sign
 from mockserver.core.targets import Target
 from mockserver.edges.reachability import why_unreachable
 from mockserver.edges.receiver import Receiver
-from tests.cli.program import SECRET, closed_port
+from tests.cli.program import SECRET
 from tests.consumers.post import post
 
 BODY = b'{"event":"run.failed"}'
@@ -85,17 +85,19 @@ async def test_a_status_without_a_body():
 
 async def test_a_target_that_comes_up_is_reached():
     """Waiting ends when the target begins to accept connections."""
-    port = closed_port()
-    waiting = asyncio.create_task(why_unreachable(Target.parse(f"http://localhost:{port}/"), 20, ()))
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(asyncio.shield(waiting), 0.15)
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        target = Target.parse(f"http://localhost:{server.getsockname()[1]}/")
+        waiting = asyncio.create_task(why_unreachable(target, 20, ()))
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(waiting), 0.15)
+        server.listen()
         assert await waiting == ""
 
 
-async def test_a_target_that_does_not_come_up():
+async def test_a_target_that_does_not_come_up(closed_port):
     """When it does not in time, the answer says why."""
-    target = Target.parse(f"http://127.0.0.1:{closed_port()}/")
+    target = Target.parse(f"http://127.0.0.1:{closed_port}/")
     assert "accepted no connection within 50ms (nobody listens there)" in await why_unreachable(target, 0.05, ())
     target = Target.parse("http://nowhere.invalid/")
     assert "nowhere.invalid accepted no connection within 0ms (" in await why_unreachable(target, 0, ())

@@ -8,7 +8,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from tests.cli.program import OK, SECRET, closed_port, mockserver, recorder, running
+from tests.cli.program import OK, SECRET, mockserver, recorder, running
 from tests.consumers.launch import launch
 
 REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
@@ -64,9 +64,9 @@ def test_a_wrong_secret_fails():
     assert "401" in done.err
 
 
-def test_nobody_listens():
+def test_nobody_listens(closed_port):
     """A target that cannot be reached is one line that says what to do, and exit code 3."""
-    url = f"http://127.0.0.1:{closed_port()}/hooks"
+    url = f"http://127.0.0.1:{closed_port}/hooks"
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed", "max")
     assert done.code == 3
     assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out.splitlines()[-1]
@@ -101,7 +101,7 @@ def test_the_embedded_consumer():
     assert lines[-1] == f"{count} signatures verified, 0 refused"
 
 
-def test_the_webhook_of_the_script(script):
+def test_the_webhook_of_the_script(script, closed_port):
     """Without a target the events go to the script's own webhook, signed with its secret or with the one given."""
     with launch("flask", secret="of the script") as consumer:
         own = TWO_EVENTS + f"webhook: {{url: {consumer.webhook_url}, secret: of the script}}\n"
@@ -109,7 +109,7 @@ def test_the_webhook_of_the_script(script):
         assert mockserver("replay", "own.yaml", "--speed", "max", cwd=script).code == 0
         assert consumer.events()["count"] == 2 - 1  # the consumer does not know order.shipped
         assert mockserver("replay", "own.yaml", "--speed=max", "--secret=other", cwd=script).code == 1
-        target = f"http://127.0.0.1:{closed_port()}/"
+        target = f"http://127.0.0.1:{closed_port}/"
         assert mockserver("replay", "own.yaml", "--speed=max", "--target", target, cwd=script).code == 3
 
 
@@ -198,9 +198,9 @@ def test_a_report_that_becomes_unwritable(script):
     assert done.err == "mockserver: cannot write /dev/full: No space left on device\n"
 
 
-def test_waiting_for_the_target_in_vain(script):
+def test_waiting_for_the_target_in_vain(script, closed_port):
     """A target that accepts no connection in time is exit code 3; nothing was sent, and the report says why."""
-    url = f"http://127.0.0.1:{closed_port()}/"
+    url = f"http://127.0.0.1:{closed_port}/"
     arguments = ("--target", url, "--secret", SECRET, "--wait-for-target", "150ms", "--json", "r.json")
     done = mockserver("replay", "two.yaml", *arguments, cwd=script)
     assert done.code == 3

@@ -6,7 +6,7 @@ import signal
 import pytest
 from junitparser import JUnitXml
 
-from tests.cli.program import SECRET, closed_port, mockserver, recorder, running
+from tests.cli.program import SECRET, mockserver, recorder, running
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 SCRIPT = """\
@@ -178,9 +178,9 @@ def test_a_stopped_replay_writes_its_reports(folder, number, code):
     assert "4 planned = 1 delivered + 0 failed + 3 not sent" in (folder / "r.md").read_text("utf-8")
 
 
-def test_a_target_that_cannot_be_reached_is_in_the_reports(folder):
+def test_a_target_that_cannot_be_reached_is_in_the_reports(folder, closed_port):
     """Exit code 3, one line, and the reports say why each event failed."""
-    url = f"http://127.0.0.1:{closed_port()}/"
+    url = f"http://127.0.0.1:{closed_port}/"
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed=max", *FILES, cwd=folder)
     assert (done.code, done.err.count("\n")) == (3, 1)
     (suite,) = JUnitXml.fromfile(folder / "r.xml")

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from mockserver import sign
-from tests.cli.program import SECRET, closed_port, mockserver, recorder, running
+from tests.cli.program import SECRET, mockserver, recorder, running
 from tests.consumers.launch import launch
 from tests.consumers.post import post
 
@@ -104,7 +104,7 @@ def test_send_an_event_of_ones_own():
     assert data_of(server.requests[0]) == {"order": 1}
 
 
-def test_send_failures():
+def test_send_failures(closed_port):
     """A bad answer is printed, shortened, harmless, and exit code 1; no answer at all is exit code 3."""
     body = b"no\x1b[2J" + b"x" * 3000
     answer = b"HTTP/1.1 500 Oh no\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -118,7 +118,7 @@ def test_send_failures():
         assert send(server).out.endswith("HTTP 404 Not Found\n")
     with recorder(b"garbage\r\n\r\n") as server:
         assert send(server).code == 1
-    done = mockserver("send", "run.failed", "--target", f"http://127.0.0.1:{closed_port()}/", "--secret", SECRET)
+    done = mockserver("send", "run.failed", "--target", f"http://127.0.0.1:{closed_port}/", "--secret", SECRET)
     assert done.code == 3
     assert done.err.startswith("mockserver: the target could not be reached: nobody listens on ")
 

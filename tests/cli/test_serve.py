@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import ROOT, SECRET, closed_port, mockserver, recorder, running
+from tests.cli.program import ROOT, SECRET, mockserver, recorder, running
 from tests.consumers.launch import launch
 
 READY = "mockserver is ready: "
@@ -218,9 +218,9 @@ def test_a_name_of_the_loopback_address_is_not_warned_about():
         assert command.end().err == ""
 
 
-def test_a_delivery_that_fails_says_why():
+def test_a_delivery_that_fails_says_why(closed_port):
     """The line of a failed delivery holds the reason."""
-    target = f"http://127.0.0.1:{closed_port()}/"
+    target = f"http://127.0.0.1:{closed_port}/"
     with running("--port=0", "--target", target, "--secret", SECRET) as command:
         url = url_of(command.wait_for_line(READY))
         call("POST", f"{url}/_mock/events", {"event": "run.failed"})

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.cli.program import COMMAND, ROOT, SECRET, closed_port, environment, recorder, running
+from tests.cli.program import COMMAND, ROOT, SECRET, environment, recorder, running
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -78,9 +78,9 @@ def test_a_second_time(tmp_path):
     assert "Traceback" not in done.err
 
 
-def test_while_waiting_for_the_target():
+def test_while_waiting_for_the_target(closed_port):
     """Waiting for a target can be stopped as well; nothing was sent."""
-    target = f"http://127.0.0.1:{closed_port()}/"
+    target = f"http://127.0.0.1:{closed_port}/"
     with running("replay", "run_failed", "--target", target, "--secret", SECRET, "--wait-for-target", "1h") as command:
         command.wait_for_line("waiting up to 1h for the target to accept connections")
         command.send_signal(signal.SIGINT)

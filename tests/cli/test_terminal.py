@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from tests.cli.program import COMMAND, LIMIT, SECRET, closed_port, environment, recorder
+from tests.cli.program import COMMAND, LIMIT, SECRET, environment, recorder
 
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -82,9 +82,9 @@ def test_a_long_replay_has_a_progress_bar():
     assert "202 signatures verified, 0 refused" in terminal.plain
 
 
-def test_failures_are_red():
+def test_failures_are_red(closed_port):
     """A failed delivery is red, and explained below the table."""
-    target = f"http://127.0.0.1:{closed_port()}/"
+    target = f"http://127.0.0.1:{closed_port}/"
     terminal = Terminal("replay", "run_failed", "--target", target, "--secret", SECRET)
     assert terminal.end() == 3
     assert f"{RED}connect" in terminal.text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -115,10 +114,3 @@ async def exchange(port: int, request: bytes) -> bytes:
     writer.close()
     await writer.wait_closed()
     return answer
-
-
-def unused_port() -> int:
-    """A port of this machine on which nobody listens."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        return closed.getsockname()[1]

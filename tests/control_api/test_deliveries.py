@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from tests.control_api.calling import unused_port
 from tests.http1.raw_server import OK
 from tests.receiving import SECRET
 
@@ -16,7 +15,7 @@ async def ids(control, query=""):
 
 
 @pytest.fixture
-async def filled(control, consumer):
+async def filled(control, consumer, closed_port):
     """Four deliveries: delivered, refused (401), failing (503), and one that never connected."""
 
     async def answer(received):
@@ -26,7 +25,7 @@ async def filled(control, consumer):
     for path, event in (("/a", "run.failed"), ("/b", "run.completed"), ("/c", "evaluation.completed")):
         control.ids = [*getattr(control, "ids", []), await control.register(consumer.url + path, event)]
         await control.event(event)
-    await control.register(f"http://127.0.0.1:{unused_port()}/", "optimization.completed")
+    await control.register(f"http://127.0.0.1:{closed_port}/", "optimization.completed")
     await control.event("optimization.completed")
     return control
 

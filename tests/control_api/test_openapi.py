@@ -5,7 +5,6 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mockserver.edges.control_api.operations import OPERATIONS
-from tests.control_api.calling import unused_port
 
 
 @pytest.fixture
@@ -76,10 +75,10 @@ async def test_no_schema_is_left_over(document):
             assert f"'#/components/{kind}/{name}'" in text, name
 
 
-async def test_a_consumer_in_another_language_can_check_answers_with_it(control, consumer, document):
+async def test_a_consumer_in_another_language_can_check_answers_with_it(control, consumer, document, closed_port):
     """A delivery with everything in it, and one with nothing, are as described."""
     await control.register(consumer.url, "run.failed")
-    await control.register(f"http://127.0.0.1:{unused_port()}", "run.completed")
+    await control.register(f"http://127.0.0.1:{closed_port}", "run.completed")
     schema = {"$ref": "#/components/schemas/Deliveries", "components": document["components"]}
     await control.event("run.failed", fault="not_utf8")
     await control.event("run.completed")

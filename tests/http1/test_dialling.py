@@ -14,11 +14,6 @@ PUBLIC = "93.184.215.14"
 METADATA = "169.254.169.254"
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class Network:
     """The running loop's name service, as a test says, and its way out, which is watched.
 
@@ -203,9 +198,9 @@ async def test_where_a_connection_really_leads_is_judged_again(transport, serve,
 # --- nobody there
 
 
-async def test_nobody_listens(transport):
+async def test_nobody_listens(transport, closed_port):
     """A refused connection is the commonest of mistakes: the message asks whether the application is running."""
-    port = unused_port()
+    port = closed_port
     exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 5)
     assert exchange.error.kind == "connect"
     assert exchange.error.message == f"nobody listens on 127.0.0.1:{port}: is the application running?"
@@ -214,9 +209,9 @@ async def test_nobody_listens(transport):
     assert exchange.connect_ms > 0
 
 
-async def test_nobody_listens_on_any_address_of_a_name(transport, monkeypatch):
+async def test_nobody_listens_on_any_address_of_a_name(transport, monkeypatch, closed_port):
     """The message names the addresses that were tried."""
-    port = unused_port()
+    port = closed_port
     Network(monkeypatch, {"localhost": ["::1", "127.0.0.1"]})
     exchange = await transport.exchange(a_request(f"http://localhost:{port}/"), 5)
     assert exchange.error.message == (
@@ -226,7 +221,9 @@ async def test_nobody_listens_on_any_address_of_a_name(transport, monkeypatch):
 
 async def test_a_connection_of_a_port_with_itself_is_nobody(transport, monkeypatch):
     """The system may connect a free port with itself; that must not pass for an application."""
-    port = unused_port()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     loop = asyncio.get_running_loop()
     create_connection = loop.create_connection
 

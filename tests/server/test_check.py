@@ -256,10 +256,10 @@ async def test_the_async_function_fails_so_too():
         await mockserver.acheck(flask_app.create_app(SECRET, "no_verification"), SECRET)
 
 
-def test_a_consumer_that_is_not_there_fails_too(unused_tcp_port):
+def test_a_consumer_that_is_not_there_fails_too(closed_port):
     """What cannot be reached has proved nothing."""
     with pytest.raises(CheckError, match="could not be reached"):
-        mockserver.check(f"http://127.0.0.1:{unused_tcp_port}/hooks")
+        mockserver.check(f"http://127.0.0.1:{closed_port}/hooks")
 
 
 @pytest.mark.parametrize("mistake", [None, "no_verification"])
@@ -359,9 +359,9 @@ def test_what_a_consumer_answers_cannot_command_the_terminal(mock):
     assert "\n  < \\x1b[2Jgone\\nPG001 pass\n" in str(report)
 
 
-def test_an_unreachable_consumer_is_told_in_one_line(mock, unused_tcp_port):
+def test_an_unreachable_consumer_is_told_in_one_line(mock, closed_port):
     """There is nothing else to say."""
-    report = mock.check(f"http://127.0.0.1:{unused_tcp_port}/hooks")
+    report = mock.check(f"http://127.0.0.1:{closed_port}/hooks")
     assert not report.ok
     assert "could not be reached" in str(report)
     assert "\n" not in str(report)
