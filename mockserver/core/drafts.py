@@ -26,6 +26,7 @@ from mockserver.core.events import encode_payload
 from mockserver.core.faults.fault import ChosenFault, Stage
 from mockserver.core.messages import Request, WireStep
 from mockserver.core.records import Event
+from mockserver.core.sender_headers import SenderHeaders
 from mockserver.core.signed_requests import CONTENT_TYPE
 from mockserver.core.signing import SIGNATURE_HEADER, sign
 from mockserver.core.targets import Target
@@ -38,7 +39,7 @@ class Draft(msgspec.Struct):
         event: The event that it tells of.
         target: Where it goes.
         secret: The webhook's secret.
-        user_agent: The User-Agent header.
+        sender: The headers that say who sends it, and what the user adds.
         chance: Where chance comes from.
         payload: What is signed; at first the event's own.
         body: What is sent; until the stage ``body``, nothing.
@@ -51,7 +52,7 @@ class Draft(msgspec.Struct):
     event: Event
     target: Target
     secret: str
-    user_agent: str
+    sender: SenderHeaders
     chance: random.Random
     payload: bytes
     body: bytes = b""
@@ -84,14 +85,14 @@ def check_faults(event: str, data: Mapping[str, Any], faults: Sequence[ChosenFau
     payload = encode_payload(event, "2024-12-16T10:00:00Z", data)
     sample = Event(event, "2024-12-16T10:00:00Z", payload)
     target = Target("http", "localhost", 80, "/")
-    faulty_request(sample, target, "secret", "check", faults, random.Random(0))  # noqa: S311 - nothing is kept
+    faulty_request(sample, target, "secret", (), faults, random.Random(0))  # noqa: S311 - nothing is kept
 
 
 def faulty_request(
     event: Event,
     target: Target,
     secret: str,
-    user_agent: str,
+    sender: SenderHeaders,
     faults: Sequence[ChosenFault],
     chance: random.Random,
 ) -> Request:
@@ -101,7 +102,7 @@ def faulty_request(
         event: The event.
         target: Where it goes.
         secret: The webhook's secret.
-        user_agent: The User-Agent header.
+        sender: The headers that say who sends it, and what the user adds.
         faults: The faults, in any order; those of the delivery layer change nothing here.
         chance: Where chance comes from; seeded, it gives the same bytes again.
 
@@ -111,7 +112,7 @@ def faulty_request(
     Raises:
         UsageError: A fault changes a field that the payload does not have.
     """
-    draft = Draft(event, target, secret, user_agent, chance, event.payload)
+    draft = Draft(event, target, secret, sender, chance, event.payload)
     ordered = sorted(faults, key=lambda chosen: chosen.fault.position)
     for stage in get_args(Stage):
         _BEGIN[stage](draft)
@@ -128,7 +129,7 @@ def _begin_payload(draft: Draft) -> None:
 def _begin_headers(draft: Draft) -> None:
     draft.headers = [
         ("Host", draft.target.authority.encode("ascii")),
-        ("User-Agent", draft.user_agent.encode("latin-1")),
+        *((name, value.encode("ascii")) for name, value in draft.sender),
         ("Content-Type", CONTENT_TYPE.encode("ascii")),
         (SIGNATURE_HEADER, sign(draft.payload, draft.secret).encode("ascii")),
     ]

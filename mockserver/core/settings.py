@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from mockserver.core.sender_headers import SenderHeaders, sender_headers
 from mockserver.core.suggestions import did_you_mean
 from mockserver.errors import UsageError
 
@@ -31,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds until an attempt must be answered.
         json_style: How payloads are spelled.
         user_agent: The User-Agent header of deliveries.
+        headers: More headers of deliveries, and of requests to the consumer's state: a mapping, or lines such as
+            ``X-Api-Key: abc``, for what stands before the consumer.
         seed: Makes generated ids and values repeatable.
         speed: How fast scripts are replayed, and retries follow one another.
         retry: The retry policy of deliveries whose script has none: its name, or a schedule such as ``[0, 1, 4]``.
@@ -56,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 10.0
     json_style: JsonStyle = "compact"
     user_agent: str = "playgent-mockserver"
+    headers: tuple[str, ...] = ()
     seed: int = 0
     speed: Speed = 1.0
     retry: str | tuple[float | str, ...] = "none"
@@ -69,11 +74,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_requests: int = 1_000
     max_concurrency: int = 1_000
 
-    def __repr__(self) -> str:
-        keys = f"<{len(self.api_keys)} hidden>" if self.api_keys else "()"
-        fields = ((name, getattr(self, name)) for name in self.__struct_fields__ if name != "api_keys")
-        return f"Settings(api_keys={keys}, {', '.join(f'{name}={value!r}' for name, value in fields)})"
+    @property
+    def sender(self) -> SenderHeaders:
+        """The headers of every request to a consumer that say who sends it, and those that the user adds."""
+        return sender_headers(self.user_agent, self.headers)
 
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={self._shown(name)}' for name in self.__struct_fields__)})"
+
+    def _shown(self, name: str) -> str:
+        value = getattr(self, name)
+        return f"<{len(value)} hidden>" if name in _PRIVATE and value else repr(value)
+
+
+#: What may hold secrets.
+_PRIVATE = ("api_keys", "headers")
 
 _POSITIVE = (
     "rate_limit",
@@ -91,7 +106,8 @@ def read_settings(**chosen: Any) -> Settings:
     """Check settings as a caller gives them.
 
     Args:
-        **chosen: Names and values of :class:`Settings`; a list is fine where a tuple is meant.
+        **chosen: Names and values of :class:`Settings`; a list is fine where a tuple is meant, and a mapping for
+            ``headers``.
 
     Returns:
         The settings.
@@ -103,6 +119,9 @@ def read_settings(**chosen: Any) -> Settings:
     for name in chosen:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(known)}{did_you_mean(name, known)}")
+    headers = chosen.get("headers")
+    if isinstance(headers, Mapping):
+        chosen["headers"] = [f"{name}: {value}" for name, value in headers.items()]
     try:
         settings = msgspec.convert(chosen, Settings)
     except msgspec.ValidationError as error:
@@ -123,3 +142,7 @@ def _check_ranges(settings: Settings) -> None:
         raise UsageError(f"invalid setting: created_status must be a 2xx status, not {settings.created_status}")
     if not settings.user_agent.isascii() or not settings.user_agent.isprintable():
         raise UsageError("invalid setting: user_agent must be printable ASCII, as every header is")
+    try:
+        sender_headers(settings.user_agent, settings.headers)
+    except ValueError as error:
+        raise UsageError(f"invalid setting: headers: {error}") from None

@@ -9,32 +9,33 @@ from __future__ import annotations
 from functools import lru_cache
 
 from mockserver.core.messages import Request
+from mockserver.core.sender_headers import SenderHeaders, header_lines
 from mockserver.core.signing import SIGNATURE_HEADER, sign
 from mockserver.core.targets import Target
 
 CONTENT_TYPE = "application/json"
 
 
-def signed_request(target: Target, payload: bytes, secret: str, user_agent: str) -> Request:
+def signed_request(target: Target, payload: bytes, secret: str, sender: SenderHeaders) -> Request:
     """Build the signed request of a delivery.
 
     Args:
         target: Where it goes.
         payload: The body, as it is signed and sent.
         secret: The webhook's secret.
-        user_agent: The User-Agent header; it names the mock.
+        sender: The headers that say who sends it, and what the user adds.
     """
-    head = f"{_opening(target, user_agent)}{sign(payload, secret)}\r\nContent-Length: {len(payload)}\r\n\r\n"
+    head = f"{_opening(target, sender)}{sign(payload, secret)}\r\nContent-Length: {len(payload)}\r\n\r\n"
     return Request(target, head.encode("ascii"), payload)
 
 
 @lru_cache(maxsize=1024)
-def _opening(target: Target, user_agent: str) -> str:
+def _opening(target: Target, sender: SenderHeaders) -> str:
     """Everything before the signature: the same for all deliveries to one target."""
     return (
         f"POST {target.path} HTTP/1.1\r\n"
         f"Host: {target.authority}\r\n"
-        f"User-Agent: {user_agent}\r\n"
+        f"{header_lines(sender)}"
         f"Content-Type: {CONTENT_TYPE}\r\n"
         f"{SIGNATURE_HEADER}: "
     )

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import IO
 
 from mockserver.core.messages import Request, Transport
+from mockserver.core.sender_headers import SenderHeaders, header_lines
 from mockserver.core.targets import Target
 
 #: Seconds that a command may take.
@@ -62,19 +63,19 @@ def _end_of(file: IO[bytes]) -> str:
     return file.read().decode("utf-8", "replace").strip()[-_SHOWN:]
 
 
-async def post(target: Target, transport: Transport, user_agent: str, timeout: float) -> None:
+async def post(target: Target, transport: Transport, sender: SenderHeaders, timeout: float) -> None:
     """POST nothing to a URL.
 
     Args:
         target: The URL.
         transport: What carries the request.
-        user_agent: The User-Agent header.
+        sender: The headers that say who sends it, and what the user adds.
         timeout: Seconds until it must be answered.
 
     Raises:
         HookError: The answer is not 2xx.
     """
-    head = f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: {user_agent}\r\n"
+    head = f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n{header_lines(sender)}"
     request = Request(target, f"{head}Content-Length: 0\r\n\r\n".encode("ascii"), b"")
     exchange = await transport.exchange(request, timeout)
     if exchange.error is not None or exchange.response is None:

@@ -54,7 +54,7 @@ class Dispatcher:
         records: Where every attempt is noted.
         routes: Where registered URLs really lead.
         webhooks: Where a retry policy deactivates webhooks.
-        settings: The time-out of an attempt, the User-Agent, and how many attempts may be in flight at once.
+        settings: The time-out of an attempt, the sender's headers, and how many attempts may be in flight at once.
         apps: What carries requests to applications in this process; None where no route leads to one.
     """
 
@@ -73,7 +73,7 @@ class Dispatcher:
         self._routes = routes
         self._webhooks = webhooks
         self._timeout = settings.timeout
-        self._user_agent = settings.user_agent
+        self._sender = settings.sender
         self._slots = Slots(settings.max_concurrency)
         self._failures_in_a_row: dict[str, int] = {}
 
@@ -211,9 +211,9 @@ class Dispatcher:
     def _request(self, event: Event, webhook: Webhook, treatment: Treatment) -> Request:
         target = self._routes.resolve(webhook.url)
         if not treatment.faults:
-            return signed_request(target, event.payload, webhook.secret, self._user_agent)
+            return signed_request(target, event.payload, webhook.secret, self._sender)
         chance = random.Random(treatment.seed)  # noqa: S311 - repeatable on purpose
-        return faulty_request(event, target, webhook.secret, self._user_agent, treatment.faults, chance)
+        return faulty_request(event, target, webhook.secret, self._sender, treatment.faults, chance)
 
 
 def _refused_as_expected(delivery: Delivery, expected: tuple[str, ...]) -> bool:

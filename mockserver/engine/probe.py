@@ -12,6 +12,7 @@ import msgspec
 
 from mockserver.core.expectations import Effect
 from mockserver.core.messages import Request, Transport
+from mockserver.core.sender_headers import SenderHeaders, header_lines
 from mockserver.core.targets import Routes
 
 #: Real seconds between two looks at an effect that is still to come.
@@ -31,7 +32,7 @@ class Prober:
         transport: What carries the requests.
         apps: What carries those to applications in this process.
         routes: Where URLs really lead.
-        user_agent: The User-Agent header of the requests.
+        sender: The headers that say who sends the requests, and what the user adds.
         timeout: Seconds until a probe must be answered.
         on_loop: Awaits what an async function returned, on the loop that it is meant for.
     """
@@ -41,7 +42,7 @@ class Prober:
         transport: Transport,
         apps: Transport,
         routes: Routes,
-        user_agent: str,
+        sender: SenderHeaders,
         timeout: float,
         on_loop: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]] = lambda work: work,
     ) -> None:
@@ -49,7 +50,7 @@ class Prober:
         self._transport = transport
         self._apps = apps
         self._routes = routes
-        self._user_agent = user_agent
+        self._sender = sender
         self._timeout = timeout
         self.functions: dict[str, ProbeFunction] = {}
 
@@ -110,7 +111,7 @@ class Prober:
     async def _get(self, url: str) -> Any:
         target = self._routes.resolve(url)
         head = (
-            f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: {self._user_agent}\r\n"
+            f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n{header_lines(self._sender)}"
             "Accept: application/json\r\n\r\n"
         )
         transport = self._apps if target.app else self._transport

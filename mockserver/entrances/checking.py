@@ -98,7 +98,7 @@ def prepare_check(
         catalog=service.catalog,
         transport=service.transport_to(target),
         access=_access(service, request),
-        user_agent=service.settings.user_agent,
+        sender=service.settings.sender,
         timeout=service.settings.timeout,
         seed=seed,
         effect_within=request.effect_within,
@@ -179,6 +179,6 @@ def _fail_once(service: Service, hook: str | Callable[[], Any]) -> Callable[[], 
 
 async def _post(transport: Transport, target: Target, service: Service) -> None:
     try:
-        await post(target, transport, service.settings.user_agent, service.settings.timeout)
+        await post(target, transport, service.settings.sender, service.settings.timeout)
     except HookError as error:
         raise AccessError(str(error)) from None

@@ -81,7 +81,7 @@ class Service:
         self._certificate: LocalCertificate | None = None
         self._vendor: VendorApi | None = None
         self.prober = Prober(
-            self._transport, self.apps, self.routes, settings.user_agent, settings.timeout, on_callers_loop
+            self._transport, self.apps, self.routes, settings.sender, settings.timeout, on_callers_loop
         )
         self._touched = False
         self.calls.subscribe(lambda _: self.touch())

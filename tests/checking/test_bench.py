@@ -28,7 +28,7 @@ def bench():
         catalog=catalog,
         transport=DryTransport(),
         access=ConsumerAccess(),
-        user_agent="test",
+        sender=(("User-Agent", "test"),),
         timeout=1.0,
         seed=1,
     )

@@ -119,7 +119,7 @@ async def service():
 
 async def posted(service: Service, url: str, timeout: float = 10) -> None:
     target = service.routes.resolve(url)
-    await post(target, service.transport_to(target), "a-test/1", timeout)
+    await post(target, service.transport_to(target), (("User-Agent", "a-test/1"),), timeout)
 
 
 async def test_nothing_is_posted_to_a_url(service, aiohttp_server):

@@ -97,7 +97,10 @@ def test_send_dry_run(tmp_path):
         assert server.requests == []
         assert shell(done.out, tmp_path).stdout == b"ok"
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
-    assert signed_request(Target.parse(server.url), body, SECRET, "playgent-mockserver").wire == server.requests[0]
+    assert (
+        signed_request(Target.parse(server.url), body, SECRET, (("User-Agent", "playgent-mockserver"),)).wire
+        == server.requests[0]
+    )
     assert b"X-Own" not in head
 
 
@@ -105,7 +108,7 @@ def test_send_dry_run(tmp_path):
 def test_curl_reads_nothing_into_a_url(tmp_path, path):
     """Brackets, braces and dots in a URL reach the server as they are."""
     with recorder() as server:
-        request = signed_request(Target.parse(server.url + path), b"{}", SECRET, "it's me")
+        request = signed_request(Target.parse(server.url + path), b"{}", SECRET, (("User-Agent", "it's me"),))
         assert shell(curl_command(request), tmp_path).returncode == 0
     assert server.requests == [request.wire]
 
@@ -114,7 +117,7 @@ def test_a_body_too_long_for_an_argument(tmp_path):
     """A body of more than a system allows in one argument goes through a pipe."""
     body = b'{"text":"' + b"x%s'" * 80_000 + b'"}'
     with recorder() as server:
-        request: Request = signed_request(Target.parse(server.url), body, SECRET, "agent")
+        request: Request = signed_request(Target.parse(server.url), body, SECRET, (("User-Agent", "agent"),))
         assert shell(curl_command(request), tmp_path).stderr == b""
     assert server.requests == [request.wire]
 

@@ -33,6 +33,19 @@ def test_send_prints_the_delivery_and_the_answer():
     assert (done.code, done.err) == (0, "")
 
 
+def test_headers_can_be_added():
+    """After the User-Agent, in their order; from the environment as well."""
+    with recorder() as server:
+        assert send(server, "--header", "X-Api-Key: abc", "--header", "Via: 1.1 me").code == 0
+        assert send(server, MOCKSERVER_HEADER="'X-Api-Key: abc' 'Via: 1.1 me'").code == 0
+    heads = [request.partition(b"\r\n\r\n")[0].decode().split("\r\n") for request in server.requests]
+    for head in heads:
+        assert head[2:5] == ["User-Agent: playgent-mockserver", "X-Api-Key: abc", "Via: 1.1 me"]
+    done = send(server, "--header", "Host: elsewhere")
+    assert (done.code, done.out) == (2, "")
+    assert "Invalid value for '--header': Host is written by the mock itself" in done.err
+
+
 def test_send_changes_the_sample():
     """--override reads JSON where it can, text elsewhere, and follows dotted paths; --remove takes away."""
     changes = ("--override=run_id=run_1", "--override=failure_summary=[1, true]", "--override=test_case_name=NaN=1")

@@ -26,6 +26,7 @@ def test_lists_are_fine_where_tuples_are_meant():
     """A caller need not know how settings are kept."""
     assert read_settings(api_keys=["a"], speed=2).api_keys == ("a",)
     assert read_settings(speed="max").speed == "max"
+    assert read_settings(headers={"A": "1", "B": "2"}) == read_settings(headers=["A: 1", "B: 2"])
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,8 @@ def test_lists_are_fine_where_tuples_are_meant():
         ({"user_agent": "a\r\nb"}, "printable ASCII"),
         ({"user_agent": "é"}, "printable ASCII"),
         ({"json_style": "wide"}, "json_style"),
+        ({"headers": ["X-Api-Key"]}, "invalid setting: headers: a header is written as NAME: VALUE"),
+        ({"headers": {"Host": "x"}}, "invalid setting: headers: Host is written by the mock itself"),
     ],
 )
 def test_wrong_settings(chosen, message):
@@ -52,7 +55,7 @@ def test_wrong_settings(chosen, message):
 
 def test_secrets_are_in_no_repr():
     """What a debugger or a failing assertion prints holds no secret."""
-    settings = read_settings(api_keys=["key-123"])
+    settings = read_settings(api_keys=["key-123"], headers={"X-Api-Key": "123"})
     registration = Registration("https://a/", ("run.failed",), "whsec_123")
     webhook = WebhookRegistry().add(registration)
     shown = repr([settings, registration, webhook, WebhookSpec("http://a/", "whsec_123")])

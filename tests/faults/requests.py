@@ -18,6 +18,7 @@ TIMESTAMP = "2024-12-16T10:00:00Z"
 DATA = {"run_id": "run_def456", "name": "Café 😀", "score": 0.5, "tags": ["a", {"deep": True}]}
 PAYLOAD = {"event": "run.failed", "timestamp": TIMESTAMP, "data": DATA}
 AGENT = "playgent-mockserver"
+SENDER = (("User-Agent", AGENT),)
 
 
 def compact(value: object, **options: object) -> bytes:
@@ -61,5 +62,5 @@ def faulty(
     """The request of a delivery with these faults, as scripts write them."""
     seed = options.pop("seed", 0)
     return faulty_request(
-        event(payload, **options), Target.parse(url), SECRET, AGENT, read_faults(faults), random.Random(seed)
+        event(payload, **options), Target.parse(url), SECRET, SENDER, read_faults(faults), random.Random(seed)
     )

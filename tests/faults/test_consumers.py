@@ -14,7 +14,7 @@ from mockserver.core.messages import Exchange
 from mockserver.core.targets import Target
 from mockserver.edges.http1 import Http1Transport
 from tests.consumers.launch import NAMES, SECRET, Consumer, launch
-from tests.faults.requests import AGENT, compact, event
+from tests.faults.requests import SENDER, compact, event
 from tests.faults.test_registry import BODY, DELIVERY, SIGNATURE, TRANSPORT
 
 TIMESTAMP = "2024-12-16T10:00:00Z"
@@ -46,7 +46,7 @@ def deliver(consumer: Consumer, faults: object, run: str = "run_1") -> Exchange:
     """Deliver one event with faults, on a connection of its own."""
     payload = compact({"event": "run.failed", "timestamp": TIMESTAMP, "data": {"run_id": run, "name": "Café"}})
     target = Target.parse(consumer.webhook_url)
-    request = faulty_request(event(payload), target, SECRET, AGENT, read_faults(faults), random.Random(4))
+    request = faulty_request(event(payload), target, SECRET, SENDER, read_faults(faults), random.Random(4))
 
     async def exchange() -> Exchange:
         transport = Http1Transport()

@@ -11,7 +11,7 @@ from mockserver.core.faults.registry import FAULTS
 from mockserver.core.signed_requests import signed_request
 from mockserver.core.targets import Target
 from mockserver.errors import UsageError
-from tests.faults.requests import AGENT, BODY, DATA, PAYLOAD, SECRET, TIMESTAMP, compact, digest, event, faulty, wire
+from tests.faults.requests import BODY, DATA, PAYLOAD, SECRET, SENDER, TIMESTAMP, compact, digest, event, faulty, wire
 from tests.http1.raw_server import OK, Peer
 
 pytestmark = pytest.mark.usefixtures("no_task_is_left")
@@ -179,7 +179,7 @@ def test_a_body_without_text_is_tampered_with_all_the_same():
 def test_without_faults_it_is_the_ordinary_request():
     """The two ways to build a request agree."""
     target = Target.parse("http://127.0.0.1:5000/hooks")
-    assert faulty([]) == signed_request(target, BODY, SECRET, AGENT)
+    assert faulty([]) == signed_request(target, BODY, SECRET, SENDER)
     assert faulty([]).wire == wire("127.0.0.1:5000")
     assert faulty([]).plan == ()
 

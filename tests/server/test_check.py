@@ -287,6 +287,25 @@ def test_both_forms_are_public_and_take_the_same():
     assert list(inspect.signature(mockserver.MockServer.check).parameters)[1:] == ["target", "secret", "options"]
 
 
+def test_a_consumer_behind_a_gateway():
+    """Every request brings the headers that the user adds: deliveries, and looks at the state."""
+    app = flask_app.create_app(SECRET)
+
+    def gateway(environ, start_response):
+        if environ.get("HTTP_X_API_KEY") != "letmein":
+            start_response("403 Forbidden", [("Content-Length", "0")])
+            return []
+        return app(environ, start_response)
+
+    more = {**COUNT, "fail_once": "https://testserver/debug/fail-next"}
+    with MockServer(headers={"X-Api-Key": "letmein"}) as mock:
+        report = mock.check(gateway, SECRET, **more)
+    assert report.ok, str(report)
+    assert report.finding("retry_after_failure").verdict == "pass"
+    with MockServer() as mock:
+        assert mock.check(gateway, SECRET).finding("control").verdict == "fail"
+
+
 # ---------------------------------------------------------------- what the report tells
 
 

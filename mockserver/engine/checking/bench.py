@@ -19,6 +19,7 @@ from mockserver.core.faults.fault import ChosenFault
 from mockserver.core.faults.reading import read_fault
 from mockserver.core.messages import Request, Transport
 from mockserver.core.records import Attempt, Delivery, Event
+from mockserver.core.sender_headers import SenderHeaders
 from mockserver.core.targets import Target
 from mockserver.engine.checking.effects import ConsumerAccess, Effects
 
@@ -47,7 +48,7 @@ class Bench:
         catalog: The event types with their samples.
         transport: What carries the requests.
         access: What else is known of the consumer.
-        user_agent: The User-Agent header.
+        sender: The headers that say who sends the deliveries, and what the user adds.
         timeout: Seconds until an attempt must be answered.
         seed: Makes ids repeatable.
         effect_within: Seconds that an effect may take to show; None to learn it.
@@ -69,7 +70,7 @@ class Bench:
         catalog: Catalog,
         transport: Transport,
         access: ConsumerAccess,
-        user_agent: str,
+        sender: SenderHeaders,
         timeout: float,
         seed: int,
         effect_within: float | None = None,
@@ -90,7 +91,7 @@ class Bench:
         self._began = time.time() - _SPAN
         self._seconds: dict[str, int] = {}
         self._transport = transport
-        self._user_agent = user_agent
+        self._sender = sender
         self._chance = random.Random(f"check/{seed}")  # noqa: S311 - repeatable on purpose
 
     # ---------------------------------------------------------------- events
@@ -177,7 +178,7 @@ class Bench:
         """Make the request of an event: a valid one, but for the faults."""
         chosen = [fault if isinstance(fault, ChosenFault) else read_fault(fault) for fault in faults]
         chance = random.Random(f"{self.seed}/{len(self.deliveries)}")  # noqa: S311 - repeatable on purpose
-        return faulty_request(event, self.target, self.secret, self._user_agent, chosen, chance)
+        return faulty_request(event, self.target, self.secret, self._sender, chosen, chance)
 
     async def deliver(
         self,

@@ -133,6 +133,7 @@ def _settings(chosen: dict[str, Any]) -> Settings:
     return read_settings(
         timeout=chosen.pop("timeout"),
         allow_hosts=tuple(chosen.pop("allow_host")),
+        headers=tuple(chosen.pop("header")),
         ca_file=chosen.pop("ca_file"),
         extra_events=tuple(dict.fromkeys(chosen.pop("extra_event"))),
     )

@@ -51,6 +51,7 @@ def delivery_settings(
     *,
     timeout: float,
     allow_host: Iterable[str],
+    header: Iterable[str],
     ca_file: str | None,
     json_style: str,
     retry: str,
@@ -62,6 +63,7 @@ def delivery_settings(
     return read_settings(
         timeout=timeout,
         allow_hosts=tuple(allow_host),
+        headers=tuple(header),
         ca_file=ca_file,
         json_style=json_style,
         retry=retry,

@@ -12,6 +12,7 @@ import click
 
 from mockserver.core.durations import parse_duration
 from mockserver.core.retry_policies import read_retry
+from mockserver.core.sender_headers import read_header
 from mockserver.core.settings import Speed
 from mockserver.core.targets import Route
 from mockserver.edges.package_files import load_retry_policies
@@ -112,6 +113,15 @@ def retry_policy(text: str) -> str:
     return text
 
 
+def header_line(text: str) -> str:
+    """Read a header: ``NAME: VALUE``."""
+    try:
+        read_header(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return text
+
+
 def route_rule(text: str) -> Route:
     """Read two URLs with ``=`` between them."""
     match = re.fullmatch(r"(.+?)=(https?://.+)", text)
@@ -162,6 +172,14 @@ _TRANSPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
         multiple=True,
         metavar="NAME",
         help="A public host that deliveries may go to; otherwise they stay on this machine and in private networks.",
+    ),
+    option(
+        "--header",
+        "header",
+        multiple=True,
+        type=header_line,
+        metavar="'NAME: VALUE'",
+        help="A header to add to every request to the consumer, for a gateway or a tunnel before it.",
     ),
     option("--ca-file", metavar="FILE", help="Certificates (PEM) to trust for https targets, beside the system's."),
 )

@@ -94,6 +94,7 @@ def serve(
         speed=speed,
         api_keys=api_key,
         allow_hosts=allow_host,
+        headers=chosen.pop("header"),
         extra_events=tuple(dict.fromkeys((*extra_event, *more))),
         **chosen,
     )
