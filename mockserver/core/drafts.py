@@ -119,7 +119,7 @@ def faulty_request(
         for chosen in ordered:
             if chosen.fault.stage == stage:
                 chosen.apply(draft)
-    return _request(draft)
+    return _request(draft, last=any(chosen.fault.layer != "delivery" for chosen in faults))
 
 
 def _begin_payload(draft: Draft) -> None:
@@ -159,10 +159,10 @@ _BEGIN = {
 }
 
 
-def _request(draft: Draft) -> Request:
+def _request(draft: Draft, *, last: bool) -> Request:
     head = b"".join(step for step in draft.opening if isinstance(step, bytes))
     plan = _merged([*draft.opening, *draft.content, *draft.ending])
-    return Request(draft.target, head, draft.body, () if plan == (head + draft.body,) else plan)
+    return Request(draft.target, head, draft.body, () if plan == (head + draft.body,) else plan, last)
 
 
 def _merged(steps: Sequence[WireStep]) -> tuple[WireStep, ...]:

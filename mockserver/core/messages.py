@@ -66,12 +66,15 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         body: The body as its receiver reads it: the bytes that were signed, unless a fault changed or cut them.
         plan: How it is written, when that is not head and body in one write. The bytes in it are all that is written:
             the head, then the body with the framing that the head tells of (its chunks, for example).
+        last: Whether nothing may follow on its connection: many a server leaves a body unread that it did not expect,
+            and takes it for the beginning of the next request.
     """
 
     target: Target
     head: bytes
     body: bytes
     plan: tuple[WireStep, ...] = ()
+    last: bool = False
 
     @property
     def wire(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Text and values of others, as they can stand in a message: on one line, without control characters, not too long."""
+"""Text and values of others, as they can stand in a message: without line breaks and control characters."""
 
 from __future__ import annotations
 

@@ -37,25 +37,47 @@ async def run_command(command: str) -> None:
     """
     # Into files: what a command leaves running in the background would keep a pipe open, and be waited for.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = await asyncio.create_subprocess_shell(
+        process = await _started(command, out, err)
+        ending = asyncio.ensure_future(process.wait())
+        try:
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes when the command ends.
+            await asyncio.wait([ending], timeout=_PATIENCE)
+        finally:
+            in_time = ending.done()
+            await _end(process)
+            await ending
+        if not in_time:
+            raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s")
+        if process.returncode:
+            said = _end_of(err) or _end_of(out)
+            raise HookError(
+                f"the command {command!r} ended with exit code {process.returncode}" + (f": {said}" if said else "")
+            )
+
+
+async def _started(command: str, out: IO[bytes], err: IO[bytes]) -> asyncio.subprocess.Process:
+    """Start a shell; one that is not wanted any more before it has begun is ended with all that it started."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_shell(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
         )
-        try:
-            code = await asyncio.wait_for(process.wait(), _PATIENCE)
-        except asyncio.TimeoutError:
-            raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s") from None
-        finally:
-            await _end(process)
-        if code:
-            said = _end_of(err) or _end_of(out)
-            raise HookError(f"the command {command!r} ended with exit code {code}" + (f": {said}" if said else ""))
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):  # it has ended at this very moment
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError, PermissionError):  # it has ended at this very moment
+        if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        else:  # pragma: no cover - Windows, which has no groups of processes
+            process.kill()
+    await process.wait()
 
 
 def _end_of(file: IO[bytes]) -> str:

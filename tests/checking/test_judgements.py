@@ -86,7 +86,7 @@ async def test_only_the_forgeries_that_have_an_effect_are_named(step, judged):
     consumer.effect = effect
     finding = await judged.finding(consumer, "PG015", probed=True)
     assert finding.verdict == "fail"
-    assert finding.summary == "all but the last digit (answered 200) and had an effect, as if genuine"
+    assert finding.summary == "all but the last digit (answered 200): it had an effect, as if genuine"
     assert len(finding.evidence) == 1
 
 
@@ -101,7 +101,7 @@ async def test_what_is_refused_and_handled_all_the_same_is_a_failure(judged):
     consumer.refuse = refuse
     finding = await judged.finding(consumer, "PG010", probed=True, events=("run.failed",))
     assert (finding.verdict, finding.breaks) == ("fail", True)
-    assert "(answered 401) and had an effect" in finding.summary
+    assert "(answered 401): it had an effect" in finding.summary
 
 
 async def test_three_forgeries_are_named_and_the_rest_is_counted(judged):
@@ -110,7 +110,7 @@ async def test_three_forgeries_are_named_and_the_rest_is_counted(judged):
     named = "; ".join(
         f"a forged {event} (answered 200)" for event in ("run.completed", "run.failed", "evaluation.completed")
     )
-    assert finding.summary == f"{named} and 1 more and had an effect, as if genuine"
+    assert finding.summary == f"{named} and 1 more: it had an effect, as if genuine"
     assert len(finding.evidence) == 3
 
 
@@ -128,7 +128,7 @@ async def test_a_2xx_without_an_effect_is_a_warning_that_says_so(judged):
     """The probe has seen that nothing came of it."""
     finding = await judged.finding(Hooks(refusal=200), "PG010", probed=True)
     assert finding.verdict == "warn"
-    assert finding.summary.endswith("though nothing came of it: a 2xx tells the sender that it was genuine")
+    assert finding.summary.endswith("nothing came of it, but a 2xx tells the sender that it was genuine")
 
 
 async def test_a_forgery_that_was_dropped_is_told_from_one_that_was_handled(judged):
@@ -136,7 +136,7 @@ async def test_a_forgery_that_was_dropped_is_told_from_one_that_was_handled(judg
     consumer = Hooks(refuse=lambda: JSON({"status": "handled"}))
     finding = await judged.finding(consumer, "PG010")
     assert finding.verdict == "warn"
-    assert finding.summary.endswith("and dropped: the genuine event after it was taken as new")
+    assert finding.summary.endswith("it was dropped: the genuine event after it was taken as new")
 
 
 async def test_where_the_genuine_event_gets_a_third_answer_nothing_is_claimed(judged):
@@ -208,15 +208,6 @@ async def test_an_answer_that_everything_gets_shows_no_acceptance(judged):
     consumer = Hooks(refuse=lambda: JSON(received), answer=lambda **_: JSON(received))
     finding = await judged.finding(consumer, "PG010")
     assert (finding.verdict, "cannot be seen" in finding.summary) == ("warn", True)
-
-
-@pytest.mark.parametrize(("status", "text", "verdict"), [(200, "processed", "fail"), (202, "accepted", "warn")])
-async def test_an_answer_that_everything_gets_may_claim_acceptance(status, text, verdict, judged):
-    """A forgery was "processed" like everything else; but 202 means that nothing was done yet."""
-    consumer = Hooks(refuse=lambda: answer_with(status, text), answer=lambda **_: answer_with(status, text))
-    finding = await judged.finding(consumer, "PG010")
-    assert finding.verdict == verdict
-    assert finding.summary.endswith(", and says 'processed'") is (verdict == "fail")
 
 
 async def test_what_handles_a_bare_digest_is_warned_of_only(judged):

@@ -270,4 +270,4 @@ async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(a
     server = await aiohttp_server(HandlesFailuresOfAnybody().app())
     report = await checked(str(server.make_url("/hooks")), only=("PG010", "PG012"))
     assert set(verdicts(report, "fail")) == {"PG010", "PG012"}
-    assert "run.failed without a signature (answered 200); the genuine event" in report.finding("PG010").summary
+    assert "run.failed without a signature (answered 200): the genuine event" in report.finding("PG010").summary

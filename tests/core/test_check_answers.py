@@ -136,29 +136,3 @@ NEW, OLD = Answer(200, b"handled"), Answer(200, b"duplicate")
 def test_duplicates_are_told_where_both_answers_are_known_and_differ(manners, told):
     """Whoever answers otherwise each time tells nothing."""
     assert manners.tell_duplicates is told
-
-
-@pytest.mark.parametrize(
-    ("body", "claim"),
-    [
-        (b'{"status": "processed"}', "processed"),
-        (b"Accepted", "accepted"),
-        (b'{"success": true, "event": "run.failed"}', "success"),
-        (b"ok", ""),
-        (b'{"received": true}', ""),
-        (b'{"unprocessed": 1}', ""),
-        (b'{"success": false}', ""),
-        (b"not handled", ""),
-        (b"nothing was stored", ""),
-        (b"accepted: 1, failed: 2", ""),
-        (b"", ""),
-    ],
-)
-def test_some_answers_claim_that_an_event_was_taken_for_true(body, claim):
-    """What is a mere acknowledgement, or may say the contrary, claims nothing."""
-    assert Answer(200, body).claim == claim
-
-
-def test_an_answer_that_says_not_yet_claims_nothing():
-    """202 Accepted is what a queue answers before anything is looked at."""
-    assert not Answer(202, b"accepted").claim

@@ -330,20 +330,26 @@ async def test_a_plan_gets_a_connection_of_its_own(transport, serve):
     assert server.accepted == 2
 
 
-async def test_an_ordinary_request_after_a_planned_one_may_be_resent(transport, serve):
-    """The plan that went over a connection before does not concern the next request on it."""
+@pytest.mark.parametrize(
+    ("fault", "reused"),
+    [
+        ("slow_body(5ms)", [False, True, False, True]),  # it has a connection to itself; the other one waits meanwhile
+        ("missing_signature", [False, True, True, False]),
+        ("empty_body", [False, True, True, False]),
+        ("duplicate", [False, True, True, True]),
+    ],
+)
+async def test_nothing_follows_a_fault_on_its_connection(fault, reused, transport, serve):
+    """What a server leaves unread of an odd request would be taken for the next one; a mere duplicate is not odd."""
 
     async def behaviour(peer: Peer) -> None:
-        await peer.answer()
-        if peer.number == 0:
-            await peer.request()
-        else:
-            await peer.closed()
+        while await peer.answer():
+            pass
 
     server = await serve(behaviour)
-    await transport.exchange(faulty("slow_body(5ms)", server.url), 10)
-    exchange = await transport.exchange(faulty([], server.url), 10)
-    assert (exchange.response.status, exchange.resent, exchange.unsent) == (200, True, 0)
+    exchanges = [await transport.exchange(faulty(each, server.url), 10) for each in ([], [], fault, [])]
+    assert [exchange.reused for exchange in exchanges] == reused
+    assert all(exchange.response.ok for exchange in exchanges)
 
 
 # --- TLS

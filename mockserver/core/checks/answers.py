@@ -16,27 +16,12 @@ from mockserver.core.records import Delivery, Event
 _VARYING = re.compile(rb"[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*|\d+(?:[.:T-]\d+)*Z?")
 _TEXT = re.compile(rb'"([^"\\]{4,})"')
 
-#: Words by which an answer claims that an event was taken for true; ``ok`` and ``received`` claim nothing.
-_CLAIM = re.compile(rb"(?i)\b(accepted|handled|processed|stored|saved|created|success|successful|succeeded)\b")
-#: Words that may make the contrary of it; the name of an event, ``run.failed``, does not.
-_DENIAL = re.compile(rb"(?i)(?<!\.)\b(not|no|never|false|nothing|ignored|skipped|dropped|failed|error|invalid)\b")
-#: Its very meaning is that nothing was done yet (RFC 9110, section 15.3.3).
-_NOT_YET = 202
-
 
 class Answer(msgspec.Struct, frozen=True):
     """What is compared of an answer: its status, and its body without what varies."""
 
     status: int
     body: bytes
-
-    @property
-    def claim(self) -> str:
-        """The word by which it claims that the event was taken for true; empty if it does not."""
-        found = _CLAIM.search(self.body)
-        if found is None or self.status == _NOT_YET or _DENIAL.search(self.body):
-            return ""
-        return found[1].decode().lower()
 
 
 def comparable(delivery: Delivery) -> Answer | None:

@@ -33,7 +33,8 @@ class Judgement(msgspec.Struct, frozen=True):
     Args:
         verdict: The verdict.
         summary: One line: what was seen, such as ``answered 200 to an event without a signature, and handled it``.
-        evidence: The deliveries that prove it, the most telling first; none where there is nothing to show.
+        evidence: The deliveries that prove it, in the order in which they were made; none where there is nothing to
+            show.
         mend: What to do about it, where that is more than the check says of itself.
         cause: The end of the summary, where findings of other checks may have the same: they are told together.
     """

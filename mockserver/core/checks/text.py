@@ -123,14 +123,13 @@ def _diagnosis(diagnosis: Diagnosis | None, redact: Redact) -> list[str]:
 
 
 def _proof(finding: Finding, redact: Redact) -> list[str]:
-    """The most telling delivery: what was sent, and what came back."""
-    delivery = finding.evidence[0]
-    return [
-        f"{finding.check.id} {finding.check.title}: {finding.check.sends}",
-        *(f"  > {line}" for line in _sent(delivery, redact)),
-        *(f"  < {line}" for line in _came_back(delivery, redact)),
-        f"    expected: {finding.check.good}",
-    ]
+    """The first delivery, and another one that is part of the same story: what was sent, and what came back."""
+    first, *more = finding.evidence
+    lines = [f"{finding.check.id} {finding.check.title}: {finding.check.sends}"]
+    for delivery in (first, *(each for each in more[:1] if each.event == first.event)):
+        lines += [f"  > {line}" for line in _sent(delivery, redact)]
+        lines += [f"  < {line}" for line in _came_back(delivery, redact)]
+    return [*lines, f"    expected: {finding.check.good}"]
 
 
 def _sent(delivery: Delivery, redact: Redact) -> list[str]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
@@ -57,6 +58,7 @@ class Connection(asyncio.Protocol):
         "_dial",
         "_dialling",
         "_first_byte_at",
+        "_last",
         "_loop",
         "_planned",
         "_pool",
@@ -87,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = self._deadline = 0.0
         self._started = self._sent_at = self._first_byte_at = self._connect_ms = 0.0
-        self._reused = self._resent = False
+        self._reused = self._resent = self._last = False
         self.key = key
         self.address = ""
         self.idle_since = 0.0
@@ -104,6 +106,7 @@ class Connection(asyncio.Protocol):
             resent: Whether the request was written once before, on a connection that was dead.
         """
         self._request = request
+        self._last = request.last
         self._resent = resent
         self._pool.add(self)
         waiter = self._wait(started, deadline)
@@ -115,6 +118,7 @@ class Connection(asyncio.Protocol):
     def begin(self, request: Request, started: float, deadline: float) -> Waiter:
         """Begin another exchange on the open connection: of a request without a plan. Arguments as for :meth:`open`."""
         self._reused = True
+        self._last = request.last
         self._resent = False
         self._connect_ms = self._first_byte_at = 0.0
         waiter = self._wait(started, deadline)
@@ -235,7 +239,8 @@ class Connection(asyncio.Protocol):
         """
         if _QUICK_ACKNOWLEDGEMENT is not None:
             sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")
-            sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
+            with suppress(OSError):  # a system that is emulated may not know it
+                sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
 
     # --- how an exchange ends
 
@@ -247,6 +252,7 @@ class Connection(asyncio.Protocol):
         # An answer may come before the whole request is written; the rest of it is then still to go.
         if (
             answer.reusable
+            and not self._last
             and not transport.get_write_buffer_size()
             and (self._planned is None or not self._planned.unsent)
         ):

@@ -88,7 +88,8 @@ class PlannedWrite:
         self.closed = step.message
         if step.reset:
             sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            if sock is not None:  # with TLS, it is gone as soon as the other side has hung up
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._transport.close()
         if self._transport.get_extra_info("sslcontext") is not None:  # an end of TLS waits for the other side's
             self._timer = self._loop.call_later(_GOODBYE, self._transport.abort)

@@ -252,7 +252,7 @@ def status_of(delivery: Delivery) -> int:
 
 
 def seconds_of(delivery: Delivery) -> float:
-    """Return how long the last attempt took."""
+    """Return how long the last attempt of a delivery took, in seconds; there must be one."""
     return delivery.attempts[-1].exchange.total_ms / 1000
 
 

@@ -40,10 +40,10 @@ async def _retry_after_failure(bench: Bench) -> Judgement:
     change = await bench.effects.change_since(before, unit)
     story = f"{answer_of(failed)}, then {answer_of(again)}"
     if again.delivered and change == unit:
-        return Judgement("pass", f"{story}: one effect", (again, failed))
+        return Judgement("pass", f"{story}: one effect", (failed, again))
     if not again.delivered:
-        return Judgement("fail", f"{story}: the event is never handled", (again, failed))
-    return Judgement("fail", f"{story}: {in_words(change, unit)}", (again, failed))
+        return Judgement("fail", f"{story}: the event is never handled", (failed, again))
+    return Judgement("fail", f"{story}: {in_words(change, unit)}", (failed, again))
 
 
 def _did_not_fail(delivery: Delivery) -> Judgement:

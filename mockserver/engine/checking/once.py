@@ -36,7 +36,7 @@ async def _duplicate_accepted(bench: Bench) -> Judgement:
     if not first.delivered:
         return Judgement("inconclusive", f"the first delivery {answer_of(first)}", (first,))
     summary = f"the same delivery again {answer_of(again)}"
-    return Judgement("pass" if again.delivered else "fail", summary, (again, first))
+    return Judgement("pass" if again.delivered else "fail", summary, (first, again))
 
 
 async def _duplicate_effect(bench: Bench) -> Judgement:

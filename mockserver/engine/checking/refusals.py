@@ -28,10 +28,10 @@ _NAMED = 3
 #: What many findings have in common.
 _CRASHED = "it must be refused with 400, 401 or 403, and the sender tries a 5xx again"
 _NOT_REFUSED = "neither taken nor refused with a 4xx"
-_EFFECT = "and had an effect, as if genuine"
-_NO_EFFECT = "though nothing came of it: a 2xx tells the sender that it was genuine"
+_EFFECT = "it had an effect, as if genuine"
+_NO_EFFECT = "nothing came of it, but a 2xx tells the sender that it was genuine"
 _TOLD_BY_DUPLICATE = "the genuine event after it was answered as a duplicate, so it was handled"
-_DROPPED = "and dropped: the genuine event after it was taken as new"
+_DROPPED = "it was dropped: the genuine event after it was taken as new"
 _AS_GENUINE = "the answer is the one that a genuine event gets"
 _UNKNOWN = "whether it was handled cannot be seen without --probe; refuse with 400, 401 or 403"
 
@@ -90,13 +90,13 @@ async def judge_refusals(bench: Bench, variants: Sequence[Variant], accepted: Ve
         return await _judge_effect(bench, sent, change, accepted)
     crashed = [each for each in sent if status_of(each.delivery) >= 500 or not status_of(each.delivery)]
     if crashed:
-        return _judged(accepted, crashed, ": ", _CRASHED)
+        return _judged(accepted, crashed, _CRASHED)
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if taken:
         return await _judge_taken(bench, taken, len(sent), accepted)
     odd = [each for each in sent if not 400 <= status_of(each.delivery) < 500]
     if odd:
-        return _judged("warn", odd, ": ", _NOT_REFUSED)
+        return _judged("warn", odd, _NOT_REFUSED)
     statuses = sorted({status_of(each.delivery) for each in sent})
     return Judgement("pass", f"refused with {' or '.join(map(str, statuses))}", _evidence(sent[:1]))
 
@@ -118,43 +118,35 @@ async def _judge_effect(bench: Bench, sent: Sequence[_Sent], change: float, acce
         again, effect = await _deliver(bench, [each.variant])
         handled += again if effect else []
     if handled:
-        return _judged(accepted, handled, " ", _EFFECT)
+        return _judged(accepted, handled, _EFFECT)
     summary = f"the count changed by {change:g} meanwhile, but not when all was sent again: something else changes it"
     return Judgement("inconclusive", summary, _evidence(sent))
 
 
 async def _judge_taken(bench: Bench, taken: Sequence[_Sent], made: int, accepted: Verdict) -> Judgement:
     if bench.effects.known:
-        return _judged("warn", taken, ", ", _NO_EFFECT)
+        return _judged("warn", taken, _NO_EFFECT)
     fates = [await _fate(bench, each) for each in taken]
     if "handled" in fates:
         each = taken[fates.index("handled")]
-        return Judgement(
-            accepted, f"{each.what}; {_TOLD_BY_DUPLICATE}", _evidence([each, *taken]), cause=_TOLD_BY_DUPLICATE
-        )
+        return _judged(accepted, [each], _TOLD_BY_DUPLICATE)
     if set(fates) == {"dropped"}:
-        return _judged("warn", taken, ", ", _DROPPED)
+        return _judged("warn", taken, _DROPPED)
     if len(taken) == made and any(each.event.type in bench.manners for each in taken):
         return await _judge_answers(bench, taken, accepted)
-    return _judged("warn", taken, ": ", _UNKNOWN)
+    return _judged("warn", taken, _UNKNOWN)
 
 
 async def _judge_answers(bench: Bench, taken: Sequence[_Sent], accepted: Verdict) -> Judgement:
-    """Judge by the words of the answers alone.
+    """Judge by the words of the answers alone, where all deliveries were answered with a 2xx.
 
     That one event type is answered so and another is refused would mean nothing: it may be a type that is ignored
-    unread. So here all were answered with a 2xx.
+    unread.
     """
     known = [each for each in taken if each.event.type in bench.manners]
-    answers = [comparable(each.delivery) for each in known]
-    genuine = [bench.manners[each.event.type].fresh for each in known]
-    if answers == genuine and all(answer is not None and answer.body for answer in answers):
-        if all([await _is_told_from_nonsense(bench, each) for each in known]):
-            return _judged(accepted, taken, "; ", _AS_GENUINE)
-        claims = [answer.claim for answer in answers if answer is not None]
-        if all(claims) and not any(bench.manners[each.event.type].tell_duplicates for each in known):
-            return _judged(accepted, taken, "; ", f"{_AS_GENUINE}, and says {claims[0]!r}")
-    return _judged("warn", taken, ": ", _UNKNOWN)
+    if all([await _is_taken_for_genuine(bench, each) for each in known]):
+        return _judged(accepted, taken, _AS_GENUINE)
+    return _judged("warn", taken, _UNKNOWN)
 
 
 async def _fate(bench: Bench, sent: _Sent) -> _Fate:
@@ -168,10 +160,13 @@ async def _fate(bench: Bench, sent: _Sent) -> _Fate:
     return "dropped" if twin == manners.fresh else "unknown"
 
 
-async def _is_told_from_nonsense(bench: Bench, sent: _Sent) -> bool:
-    """Whether the consumer does not answer just everything so."""
+async def _is_taken_for_genuine(bench: Bench, sent: _Sent) -> bool:
+    """Whether the answer is that to a genuine event, of a consumer that does not answer everything so."""
+    manners, answer = bench.manners[sent.event.type], comparable(sent.delivery)
+    if answer is None or answer != manners.fresh or not answer.body:
+        return False
     nonsense = msgspec.structs.replace(sent.event, payload=b"this is not an event")
-    return comparable(await bench.deliver(nonsense, "missing_signature")) != comparable(sent.delivery)
+    return comparable(await bench.deliver(nonsense, "missing_signature")) != answer
 
 
 def _as_sent(sent: _Sent) -> Event:
@@ -180,8 +175,8 @@ def _as_sent(sent: _Sent) -> Event:
     return msgspec.structs.replace(sent.event, payload=request.body) if request else sent.event
 
 
-def _judged(verdict: Verdict, sent: Sequence[_Sent], joined: str, cause: str) -> Judgement:
-    return Judgement(verdict, f"{_named(sent)}{joined}{cause}", _evidence(sent), cause=cause)
+def _judged(verdict: Verdict, sent: Sequence[_Sent], cause: str) -> Judgement:
+    return Judgement(verdict, f"{_named(sent)}: {cause}", _evidence(sent), cause=cause)
 
 
 def _evidence(sent: Sequence[_Sent]) -> tuple[Delivery, ...]:

@@ -72,7 +72,7 @@ async def _forgery_blocks_event(bench: Bench) -> Judgement:
     if genuine.delivered and change == unit:
         return Judgement("pass", "the genuine event after a forged one was handled", (genuine,))
     summary = f"after a refused forgery the genuine event {answer_of(genuine)} and had an effect of {change:g}"
-    return Judgement("fail", f"{summary}, not {unit:g}", (genuine, forged))
+    return Judgement("fail", f"{summary}, not {unit:g}", (forged, genuine))
 
 
 async def _undecodable_forgery(bench: Bench) -> Judgement:

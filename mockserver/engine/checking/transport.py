@@ -72,8 +72,9 @@ async def _truncated_request(bench: Bench) -> Judgement:
         return Judgement("fail", f"half of a body had an effect of {change:g}", (cut,))
     control = await bench.control()
     if not control.delivered:
-        return Judgement("fail", f"after half a body, a valid event {answer_of(control)}", (control, cut))
-    return Judgement("pass", "half of a body did nothing, and the next event was taken", (cut,))
+        return Judgement("fail", f"after half a body, a valid event {answer_of(control)}", (cut, control))
+    seen = "half of a body had no effect, and" if bench.effects.known else "after half of a body"
+    return Judgement("pass", f"{seen} the next event was taken", (cut,))
 
 
 async def _burst(bench: Bench) -> Judgement:

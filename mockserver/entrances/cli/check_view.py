@@ -116,11 +116,11 @@ class CheckView:
                 self._printer.line(line)
 
     def _said_nothing(self, findings: Iterable[Finding]) -> None:
-        together: dict[tuple[Verdict, str], list[Finding]] = {}
+        by_reason: dict[tuple[Verdict, str], list[Finding]] = {}
         for finding in findings:
             if finding.verdict in _SAYS_NOTHING:
-                together.setdefault((finding.verdict, finding.summary), []).append(finding)
-        for (verdict, summary), alike in together.items():
+                by_reason.setdefault((finding.verdict, finding.summary), []).append(finding)
+        for (verdict, summary), alike in by_reason.items():
             if len(alike) < _TOGETHER:
                 for finding in alike:
                     self._line(finding)
