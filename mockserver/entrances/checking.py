@@ -23,6 +23,9 @@ from mockserver.engine.probe import ProbeError
 from mockserver.entrances.service import Service
 from mockserver.errors import UsageError
 
+#: The verdicts of a must check from which on it fails a build.
+FAIL_ON = ("fail", "warn")
+
 #: What stands for the id of an object in the URL of a state.
 ID = "{id}"
 
@@ -46,6 +49,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
         diagnose: Whether to look for the reason when a correct delivery is refused.
         time_limit: Seconds after which no further check is begun.
         effect_within: Seconds that an effect may take to show; None to learn it from the first one.
+        fail_on: ``warn`` to make a failure of what a must check would warn of: of what it cannot prove.
     """
 
     url: str
@@ -62,6 +66,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     diagnose: bool = False
     time_limit: float = 120.0
     effect_within: float | None = None
+    fail_on: str = "fail"
 
 
 def prepare_check(
@@ -86,6 +91,8 @@ def prepare_check(
         raise UsageError("a check needs the secret that the consumer verifies with")
     if request.probe is None and (request.state is not None or request.fail_once is not None):
         raise UsageError("--state and --fail-once need --probe as well: without it nobody sees what became of an event")
+    if request.fail_on not in FAIL_ON:
+        raise UsageError(f"fail_on is one of {', '.join(FAIL_ON)}, not {request.fail_on!r}")
     for event in request.events:
         service.catalog.check(event, service.settings.extra_events)
     target = service.routes.resolve(request.url)
@@ -112,6 +119,7 @@ def prepare_check(
         report,
         time_limit=request.time_limit,
         diagnosing=request.diagnose,
+        strict=request.fail_on == "warn",
         on_begin=on_begin,
         on_finding=on_finding,
     )

@@ -7,7 +7,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import urljoin
 
 from mockserver.core.checks.model import CheckReport
@@ -57,6 +57,7 @@ class CheckOptions(TypedDict, total=False):
         diagnose: Whether to look for the reason when a correct delivery is refused.
         time_limit: Seconds after which no further check is begun; 120 by default.
         effect_within: Seconds that an effect may take to show; by default it is learned from the first one.
+        fail_on: ``warn`` to make a failure of what a must check cannot prove and would warn of; ``fail`` by default.
     """
 
     path: str
@@ -73,6 +74,7 @@ class CheckOptions(TypedDict, total=False):
     diagnose: bool
     time_limit: float
     effect_within: float | None
+    fail_on: Literal["fail", "warn"]
 
 
 class ConsumerChecks(HostedService):
@@ -101,9 +103,12 @@ class ConsumerChecks(HostedService):
             UsageError: The target, an option, or the probe cannot be used.
             LoopRunningError: An event loop is running in this thread: use :meth:`acheck`.
         """
+        __tracebackhide__ = True
         refuse_running_loop("check", "acheck")
         try:
             return self._running.wait(self._checking(target, secret, options))
+        except UsageError as error:
+            raise error.with_traceback(None) from None  # our own frames tell a user nothing
         finally:
             self._service.apps.settle()
 
@@ -111,8 +116,11 @@ class ConsumerChecks(HostedService):
         self, target: object = None, secret: str | None = None, **options: Unpack[CheckOptions]
     ) -> CheckReport:
         """Do as :meth:`check` does, without blocking the running event loop."""
+        __tracebackhide__ = True
         try:
             return await self._awaited(self._checking(target, secret, options))
+        except UsageError as error:
+            raise error.with_traceback(None) from None  # our own frames tell a user nothing
         finally:
             if self._service.apps.ending:  # in a thread: an application that was started here shuts down on this loop
                 await asyncio.to_thread(self._service.apps.settle)

@@ -99,7 +99,8 @@ def pytest_runtest_makereport(
         item.stash[_FAILED] = True
         server = _server(item)
         if server is not None:
-            report.sections.append(("mockserver", server.describe()))
+            if server.deliveries or not server.broken_checks():
+                report.sections.append(("mockserver", server.describe()))
             told = str(call.excinfo.value) if call.excinfo else ""
             tables = _tables(server.broken_checks())
             report.sections += [("mockserver check", table) for table in tables if table not in told]

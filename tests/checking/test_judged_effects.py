@@ -133,7 +133,7 @@ async def test_two_events_about_one_object_need_two_types_about_the_same_kind(ju
     finding = await judged.finding(Consumer(), "PG074", probed=True, events=("run.failed", "evaluation.completed"))
     assert (finding.verdict, finding.summary) == (
         "not tested",
-        "it needs two event types about the same kind of object that have an effect",
+        "needs two event types about the same kind of object that have an effect",
     )
 
 

@@ -54,7 +54,7 @@ def _fails(*_) -> web.Response:
         (
             _swallows,
             "fail: the failing handler answered 200, and the effect is 0, not 1: the event is lost",
-            "inconclusive: the consumer was told to fail, and answered 200: see what --fail-once does",
+            "inconclusive: the failing handler answered 200: no sender tries again",
         ),
         (_half_done, "pass: the failing handler answered 500", "fail: answered 500, then answered 200: 2 effects"),
         (_marks_first, "pass: the failing handler answered 503", "fail: answered 503, then answered 200: no effect"),
@@ -81,10 +81,22 @@ async def test_effects_of_a_retry_are_told_in_effects_and_not_in_counts(judged):
 
 
 async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged):
-    """The consumer was told to fail, and handled the event: it is the hook that is wrong."""
-    consumer = Consumer()
-    report = await judged.report(consumer, "PG080", "PG081", probed=True, fail_once=lambda: None)
-    assert {report.finding(check).verdict for check in ("PG080", "PG081")} == {"inconclusive"}
+    """The consumer was told to fail, and handled the event: it is the hook that is wrong, and no build is green."""
+    for check in ("PG080", "PG081"):
+        report = await judged.report(Consumer(), check, probed=True, fail_once=lambda: None)
+        assert report.finding(check).verdict == "inconclusive"
+        assert "was told to fail, and answered 200: see what --fail-once does" in report.unusable
+        assert not report.ok
+
+
+async def test_the_evidence_of_a_retry_tells_the_story_in_its_order(judged):
+    """First the failure, then the retry."""
+    consumer = FailsOnce(_marks_first)
+    report = await judged.report(consumer, "PG081", probed=True, fail_once=consumer.fail_next)
+    assert [each.response.status for each in report.finding("PG081").evidence] == [503, 200]
+    told = str(report)
+    assert told.index("\n  < 503 ") < told.index("\n  < 200 ")
+    assert told.startswith("failed: PG081 retry after failure; 2 checks: ")
 
 
 async def test_a_retry_that_is_refused_loses_the_event(judged):

@@ -112,7 +112,7 @@ async def test_without_a_state_it_is_said_that_the_effects_alone_were_compared(j
     """And with two events there is but one other order."""
     report = await judged.report(Consumer(), "PG078", "PG079", probed=True, events=RUNS)
     assert report.finding("PG078").summary == "2 events in 2 orders are handled alike"
-    assert report.finding("PG079").summary == "it needs --state, to see what became of an object"
+    assert report.finding("PG079").summary == "needs --state, to see what became of an object"
 
 
 async def test_who_does_not_come_to_the_same_end_twice_is_not_judged_by_orders(judged):

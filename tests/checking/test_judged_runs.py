@@ -107,7 +107,7 @@ async def test_a_run_is_incomplete_where_a_must_was_not_checked_in_time(check, s
 async def test_what_needs_a_hook_says_so(judged):
     """With a probe alone."""
     finding = await judged.finding(Hooks(), "PG081", probed=True)
-    assert (finding.verdict, finding.summary) == ("not tested", "it needs --fail-once, to make the consumer fail")
+    assert (finding.verdict, finding.summary) == ("not tested", "needs --fail-once, to make the consumer fail")
 
 
 class EndsAtAForgery(HangsUpOnForgeries):

@@ -210,6 +210,48 @@ async def test_an_answer_that_everything_gets_shows_no_acceptance(judged):
     assert (finding.verdict, "cannot be seen" in finding.summary) == ("warn", True)
 
 
+@pytest.mark.parametrize(("status", "verdict"), [(501, "pass"), (500, "fail"), (200, "fail")])
+async def test_a_method_that_a_server_does_not_know_at_all_is_refused(status, verdict, judged):
+    """501 says so, and Python's http.server answers it; of two methods the one that is taken is told."""
+
+    class Methods(Hooks):
+        def app(self) -> web.Application:
+            app = super().app()
+            app.router.add_route("PUT", "/hooks", self.unknown)
+            app.router.add_route("GET", "/hooks", self.webhook if status == 200 else self.other)
+            return app
+
+        async def unknown(self, _: web.Request) -> web.Response:
+            return answer_with(501)
+
+        async def other(self, _: web.Request) -> web.Response:
+            return answer_with(status)
+
+    finding = await judged.finding(Methods(), "PG005", probed=True)
+    assert finding.verdict == verdict
+    assert ("an event by GET (answered 200): it had an effect" in finding.summary) is (status == 200)
+
+
+@pytest.mark.parametrize("secret", ["s3cr", "signature", "processed"])
+async def test_a_mere_word_is_no_leak(secret, judged):
+    """An answer may hold it by chance."""
+    consumer = Hooks(is_genuine=lambda *_: True, answer=lambda **_: answer_with(200, f"{secret}: fine"))
+    finding = await judged.finding(consumer, "PG061", secret=secret)
+    assert finding.verdict == "inconclusive"
+
+
+async def test_what_a_must_cannot_prove_fails_where_that_is_wanted(judged):
+    """A warning of a must is a failure then, that of a note is none."""
+    received = {"received": True}
+    for fail_on in ("warn", "fail"):
+        consumer = Hooks(refuse=lambda: JSON(received), answer=lambda **_: JSON(received))
+        report = await judged.report(consumer, "PG010", "PG021", fail_on=fail_on)
+        assert report.finding("PG010").verdict == ("fail" if fail_on == "warn" else "warn")
+        assert report.finding("PG021").verdict == "warn"
+        assert "cannot be seen without --probe" in report.finding("PG010").summary
+        assert report.ok is (fail_on == "fail")
+
+
 async def test_what_handles_a_bare_digest_is_warned_of_only(judged):
     """It is harmless, whatever proves it: its effect, or the answer to the genuine event after it."""
     for probed in (False, True):

@@ -107,7 +107,7 @@ async def test_a_target_that_nobody_listens_at_is_unreachable(closed_port):
 async def test_a_refused_control_makes_everything_else_inconclusive(aiohttp_server):
     """An endpoint that refuses everything would pass all negative checks."""
     server = await aiohttp_server(Consumer().app())
-    report = await checked(str(server.make_url("/hooks")), secret="another")
+    report = await checked(str(server.make_url("/hooks")), secret="whsec_another")
     assert verdicts(report, "fail") == {"PG001": "fail: a correct run.completed answered 401"}
     assert set(verdicts(report, "pass")) == {"PG003", "PG061", "PG062"}  # no redirect, and nothing was given away
     assert report.count("inconclusive") == sum(check.procedure is not None for check in CHECKS.values()) - 4

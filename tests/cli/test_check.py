@@ -117,7 +117,7 @@ def test_without_a_probe_it_says_what_is_missing(flask):
     done = check(flask, "--only", "effect,duplicate_effect,PG073", "--only", "retry after failure")
     assert done.code == 0
     (line,) = (line for line in done.out.splitlines() if line.startswith("not tested"))
-    assert "4 checks not tested: it needs --probe, to see the effect (PG070, PG072, PG073, PG081)" in line
+    assert "4 checks not tested: needs --probe, to see the effect (PG070, PG072, PG073, PG081)" in line
 
 
 def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
@@ -181,12 +181,12 @@ def test_a_refused_control_is_said_first():
     assert done.code == diagnosed.code == 1
     loud, hint, first, *_ = done.out.splitlines()
     assert re.fullmatch(r"THE CONTROL FAILED \(.*401\): nothing can be judged until that is mended", loud)
-    assert hint.startswith("--diagnose tries the usual mistakes")
+    assert hint.startswith("--diagnose looks for what explains it")
     assert re.match(r"fail +PG001 ", first)
     assert re.search(r"^inconclusive  \d\d checks inconclusive: a valid event answered 401", done.out, re.MULTILINE)
     assert done.out.count("\ninconclusive") < 5
     assert done.out.count("\nFAIL ") == 1
-    assert "\n--diagnose tries" not in diagnosed.out
+    assert "\n--diagnose looks" not in diagnosed.out
     assert re.search(r"\n\nDIAGNOSIS\n  why correct deliveries are refused: \S", diagnosed.out)
     assert SECRET.removeprefix("whsec_") not in done.out + diagnosed.out
 
@@ -229,6 +229,24 @@ def test_a_probe_that_cannot_be_read(flask, tmp_path):
     done = check(flask, "--probe", f"{flask.url}/debug/events", "--probe-json", "$.events")
     assert (done.code, done.out) == (2, "")
     assert "the probe must read a number that grows with each event" in done.err
+
+
+def test_what_was_proved_counts_for_more_than_a_probe_that_fails_later():
+    """The exit code is 1 for a must that failed, whatever could not be used any more after that."""
+    with launch("flask", secret=SECRET, mistake="no_verification") as consumer:
+        probe = ("--probe", f"{consumer.url}/debug/events", "--probe-json", "$.count")
+        done = check(consumer, *probe, "--fail-once", "exit 3", "--only", "PG012,PG080")
+    assert done.code == 1
+    assert "mockserver: cannot be used: the command 'exit 3' ended with exit code 3" in done.err
+
+
+def test_a_warning_can_fail_a_build():
+    """A consumer that says nothing, and may verify nothing, is red where that is wanted."""
+    with answering(lambda _: (200, b"")) as url:
+        assert check(url, "--only", "PG012").code == 0
+        done = check(url, "--only", "PG012", "--fail-on", "warn")
+    assert done.code == 1
+    assert "FAIL PG012 wrong secret (must)" in done.out
 
 
 def test_a_hook_can_be_a_command(flask):
@@ -470,7 +488,7 @@ def test_more_deliveries_than_are_shown_are_counted():
         done = check(url, "--only", "PG043")
     block = done.out.partition("FAIL PG043 ")[2].partition("\n\n2 checks: ")[0]
     assert block.count("\n  answer: 500 ") == 3
-    assert block.endswith("\n  ... and 1 more deliveries, which --json FILE writes")
+    assert block.endswith("\n  ... and 1 more delivery, which --json FILE writes")
 
 
 def test_what_cannot_be_shown_is_not_told_as_a_command():

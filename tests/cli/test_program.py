@@ -29,7 +29,7 @@ def test_help_lists_the_commands_and_speaks_of_the_environment():
     assert done.code == 0
     assert all(f"\n  {command} " in done.out for command in COMMANDS)
     assert "mockserver replay refund_flow" in done.out
-    assert "MOCKSERVER_PORT" in done.out
+    assert "MOCKSERVER_SECRET" in done.out
     assert "130 Ctrl-C" in done.out
 
 

@@ -130,6 +130,26 @@ def test_a_test_that_fails_otherwise_shows_the_table_too(suite):
     result.stdout.fnmatch_lines(["*something else*", "*- mockserver check -*", *TABLE])
 
 
+def test_a_check_alone_is_not_told_to_have_sent_nothing(suite):
+    """The record of deliveries is empty, for checks are none of its business: it is left out."""
+    result = suite(
+        """
+        def test_check(mockserver, bad): assert mockserver.check(bad, SECRET).ok
+        def test_nothing(mockserver): assert False
+        """
+    )
+    result.assert_outcomes(failed=2)
+    assert result.stdout.str().count("Nothing was sent.") == 1
+
+
+def test_wrong_usage_shows_the_line_of_the_test_and_the_message(suite):
+    """And none of our own."""
+    result = suite("def test_it(mockserver, good): mockserver.check(good, SECRET, only='PG0xx')")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([">*mockserver.check(good, *", "E *UsageError: no check 'PG0xx'*"])
+    assert "/mockserver/entrances/" not in result.stdout.str()
+
+
 def test_an_expected_failure_is_one(suite):
     """A test that is marked as failing counts so: the check failed it while it ran."""
     result = suite(

@@ -141,6 +141,11 @@ def test_a_seed_makes_ids_repeatable(mock, url):
         ({"probe": "/debug/events", "probe_json": "$["}, "is not a JSONPath"),
         ({"probe": "/nowhere"}, "nowhere answered 404"),
         ({"probe": lambda: "many"}, "the probe must read a number.*read 'many'"),
+        (
+            {"probe": lambda: {"all": [], "count": 3}},
+            r"read \{'all': \[\], 'count': 3\}; --probe-json '\$\.count' reads a",
+        ),
+        ({"fail_on": "must"}, "fail_on is one of fail, warn, not 'must'"),
         ({"probe": lambda: 1 / 0}, "the probe fails: ZeroDivisionError"),
         ({"probe": "/debug/events", "state": "/debug/objects"}, "needs {id}"),
         ({"path": "/hooks"}, "path is for an application object"),
@@ -318,15 +323,15 @@ def test_the_report_is_a_readable_table(report):
     """What is wrong, how bad it is, what was seen, and how to mend it; the failures before the warnings."""
     text = str(report)
     lines = text.splitlines()
-    assert lines[0] == report.summary
+    assert lines[0] == f"failed: PG011 empty signature, PG012 wrong secret and 8 more; {report.summary}"
     assert "https://testserver/webhooks/playgent: " in lines[1]
     assert lines[1].endswith("seed 5")
     assert lines[3].split() == ["verdict", "check", "severity", "title", "what", "was", "seen"]
-    row = next(line for line in lines if "PG012" in line)
+    row = next(line for line in lines[3:] if "PG012" in line)
     assert row.startswith("fail     PG012  must      wrong secret ")
     assert "a forged run.completed (answered 200)" in row
     assert "mend: verify first, for every request" in text
-    assert text.index("PG012") < text.index("PG022")
+    assert text.index("\nfail     PG012") < text.index("\nwarn     PG022")
     assert "PG030" not in text  # it passed
     assert max(map(len, (line for line in lines[3:] if not line.startswith("  ")))) <= 120
 

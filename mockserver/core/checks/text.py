@@ -22,6 +22,8 @@ _COLUMNS = ("verdict", "check", "severity", "title", "what was seen")
 _WIDTH, _NARROWEST = 116, 50
 #: So many failures are shown with the request that proves them.
 _PROVED = 3
+#: So many failed checks are named first.
+_NAMED = 2
 #: So many ids of checks are listed.
 _LISTED = 8
 #: So many characters of a body are shown.
@@ -63,7 +65,14 @@ def _head(report: CheckReport, redact: Redact) -> list[str]:
     run = f"{made} in {report.seconds:.1f} s, seed {report.seed}"
     where = [] if report.unreachable else [f"{redact(report.target)}: {run}"]
     unusable = [f"cannot be used: {redact(report.unusable)}"] if report.unusable else []
-    return [redact(report.summary), *where, *unusable]
+    return [redact(f"{_named(report)}{report.summary}"), *where, *unusable]
+
+
+def _named(report: CheckReport) -> str:
+    """The checks that fail a build: where a test fails, often only the beginning of the text is shown."""
+    failed = [f"{each.check.id} {each.check.title}" for each in report.findings if each.breaks]
+    more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return f"failed: {', '.join(failed[:_NAMED])}{more}; " if failed else ""
 
 
 # ---------------------------------------------------------------- the table

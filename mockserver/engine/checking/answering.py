@@ -12,6 +12,8 @@ from mockserver.engine.checking.bench import Bench
 
 #: Seconds: the median, and the worst, that are a defect.
 _MEDIAN, _WORST = 1.0, 5.0
+#: A shorter secret, and a shorter one of letters alone, may stand in an answer by chance.
+_SHORTEST, _LONGEST_WORD = 6, 16
 
 #: Traces of stacks as Python, JavaScript, Java, Ruby, PHP and Go print them.
 _TRACE = re.compile(
@@ -34,11 +36,18 @@ def _shown(seconds: float) -> str:
 
 
 async def _leaks_secret(bench: Bench) -> Judgement:
+    if len(bench.secret) < (_LONGEST_WORD if bench.secret.isalpha() else _SHORTEST):
+        return Judgement("inconclusive", "the secret is short, or a mere word: answers may hold it by chance")
     for delivery in bench.deliveries:
         what = _given_away(delivery, bench.secret)
         if what:
             return Judgement("fail", f"an answer contains {what}", (delivery,))
-    return Judgement("pass", f"not in any of {len(bench.deliveries)} answers")
+    return Judgement("pass", f"in none of {_answers(bench)}")
+
+
+def _answers(bench: Bench) -> str:
+    count = len(bench.deliveries)
+    return f"{count} answer{'' if count == 1 else 's'}"
 
 
 def _given_away(delivery: Delivery, secret: str) -> str:
@@ -68,7 +77,7 @@ async def _leaks_internals(bench: Bench) -> Judgement:
     for delivery in bench.deliveries:
         if delivery.response is not None and _TRACE.search(delivery.response.body):
             return Judgement("fail", f"an answer ({delivery.response.status}) contains a stack trace", (delivery,))
-    return Judgement("pass", f"no stack trace in any of {len(bench.deliveries)} answers")
+    return Judgement("pass", f"no stack trace in {_answers(bench)}")
 
 
 ANSWER_TIME = Check(

@@ -48,6 +48,13 @@ def in_words(change: float, unit: float) -> str:
     return "no effect" if change == 0 else f"{change / unit:g} effects"
 
 
+def _hint(value: Any) -> str:
+    """How to read a number, where there is one in an answer."""
+    fields = value.items() if isinstance(value, dict) else ()
+    names = [name for name, field in fields if isinstance(field, (int, float)) and not isinstance(field, bool)]
+    return f"; --probe-json '$.{names[0]}' reads a number in it" if names and str(names[0]).isidentifier() else ""
+
+
 class Effects:
     """Reads the effects of deliveries, and knows how long to wait for them.
 
@@ -91,7 +98,9 @@ class Effects:
             raise AccessError("there is no probe")
         value = await self._access.count()
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise AccessError(f"the probe must read a number that grows with each event, and read {shown(value)}")
+            raise AccessError(
+                f"the probe must read a number that grows with each event, and read {shown(value)}{_hint(value)}"
+            )
         return value
 
     async def baseline(self) -> float:

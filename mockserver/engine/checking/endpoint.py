@@ -9,6 +9,8 @@ from mockserver.engine.checking.bench import Bench, Variant, answer_of, status_o
 from mockserver.engine.checking.refusals import refusing
 from mockserver.engine.checking.wire_forms import method
 
+#: What a server answers to a method that it does not know at all (RFC 9110, section 15.6.2).
+_NOT_IMPLEMENTED = 501
 _LOGIN = (b"csrf", b"login", b"sign in", b"log in", b"forbidden (403)")
 
 
@@ -114,12 +116,13 @@ ENDPOINT_CHECKS = (
         name="other_methods",
         severity="should",
         sends="A valid, signed event with the methods GET and PUT.",
-        good="404 or 405, and no effect",
+        good="404, 405 or 501, and no effect",
         why="Events are POSTed. What a GET may do can be done by every link and image of a page.",
         mend="route POST only",
         procedure=refusing(
             Variant("an event by GET", (method("GET"),)),
             Variant("an event by PUT", (method("PUT"),)),
+            refusals=(_NOT_IMPLEMENTED,),
         ),
     ),
 )

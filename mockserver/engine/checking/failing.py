@@ -25,7 +25,7 @@ async def _failure_is_told(bench: Bench) -> Judgement:
         return Judgement("pass", f"the failing handler {answer_of(failed)}", (failed,))
     change = await bench.effects.change_since(before, unit)
     if change == unit:
-        return _did_not_fail(failed)
+        raise _did_not_fail(failed)
     summary = f"the failing handler {answer_of(failed)}, and the effect is {change:g}, not {unit:g}: the event is lost"
     return Judgement("fail", summary, (failed,))
 
@@ -35,7 +35,9 @@ async def _retry_after_failure(bench: Bench) -> Judgement:
     event, failed = await _failing(bench)
     unit = bench.effects.units[event.type]
     if failed.delivered:
-        return _did_not_fail(failed)
+        if await bench.effects.change_since(before, unit) == unit:
+            raise _did_not_fail(failed)
+        return Judgement("inconclusive", f"the failing handler {answer_of(failed)}: no sender tries again", (failed,))
     again = await bench.deliver(event)
     change = await bench.effects.change_since(before, unit)
     story = f"{answer_of(failed)}, then {answer_of(again)}"
@@ -46,9 +48,8 @@ async def _retry_after_failure(bench: Bench) -> Judgement:
     return Judgement("fail", f"{story}: {in_words(change, unit)}", (failed, again))
 
 
-def _did_not_fail(delivery: Delivery) -> Judgement:
-    summary = f"the consumer was told to fail, and {answer_of(delivery)}: see what --fail-once does"
-    return Judgement("inconclusive", summary, (delivery,))
+def _did_not_fail(delivery: Delivery) -> AccessError:
+    return AccessError(f"the consumer was told to fail, and {answer_of(delivery)}: see what --fail-once does")
 
 
 FAILURE_CHECKS = (

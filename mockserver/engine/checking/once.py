@@ -87,7 +87,7 @@ async def _one_effect(bench: Bench, event: Event, title: str, deliver: _Deliver)
 async def _object_with_two_events(bench: Bench) -> Judgement:
     pair = _pair(bench)
     if pair is None:
-        return Judgement("not tested", "it needs two event types about the same kind of object that have an effect")
+        return Judgement("not tested", "needs two event types about the same kind of object that have an effect")
     object_id = bench.new_id(pair[0])
     events = [bench.event(event, object_id=object_id) for event in pair]
     return await _all_effects(bench, events, f"{pair[0]} and {pair[1]} about one {bench.object_field(pair[0])}")

@@ -110,14 +110,14 @@ async def _order(bench: Bench) -> Judgement:
 
 async def _state_after_any_order(bench: Bench) -> Judgement:
     if bench.access.state is None:
-        return Judgement("not tested", "it needs --state, to see what became of an object")
+        return Judgement("not tested", "needs --state, to see what became of an object")
     return await _compare_orders(bench, bench.access.state, "come to the same state")
 
 
 async def _compare_orders(bench: Bench, read: _ReadState | None, alike: str) -> Judgement:
     types = bench.story()
     if len(types) < 2:
-        return Judgement("not tested", "it needs at least two event types that have an effect")
+        return Judgement("not tested", "needs at least two event types that have an effect")
     stories = _Stories(bench, types, read)
     in_order = tuple(range(len(types)))
     ordered, again = await stories.tell(in_order), await stories.tell(in_order)

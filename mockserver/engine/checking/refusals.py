@@ -46,16 +46,19 @@ class _Sent(msgspec.Struct, frozen=True):
         return f"{self.variant.label} ({answer_of(self.delivery)})"
 
 
-def refusing(*variants: Variant, accepted: Verdict = "fail") -> Callable[[Bench], Awaitable[Judgement]]:
+def refusing(
+    *variants: Variant, accepted: Verdict = "fail", refusals: Sequence[int] = ()
+) -> Callable[[Bench], Awaitable[Judgement]]:
     """Return the procedure of a check that makes deliveries which must all be refused.
 
     Args:
         variants: The deliveries.
         accepted: What it is to handle one: ``fail``, or ``warn`` where that is harmless.
+        refusals: Statuses that are refusals too, beside every 4xx.
     """
 
     async def procedure(bench: Bench) -> Judgement:
-        return await judge_refusals(bench, variants, accepted)
+        return await judge_refusals(bench, variants, accepted, refusals)
 
     return procedure
 
@@ -77,24 +80,28 @@ def refusing_each(label: str, fault: ChosenFault | str) -> Callable[[Bench], Awa
     return procedure
 
 
-async def judge_refusals(bench: Bench, variants: Sequence[Variant], accepted: Verdict = "fail") -> Judgement:
+async def judge_refusals(
+    bench: Bench, variants: Sequence[Variant], accepted: Verdict = "fail", refusals: Sequence[int] = ()
+) -> Judgement:
     """Make deliveries that must be refused, and judge the answers and the effects.
 
     Args:
         bench: The bench.
         variants: The deliveries.
         accepted: What it is to handle one.
+        refusals: Statuses that are refusals too, beside every 4xx.
     """
     sent, change = await _deliver(bench, variants)
     if change:
         return await _judge_effect(bench, sent, change, accepted)
-    crashed = [each for each in sent if status_of(each.delivery) >= 500 or not status_of(each.delivery)]
+    left = [each for each in sent if status_of(each.delivery) not in refusals]
+    crashed = [each for each in left if status_of(each.delivery) >= 500 or not status_of(each.delivery)]
     if crashed:
         return _judged(accepted, crashed, _CRASHED)
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if taken:
         return await _judge_taken(bench, taken, len(sent), accepted)
-    odd = [each for each in sent if not 400 <= status_of(each.delivery) < 500]
+    odd = [each for each in left if not 400 <= status_of(each.delivery) < 500]
     if odd:
         return _judged("warn", odd, _NOT_REFUSED)
     statuses = sorted({status_of(each.delivery) for each in sent})

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
+
 from mockserver.core.checks.answers import Answer, Manners, comparable
 from mockserver.core.checks.model import Check, CheckReport, Finding, Judgement, Procedure
 from mockserver.core.messages import NEVER_CONNECTED
@@ -42,6 +44,7 @@ class CheckRun:
         report: What is filled as the run goes on.
         time_limit: Seconds after which no further check is begun.
         diagnosing: Whether to look for the reason when the control is refused.
+        strict: Whether a must that is probably not met, and would be a warning, is a failure.
         on_begin: Called with each check before it is made.
         on_finding: Called with each finding.
     """
@@ -54,6 +57,7 @@ class CheckRun:
         *,
         time_limit: float,
         diagnosing: bool = False,
+        strict: bool = False,
         on_begin: OnBegin = lambda _: None,
         on_finding: OnFinding = lambda _: None,
     ) -> None:
@@ -62,6 +66,7 @@ class CheckRun:
         self._checks = checks
         self._time_limit = time_limit
         self._diagnosing = diagnosing
+        self._strict = strict
         self._on_begin = on_begin
         self._on_finding = on_finding
         self._down = ""
@@ -156,6 +161,8 @@ class CheckRun:
         self._bench.check = check.id
         self._on_begin(check)
         judgement = await self._judgement(check, deadline)
+        if self._strict and judgement.verdict == "warn" and check.severity == "must":
+            judgement = msgspec.structs.replace(judgement, verdict="fail")
         finding = Finding(check, judgement, time.monotonic() - begun)
         self.report.findings.append(finding)
         self._on_finding(finding)
@@ -184,11 +191,11 @@ class CheckRun:
     def _missing(self, check: Check) -> str:
         bench = self._bench
         if check.level >= 1 and not bench.effects.probed:
-            return "it needs --probe, to see the effect"
+            return "needs --probe, to see the effect"
         if check.level >= 1 and not bench.effects.known and check.name != "effect":
             return "the probe has seen no effect of any event (PG070)"
         if check.level == 2 and bench.access.fail_once is None:
-            return "it needs --fail-once, to make the consumer fail"
+            return "needs --fail-once, to make the consumer fail"
         return ""
 
     async def _made(self, check: Check, procedure: Procedure) -> Judgement:

@@ -73,6 +73,13 @@ to the summary page of the job as well.
 @option("--effect-within", type=duration, metavar="TIME", help="The longest time until an effect shows.")
 @option("--only", multiple=True, metavar="CHECK", help="Only this check (and the control): an id or a name.")
 @option("--skip", multiple=True, metavar="CHECK", help="Not this check. Both can be lists with commas.")
+@option(
+    "--fail-on",
+    type=click.Choice(["fail", "warn"]),
+    default="fail",
+    show_default=True,
+    help="warn: what the consumer must get right fails as well where that it is wrong cannot be proved.",
+)
 @option("--diagnose", is_flag=True, help="If a right event is refused, try the usual mistakes, and name the one.")
 @option(
     "--time-limit",

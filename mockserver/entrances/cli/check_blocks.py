@@ -13,6 +13,8 @@ from mockserver.edges.check_reports.findings import diagnosis_text
 from mockserver.edges.redaction import Redactor
 from mockserver.entrances.cli.printing import printable, shortened
 
+#: Who takes all of these verifies nothing.
+_NOTHING_VERIFIED = {"missing_signature", "wrong_secret", "tampered_body", "truncated_signature", "malformed_signature"}
 #: So many deliveries of a finding are shown; the reports have them all.
 _DELIVERIES = 3
 #: A longer command is not printed, in characters.
@@ -49,11 +51,14 @@ def group_block(findings: Sequence[Finding], redactor: Redactor) -> Iterator[str
     Returns:
         Lines that can be printed; a command among them may hold line breaks.
     """
+    if {finding.check.name for finding in findings} >= _NOTHING_VERIFIED:
+        yield "  It looks as if no signature is verified at all, or as if forgeries were dropped without a word."
     for finding in findings:
         check = finding.check
         yield f"  {check.id} {check.title} ({check.severity}): {one_line(redactor.text(finding.particular))}"
         yield f"    mend: {one_line(redactor.text(finding.mend))}"
-    yield f"  why: --explain {findings[0].check.id}; the proof of the first, as --json FILE writes it of all:"
+    yield f"  why each matters: mockserver check --explain {findings[0].check.id}"
+    yield f"  the proof of {findings[0].check.id}, as --json FILE writes it of each:"
     yield from _proof(findings[0].evidence[:1], redactor)
 
 
@@ -73,7 +78,8 @@ def _proof(deliveries: tuple[Delivery, ...], redactor: Redactor) -> Iterator[str
         yield from _answer(delivery, redactor)
         before = sent
     if len(deliveries) > _DELIVERIES:
-        yield f"  ... and {len(deliveries) - _DELIVERIES} more deliveries, which --json FILE writes"
+        more = len(deliveries) - _DELIVERIES
+        yield f"  ... and {more} more {'delivery' if more == 1 else 'deliveries'}, which --json FILE writes"
 
 
 def _sent(delivery: Delivery, redactor: Redactor) -> Iterator[str]:

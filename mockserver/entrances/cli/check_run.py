@@ -76,8 +76,8 @@ class UrlCheck:
 
     @property
     def exit_code(self) -> int:
-        """What it comes to."""
-        if self.report.unusable:
+        """What it comes to; what was proved before something did not work any more counts for more."""
+        if self.report.unusable and not self.report.failures:
             return exit_codes.USAGE
         if self.report.unreachable:
             return exit_codes.UNREACHABLE

@@ -33,7 +33,7 @@ _TOGETHER, _BY_ID = 3, 20
 _PASSED = 100
 
 _CONTROL = "PG001"
-_HINT = "--diagnose tries the usual mistakes of verification, and names the one that explains it"
+_HINT = "--diagnose looks for what explains it: another path, another secret, a usual mistake of verification"
 
 
 class CheckView:

@@ -27,8 +27,8 @@ _PREFIX = "MOCKSERVER_"
 
 ENVIRONMENT = """
 \b
-Every option can also be set in the environment: --port is MOCKSERVER_PORT,
---api-key is MOCKSERVER_API_KEY (several values are separated by blanks).
+Every option can also be set in the environment: --secret is MOCKSERVER_SECRET,
+--allow-host is MOCKSERVER_ALLOW_HOST (several values are separated by blanks).
 A secret is best given so: on the command line others may see it.
 """
 
