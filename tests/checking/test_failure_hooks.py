@@ -6,7 +6,7 @@ import asyncio
 import os
 import select
 import sys
-from typing import IO
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -83,28 +83,54 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
-def is_read_no_more(pipe: IO[bytes]) -> bool:
-    """Wait until nobody reads from a pipe."""
+def is_held_no_more(gate: Path) -> bool:
+    """Wait until nobody holds the pipe open for writing."""
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
     waiting = select.poll()
-    waiting.register(pipe, 0)
-    return waiting.poll(10_000) != []
+    waiting.register(reading, select.POLLIN)  # and for the last of those who hold it
+    try:
+        return os.read(reading, 1) == b""
+    except BlockingIOError:
+        return waiting.poll(10_000) != []
+    finally:
+        os.close(reading)
 
 
 async def test_a_command_may_not_take_for_ever(monkeypatch, gate):
-    """After its time it is ended, and told."""
-    monkeypatch.setattr(failure_hooks, "_PATIENCE", 0.2)
-    with pytest.raises(HookError, match=r"the command .* took longer than 0\.2 s"):
-        await run_command(f"cat '{gate}'; echo on")
+    """After its time it is ended, with all that it started, and told."""
+    monkeypatch.setattr(failure_hooks, "_PATIENCE", 0.5)
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)  # so that the command need not wait for a reader
+    with pytest.raises(HookError, match=r"the command .* took longer than 0\.5 s"):
+        await run_command(f"sleep 600 > '{gate}'; echo on")
+    os.close(reading)
+    assert is_held_no_more(gate)
 
 
 async def test_a_command_that_nobody_waits_for_is_ended(gate):
     """With all that it started: so Ctrl-C ends it too."""
-    running = asyncio.create_task(run_command(f"cat '{gate}'; echo on"))
-    with await asyncio.to_thread(gate.open, "wb") as pipe:  # it runs, and reads
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        assert is_read_no_more(pipe)
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
+    running = asyncio.create_task(run_command(f"echo begun > '{gate}'; sleep 600 > '{gate}'; echo on"))
+    await asyncio.to_thread(select.select, [reading], [], [], 30)
+    assert os.read(reading, 100) == b"begun\n"
+    os.close(reading)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert is_held_no_more(gate)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_command_that_nobody_wants_any_more_before_it_has_begun(turns, gate):
+    """It may just be starting: what it starts is ended all the same."""
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
+    running = asyncio.create_task(run_command(f"sleep 600 > '{gate}'; echo on"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    os.close(reading)
+    assert is_held_no_more(gate)
 
 
 # ---------------------------------------------------------------- a URL

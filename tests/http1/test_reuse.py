@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 
 import pytest
 
@@ -259,3 +260,32 @@ async def test_a_burst_to_a_server_that_hangs_up_at_random_loses_nothing(transpo
     assert [exchange.error for exchange in exchanges if exchange.error] == []
     assert any(exchange.reused for exchange in exchanges)
     assert server.accepted > 100
+
+
+async def test_a_part_of_an_answer_is_acknowledged_at_once(transport, serve):
+    """A server that writes head and body apart waits for that; on a connection in use the system would wait 40 ms."""
+    seen = Gate()
+
+    async def behaviour(peer: Peer) -> None:
+        for _ in range(20):  # until the system takes it for a conversation, and answers only with what is said next
+            await peer.answer()
+        await peer.request()
+        await peer.send(OK[:20])
+        await seen.wait()
+        await peer.send(OK[20:])
+
+    server = await serve(behaviour)
+    for _ in range(20):
+        await transport.exchange(a_request(server.url), 10)
+    exchange = asyncio.create_task(transport.exchange(a_request(server.url), 10))
+    (connection,) = transport._pool._live
+    before = _acknowledges_at_once(connection)
+    await until(lambda: connection._answer.received > 0)
+    assert (before, _acknowledges_at_once(connection)) == (False, True)
+    seen.set()
+    assert (await exchange).response.ok
+
+
+def _acknowledges_at_once(connection) -> bool:
+    sock = connection._transport.get_extra_info("socket")
+    return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
