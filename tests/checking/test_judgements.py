@@ -210,6 +210,15 @@ async def test_an_answer_that_everything_gets_shows_no_acceptance(judged):
     assert (finding.verdict, "cannot be seen" in finding.summary) == ("warn", True)
 
 
+async def test_of_several_forgeries_one_is_taken_without_a_word(judged):
+    """The others are refused: what became of the one cannot be seen, and it alone is named."""
+    consumer = accepting(lambda body, given: given in (signed(body), "sha256="))
+    consumer.answer = lambda **_: JSON({"received": True})
+    finding = await judged.finding(consumer, "PG015")
+    assert finding.verdict == "warn"
+    assert finding.summary.startswith("no digest after `sha256=` (answered 200): whether it was handled cannot be seen")
+
+
 @pytest.mark.parametrize(("status", "verdict"), [(501, "pass"), (500, "fail"), (200, "fail")])
 async def test_a_method_that_a_server_does_not_know_at_all_is_refused(status, verdict, judged):
     """501 says so, and Python's http.server answers it; of two methods the one that is taken is told."""

@@ -240,6 +240,17 @@ def test_what_was_proved_counts_for_more_than_a_probe_that_fails_later():
     assert "mockserver: cannot be used: the command 'exit 3' ended with exit code 3" in done.err
 
 
+def test_a_consumer_that_seems_to_verify_nothing_is_called_so():
+    """Where it takes forgeries of every kind, and not where it takes a few."""
+    says = "It looks as if no signature is verified at all"
+    with answering(lambda _: (200, b"ok")) as url:
+        all_kinds = check(url, "--only", "PG010,PG012,PG013,PG015,PG017").out
+        some = check(url, "--only", "PG010,PG012,PG013").out
+    assert "WARN 5 checks: whether it was handled cannot be seen without --probe" in all_kinds
+    assert "WARN 3 checks: " in some
+    assert (says in all_kinds, says in some) == (True, False)
+
+
 def test_a_warning_can_fail_a_build():
     """A consumer that says nothing, and may verify nothing, is red where that is wanted."""
     with answering(lambda _: (200, b"")) as url:
