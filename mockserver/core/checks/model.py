@@ -114,6 +114,14 @@ class Finding(msgspec.Struct, frozen=True):
         """The summary without the cause."""
         return self.summary.removesuffix(self.judgement.cause).rstrip(" ,:;")
 
+    def told_after(self, first: str) -> str:
+        """Return what was seen, without a cause that was told before.
+
+        Args:
+            first: The id of the check whose finding was the first to tell this cause; it may be this one.
+        """
+        return self.summary if first == self.check.id else f"{self.particular}: as {first}"
+
     @property
     def evidence(self) -> tuple[Delivery, ...]:
         """The deliveries that prove it."""

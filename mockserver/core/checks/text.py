@@ -87,8 +87,7 @@ def _table(findings: Sequence[Finding], redact: Redact) -> list[str]:
     firsts = _first_of_each_cause(findings)
     for row, finding in zip(rows, findings, strict=True):
         begin = _row(row, widths)
-        first = firsts[finding.cause]
-        seen = finding.summary if first is finding else f"{finding.particular}: as {first.check.id}"
+        seen = finding.told_after(firsts[finding.cause].check.id)
         told = _wrapped(redact(seen), len(begin)) + _wrapped(f"mend: {finding.mend}", len(begin))
         lines += [begin + told[0], *(" " * len(begin) + line for line in told[1:])]
     return lines

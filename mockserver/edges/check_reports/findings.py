@@ -43,9 +43,10 @@ def together(findings: Iterable[Finding]) -> list[list[Finding]]:
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.verdict, finding.cause), []).append(finding)
-    return [
-        part for group in groups.values() for part in ([group] if len(group) >= _MANY else [[one] for one in group])
-    ]
+    told: list[list[Finding]] = []
+    for group in groups.values():
+        told += [group] if len(group) >= _MANY else [[finding] for finding in group]
+    return told
 
 
 def counts(report: CheckReport) -> Mapping[Verdict, int]:

@@ -106,7 +106,6 @@ class Connection(asyncio.Protocol):
             resent: Whether the request was written once before, on a connection that was dead.
         """
         self._request = request
-        self._last = request.last
         self._resent = resent
         self._pool.add(self)
         waiter = self._wait(started, deadline)
@@ -118,7 +117,6 @@ class Connection(asyncio.Protocol):
     def begin(self, request: Request, started: float, deadline: float) -> Waiter:
         """Begin another exchange on the open connection: of a request without a plan. Arguments as for :meth:`open`."""
         self._reused = True
-        self._last = request.last
         self._resent = False
         self._connect_ms = self._first_byte_at = 0.0
         waiter = self._wait(started, deadline)
@@ -162,6 +160,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, request: Request) -> None:
         transport = cast("asyncio.Transport", self._transport)
+        self._last = request.last
         if request.plan:
             self._planned = PlannedWrite(self._loop, transport, self._answer, request.plan)
             self._planned.go_on()

@@ -139,19 +139,9 @@ async def _judge_taken(bench: Bench, taken: Sequence[_Sent], made: int, accepted
         return _judged(accepted, [each], _TOLD_BY_DUPLICATE)
     if set(fates) == {"dropped"}:
         return _judged("warn", taken, _DROPPED)
-    if len(taken) == made and any(each.event.type in bench.manners for each in taken):
-        return await _judge_answers(bench, taken, accepted)
-    return _judged("warn", taken, _UNKNOWN)
-
-
-async def _judge_answers(bench: Bench, taken: Sequence[_Sent], accepted: Verdict) -> Judgement:
-    """Judge by the words of the answers alone, where all deliveries were answered with a 2xx.
-
-    That one event type is answered so and another is refused would mean nothing: it may be a type that is ignored
-    unread.
-    """
+    # That one event type is answered so and another is refused means nothing: it may be one that is ignored unread.
     known = [each for each in taken if each.event.type in bench.manners]
-    if all([await _is_taken_for_genuine(bench, each) for each in known]):
+    if len(taken) == made and known and all([await _is_taken_for_genuine(bench, each) for each in known]):
         return _judged(accepted, taken, _AS_GENUINE)
     return _judged("warn", taken, _UNKNOWN)
 

@@ -164,9 +164,7 @@ class CheckView:
 
     def _seen(self, finding: Finding) -> str:
         """What was seen; in short where all is well, or where the same was said before."""
-        first = self._first_of.setdefault(finding.cause, finding.check.id)
-        seen = finding.summary if first == finding.check.id else f"{finding.particular}: as {first}"
-        text = self._text(seen)
+        text = self._text(finding.told_after(self._first_of.setdefault(finding.cause, finding.check.id)))
         return f"{text[:_PASSED]}..." if finding.verdict == "pass" and len(text) > _PASSED else text
 
     def _text(self, text: str) -> str:
