@@ -15,9 +15,9 @@ from typing import Any
 import psutil  # type: ignore[import-untyped] # its types are a package that nothing else here needs
 
 from benchmarks.chaotic_consumer import Ledger, number_in
-from mockserver.core.records import Attempt, Delivery
-from mockserver.core.report import Report
-from mockserver.core.script.model import Script
+from mockserver.model.records import Attempt, Delivery
+from mockserver.replay.report import Report
+from mockserver.script.model import Script
 
 #: The waits before each attempt of a delivery, in seconds: the retry policy of the script.
 RETRY = (0.0, 1.0, 4.0)

@@ -13,8 +13,8 @@ from benchmarks.processes import child
 from benchmarks.rounds import Rounds
 from benchmarks.table import Figure, Measurement
 from mockserver import MockServer
-from mockserver.core.settings import read_settings
-from mockserver.entrances.service import Service
+from mockserver.model.settings import read_settings
+from mockserver.server.composition import Service
 
 _CONSUMER = ("-m", "benchmarks.plain_consumer")
 _OURS, _AIOHTTP = "a delivery that is answered in two writes", "aiohttp.ClientSession"

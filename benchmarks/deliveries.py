@@ -23,12 +23,12 @@ import uvloop
 from benchmarks.receiver import receiving
 from benchmarks.rounds import Rounds
 from benchmarks.table import Figure, Measurement
-from mockserver.core.events import encode_payload
-from mockserver.core.script.model import EventStep, Script
-from mockserver.core.script.templates import DataTemplate
-from mockserver.core.settings import read_settings
-from mockserver.edges.package_files import load_catalog
-from mockserver.entrances.service import Service
+from mockserver.model.events import encode_payload
+from mockserver.model.settings import read_settings
+from mockserver.script.model import EventStep, Script
+from mockserver.script.package_files import load_catalog
+from mockserver.script.templates import DataTemplate
+from mockserver.server.composition import Service
 
 CONCURRENCY = 50
 _EVENT = "run.failed"

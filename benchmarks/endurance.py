@@ -31,13 +31,13 @@ import yaml
 from benchmarks.accounting import RETRY, Outcome, Watch, judge_books, judge_report, judge_sum, observed_in
 from benchmarks.chaotic_consumer import SECRET, ChaoticConsumer, chaos
 from benchmarks.processes import ENVIRONMENT, ROOT
-from mockserver.core.messages import Exchange, Request
-from mockserver.core.script.reader import read_script
-from mockserver.core.settings import read_settings
-from mockserver.edges.http1 import Http1Transport
-from mockserver.edges.package_files import load_catalog
-from mockserver.entrances.loop_thread import new_event_loop
-from mockserver.entrances.service import Service
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.model.messages import Exchange, Request
+from mockserver.model.settings import read_settings
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
+from mockserver.server.composition import Service
+from mockserver.server.loop_thread import new_event_loop
 
 #: How many exchanges the script and the settings let be in flight, and how many seconds each may take.
 CONCURRENCY = 100

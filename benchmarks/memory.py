@@ -69,8 +69,8 @@ def measure(*, quick: bool) -> list[Measurement]:
 async def _replay(url: str, count: int) -> Sample:
     # Imported here: the parent process does not need them.
     from benchmarks.deliveries import one_step_script  # noqa: PLC0415
-    from mockserver.core.settings import read_settings  # noqa: PLC0415
-    from mockserver.entrances.service import Service  # noqa: PLC0415
+    from mockserver.model.settings import read_settings  # noqa: PLC0415
+    from mockserver.server.composition import Service  # noqa: PLC0415
 
     process, sizes = psutil.Process(), []
     service = Service(read_settings(speed="max"))

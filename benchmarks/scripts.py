@@ -10,8 +10,8 @@ import yaml
 
 from benchmarks.rounds import Rounds
 from benchmarks.table import Figure, Measurement
-from mockserver.core.script.reader import read_script
-from mockserver.edges.package_files import load_catalog
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
 
 _PEER = "yaml.load with CSafeLoader"
 _HEAD = "version: 1\nname: Ten thousand steps\nseed: 7\nvars: {run: run_def456}\nsteps:\n"

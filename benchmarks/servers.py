@@ -31,8 +31,8 @@ async def _bare() -> str:
 
 async def _mock() -> str:
     # Imported here: the bare application must not pay for it.
-    from mockserver.core.settings import read_settings  # noqa: PLC0415
-    from mockserver.entrances.service import Service  # noqa: PLC0415
+    from mockserver.model.settings import read_settings  # noqa: PLC0415
+    from mockserver.server.composition import Service  # noqa: PLC0415
 
     service = Service(read_settings())
     await service.start()

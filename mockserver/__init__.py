@@ -10,10 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockserver.core.checks.model import CheckReport
-    from mockserver.core.signing import sign, verify
-    from mockserver.entrances.consumer_check import acheck, check
-    from mockserver.entrances.server import MockServer
+    from mockserver.checks.model import CheckReport
     from mockserver.errors import (
         CheckError,
         DeliveryError,
@@ -24,24 +21,27 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeoutError,
     )
+    from mockserver.model.signing import sign, verify
+    from mockserver.testing.consumer_check import acheck, check
+    from mockserver.testing.mock_server import MockServer
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CheckError": "mockserver.errors",
-    "CheckReport": "mockserver.core.checks.model",
+    "CheckReport": "mockserver.checks.model",
     "DeliveryError": "mockserver.errors",
     "LoopRunningError": "mockserver.errors",
-    "MockServer": "mockserver.entrances.server",
+    "MockServer": "mockserver.testing.mock_server",
     "MockServerError": "mockserver.errors",
     "ScriptError": "mockserver.errors",
     "StartError": "mockserver.errors",
     "UsageError": "mockserver.errors",
     "WaitTimeoutError": "mockserver.errors",
-    "acheck": "mockserver.entrances.consumer_check",
-    "check": "mockserver.entrances.consumer_check",
-    "sign": "mockserver.core.signing",
-    "verify": "mockserver.core.signing",
+    "acheck": "mockserver.testing.consumer_check",
+    "check": "mockserver.testing.consumer_check",
+    "sign": "mockserver.model.signing",
+    "verify": "mockserver.model.signing",
 }
 
 __all__ = [

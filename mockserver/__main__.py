@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mockserver.entrances.cli import main
+from mockserver.cli import main
 
 if __name__ == "__main__":  # pragma: no branch - nobody imports it
     sys.exit(main())

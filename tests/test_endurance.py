@@ -12,17 +12,17 @@ import pytest
 from benchmarks.accounting import Watch, observed_in
 from benchmarks.chaotic_consumer import number_in
 from benchmarks.endurance import chaotic_run, script_text
-from mockserver.core.events import encode_payload
-from mockserver.core.messages import Exchange, ExchangeError, Request, Response
-from mockserver.core.records import Attempt, Delivery, Event
-from mockserver.core.report import StepReport
-from mockserver.core.script.model import Script
-from mockserver.core.script.reader import read_script
-from mockserver.core.settings import Settings, read_settings
-from mockserver.core.targets import Target
-from mockserver.edges.http1 import Http1Transport
-from mockserver.edges.package_files import load_catalog
-from mockserver.edges.views import delivery_view
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.model.events import encode_payload
+from mockserver.model.messages import Exchange, ExchangeError, Request, Response
+from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.settings import Settings, read_settings
+from mockserver.model.targets import Target
+from mockserver.replay.report import StepReport
+from mockserver.reports.serializers import delivery_view
+from mockserver.script.model import Script
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
 
 ROOT = Path(__file__).resolve().parent.parent
 URL = "http://127.0.0.1:9/hooks"

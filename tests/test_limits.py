@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from mockserver import MockServer, UsageError
-from mockserver.core import retry_policies
-from mockserver.core.records import RecordStore
-from mockserver.core.script import format as script_format
-from mockserver.core.script import yaml_reader, yaml_source
-from mockserver.core.settings import Settings
-from mockserver.core.vendor_calls import AnswerPlan, CallLog
-from mockserver.core.webhooks import WebhookRegistry
-from mockserver.edges.control_api import operations, stream
-from mockserver.edges.http1 import Http1Transport, answer
-from mockserver.engine.checking import doctor
-from mockserver.entrances import running_replay
+from mockserver.checks import diagnosis as doctor
+from mockserver.control_api import operations, stream
+from mockserver.delivery.http1 import Http1Transport, answer
+from mockserver.model import retry_policies
+from mockserver.model.records import RecordStore
+from mockserver.model.settings import Settings
+from mockserver.model.webhooks import WebhookRegistry
+from mockserver.replay import running_replay
+from mockserver.script import format as script_format
+from mockserver.script import yaml_reader, yaml_source
+from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from tests.control_api.calling import AUTH, controlling, exchange
-from tests.http1.raw_server import RawServer, keep_answering
+from tests.delivery.http1.raw_server import RawServer, keep_answering
 from tests.receiving import consuming
 
 PAGE = (Path(__file__).parent.parent / "docs" / "limits.md").read_text("utf-8")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.core.script.reader import read_script
-from mockserver.edges.package_files import load_catalog
-from mockserver.engine.checking.registry import CHECKS
+from mockserver.checks.registry import CHECKS
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
 from tests.consumers.mistakes import MISTAKES
 from tests.consumers.serve import serve_flask
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mockserver import MockServer
-from mockserver.core.webhooks import Webhook
+from mockserver.model.webhooks import Webhook
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from junitparser import JUnitXml
 
-from mockserver.core.checks.model import Check, Diagnosis, Finding, Judgement
-from mockserver.core.messages import Exchange, ExchangeError, Request, Response
-from mockserver.core.records import Attempt, Delivery, Event
-from mockserver.core.targets import Target
-from mockserver.edges.redaction import Redactor
-from mockserver.entrances.cli.check_blocks import diagnosis_block, finding_block
+from mockserver.checks.model import Check, Diagnosis, Finding, Judgement
+from mockserver.cli.check.blocks import diagnosis_block, finding_block
+from mockserver.model.messages import Exchange, ExchangeError, Request, Response
+from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.redaction import Redactor
+from mockserver.model.targets import Target
 from tests.cli.program import environment, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, launch
@@ -412,7 +412,7 @@ def test_the_url_from_the_environment(flask, closed_port):
 def test_it_imports_no_more_than_it_needs(flask):
     """Where lines go through a pipe, neither a web framework nor rich is imported."""
     code = (
-        "import sys; from mockserver.entrances.cli import main; main(sys.argv[1:]);"
+        "import sys; from mockserver.cli import main; main(sys.argv[1:]);"
         "print(sorted({'aiohttp', 'rich', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
     )
     arguments = ("check", flask.webhook_url, "--secret", SECRET, "--only", "control")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.core.faults.registry import FAULTS
-from mockserver.core.messages import Request
-from mockserver.core.signed_requests import signed_request
-from mockserver.core.targets import Target
-from mockserver.edges.curl import curl_command
+from mockserver.faults.registry import FAULTS
+from mockserver.faults.signed_requests import signed_request
+from mockserver.model.messages import Request
+from mockserver.model.targets import Target
+from mockserver.reports.curl import curl_command
 from tests.cli.program import SECRET, mockserver, recorder
 
 SCRIPT = """\

@@ -6,9 +6,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mockserver import verify
-from mockserver.core.faults.registry import FAULTS
-from mockserver.core.retry_policies import POLICY_NAMES
-from mockserver.edges.package_files import load_retry_policies
+from mockserver.faults.registry import FAULTS
+from mockserver.model.retry_policies import POLICY_NAMES
+from mockserver.script.package_files import load_retry_policies
 from tests.cli.program import SECRET, mockserver, recorder, running
 from tests.consumers.launch import launch
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from junitparser import JUnitXml
 
-from mockserver.edges.package_files import bundled_scripts
+from mockserver.script.package_files import bundled_scripts
 from tests.cli.program import SECRET, mockserver
 from tests.consumers.launch import launch
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import mockserver as package
-from mockserver.entrances.cli import interruption, main
-from mockserver.entrances.cli.destinations import Destination
+from mockserver.cli import interruption, main
+from mockserver.cli.destinations import Destination
 from tests.cli.program import COMMAND, SECRET, environment, mockserver
 
 COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events", "check"]
@@ -120,7 +120,7 @@ def test_lists_from_the_environment_are_split_at_blanks_outside_of_quotes():
 def test_small_commands_import_little(arguments):
     """What a command does not use it does not import: no web framework, no event loop, no rich, no Jinja2."""
     code = (
-        "import sys; from mockserver.entrances.cli import main; main(sys.argv[1:]);"
+        "import sys; from mockserver.cli import main; main(sys.argv[1:]);"
         "print(sorted({'aiohttp', 'asyncio', 'rich', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -6,9 +6,9 @@ import socket
 import pytest
 
 from mockserver import sign
-from mockserver.core.targets import Target
-from mockserver.edges.reachability import why_unreachable
-from mockserver.edges.receiver import Receiver
+from mockserver.delivery.reachability import why_unreachable
+from mockserver.model.targets import Target
+from mockserver.server.embedded_consumer import Receiver
 from tests.cli.program import SECRET
 from tests.consumers.post import post
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.control_api.calling import Control, controlling
-from tests.http1.raw_server import RawServer, keep_answering
+from tests.delivery.http1.raw_server import RawServer, keep_answering
 from tests.receiving import Consumer, consuming
 
 

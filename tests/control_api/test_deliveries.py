@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from tests.http1.raw_server import OK
+from tests.delivery.http1.raw_server import OK
 from tests.receiving import SECRET
 
 

@@ -7,8 +7,8 @@ import ssl
 import pytest
 from multidict import CIMultiDict
 
-from mockserver.edges.control_api.guard import why_foreign
-from mockserver.edges.control_api.operations import OPERATIONS
+from mockserver.control_api.guard import why_foreign
+from mockserver.control_api.operations import OPERATIONS
 from tests.control_api.calling import controlling, exchange
 from tests.control_api.test_http import example
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from mockserver.edges.control_api.operations import OPERATIONS
+from mockserver.control_api.operations import OPERATIONS
 from tests.control_api.calling import exchange
 
 PATHS = sorted({operation.path for operation in OPERATIONS})

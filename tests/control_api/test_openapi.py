@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from mockserver.edges.control_api.operations import OPERATIONS
+from mockserver.control_api.operations import OPERATIONS
 
 
 @pytest.fixture

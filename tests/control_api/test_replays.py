@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from mockserver.core.messages import Exchange
-from mockserver.core.script.reader import read_script
-from mockserver.core.settings import read_settings
-from mockserver.edges.package_files import load_catalog
-from mockserver.entrances.service import Service
+from mockserver.model.messages import Exchange
+from mockserver.model.settings import read_settings
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
+from mockserver.server.composition import Service
 from tests.receiving import eventually
 
 YAML = """

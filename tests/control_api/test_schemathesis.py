@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mockserver.core.messages import Exchange, ExchangeError, Response
-from mockserver.core.script.fields import Field, Whole
-from mockserver.core.script.format import AWAIT_FIELDS, EVENT_FIELDS
-from mockserver.core.settings import read_settings
-from mockserver.entrances.service import Service
+from mockserver.model.fields import Field, Whole
+from mockserver.model.messages import Exchange, ExchangeError, Response
+from mockserver.model.settings import read_settings
+from mockserver.script.format import AWAIT_FIELDS, EVENT_FIELDS
+from mockserver.server.composition import Service
 
 # Every check is on by default. Two things no JSON Schema can say, so that a body which fits it may still be refused:
 # a script's paths must exist in the sample data, its templates must have known names, its faults must go together; and

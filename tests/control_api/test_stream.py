@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from mockserver.edges.control_api import stream as stream_module
+from mockserver.control_api import stream as stream_module
 from tests.control_api.calling import AUTH, controlling
 from tests.receiving import eventually
 

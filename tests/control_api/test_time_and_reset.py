@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 from aiohttp import web
 
-from mockserver.core.script.reader import read_event_step, read_script
-from mockserver.core.settings import read_settings
-from mockserver.edges.package_files import load_catalog
-from mockserver.entrances.service import Service
+from mockserver.model.settings import read_settings
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_event_step, read_script
+from mockserver.server.composition import Service
 
 EMPTY = {"webhooks": 0, "deliveries": 0, "dropped": 0}
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.http1.conftest import pytest_asyncio_loop_factories, serve, transport
+from tests.delivery.http1.conftest import pytest_asyncio_loop_factories, serve, transport
 
 __all__ = ["pytest_asyncio_loop_factories", "serve", "transport"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mockserver.core.faults.page import faults_page
+from mockserver.faults.page import faults_page
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 

@@ -7,11 +7,11 @@ import hmac
 import json
 import random
 
-from mockserver.core.drafts import faulty_request
-from mockserver.core.faults.reading import read_faults
-from mockserver.core.messages import Request
-from mockserver.core.records import Event
-from mockserver.core.targets import Target
+from mockserver.faults.reading import read_faults
+from mockserver.faults.request_builder import faulty_request
+from mockserver.model.messages import Request
+from mockserver.model.records import Event
+from mockserver.model.targets import Target
 
 SECRET = "whsec_test"
 TIMESTAMP = "2024-12-16T10:00:00Z"

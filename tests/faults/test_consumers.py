@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mockserver.core.drafts import faulty_request
-from mockserver.core.faults.reading import read_faults
-from mockserver.core.messages import Exchange
-from mockserver.core.targets import Target
-from mockserver.edges.http1 import Http1Transport
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.faults.reading import read_faults
+from mockserver.faults.request_builder import faulty_request
+from mockserver.model.messages import Exchange
+from mockserver.model.targets import Target
 from tests.consumers.launch import NAMES, SECRET, Consumer, launch
 from tests.faults.requests import SENDER, compact, event
 from tests.faults.test_registry import BODY, DELIVERY, SIGNATURE, TRANSPORT

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mockserver.core.faults.page import faults_page
-from mockserver.core.faults.registry import FAULTS
+from mockserver.faults.page import faults_page
+from mockserver.faults.registry import FAULTS
 from tests.faults.renew_page import PAGE
 
 

@@ -12,11 +12,11 @@ from time import perf_counter
 import pytest
 import trustme
 
-from mockserver.core.messages import AwaitContinue, Close, Pause, Request
-from mockserver.core.targets import Target
-from mockserver.edges.http1 import Http1Transport
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.model.messages import AwaitContinue, Close, Pause, Request
+from mockserver.model.targets import Target
+from tests.delivery.http1.raw_server import OK, Peer
 from tests.faults.requests import faulty
-from tests.http1.raw_server import OK, Peer
 
 pytestmark = pytest.mark.usefixtures("no_task_is_left")
 

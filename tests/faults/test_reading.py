@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mockserver.core.faults.kinds import parse_size, show_size
-from mockserver.core.faults.reading import faults_schema, read_fault, read_faults, written
-from mockserver.core.faults.registry import FAULTS
+from mockserver.faults.kinds import parse_size, show_size
+from mockserver.faults.reading import faults_schema, read_fault, read_faults, written
+from mockserver.faults.registry import FAULTS
 
 DAY = 86400.0
 

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from mockserver.core.faults.delivery import DeliveryPlan, delivery_plan
-from mockserver.core.faults.reading import read_faults
-from mockserver.core.faults.registry import FAULTS, SLOTS, is_signature_fault
+from mockserver.faults.delivery import DeliveryPlan, delivery_plan
+from mockserver.faults.reading import read_faults
+from mockserver.faults.registry import FAULTS, SLOTS, is_signature_fault
 from tests.faults.requests import faulty
 
 SIGNATURE = (

@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from mockserver.core.faults.registry import FAULTS
-from mockserver.core.signed_requests import signed_request
-from mockserver.core.targets import Target
 from mockserver.errors import UsageError
+from mockserver.faults.registry import FAULTS
+from mockserver.faults.signed_requests import signed_request
+from mockserver.model.targets import Target
+from tests.delivery.http1.raw_server import OK, Peer
 from tests.faults.requests import BODY, DATA, PAYLOAD, SECRET, SENDER, TIMESTAMP, compact, digest, event, faulty, wire
-from tests.http1.raw_server import OK, Peer
 
 pytestmark = pytest.mark.usefixtures("no_task_is_left")
 

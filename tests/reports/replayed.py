@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mockserver.core.report import Report
-from mockserver.core.script.reader import read_script
-from mockserver.core.settings import read_settings
-from mockserver.edges.package_files import load_catalog
-from mockserver.entrances.service import Service
+from mockserver.model.settings import read_settings
+from mockserver.replay.report import Report
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
+from mockserver.server.composition import Service
 from tests.receiving import SECRET, Answer, consuming
 
 START = "2024-12-16T10:00:00Z"

@@ -4,9 +4,9 @@ import re
 
 from aiohttp import web
 
-from mockserver.core.report import Report
-from mockserver.edges.redaction import Redactor
-from mockserver.edges.reports.annotations import workflow_annotations
+from mockserver.model.redaction import Redactor
+from mockserver.replay.report import Report
+from mockserver.reports.annotations import workflow_annotations
 from tests.receiving import SECRET, statuses
 from tests.reports.replayed import replayed, script
 

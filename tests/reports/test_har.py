@@ -7,11 +7,11 @@ import pytest
 from aiohttp import web
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from mockserver.core.messages import Exchange, ExchangeError, Response
-from mockserver.core.records import Attempt, Delivery, Event
-from mockserver.core.report import Report
-from mockserver.edges.redaction import Redactor
-from mockserver.edges.reports.har import har_document
+from mockserver.model.messages import Exchange, ExchangeError, Response
+from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.redaction import Redactor
+from mockserver.replay.report import Report
+from mockserver.reports.har import har_document
 from tests.receiving import SECRET
 from tests.reports.replayed import replayed, script, unreachable
 

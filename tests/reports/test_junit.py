@@ -8,9 +8,9 @@ import xmlschema
 from aiohttp import web
 from junitparser import Failure, JUnitXml, Skipped
 
-from mockserver.core.report import Report
-from mockserver.edges.redaction import Redactor
-from mockserver.edges.reports.junit import junit_xml
+from mockserver.model.redaction import Redactor
+from mockserver.replay.report import Report
+from mockserver.reports.junit import junit_xml
 from tests.receiving import SECRET, statuses
 from tests.reports.replayed import replayed, script, unreachable
 

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from mockserver.core.messages import Exchange, ExchangeError
-from mockserver.core.records import Attempt, Delivery, Event
-from mockserver.core.report import Report
-from mockserver.edges.redaction import Redactor
-from mockserver.edges.reports.markdown import markdown, shortened_markdown
+from mockserver.model.messages import Exchange, ExchangeError
+from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.redaction import Redactor
+from mockserver.replay.report import Report
+from mockserver.reports.markdown import markdown, shortened_markdown
 from tests.receiving import SECRET, statuses
 from tests.reports.replayed import replayed, script
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from mockserver.edges.redaction import Redactor
+from mockserver.model.redaction import Redactor
 
 SECRET = 'whsec_a"b\\c/d&e <f> é'
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import aiohttp
 
-from mockserver.core.registrations import RegistrationRules
-from mockserver.core.settings import Settings, read_settings
-from mockserver.core.vendor_calls import AnswerPlan, CallLog
-from mockserver.core.webhooks import Webhook, WebhookRegistry
-from mockserver.edges.http_server import HttpServer, Part
-from mockserver.edges.vendor_api import VendorApi
+from mockserver.model.registrations import RegistrationRules
+from mockserver.model.settings import Settings, read_settings
+from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.server.http_host import HttpServer, Part
+from mockserver.vendor_api.calls import AnswerPlan, CallLog
+from mockserver.vendor_api.routes import VendorApi
 
 EVENTS = ("run.completed", "run.failed", "evaluation.completed", "optimization.completed")
 REGISTRATION = {"url": "https://your-app.com/webhooks/playgent", "events": ["run.failed"], "secret": "whsec_private"}

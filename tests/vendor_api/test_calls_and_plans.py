@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from mockserver.core.vendor_calls import AnswerPlan, CallLog, PlannedAnswer
 from mockserver.errors import UsageError
+from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
 from tests.vendor_api.serving import AUTH, NOW, REGISTRATION
 
 

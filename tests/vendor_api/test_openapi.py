@@ -5,7 +5,7 @@ import re
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from mockserver.core.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH
+from mockserver.model.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH
 from tests.vendor_api.serving import EVENTS
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mockserver.core.registrations import Registration
+from mockserver.model.registrations import Registration
 from tests.vendor_api.serving import EVENTS, REGISTRATION, Mock
 
 

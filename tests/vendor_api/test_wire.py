@@ -10,8 +10,8 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.edges.vendor_api import requests
-from mockserver.edges.vendor_api.envelope import error_body
+from mockserver.vendor_api import requests
+from mockserver.vendor_api.envelope import error_body
 from tests.vendor_api.serving import REGISTRATION, exchange
 
 HEAD = b"Host: x\r\nAuthorization: Bearer pk_private\r\nConnection: close\r\n"

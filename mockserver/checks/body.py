@@ -1,0 +1,287 @@
+"""Checks of the body: what is verified is its bytes, and what stands in it may surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from mockserver.checks.acceptances import (
+    accepting,
+    accepting_each,
+    deliver_accepted,
+    enduring,
+    judge_accepted,
+    judge_endured,
+)
+from mockserver.checks.context import UNKNOWN_EVENT, Bench, Variant, answer_of
+from mockserver.checks.model import Check, Judgement
+from mockserver.checks.signature_variants.bodies import RAW_BODY
+from mockserver.model.records import Event
+
+#: Names that are not ASCII: Latin, beyond the basic plane, and separators that JavaScript once took for line ends.
+_NAMES = (("accented letters", "Rückgabe für Zoë"), ("an emoji", "Refund 💸"), ("U+2028 and U+2029", "a\u2028b\u2029c"))
+_SIZES = (("99 kB", 99_000), ("101 kB", 101_000), ("1 MB", 1_000_000))
+
+#: Spellings of the same JSON, each signed correctly. The control is the compact one.
+_SPELLINGS = (
+    Variant("blanks after colons and commas", ("spaced_json",)),
+    Variant("indented", ("pretty_json",)),
+    Variant("keys in another order", ("sorted_keys",)),
+    Variant(r"\u escapes", ("escaped_unicode",)),
+    Variant("a line feed at the end", ("trailing_newline",)),
+)
+
+
+def _with_prose(bench: Bench, event: str, label: str, text: str) -> Iterable[Variant]:
+    """An event that says something else where it has prose; none of a type that has none."""
+    if set_prose(_data(bench, event), text):
+        yield Variant(label, event=event, change=lambda data: set_prose(data, text))
+
+
+def set_prose(value: Any, text: str) -> bool:
+    """Change the first text of several words within JSON; False where there is none. Ids and kinds are single words."""
+    items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in list(items):
+        if isinstance(item, str) and " " in item:
+            value[key] = text
+            return True
+        if isinstance(item, (dict, list)) and set_prose(item, text):
+            return True
+    return False
+
+
+def _names(bench: Bench, event: str) -> Iterable[Variant]:
+    for label, name in _NAMES:
+        yield from _with_prose(bench, event, label, name)
+
+
+async def _respelled_json(bench: Bench) -> Judgement:
+    each = [msgspec.structs.replace(one, event=event) for event in bench.events_in_question for one in _SPELLINGS]
+    made = [(variant, await variant.deliver(bench)) for variant in (*each, *_with_number(bench))]
+    judgement = judge_accepted(made)
+    if judgement.verdict == "pass":
+        return judgement
+    refused = {variant.label for variant, delivery in made if not delivery.delivered}
+    return msgspec.structs.replace(judgement, summary=f"{judgement.summary}; {_cause(refused)}")
+
+
+def _with_number(bench: Bench) -> list[Variant]:
+    """A number that is written in another way by whoever parses it and writes it again; none where no event has one."""
+    for event in bench.events_in_question:
+        if _set_number(_data(bench, event), 1.0):
+            return [Variant("1.0 for 1", event=event, change=lambda data: _set_number(data, 1.0))]
+    return []
+
+
+def _set_number(value: Any, number: float) -> bool:
+    """Change the first number within an object; False where there is none."""
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if isinstance(item, (int, float)) and not isinstance(item, bool):
+            value[key] = number
+            return True
+        if _set_number(item, number):
+            return True
+    return False
+
+
+def _cause(refused: set[str]) -> str:
+    """What the refused spellings tell of the mistake."""
+    if refused == {"a line feed at the end"}:
+        return "blanks at the ends are cut off before the signature is computed"
+    if "keys in another order" not in refused and len(refused) > 1:
+        return "a body that was parsed and written again is verified, not the raw one"
+    if "keys in another order" in refused and len(refused) > 2:
+        return "a body that was parsed and written again, with its keys in an order of its own, is verified"
+    return "something else than the raw body is verified"
+
+
+async def _split_characters(bench: Bench) -> Judgement:
+    event = bench.events_in_question[0]
+    whole = list(_with_prose(bench, event, "outside ASCII in one piece (PG031)", "é💸 " * 60))
+    if not whole:
+        return Judgement("not tested", f"{event} has no text")
+    plain = _with_prose(bench, event, "in chunks (PG050)", "x " * 300)
+    pieces = ({"chunked": 50},)
+    for each in (*whole, *(msgspec.structs.replace(one, faults=pieces) for one in plain)):
+        delivery = await each.deliver(bench)
+        if not delivery.delivered:
+            return Judgement("not tested", f"text {each.label} {answer_of(delivery)} already", (delivery,))
+    cut = msgspec.structs.replace(whole[0], label="cut within characters", faults=pieces)
+    return await deliver_accepted(bench, [cut])
+
+
+async def _null_fields(bench: Bench) -> Judgement:
+    made = []
+    for event in bench.events:
+        for field in _optional_fields(bench, event):
+            variant = Variant(f"{event} with {field} null", event=event, change=_null(field))
+            made.append([(variant, await variant.deliver(bench))])
+    return judge_endured(made) if made else Judgement("not tested", "no event of the consumer's has a field but its id")
+
+
+def _optional_fields(bench: Bench, event: str) -> list[str]:
+    return [field for field in _data(bench, event) if field != bench.object_field(event)]
+
+
+def _data(bench: Bench, event: str) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.json.decode(bench.event(event).payload)["data"]
+    return data
+
+
+def _null(field: str) -> Any:
+    def change(data: dict[str, Any]) -> None:
+        data[field] = None
+
+    return change
+
+
+async def _permanent_errors(bench: Bench) -> Judgement:
+    event = bench.event()
+    return await enduring(
+        Variant("invalid JSON", ("invalid_json",)),
+        Variant("no body", ("empty_body",)),
+        Variant("not UTF-8", ("not_utf8",)),
+        Variant("a list", raw=b"[]"),
+        Variant("a number", raw=b"1"),
+        Variant("null", raw=b"null"),
+        Variant("an empty object", raw=b"{}"),
+        Variant("data null", raw=_with_data(event, None)),
+        Variant("data a text", raw=_with_data(event, "text")),
+        Variant("the id missing", ("missing_field",)),
+        Variant("the id a number", ("wrong_type",)),
+        Variant("the timestamp missing", ({"missing_field": "timestamp"},)),
+        times=3,
+    )(bench)
+
+
+def _with_data(event: Event, data: Any) -> bytes:
+    return msgspec.json.encode({"event": event.type, "timestamp": event.timestamp, "data": data})
+
+
+def _sizes(bench: Bench, event: str) -> Iterable[Variant]:
+    """A long text in a field that is there anyway: a field more would be another difference."""
+    without = len(bench.event(event, change=lambda data: set_prose(data, "")).payload)
+    for label, size in _SIZES:
+        yield from _with_prose(bench, event, label, "x" * (size - without))
+
+
+async def _unknown_event_type(bench: Bench) -> Judgement:
+    delivery = await bench.deliver(bench.event(UNKNOWN_EVENT))
+    summary = f"an event {UNKNOWN_EVENT} {answer_of(delivery)}"
+    return Judgement("pass" if delivery.delivered else "fail", summary, (delivery,))
+
+
+BODY_CHECKS = (
+    Check(
+        id="PG030",
+        name="respelled_json",
+        severity="must",
+        sends="The same event in other spellings of JSON, each signed correctly.",
+        good="2xx for all",
+        why="The signature is that of the raw body. A consumer that parses the body and verifies what its own library"
+        " writes out again works until the vendor writes a blank, a number or a letter in another way.",
+        mend=RAW_BODY,
+        procedure=_respelled_json,
+    ),
+    Check(
+        id="PG031",
+        name="non_ascii_text",
+        severity="must",
+        sends="Events with accented letters, an emoji, and U+2028, as raw UTF-8.",
+        good="2xx for all",
+        why="A body that is decoded with a wrong charset, or as ASCII, before it is verified works until the first name"
+        " that is not English.",
+        mend=RAW_BODY,
+        procedure=accepting_each(_names),
+    ),
+    Check(
+        id="PG032",
+        name="content_type_parameters",
+        severity="should",
+        sends="A valid event as `application/json; charset=utf-8`.",
+        good="2xx",
+        why="The vendor does not document the Content-Type of its deliveries. Parameters may follow it (RFC 9110, 8.3),"
+        " and a comparison of the whole header refuses them.",
+        mend="compare the media type alone, or do not look at it: the signature says that it is ours",
+        procedure=accepting(Variant("a charset", ({"wrong_content_type": "application/json; charset=utf-8"},))),
+    ),
+    Check(
+        id="PG033",
+        name="split_characters",
+        severity="must",
+        sends="A valid event with text outside ASCII, whose body comes in many chunks that begin within characters.",
+        good="2xx",
+        why="`body += chunk` in Node.js decodes each piece on its own: a character that is cut in two becomes two"
+        " replacement characters, and the signature of the text is not that of the bytes. Locally it never shows.",
+        mend="collect the pieces as bytes, and decode the whole: `Buffer.concat(chunks)`",
+        procedure=_split_characters,
+    ),
+    Check(
+        id="PG040",
+        name="unknown_event_type",
+        severity="should",
+        sends="A valid, signed event of a type that the vendor does not have.",
+        good="2xx, and nothing done",
+        why="A vendor adds event types. A consumer that answers them with an error is retried, and in the end"
+        " switched off.",
+        mend="answer 2xx to event types that are not known, and do nothing",
+        procedure=_unknown_event_type,
+    ),
+    Check(
+        id="PG041",
+        name="extra_fields",
+        severity="must",
+        sends="A valid event with fields that are not documented, beside `data` and in it.",
+        good="2xx",
+        why="Vendors add fields without notice: nobody calls that a breaking change. A strict schema makes it one.",
+        mend="ignore fields that are not known (in pydantic: not `extra='forbid'`)",
+        procedure=accepting_each(
+            lambda _, event: [Variant("fields that are not documented", ("extra_fields",), event)]
+        ),
+    ),
+    Check(
+        id="PG042",
+        name="null_fields",
+        severity="should",
+        sends="For each field but the id an event in which it is null.",
+        good="2xx or a 4xx, never 5xx",
+        why="The vendor documents no field as always present. One null must not become a crash that is retried.",
+        mend="treat every field but the id as one that may be missing",
+        procedure=_null_fields,
+    ),
+    Check(
+        id="PG043",
+        name="permanent_errors",
+        severity="should",
+        sends="Signed bodies that are no event (invalid JSON, other shapes, no id), three times each.",
+        good="the same 4xx or 2xx each time, never 5xx",
+        why="A 5xx says: try again. What is wrong with the body itself never gets better, so the sender tries in vain,"
+        " and counts the webhook as broken.",
+        mend="catch what parsing and validation raise, and answer 400",
+        procedure=_permanent_errors,
+    ),
+    Check(
+        id="PG044",
+        name="deep_nesting",
+        severity="should",
+        sends="A signed event with 10,000 lists within lists.",
+        good="2xx or a 4xx, never 5xx",
+        why="Parsers that recurse run out of stack: in Python a RecursionError, which is no ValueError and so passes"
+        " the usual `except`.",
+        mend="catch RecursionError beside ValueError where JSON is parsed",
+        procedure=enduring(Variant("10,000 levels", ("deep_nesting",))),
+    ),
+    Check(
+        id="PG045",
+        name="body_size",
+        severity="should",
+        sends="Valid events of 99 kB, 101 kB and 1 MB.",
+        good="2xx for all",
+        why="The vendor documents no limit. 100 kB is the default limit of Express and others: the first long report"
+        " is refused.",
+        mend="raise the limit of the webhook's route to 1 MB or more",
+        procedure=accepting_each(_sizes),
+    ),
+)

@@ -1,0 +1,325 @@
+"""The doctor: why a correct delivery is refused. It delivers what would be right for a consumer with a usual mistake.
+
+First it looks at what needs no wrong form: the answer itself, whether the consumer tells a right signature from a
+random one at all, whether it takes other event types. Then it tries the wrong forms, one after another. One that is
+answered in another way than a random signature of the same shape is one that the consumer verifies: that is its
+mistake. It is delivered a second time, and the right form once more, before it is named. Where several forms come to
+the same bytes, an event in which they differ tells which one it is.
+
+It makes deliveries to loopback and private addresses only, whatever else the mock may contact, and a limited number of
+them in a limited time. The secret is never sent in any form: what leaves are digests.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mockserver.checks.answer_comparison import comparable
+from mockserver.checks.context import Bench, answer_of, status_of
+from mockserver.checks.custom_faults import defect
+from mockserver.checks.model import Diagnosis
+from mockserver.checks.signature_variants.bodies import telling
+from mockserver.checks.signature_variants.catalogue import WRONG_FORMS, distinct
+from mockserver.checks.signature_variants.variant import RIGHT, Signed, WrongForm, forged
+from mockserver.checks.symptoms import hint_of, reason_of
+from mockserver.delivery.address_guard import why_refused
+from mockserver.faults.fault import ChosenFault
+from mockserver.faults.request_builder import Draft
+from mockserver.model.messages import NEVER_CONNECTED
+from mockserver.model.records import Delivery, Event
+from mockserver.model.signing import SIGNATURE_HEADER
+
+#: How long it may take, in seconds, and how many deliveries it may make.
+SECONDS, MOST_DELIVERIES = 20.0, 150
+
+#: How many events are made, and not sent, to find one that shows a difference.
+_MOST_LOOKED_AT = 50
+
+#: What else a consumer may demand that answers 415.
+_CONTENT_TYPES = (
+    "application/json; charset=utf-8",
+    "application/x-www-form-urlencoded",
+    "text/plain",
+    "application/octet-stream",
+)
+_COMPARE = (
+    "see whether the consumer has this very secret: let it log the length and the SHA-256 of its secret and of the raw"
+    " body, and compare them with those of what was given and sent"
+)
+_UNSTEADY = "see what differs from one delivery to the next: several workers with different settings, or a slow start"
+
+
+async def diagnose(bench: Bench, seconds: float = SECONDS) -> Diagnosis:
+    """Find out why a consumer refuses correct deliveries.
+
+    Args:
+        bench: The bench; its first delivery was the control, which the consumer refused.
+        seconds: How long it may take.
+
+    Returns:
+        The mistake that explains it, with the wrong deliveries that the consumer accepted; without evidence, what else
+        the answers tell.
+    """
+    bench.check = "diagnosis"
+    return await _Examination(bench, time.monotonic() + seconds).run()
+
+
+class _StoppedError(Exception):
+    """No further delivery can be made; the message says why."""
+
+
+class _Examination:
+    """One examination of a consumer.
+
+    Args:
+        bench: The bench.
+        deadline: When it must be over, on the monotonic clock.
+    """
+
+    def __init__(self, bench: Bench, deadline: float) -> None:
+        self._bench = bench
+        self._deadline = deadline
+        # Until they are made, the random and the missing signature are taken to be refused as the control was.
+        self._control = self._random = self._unsigned = bench.deliveries[0]
+        self._first = len(bench.deliveries)
+        self._noise = random.Random(f"diagnosis/{bench.seed}").randbytes(64)  # noqa: S311 - repeatable on purpose
+        self._tried = 0
+        self._repeats = True  # whether the same refusal has the same body each time
+        self._twins: dict[tuple[object, ...], Delivery] = {}
+
+    async def run(self) -> Diagnosis:
+        """Find out why the control was refused."""
+        steps = (self._address, self._answer, self._steadiness, self._other_types, self._verification, self._forms)
+        try:
+            for step in steps:
+                diagnosis = await step()
+                if diagnosis is not None:
+                    return diagnosis
+        except _StoppedError as stopped:
+            return self._unknown(f"; stopped, as {stopped}")
+        return self._unknown()
+
+    # ---------------------------------------------------------------- without wrong forms
+
+    async def _address(self) -> Diagnosis | None:
+        where = self._outside(self._control)
+        if not where:
+            return None
+        explanation = f"not looked for: the consumer is at {where}, and wrong forms go to private addresses only"
+        return self._diagnosis(
+            explanation, "run the consumer on this machine or in a private network, and check it there"
+        )
+
+    async def _answer(self) -> Diagnosis | None:
+        """What the answer to the control says by itself."""
+        if self._control.error is not None:
+            hangs = self._control.error.kind == "timeout"
+            explanation = f"it {answer_of(self._control)}"
+            return self._diagnosis(explanation, "see where the handler hangs") if hangs else None
+        response = self._control.response
+        reason = reason_of(response) if response else None
+        if reason is not None:
+            return self._diagnosis(reason.explanation, reason.mend)
+        return await self._content_type() if status_of(self._control) == 415 else None
+
+    async def _content_type(self) -> Diagnosis:
+        mend = "take every body whose Content-Type begins with `application/json`, which is what the vendor sends"
+        for content_type in _CONTENT_TYPES:
+            delivery = await self._deliver(self._event(), {"wrong_content_type": content_type})
+            if delivery.delivered:
+                explanation = f"it takes events as `{content_type}` only, not as `application/json`"
+                return self._diagnosis(explanation, mend, delivery)
+        return self._diagnosis("it answers 415: it does not take `application/json`", mend)
+
+    async def _steadiness(self) -> Diagnosis | None:
+        """Whether right signatures are refused each time, and random ones too."""
+        if (await self._deliver(self._event())).delivered:
+            return self._unsteady()
+        self._random = await self._try(forged(RIGHT, self._noise))
+        again = await self._try(forged(RIGHT, self._noise[::-1]))
+        if self._random.delivered and again.delivered:
+            explanation = "it takes random signatures, and refuses right ones: it accepts anything but what is genuine"
+            mend = "see whether the condition is inverted (`if verified: refuse`)"
+            return self._diagnosis(explanation, mend, self._random, again)
+        if self._random.delivered or again.delivered:
+            explanation = "it takes one random signature and refuses another: it does not answer steadily"
+            return self._diagnosis(explanation, _UNSTEADY, self._random if self._random.delivered else again)
+        self._repeats = comparable(self._random) == comparable(again)
+        self._unsigned = await self._deliver(self._event(), "missing_signature")
+        return None
+
+    async def _other_types(self) -> Diagnosis | None:
+        """Whether events of other types are verified and accepted."""
+        taken = []
+        for event in self._bench.events[1:]:
+            delivery = await self._deliver(self._bench.event(event))
+            if delivery.delivered and not (await self._try(forged(RIGHT, self._noise), event)).delivered:
+                taken.append(event)
+        if not taken:
+            return None
+        names = ", ".join(taken)
+        explanation = f"it takes {names}, and refuses {self._control.event.type}: the signature is not the reason"
+        return self._diagnosis(explanation, f"see how {self._control.event.type} is handled")
+
+    async def _verification(self) -> Diagnosis | None:
+        """Whether the right signature is answered in another way than a random one: then it is verified, and right."""
+        again = await self._deliver(self._event())
+        if not self._alike(again, self._control) or self._alike(again, self._random):
+            return None
+        explanation = (
+            f"the signature is not the reason: a random one is {_told(self._random)}, the right one {_told(again)}"
+        )
+        if status_of(again) >= 500 or again.error is not None:
+            return self._diagnosis(f"{explanation}, so it breaks when it handles the event", "see its log")
+        mend = "see what its answer says: what it demands of the event is not what the vendor sends"
+        return self._diagnosis(f"{explanation}, so it refuses the event itself", mend)
+
+    # ---------------------------------------------------------------- wrong forms
+
+    async def _forms(self) -> Diagnosis | None:
+        for group in distinct(WRONG_FORMS, self._signed(self._event()), self._bench.secret):
+            self._tried += 1
+            delivery = await self._try(group[0])
+            if not self._is_refusal(group[0], delivery):
+                diagnosis = await self._judged(group, delivery)
+                if diagnosis is not None:
+                    return diagnosis
+        return None
+
+    def _is_refusal(self, form: WrongForm, delivery: Delivery) -> bool:
+        """Whether a form is answered as one that means nothing, or as one that is not there at all."""
+        names = {name for name, _ in form.sign(self._signed(delivery.event), self._bench.secret) or ()}
+        if self._alike(delivery, self._random):
+            return True
+        return SIGNATURE_HEADER not in names and self._alike(delivery, self._unsigned)
+
+    async def _judged(self, group: Sequence[WrongForm], delivery: Delivery) -> Diagnosis | None:
+        """What it means that a form is not refused as others are; None if nothing, as only its looks are the reason."""
+        form = group[0]
+        if delivery.delivered and (await self._deliver(self._event())).delivered:
+            return self._unsteady()
+        twin = self._twins.get(form.shape)
+        if twin is None:
+            twin = self._twins[form.shape] = await self._try(forged(form, self._noise))
+        if self._alike(delivery, twin):
+            return self._anything_goes(form, twin) if delivery.delivered else None
+        again = await self._deliver(self._clear_event(group), self._fault(form))
+        if not self._alike(again, delivery):
+            return None
+        return self._named(await self._narrowed(group, delivery), delivery, again)
+
+    def _clear_event(self, group: Sequence[WrongForm]) -> Event:
+        """An event in which no other form looks like these by chance, as base64 and its URL-safe form often do."""
+        for _ in range(_MOST_LOOKED_AT):
+            event = self._event()
+            signed = self._signed(event)
+            looks = group[0].sign(signed, self._bench.secret)
+            others = (form for form in WRONG_FORMS if form not in group)
+            if all(form.sign(signed, self._bench.secret) != looks for form in others):
+                return event
+        return self._event()
+
+    async def _narrowed(self, group: Sequence[WrongForm], delivery: Delivery) -> Sequence[WrongForm]:
+        """Of forms that come to the same in ordinary events, those that are accepted where they do not."""
+        if len(group) == 1:
+            return group
+        for candidates in distinct(group, self._signed(self._event(tells=True)), self._bench.secret):
+            if self._alike(await self._try(candidates[0], tells=True), delivery):
+                return candidates
+        return group
+
+    def _named(self, forms: Sequence[WrongForm], *evidence: Delivery) -> Diagnosis:
+        form = forms[0]
+        # Others with the same remedy need no telling: for this secret they come to the same.
+        others = "; or it ".join([other.mistake for other in forms if other.mend != form.mend][:2])
+        explanation = f"it {form.mistake}" + (f" (or it {others})" if others else "")
+        if not evidence[0].delivered:
+            explanation += f"; what is signed so passes, and is then {_told(evidence[0])} for another reason"
+        if self._unsigned.delivered:
+            explanation += "; and it takes events without any signature"
+        return self._diagnosis(explanation, form.mend, *evidence)
+
+    def _anything_goes(self, form: WrongForm, twin: Delivery) -> Diagnosis:
+        mend = f"{form.mend}; and verify it: refuse what is not the right signature"
+        return self._diagnosis(f"it {form.mistake}, and takes a random one there as well", mend, twin)
+
+    def _unknown(self, why: str = "") -> Diagnosis:
+        response = self._control.response
+        hint = hint_of(response) if response else ""
+        told = [f"not found: none of the {self._tried} usual wrong forms that were tried is what it expects{why}", hint]
+        if self._unsigned.delivered:
+            told.append("it takes events without any signature")
+        return self._diagnosis("; ".join(filter(None, told)), _COMPARE)
+
+    def _unsteady(self) -> Diagnosis:
+        return self._diagnosis("it takes now what it refused at first: it does not answer steadily", _UNSTEADY)
+
+    def _diagnosis(self, explanation: str, mend: str, *evidence: Delivery) -> Diagnosis:
+        return Diagnosis(explanation, mend, self._tried, evidence)
+
+    # ---------------------------------------------------------------- deliveries
+
+    @property
+    def _made(self) -> int:
+        return len(self._bench.deliveries) - self._first
+
+    def _event(self, event: str = "", *, tells: bool = False) -> Event:
+        return self._bench.event(event or self._control.event.type, change=telling if tells else None)
+
+    async def _try(self, form: WrongForm, event: str = "", *, tells: bool = False) -> Delivery:
+        return await self._deliver(self._event(event, tells=tells), self._fault(form))
+
+    async def _deliver(self, event: Event, *faults: ChosenFault | str | Mapping[str, Any]) -> Delivery:
+        left = self._deadline - time.monotonic()
+        if left <= 0 or self._made >= MOST_DELIVERIES:
+            raise _StoppedError("the time for it is up" if left <= 0 else f"{self._made} deliveries are enough")
+        delivery = await self._bench.deliver(event, *faults, timeout=min(left, self._bench.timeout), patient=False)
+        where = self._outside(delivery)
+        if where:
+            raise _StoppedError(f"the consumer is at {where} now, and wrong forms go to private addresses only")
+        if delivery.error is not None and delivery.error.kind in NEVER_CONNECTED:
+            raise _StoppedError(f"it is gone after {self._made} deliveries ({delivery.error.message})")
+        if status_of(delivery) == 429:
+            raise _StoppedError("it answers 429: it limits how often events may come")
+        return delivery
+
+    def _fault(self, form: WrongForm) -> ChosenFault:
+        def apply(draft: Draft) -> None:
+            headers = form.sign(self._signed(draft.event), draft.secret) or ()
+            draft.set_header(SIGNATURE_HEADER)
+            draft.headers += [(name, value.encode("ascii")) for name, value in headers]
+
+        return defect(form.name, "headers", apply)
+
+    def _signed(self, event: Event) -> Signed:
+        return Signed(event.payload, f"msg_{self._bench.seed}_{len(self._bench.deliveries)}", int(time.time()))
+
+    def _alike(self, one: Delivery, other: Delivery) -> bool:
+        """Whether two deliveries were answered in the same way."""
+        if one.delivered or other.delivered:
+            return one.delivered and other.delivered
+        return self._look(one) == self._look(other)
+
+    def _look(self, delivery: Delivery) -> object:
+        if delivery.error is not None:
+            return delivery.error.kind
+        return comparable(delivery) if self._repeats else status_of(delivery)
+
+    def _outside(self, delivery: Delivery) -> str:
+        """The address that a delivery went to, if it is not one where wrong forms may be tried."""
+        exchange = delivery.attempts[-1].exchange
+        never = exchange.error is not None and exchange.error.kind in NEVER_CONNECTED
+        if self._bench.in_process or never:
+            return ""
+        address = exchange.address.rpartition(":")[0].strip("[]")
+        if not address:
+            return "an unknown address"
+        return address if why_refused(address, address) else ""
+
+
+def _told(delivery: Delivery) -> str:
+    """What came back, as something that was done: ``answered 401``."""
+    return answer_of(delivery).replace("gave no answer", "not answered")

@@ -1,0 +1,238 @@
+"""Checks of effects: every event has one, and only one, however it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from mockserver.checks.context import Bench, answer_of, status_of
+from mockserver.checks.effects import in_words
+from mockserver.checks.model import Check, Judgement
+from mockserver.model.records import Delivery, Event
+
+_COPIES = 10
+_AT_ONCE = 20
+_ONCE = (
+    "before the effect, and in the same transaction, insert the key of the event (its type with the id of its object)"
+    " under a unique constraint; when it is there already, answer 2xx and do nothing"
+)
+
+_Deliver = Callable[[], Awaitable[list[Delivery]]]
+
+
+async def _effect(bench: Bench) -> Judgement:
+    units = bench.effects.units
+    if units:
+        seen = ", ".join(f"{event} {change:+g}" for event, change in units.items())
+        return Judgement("pass", f"the probe sees it: {seen}")
+    waited = f"within {bench.effects.patience:g} s (--effect-within gives more time)"
+    return Judgement(
+        "fail", f"valid events were answered 2xx, and the probe saw no effect {waited}", tuple(bench.deliveries[:1])
+    )
+
+
+async def _duplicate_accepted(bench: Bench) -> Judgement:
+    event = bench.event()
+    first, again = await bench.deliver(event), await bench.deliver(event)
+    if not first.delivered:
+        return Judgement("inconclusive", f"the first delivery {answer_of(first)}", (first,))
+    summary = f"the same delivery again {answer_of(again)}"
+    return Judgement("pass" if again.delivered else "fail", summary, (first, again))
+
+
+async def _duplicate_effect(bench: Bench) -> Judgement:
+    event = bench.event()
+
+    async def twice() -> list[Delivery]:
+        return [await bench.deliver(event) for _ in range(2)]
+
+    return await _one_effect(bench, event, "two deliveries of one event", twice)
+
+
+async def _concurrent_duplicates(bench: Bench) -> Judgement:
+    event = bench.event()
+
+    async def copies() -> list[Delivery]:
+        return await bench.together([bench.deliver(event, patient=False) for _ in range(_COPIES)])
+
+    return await _one_effect(bench, event, f"{_COPIES} copies at the same time", copies)
+
+
+async def _lost_answer(bench: Bench) -> Judgement:
+    event = bench.event()
+
+    async def twice() -> list[Delivery]:
+        before = await bench.effects.baseline()
+        lost = await bench.deliver(event, "disconnect")
+        # The retry comes when the first is over, or was broken off: copies at the same time are another check.
+        await bench.effects.change_since(before, bench.effects.units[event.type])
+        return [lost, await bench.deliver(event)]
+
+    return await _one_effect(bench, event, "a delivery whose answer was lost, and the next", twice)
+
+
+async def _one_effect(bench: Bench, event: Event, title: str, deliver: _Deliver) -> Judgement:
+    unit = bench.effects.units[event.type]
+    before = await bench.effects.baseline()
+    deliveries = await deliver()
+    change = await bench.effects.change_since(before, unit)
+    evidence = tuple(deliveries[:3])
+    broken = [each for each in deliveries if status_of(each) >= 500]
+    if change != unit:
+        return Judgement("fail", f"{title} had {in_words(change, unit)}", evidence)
+    if broken:
+        return Judgement("fail", f"{title}: one effect, but {len(broken)} {answer_of(broken[0])}", tuple(broken[:3]))
+    return Judgement("pass", f"{title} had one effect", evidence[:1])
+
+
+async def _object_with_two_events(bench: Bench) -> Judgement:
+    pair = _pair(bench)
+    if pair is None:
+        return Judgement("not tested", "needs two event types about the same kind of object that have an effect")
+    object_id = bench.new_id(pair[0])
+    events = [bench.event(event, object_id=object_id) for event in pair]
+    return await _all_effects(bench, events, f"{pair[0]} and {pair[1]} about one {bench.object_field(pair[0])}")
+
+
+def _pair(bench: Bench) -> tuple[str, str] | None:
+    types = bench.story()
+    for place, first in enumerate(types):
+        for second in types[place + 1 :]:
+            if bench.object_field(first) == bench.object_field(second):
+                return first, second
+    return None
+
+
+async def _moment_with_two_objects(bench: Bench) -> Judgement:
+    moment = bench.moments(bench.event_with_effect)[0]
+    events = [bench.event(at=moment) for _ in range(2)]
+    return await _all_effects(bench, events, "two events of one type about two objects at the same moment")
+
+
+async def _all_effects(bench: Bench, events: list[Event], title: str) -> Judgement:
+    return _judge_all(title, *await _deliver_all(bench, events))
+
+
+async def _concurrent_events(bench: Bench) -> Judgement:
+    events = [bench.event() for _ in range(_AT_ONCE)]
+    deliveries, change, expected = await _deliver_all(bench, events, together=True)
+    failed = [delivery for delivery in deliveries if not delivery.delivered]
+    if failed:
+        return Judgement("inconclusive", f"{len(failed)} of {_AT_ONCE} {answer_of(failed[0])}", tuple(failed[:3]))
+    return _judge_all(f"{_AT_ONCE} different events at the same time", deliveries, change, expected)
+
+
+async def _deliver_all(
+    bench: Bench, events: list[Event], *, together: bool = False
+) -> tuple[list[Delivery], float, float]:
+    """Deliver different events; the answer is the deliveries, their effect, and the effect that they should have."""
+    expected = sum(bench.effects.units[event.type] for event in events)
+    before = await bench.effects.baseline()
+    if together:
+        deliveries = await bench.together([bench.deliver(event, patient=False) for event in events])
+    else:
+        deliveries = [await bench.deliver(event) for event in events]
+    return deliveries, await bench.effects.change_since(before, expected), expected
+
+
+def _judge_all(title: str, deliveries: list[Delivery], change: float, expected: float) -> Judgement:
+    evidence = tuple(deliveries[:3])
+    if change != expected:
+        return Judgement("fail", f"{title}: the effect is {change:g}, not {expected:g}", evidence)
+    refused = [delivery for delivery in deliveries if not delivery.delivered]
+    if refused:
+        return Judgement("fail", f"{title}: handled, but one {answer_of(refused[0])}", tuple(refused[:3]))
+    return Judgement("pass", f"{title}: each had its effect", evidence[:1])
+
+
+EFFECT_CHECKS = (
+    Check(
+        id="PG070",
+        name="effect",
+        severity="must",
+        level=1,
+        sends="A valid event of each type, one after another.",
+        good="at least one type has an effect that the probe sees",
+        why="A consumer that takes events and does nothing passes every test of its refusals.",
+        mend="see whether the probe reads the right number, and whether the handler does its work; with the --seed of"
+        " an earlier run it may know the events already",
+        procedure=_effect,
+    ),
+    Check(
+        id="PG071",
+        name="duplicate_accepted",
+        severity="must",
+        sends="The same delivery twice, byte for byte.",
+        good="2xx both times",
+        why="Every sender of webhooks delivers some events twice. An error in answer to the second says that the"
+        " event was not taken: it tries again, for days.",
+        mend="answer 2xx to what was handled already",
+        procedure=_duplicate_accepted,
+    ),
+    Check(
+        id="PG072",
+        name="duplicate_effect",
+        severity="must",
+        level=1,
+        sends="The same delivery twice, byte for byte.",
+        good="one effect",
+        why="Every sender of webhooks delivers some events twice: after a time-out it cannot know that the first was"
+        " taken. The payload has no event id, so the key is the event type with the id of its object.",
+        mend=_ONCE,
+        procedure=_duplicate_effect,
+    ),
+    Check(
+        id="PG073",
+        name="concurrent_duplicates",
+        severity="must",
+        level=1,
+        sends=f"{_COPIES} copies of one delivery, released together.",
+        good="one effect, no 5xx",
+        why="To look first and write then is not enough: two copies look at the same time, and both find nothing.",
+        mend=_ONCE,
+        procedure=_concurrent_duplicates,
+    ),
+    Check(
+        id="PG074",
+        name="object_with_two_events",
+        severity="must",
+        level=1,
+        sends="Two events of different types about one object.",
+        good="both have their effect",
+        why="Whoever recognises duplicates by the id of the object alone loses the second event about it.",
+        mend="make the event type part of the key",
+        procedure=_object_with_two_events,
+    ),
+    Check(
+        id="PG075",
+        name="moment_with_two_objects",
+        severity="must",
+        level=1,
+        sends="Two events of one type with the same timestamp about two objects.",
+        good="both have their effect",
+        why="Timestamps are no ids: many runs end in the same second.",
+        mend="make the id of the object, and not the timestamp, part of the key",
+        procedure=_moment_with_two_objects,
+    ),
+    Check(
+        id="PG076",
+        name="concurrent_events",
+        severity="must",
+        level=1,
+        sends=f"{_AT_ONCE} different events at the same time.",
+        good="each has its effect",
+        why="A counter that is read, raised and written back loses what was counted in between.",
+        mend="let the database do it in one statement, or lock the row",
+        procedure=_concurrent_events,
+    ),
+    Check(
+        id="PG077",
+        name="lost_answer",
+        severity="must",
+        level=1,
+        sends="A valid event whose answer is not read, because the connection ends; then the same again.",
+        good="one effect, and 2xx to the second",
+        why="This is how duplicates come about in earnest: the event was handled, and the sender does not know it.",
+        mend=_ONCE,
+        procedure=_lost_answer,
+    ),
+)

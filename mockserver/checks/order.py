@@ -1,0 +1,183 @@
+"""The check of order: whatever order events come in, the end is the same. A failing order is made small."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.checks.context import Bench, answer_of
+from mockserver.checks.model import Check, Judgement
+from mockserver.checks.orders import Order, differences, orders_to_try, simpler, without
+from mockserver.model.plain_text import shown
+from mockserver.model.records import Delivery, Event
+
+#: How many orders are tried, and where effects come late, so that each takes its time.
+_TRIED, _TRIED_LATE = 8, 3
+
+_ReadState = Callable[[str], Awaitable[Any]]
+
+
+class _End(msgspec.Struct, frozen=True):
+    """What became of a run of events.
+
+    Args:
+        deliveries: The deliveries, in the order in which they were made.
+        change: By how much the count grew.
+        state: The state of the object without what is its own; None where it is not read.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    change: float
+    state: Any
+
+    @property
+    def refused(self) -> tuple[Delivery, ...]:
+        return tuple(each for each in self.deliveries if not each.delivered)
+
+
+class _Stories:
+    """Runs of events about one object, each run about a new one.
+
+    Args:
+        bench: The bench.
+        types: The event types, in the order in which they happen.
+        read: Reads the state of an object; None where states are not compared.
+    """
+
+    def __init__(self, bench: Bench, types: Sequence[str], read: _ReadState | None) -> None:
+        self._read = read
+        self._bench = bench
+        self._types = types
+        self.volatile: frozenset[str] = frozenset()
+
+    async def tell(self, order: Order, expected: float | None = None) -> _End:
+        """Deliver a run of events in an order, and see what becomes of it.
+
+        Args:
+            order: The places of the events in the order of their delivery.
+            expected: The effect that is waited for; None for that of all of them.
+        """
+        bench = self._bench
+        object_id, events = self._events()
+        before = await bench.effects.baseline()
+        deliveries = [await bench.deliver(events[place]) for place in order]
+        wanted = sum(bench.effects.units[self._types[at]] for at in order) if expected is None else expected
+        change = await bench.effects.change_since(before, wanted)
+        state = None if self._read is None else await self._read(object_id)
+        own = [object_id, *(event.timestamp for event in events), *self._ids(events)]
+        return _End(tuple(deliveries), change, without(state, own))
+
+    def _events(self) -> tuple[str, list[Event]]:
+        bench = self._bench
+        object_id = bench.new_id(self._types[0])
+        field = bench.object_field(self._types[0])
+
+        def mentions(data: dict[str, Any]) -> None:
+            """Whatever else an event tells of a run, it tells of this one."""
+            for key in data:
+                if key.endswith(field):
+                    data[key] = object_id
+
+        events = []
+        for event, moment in zip(self._types, bench.moments(*self._types), strict=True):
+            events.append(bench.event(event, at=moment, change=mentions))
+        return object_id, events
+
+    def _ids(self, events: Sequence[Event]) -> list[str]:
+        payloads = [msgspec.json.decode(event.payload) for event in events]
+        return [payload["data"][self._bench.object_field(payload["event"])] for payload in payloads]
+
+    def difference(self, end: _End, ordered: _End) -> str:
+        """Say how an end differs from that of the same events in order; empty if it does not."""
+        if end.refused and not ordered.refused:
+            return f"{end.refused[0].event.type} {answer_of(end.refused[0])}"
+        if end.change != ordered.change:
+            return f"the effect is {end.change:g}, in order it is {ordered.change:g}"
+        found = {
+            where: values
+            for where, values in differences(ordered.state, end.state).items()
+            if where not in self.volatile
+        }
+        where, (left, right) = next(iter(found.items()), ("", (None, None)))
+        return f"the state {where} is {shown(right)}, in order it is {shown(left)}" if found else ""
+
+
+async def _order(bench: Bench) -> Judgement:
+    return await _compare_orders(bench, None, "are handled alike")
+
+
+async def _state_after_any_order(bench: Bench) -> Judgement:
+    if bench.access.state is None:
+        return Judgement("not tested", "needs --state, to see what became of an object")
+    return await _compare_orders(bench, bench.access.state, "come to the same state")
+
+
+async def _compare_orders(bench: Bench, read: _ReadState | None, alike: str) -> Judgement:
+    types = bench.story()
+    if len(types) < 2:
+        return Judgement("not tested", "needs at least two event types that have an effect")
+    stories = _Stories(bench, types, read)
+    in_order = tuple(range(len(types)))
+    ordered, again = await stories.tell(in_order), await stories.tell(in_order)
+    if ordered.refused or again.refused or ordered.change != again.change:
+        refused = [*ordered.refused, *again.refused]
+        why = f" ({refused[0].event.type} {answer_of(refused[0])})" if refused else ""
+        return Judgement(
+            "inconclusive", f"the events in order do not come to the same end twice{why}", tuple(refused[:3])
+        )
+    stories.volatile = frozenset(differences(ordered.state, again.state))
+    orders = orders_to_try(len(types), _TRIED_LATE if bench.effects.late else _TRIED, f"order/{bench.seed}")
+    for order in orders:
+        end = await stories.tell(order, ordered.change)
+        difference = stories.difference(end, ordered)
+        if difference:
+            return await _smallest(stories, types, order, end, difference)
+    return Judgement("pass", f"{len(types)} events in {len(orders) + 1} orders {alike}")
+
+
+async def _smallest(stories: _Stories, types: Sequence[str], order: Order, end: _End, difference: str) -> Judgement:
+    """Make a failing order simpler, as long as it still fails."""
+    simpler_fails = True
+    while simpler_fails:
+        simpler_fails = False
+        for candidate in simpler(order):
+            ordered = await stories.tell(tuple(sorted(candidate)))
+            tried = await stories.tell(candidate, ordered.change)
+            why = stories.difference(tried, ordered)
+            if why:
+                order, end, difference, simpler_fails = candidate, tried, why, True
+                break
+    names = " before ".join(types[place] for place in order)
+    return Judgement("fail", f"{names}: {difference}", end.refused[:1] + end.deliveries[:3])
+
+
+_SENDS = "Events about one object in order, and in up to 8 other orders, each time about a new object."
+
+ORDER_CHECKS = (
+    Check(
+        id="PG078",
+        name="order",
+        severity="must",
+        level=1,
+        sends=_SENDS,
+        good="the same effect, and no event refused",
+        why="Nobody promises an order, and a retry comes after everything else. A consumer that refuses an event, as it"
+        " does not know the object yet, or takes it to be over, loses it.",
+        mend="take events in any order: create what is not known yet, and allow for what is late",
+        procedure=_order,
+    ),
+    Check(
+        id="PG079",
+        name="state_after_any_order",
+        severity="must",
+        level=1,
+        sends=f"{_SENDS} The state of the object is read after each (--state).",
+        good="the same state",
+        why="A consumer that takes the last event to arrive for the latest one is wrong after the first retry, and"
+        " stays so.",
+        mend="compare timestamps before a state is overwritten",
+        procedure=_state_after_any_order,
+    ),
+)

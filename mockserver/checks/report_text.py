@@ -1,0 +1,171 @@
+"""A report of checks as text: a table of what is not right, how to mend it, and the requests that prove it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mockserver.model.messages import Exchange
+from mockserver.model.plain_text import one_line
+from mockserver.model.signing import SIGNATURE_HEADER
+
+if TYPE_CHECKING:  # the report itself uses this module
+    from mockserver.checks.model import CheckReport, Diagnosis, Finding, Verdict
+    from mockserver.model.records import Delivery
+
+#: Hides what must not be shown.
+Redact = Callable[[str], str]
+
+_COLUMNS = ("verdict", "check", "severity", "title", "what was seen")
+#: So many characters of a line are used, but the last column is never narrower than this.
+_WIDTH, _NARROWEST = 116, 50
+#: So many failures are shown with the request that proves them.
+_PROVED = 3
+#: So many failed checks are named first.
+_NAMED = 2
+#: So many ids of checks are listed.
+_LISTED = 8
+#: So many characters of a body are shown.
+_BODY = 300
+
+
+def report_text(report: CheckReport, redact: Redact) -> str:
+    """Return a report as text: what passed is counted only.
+
+    Args:
+        report: What the checks found out.
+        redact: Hides secrets: consumers repeat them in their answers.
+    """
+    wrong = [each for verdict in _WRONG for each in report.findings if each.verdict == verdict]
+    failures = _first_of_each_cause(each for each in wrong if each.breaks and each.evidence)
+    blocks = [
+        _head(report, redact),
+        _table(wrong, redact),
+        *(_proof(finding, redact) for finding in list(failures.values())[:_PROVED]),
+        _diagnosis(report.diagnosis, redact),
+        [line for verdict in _OPEN for line in _open(verdict, report.findings, redact)],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+_WRONG: Sequence[Verdict] = ("fail", "warn")
+_OPEN: Sequence[Verdict] = ("inconclusive", "not tested")
+
+
+def _first_of_each_cause(findings: Iterable[Finding]) -> dict[str, Finding]:
+    firsts: dict[str, Finding] = {}
+    for finding in findings:
+        firsts.setdefault(finding.cause, finding)
+    return firsts
+
+
+def _head(report: CheckReport, redact: Redact) -> list[str]:
+    made = f"{report.deliveries} deliver{'y' if report.deliveries == 1 else 'ies'}"
+    run = f"{made} in {report.seconds:.1f} s, seed {report.seed}"
+    where = [] if report.unreachable else [f"{redact(report.target)}: {run}"]
+    unusable = [f"cannot be used: {redact(report.unusable)}"] if report.unusable else []
+    return [redact(f"{_named(report)}{report.summary}"), *where, *unusable]
+
+
+def _named(report: CheckReport) -> str:
+    """The checks that fail a build: where a test fails, often only the beginning of the text is shown."""
+    failed = [f"{each.check.id} {each.check.title}" for each in report.findings if each.breaks]
+    more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return f"failed: {', '.join(failed[:_NAMED])}{more}; " if failed else ""
+
+
+# ---------------------------------------------------------------- the table
+
+
+def _table(findings: Sequence[Finding], redact: Redact) -> list[str]:
+    if not findings:
+        return []
+    rows = [(each.verdict, each.check.id, each.check.severity, each.check.title) for each in findings]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS[:-1], *rows, strict=True)]
+    lines = [_row(_COLUMNS[:-1], widths) + _COLUMNS[-1]]
+    firsts = _first_of_each_cause(findings)
+    for row, finding in zip(rows, findings, strict=True):
+        begin = _row(row, widths)
+        seen = finding.told_after(firsts[finding.cause].check.id)
+        told = _wrapped(redact(seen), len(begin)) + _wrapped(f"mend: {finding.mend}", len(begin))
+        lines += [begin + told[0], *(" " * len(begin) + line for line in told[1:])]
+    return lines
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "".join(cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=True))
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    width = max(_WIDTH - indent, _NARROWEST)
+    return textwrap.wrap(one_line(text), width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _open(verdict: Verdict, findings: Iterable[Finding], redact: Redact) -> list[str]:
+    """The checks that say nothing, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.verdict == verdict:
+            by_reason.setdefault(_reason(finding), []).append(finding.check.id)
+    return [f"{verdict}: {_listed(ids)}: {one_line(redact(reason))}" for reason, ids in by_reason.items()]
+
+
+def _reason(finding: Finding) -> str:
+    return finding.summary if finding.check.procedure else "cannot be seen from outside: read the code"
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = len(ids) - _LISTED
+    return ", ".join(ids[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _diagnosis(diagnosis: Diagnosis | None, redact: Redact) -> list[str]:
+    if diagnosis is None:
+        return []
+    mend = [f"mend: {redact(diagnosis.mend)}"] if diagnosis.mend else []
+    return [f"diagnosis: {one_line(redact(diagnosis.explanation))}", *mend]
+
+
+# ---------------------------------------------------------------- the evidence
+
+
+def _proof(finding: Finding, redact: Redact) -> list[str]:
+    """The first delivery, and another one that is part of the same story: what was sent, and what came back."""
+    first, *more = finding.evidence
+    lines = [f"{finding.check.id} {finding.check.title}: {finding.check.sends}"]
+    for delivery in (first, *(each for each in more[:1] if each.event == first.event)):
+        lines += [f"  > {line}" for line in _sent(delivery, redact)]
+        lines += [f"  < {line}" for line in _came_back(delivery, redact)]
+    return [*lines, f"    expected: {finding.check.good}"]
+
+
+def _sent(delivery: Delivery, redact: Redact) -> list[str]:
+    request = delivery.attempts[-1].request if delivery.attempts else None
+    if request is None:
+        return ["no request was made"]
+    head = [_cut(one_line(redact(line))) for line in request.head.decode("latin-1").split("\r\n") if line]
+    signed = any(name.lower() == SIGNATURE_HEADER.lower() for name, _ in request.headers)
+    unsigned = [] if signed else [f"(no {SIGNATURE_HEADER})"]
+    return [*head, *unsigned, _excerpt(request.body, len(request.body), redact)]
+
+
+def _came_back(delivery: Delivery, redact: Redact) -> list[str]:
+    exchange = delivery.attempts[-1].exchange if delivery.attempts else Exchange()
+    response, error = exchange.response, exchange.error
+    problem = [one_line(redact(error.message))] if error else []
+    if response is None:
+        return problem or ["no answer"]
+    line = one_line(redact(f"{response.status} {response.reason}".rstrip()))
+    return [line, _excerpt(response.body, response.body_size, redact), *problem]
+
+
+def _excerpt(body: bytes, size: int, redact: Redact) -> str:
+    if not body:
+        return "(no body)"
+    text = one_line(redact(body.decode("utf-8", "replace")))
+    return _cut(text) + (f" ({size} bytes)" if len(text) > _BODY else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _BODY else f"{text[:_BODY]} ..."

@@ -1,0 +1,278 @@
+"""Checks of the signature: who knows it may come in, and nobody else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mockserver.checks.acceptances import accepting
+from mockserver.checks.context import UNKNOWN_EVENT, Bench, Variant, answer_of, status_of
+from mockserver.checks.custom_faults import digest, header_case, signature, tampered_id
+from mockserver.checks.model import Check, Judgement
+from mockserver.checks.refusals import judge_refusals, refusing, refusing_each
+from mockserver.model.records import Event
+from mockserver.model.signing import PREFIX
+
+_REFUSES = "4xx (400, 401 or 403), and no effect"
+_COMPARE = "compare the whole header with `sha256=` and the hex digest, in constant time, on bytes"
+
+_TRUNCATED = (
+    Variant("half of the digest", ("truncated_signature",)),
+    Variant("the first digit alone", (signature("one_digit", lambda body, key: PREFIX + digest(body, key)[:1]),)),
+    Variant("no digest after `sha256=`", (signature("prefix_only", lambda *_: PREFIX),)),
+    Variant("all but the last digit", (signature("63_digits", lambda body, key: PREFIX + digest(body, key)[:-1]),)),
+)
+_LENGTHENED = (
+    Variant("a digit after the digest", (signature("65_digits", lambda body, key: f"{PREFIX}{digest(body, key)}0"),)),
+    Variant("the digest twice", (signature("twice", lambda body, key: PREFIX + digest(body, key) * 2),)),
+    Variant("text after the digest", (signature("tail", lambda body, key: f"{PREFIX}{digest(body, key)},v1=x"),)),
+)
+_MALFORMED = (
+    Variant("64 letters that are not hex", ("malformed_signature",)),
+    Variant("one word", (signature("one_word", lambda *_: "nonsense"),)),
+    Variant("only `=`", (signature("equals", lambda *_: "="),)),
+    Variant("several `=`", (signature("several_equals", lambda *_: "sha256=a=b=c"),)),
+    Variant("an odd number of digits", (signature("odd", lambda *_: f"{PREFIX}abc"),)),
+    Variant("an empty name", (signature("no_name", lambda body, key: f"={digest(body, key)[::-1]}"),)),
+    Variant("4,000 digits", (signature("long", lambda *_: PREFIX + "a" * 4000),)),
+)
+_ALGORITHMS = (
+    Variant("the digest under the name sha512", ("wrong_algorithm",)),
+    Variant(
+        "a correct HMAC-SHA1 as sha1=", (signature("sha1", lambda body, key: f"sha1={digest(body, key, 'sha1')}"),)
+    ),
+    Variant("a correct HMAC-MD5 as md5=", (signature("md5", lambda body, key: f"md5={digest(body, key, 'md5')}"),)),
+    Variant("the algorithm none", (signature("none", lambda *_: "none="),)),
+)
+_CASES = (
+    Variant("header names in lower case", ("lowercase_headers",)),
+    Variant("header names in upper case", (header_case("upper_case_headers", str.upper),)),
+)
+
+
+async def _wrong_secret(bench: Bench) -> Judgement:
+    """Forgeries of every event type: some consumers verify in one branch only."""
+    types = (*bench.events, UNKNOWN_EVENT)
+    return await judge_refusals(bench, [Variant(f"a forged {event}", ("wrong_secret",), event) for event in types])
+
+
+def _not_utf8(bench: Bench) -> Event:
+    event = bench.event()
+    return msgspec.structs.replace(event, payload=event.payload[:-1] + b',"\xff\xfe":1}')
+
+
+async def _forgery_blocks_event(bench: Bench) -> Judgement:
+    before = await bench.effects.baseline()
+    event = bench.event()
+    unit = bench.effects.units[event.type]
+    forged = await bench.deliver(event, "wrong_secret")
+    if not 200 <= status_of(forged) < 500 or await bench.effects.change_since(before, 0):
+        return Judgement("inconclusive", f"the forged event itself was not refused ({answer_of(forged)})", (forged,))
+    genuine = await bench.deliver(event)
+    change = await bench.effects.change_since(before, unit)
+    if genuine.delivered and change == unit:
+        return Judgement("pass", "the genuine event after a forged one was handled", (genuine,))
+    summary = f"after a refused forgery the genuine event {answer_of(genuine)} and had an effect of {change:g}"
+    return Judgement("fail", f"{summary}, not {unit:g}", (forged, genuine))
+
+
+async def _undecodable_forgery(bench: Bench) -> Judgement:
+    raw = _not_utf8(bench).payload
+    return await judge_refusals(bench, [Variant("bytes that are not UTF-8, forged", ("wrong_secret",), raw=raw)])
+
+
+SIGNATURE_CHECKS = (
+    Check(
+        id="PG010",
+        name="missing_signature",
+        severity="must",
+        sends="Valid events of each type without the header X-Playgent-Signature.",
+        good=_REFUSES,
+        why="The URL of a webhook is no secret. A consumer that takes unsigned events takes them from anybody: the"
+        " typical cause is `if signature and not valid`, which lets a missing header through.",
+        mend="refuse when the header is missing, before anything else is looked at",
+        procedure=refusing_each("{event} without a signature", "missing_signature"),
+    ),
+    Check(
+        id="PG011",
+        name="empty_signature",
+        severity="must",
+        sends="Valid events of each type whose signature header is empty.",
+        good=_REFUSES,
+        why="An empty header is falsy in most languages, and takes the path of a missing one or passes a comparison of"
+        " prefixes.",
+        mend="treat an empty header as a wrong one",
+        procedure=refusing_each("{event} with an empty signature", "empty_signature"),
+    ),
+    Check(
+        id="PG012",
+        name="wrong_secret",
+        severity="must",
+        sends="An event of each type, and one of an unknown type, signed with another secret.",
+        good=_REFUSES,
+        why="This is what a forged event looks like. Some consumers write a bad signature to the log and go on, some"
+        " verify in the branch of one event type only.",
+        mend="verify first, for every request, and answer 401 when it does not match",
+        procedure=_wrong_secret,
+    ),
+    Check(
+        id="PG013",
+        name="tampered_body",
+        severity="must",
+        sends="Events of each type of which one byte was changed after signing.",
+        good=_REFUSES,
+        why="The signature protects the body; a consumer that does not compute it over these very bytes protects"
+        " nothing.",
+        mend="compute the HMAC over the raw body of this request",
+        procedure=refusing_each("{event} that was changed after signing", tampered_id()),
+    ),
+    Check(
+        id="PG014",
+        name="other_body",
+        severity="must",
+        sends="Events of each type with a signature that is valid for another body.",
+        good=_REFUSES,
+        why="Whoever has seen one delivery has a valid signature. It must be worth nothing with another body.",
+        mend="compute the HMAC over the raw body of this request",
+        procedure=refusing_each("{event} with the signature of another body", "other_body"),
+    ),
+    Check(
+        id="PG015",
+        name="truncated_signature",
+        severity="must",
+        sends="Events whose digest is cut short: to half, to one digit, to nothing, by one digit.",
+        good=_REFUSES,
+        why="A comparison of as much as was given (`expected.startswith(given)`) lets anybody guess one digit; a"
+        " comparison of unequal lengths raises in some languages, and the sender gets a 500.",
+        mend=_COMPARE,
+        procedure=refusing(*_TRUNCATED),
+    ),
+    Check(
+        id="PG016",
+        name="lengthened_signature",
+        severity="must",
+        sends="Events with something after the right digest.",
+        good=_REFUSES,
+        why="A comparison of the first 64 digits only, or one that raises for other lengths.",
+        mend=_COMPARE,
+        procedure=refusing(*_LENGTHENED),
+    ),
+    Check(
+        id="PG017",
+        name="malformed_signature",
+        severity="must",
+        sends="Events whose signature header is nonsense of several kinds.",
+        good="4xx, never 5xx, and the consumer goes on",
+        why="The header comes from strangers. A consumer that splits or decodes it without care answers 500, or dies:"
+        " anybody can stop it with one request.",
+        mend="never parse the header: " + _COMPARE,
+        procedure=refusing(*_MALFORMED),
+    ),
+    Check(
+        id="PG018",
+        name="non_ascii_signature",
+        severity="must",
+        sends="An event with a byte in the signature that is not ASCII.",
+        good="4xx, never 5xx",
+        why="Python's `hmac.compare_digest` raises TypeError for text outside ASCII: one byte of a stranger becomes a"
+        " 500.",
+        mend="compare bytes, not text: encode both sides before `compare_digest`",
+        procedure=refusing(
+            Variant("a Latin-1 byte in the digest", ("non_ascii_signature",)),
+            Variant("UTF-8 in the digest", (signature("utf8", lambda *_: f"{PREFIX}\xc3\xa9\xe2\x82\xac"),)),
+        ),
+    ),
+    Check(
+        id="PG019",
+        name="wrong_algorithm",
+        severity="must",
+        sends="The right digest as `sha512=`; correct HMACs of weaker algorithms as `sha1=` and `md5=`; `none=`.",
+        good=_REFUSES,
+        why="Whoever lets the header choose the algorithm lets the attacker choose it.",
+        mend="the algorithm is always SHA-256: " + _COMPARE,
+        procedure=refusing(*_ALGORITHMS),
+    ),
+    Check(
+        id="PG020",
+        name="empty_secret",
+        severity="must",
+        sends="An event signed with the empty secret.",
+        good=_REFUSES,
+        why="Where several secrets are tried (a rotation, a default), one that is not set is empty, and everybody can"
+        " sign with it.",
+        mend="leave secrets out that are not set, and refuse to start when there is none",
+        procedure=refusing(
+            Variant(
+                "an event signed with the empty secret", (signature("empty_key", lambda b, _: PREFIX + digest(b, "")),)
+            )
+        ),
+    ),
+    Check(
+        id="PG021",
+        name="signature_without_prefix",
+        severity="note",
+        sends="The right digest without `sha256=` before it.",
+        good=_REFUSES,
+        why="The vendor always writes `sha256=`. To take a bare digest is harmless today, and a guess about tomorrow.",
+        mend=_COMPARE,
+        procedure=refusing(Variant("a signature without `sha256=`", ("signature_without_prefix",)), accepted="warn"),
+    ),
+    Check(
+        id="PG022",
+        name="upper_case_digest",
+        severity="note",
+        sends="The right digest in upper case.",
+        good=_REFUSES,
+        why="The vendor writes lower-case hex. A comparison that ignores case is harmless, and not what is documented.",
+        mend=_COMPARE,
+        procedure=refusing(
+            Variant(
+                "a digest in upper case", (signature("upper", lambda body, key: PREFIX + digest(body, key).upper()),)
+            ),
+            accepted="warn",
+        ),
+    ),
+    Check(
+        id="PG023",
+        name="duplicate_signature_header",
+        severity="note",
+        sends="An event with the signature header twice: the right one, then a wrong one.",
+        good=_REFUSES,
+        why="Which of two headers counts differs between proxies and frameworks; what one of them checks another may"
+        " not use.",
+        mend="refuse a request whose signature header comes more than once",
+        procedure=refusing(Variant("an event with two signatures", ("duplicate_signature_header",)), accepted="warn"),
+    ),
+    Check(
+        id="PG024",
+        name="header_name_case",
+        severity="must",
+        sends="Valid events with the header names in lower and in upper case.",
+        good="2xx",
+        why="The names of headers have no case (RFC 9110, 5.1), HTTP/2 writes them in lower case, and proxies rewrite"
+        " them.",
+        mend="read the header through the framework, without regard to case",
+        procedure=accepting(*_CASES),
+    ),
+    Check(
+        id="PG025",
+        name="undecodable_forgery",
+        severity="must",
+        sends="A body that is not UTF-8, with a bad signature.",
+        good="4xx, never 5xx",
+        why="A consumer that decodes the body before it verifies crashes at the bytes of a stranger.",
+        mend="verify the bytes first; decode and parse what is genuine",
+        procedure=_undecodable_forgery,
+    ),
+    Check(
+        id="PG026",
+        name="forgery_blocks_event",
+        severity="must",
+        level=1,
+        sends="A forged event, then the genuine one about the same object.",
+        good="the forged one is refused, the genuine one has its effect",
+        why="A consumer that notes an event as seen before it verifies it can be made deaf: whoever guesses an id sends"
+        " a forgery, and the genuine event is dropped as a duplicate.",
+        mend="note an event as seen only after it was verified and handled",
+        procedure=_forgery_blocks_event,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Wrong variants of a signature, each a usual mistake of consumers."""

@@ -1,0 +1,25 @@
+"""The command line: ``mockserver``, and ``python -m mockserver``.
+
+Each command lives in a module of its own, imported when it is used: ``sign`` must not pay for what ``serve`` needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: What follows the program's name; None for this process's own.
+
+    Returns:
+        The exit code, see :mod:`mockserver.cli.exit_codes`.
+    """
+    try:
+        from mockserver.cli.program import run  # noqa: PLC0415 - Ctrl-C may come while it is imported
+
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130

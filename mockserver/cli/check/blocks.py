@@ -1,0 +1,139 @@
+"""What ``mockserver check`` tells of one finding: what was seen, why it matters, how to mend it, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mockserver.checks.model import Diagnosis, Finding
+from mockserver.cli.printing import printable, shortened
+from mockserver.model.messages import Request
+from mockserver.model.plain_text import one_line
+from mockserver.model.records import Delivery
+from mockserver.model.redaction import Redactor
+from mockserver.reports.check_evidence import curl_of, request_line, request_of, why_no_curl
+from mockserver.reports.check_findings import diagnosis_text
+
+#: Who takes all of these verifies nothing.
+_NOTHING_VERIFIED = {"missing_signature", "wrong_secret", "tampered_body", "truncated_signature", "malformed_signature"}
+#: So many deliveries of a finding are shown; the reports have them all.
+_DELIVERIES = 3
+#: A longer command is not printed, in characters.
+_LONGEST_COMMAND = 4000
+#: So many characters of a body are printed.
+_BODY = 500
+#: So many characters of why it matters are printed; --explain tells all.
+_WHY = 200
+
+
+def finding_block(finding: Finding, redactor: Redactor) -> Iterator[str]:
+    """Tell of a failure or a warning, below its heading.
+
+    Args:
+        finding: The finding.
+        redactor: Hides the secret.
+
+    Returns:
+        Lines that can be printed; a command among them may hold line breaks.
+    """
+    yield f"  seen: {one_line(redactor.text(finding.summary))}"
+    yield f"  why:  {_beginning(finding.check.why)}"
+    yield f"  mend: {one_line(redactor.text(finding.mend))}"
+    yield from _proof(finding.evidence, redactor)
+
+
+def group_block(findings: Sequence[Finding], redactor: Redactor) -> Iterator[str]:
+    """Tell of findings with one cause, below a heading that tells the cause.
+
+    Args:
+        findings: The findings; the first is the one that is proved.
+        redactor: Hides the secret.
+
+    Returns:
+        Lines that can be printed; a command among them may hold line breaks.
+    """
+    if {finding.check.name for finding in findings} >= _NOTHING_VERIFIED:
+        yield "  It looks as if no signature is verified at all, or as if forgeries were dropped without a word."
+    for finding in findings:
+        check = finding.check
+        yield f"  {check.id} {check.title} ({check.severity}): {one_line(redactor.text(finding.particular))}"
+        yield f"    mend: {one_line(redactor.text(finding.mend))}"
+    yield f"  why each matters: mockserver check --explain {findings[0].check.id}"
+    yield f"  the proof of {findings[0].check.id}, as --json FILE writes it of each:"
+    yield from _proof(findings[0].evidence[:1], redactor)
+
+
+def diagnosis_block(diagnosis: Diagnosis, redactor: Redactor) -> Iterator[str]:
+    """Tell what would explain that right events are refused; the arguments and lines are like those of a finding."""
+    yield f"  {one_line(redactor.text(diagnosis_text(diagnosis)))}"
+    if diagnosis.evidence:
+        yield "  this delivery is wrong, and was accepted:"
+        yield from _proof(diagnosis.evidence[:1], redactor)
+
+
+def _proof(deliveries: tuple[Delivery, ...], redactor: Redactor) -> Iterator[str]:
+    before = ""
+    for delivery in deliveries[:_DELIVERIES]:
+        sent = "\n".join(_sent(delivery, redactor))
+        yield "  sent: the same once more" if sent == before else sent
+        yield from _answer(delivery, redactor)
+        before = sent
+    if len(deliveries) > _DELIVERIES:
+        more = len(deliveries) - _DELIVERIES
+        yield f"  ... and {more} more {'delivery' if more == 1 else 'deliveries'}, which --json FILE writes"
+
+
+def _sent(delivery: Delivery, redactor: Redactor) -> Iterator[str]:
+    """The request: as a command where there is one that can be copied from here, else as it went over the wire."""
+    command = curl_of(delivery, redactor)
+    reason = why_no_curl(delivery, redactor)
+    if command and len(command) > _LONGEST_COMMAND:
+        reason = "it is long"
+    elif command and printable(command) != command:
+        reason = "it holds characters that cannot be shown"
+    elif command:
+        yield "  sent:"
+        yield f"    {command}"
+        return
+    yield f"  sent (no curl command: {reason}):"
+    request = request_of(delivery)
+    if request is not None:
+        yield from _request(request, redactor)
+
+
+def _request(request: Request, redactor: Redactor) -> Iterator[str]:
+    yield _line(request_line(request), redactor)
+    for name, value in redactor.headers(request.headers):
+        yield _line(f"{name}: {value}", redactor)
+    if request.body:
+        yield ""
+        yield from _body(request.body, redactor)
+
+
+def _answer(delivery: Delivery, redactor: Redactor) -> Iterator[str]:
+    response = delivery.response
+    if response is not None:
+        yield f"  answer: {one_line(redactor.text(f'{response.status} {response.reason}'.rstrip()))}"
+        if response.body:
+            yield from _body(response.body, redactor)
+    if delivery.error is not None:
+        yield f"  {'and then' if response else 'answer'}: {one_line(redactor.text(delivery.error.message))}"
+
+
+def _body(body: bytes, redactor: Redactor) -> Iterator[str]:
+    text = shortened(redactor.text(body.decode("utf-8", "replace")), _BODY)
+    for line in printable(text).split("\n"):
+        yield f"    {line}"
+
+
+def _line(text: str, redactor: Redactor) -> str:
+    return f"    {one_line(shortened(redactor.text(text), _BODY))}"
+
+
+def _beginning(text: str) -> str:
+    """The first sentences of a text, as many as fit into two lines."""
+    first, *more = text.split(". ")
+    for sentence in more:
+        if len(first) + len(sentence) > _WHY:
+            return f"{first}."
+        first = f"{first}. {sentence}"
+    return first

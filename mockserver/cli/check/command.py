@@ -1,0 +1,179 @@
+"""``mockserver check``: what a webhook consumer does wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from mockserver.cli.check.files import CheckFiles
+from mockserver.cli.interruption import Interruptible
+from mockserver.cli.options import (
+    ENVIRONMENT,
+    duration,
+    extra_event_option,
+    needed,
+    option,
+    positive_duration,
+    secret_option,
+    target_option,
+    transport_options,
+)
+from mockserver.errors import UsageError
+from mockserver.model.durations import format_duration
+from mockserver.model.settings import Settings, read_settings
+from mockserver.model.targets import Target
+
+_HELP = """Find out what a webhook consumer does wrong, and how to mend it.
+
+Events are delivered to URL, right ones and wrong ones, each wrong in one way, and the answers are compared. The
+consumer should be one for tests: it handles some hundred made-up events.
+
+\b
+Examples:
+  mockserver check http://localhost:3000/webhooks/playgent --secret whsec_x
+  mockserver check http://localhost:3000/hooks --only wrong_secret,PG013
+  mockserver check http://localhost:3000/hooks --diagnose
+  mockserver check http://localhost:3000/hooks --junit junit.xml --sarif check.sarif
+  mockserver check http://localhost:3000/hooks --probe http://localhost:3000/debug/count \\
+      --probe-json '$.count' --fail-once http://localhost:3000/debug/fail-next
+  mockserver check --list
+  mockserver check --explain PG012
+
+With --probe, a URL that answers a number that grows with each event that is handled, it is proved as well that a
+refused event has no effect, and a duplicate only one; with --fail-once, that a retry after a failure has exactly one.
+
+The exit code is 1 when something fails that the consumer must get right. Under GitHub Actions the Markdown report goes
+to the summary page of the job as well.
+"""
+
+
+@click.command("check", help=_HELP, epilog=ENVIRONMENT)
+@click.argument("url", required=False)
+@target_option("The URL of the consumer, where the argument is not given.")
+@secret_option("The secret that the consumer verifies with.")
+@option(
+    "--event",
+    multiple=True,
+    metavar="TYPE",
+    help="An event type that the consumer handles; can be given several times. Otherwise the documented four.",
+)
+@extra_event_option
+@option("--probe", metavar="URL", help="Answers JSON with a number that grows with each event that is handled.")
+@option("--probe-json", metavar="PATH", default="$", show_default=True, help="The JSONPath of that number.")
+@option("--state", metavar="URL", help="Answers the state of one object, as JSON; {id} in it stands for the object.")
+@option("--state-json", metavar="PATH", default="$", show_default=True, help="The JSONPath of that state.")
+@option(
+    "--fail-once",
+    metavar="COMMAND|URL",
+    help="Makes the consumer fail at the next event: a command of the shell, or a URL to POST to.",
+)
+@option("--effect-within", type=duration, metavar="TIME", help="The longest time until an effect shows.")
+@option("--only", multiple=True, metavar="CHECK", help="Only this check (and the control): an id or a name.")
+@option("--skip", multiple=True, metavar="CHECK", help="Not this check. Both can be lists with commas.")
+@option(
+    "--fail-on",
+    type=click.Choice(["fail", "warn"]),
+    default="fail",
+    show_default=True,
+    help="warn: what the consumer must get right fails as well where that it is wrong cannot be proved.",
+)
+@option("--diagnose", is_flag=True, help="If a right event is refused, try the usual mistakes, and name the one.")
+@option(
+    "--time-limit",
+    type=positive_duration,
+    metavar="TIME",
+    default="2m",
+    show_default=True,
+    help="No check is begun later.",
+)
+@option("--wait-for-target", type=duration, metavar="TIME", help="Wait so long until the target accepts connections.")
+@option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    help="Makes ids and orders repeatable; another one each time if it is not given.",
+)
+@option("--list", is_flag=True, help="Send nothing; list the checks.")
+@option("--explain", metavar="CHECK", help="Send nothing; tell all about one check.")
+@option("--json", "json", metavar="FILE", help="Write the report (or the list) as JSON; - is standard output.")
+@option("--junit", metavar="FILE", help="Write it as JUnit XML: a case for each check.")
+@option("--markdown", metavar="FILE", help="Write it as Markdown.")
+@option("--sarif", metavar="FILE", help="Write it as SARIF, for code scanning.")
+@transport_options
+@click.pass_context
+def check(context: click.Context, /, url: str | None, target: str | None, **chosen: Any) -> int:
+    """Check everything that was given, then the consumer."""
+    only, skip = _names("--only", chosen.pop("only")), _names("--skip", chosen.pop("skip"))
+    explained, listed = chosen.pop("explain"), chosen.pop("list")
+    files = CheckFiles(**{name: chosen.pop(name) for name in ("json", "junit", "markdown", "sarif")})
+    if explained is not None or listed:
+        from mockserver.cli.check.listing import explain, list_checks  # noqa: PLC0415 - only when it is asked for
+
+        return list_checks(only, skip, files.json) if explained is None else explain(explained)
+    url = needed_url(context, url, target)
+    secret = needed(chosen.pop("secret"), "--secret", "right events are signed with what the consumer verifies with")
+    for name in ("probe", "state"):
+        if chosen[name] is None and chosen[f"{name}_json"] != "$":
+            raise UsageError(f"--{name}-json needs --{name}: it says where in its answer to look")
+    return _check(files, _settings(chosen), chosen, url=url, secret=secret, only=only, skip=skip)
+
+
+def needed_url(context: click.Context, url: str | None, target: str | None) -> str:
+    """Return the URL of the consumer: the argument, or that of ``--target``.
+
+    Raises:
+        UsageError: Nobody gave one, somebody gave two, or it is none.
+    """
+    if url and target and context.get_parameter_source("target") is ParameterSource.COMMANDLINE:
+        raise UsageError(f"two URLs are given, {url} and --target {target}: which of them is to be checked?")
+    found = url or target
+    if not found:
+        example = "mockserver check http://localhost:3000/webhooks/playgent --secret whsec_x"
+        raise UsageError(f"the URL of the consumer is missing: {example} (it can also be set as MOCKSERVER_TARGET)")
+    Target.parse(found)
+    return found
+
+
+def _settings(chosen: dict[str, Any]) -> Settings:
+    return read_settings(
+        timeout=chosen.pop("timeout"),
+        allow_hosts=tuple(chosen.pop("allow_host")),
+        headers=tuple(chosen.pop("header")),
+        ca_file=chosen.pop("ca_file"),
+        extra_events=tuple(dict.fromkeys(chosen.pop("extra_event"))),
+    )
+
+
+def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The checks of an option that can be given several times, each time as a list with commas."""
+    names = tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
+    if values and not names:
+        raise UsageError(f"{option_name} {values[0]!r} names no check; `mockserver check --list` shows them all")
+    return names
+
+
+def _check(files: CheckFiles, settings: Settings, chosen: dict[str, Any], **request: Any) -> int:
+    # Imported here: what was given wrong is told without waiting for the network's modules.
+    from mockserver.checks.request import CheckRequest  # noqa: PLC0415
+    from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415
+    from mockserver.cli.check.view import CheckView  # noqa: PLC0415
+
+    wait: float | None = chosen.pop("wait_for_target")
+    wanted = CheckRequest(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)
+    work = Interruptible()
+    checked = UrlCheck(wanted, settings)
+    view = CheckView(checked, to_stderr=files.to_standard_output, on_failure=work.stop_for)
+    files.check()
+
+    async def perform() -> None:
+        notes = [f"waiting up to {format_duration(wait)} for the target to accept connections"] if wait else []
+        view.start(notes)
+        try:
+            await checked.run(wait, view.begin, view.finding)
+        finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
+            view.finish()
+            files.write(checked.report, checked.redactor)
+
+    return work.run(perform()) or checked.exit_code

@@ -1,0 +1,62 @@
+"""``mockserver check --list`` and ``--explain``: the checks themselves; nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from mockserver.checks.model import Check
+from mockserver.checks.registry import chosen_checks
+from mockserver.cli import exit_codes
+from mockserver.cli.json_output import check_writable, write_json
+from mockserver.cli.printing import columns
+
+#: What ``--explain`` says that a level needs beside the URL and the secret.
+_NEEDS = {0: "only the URL and the secret", 1: "--probe", 2: "--probe and --fail-once"}
+
+
+def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> int:
+    """List the checks that would be made.
+
+    Args:
+        only: Ids or names of those to make; none for all.
+        skip: Ids or names of those not to make.
+        json: The file for JSON; None prints a table.
+
+    Returns:
+        The exit code.
+    """
+    checks = chosen_checks(only, skip)
+    if json is not None:
+        check_writable(json)
+        write_json(json, [_view(check) for check in checks])
+        return exit_codes.OK
+    rows = [(check.id, check.severity, str(check.level), check.name, check.sends) for check in checks]
+    for line in columns([("ID", "SEVERITY", "LEVEL", "NAME", "WHAT IT SENDS"), *rows]):
+        click.echo(line)
+    return exit_codes.OK
+
+
+def explain(name: str) -> int:
+    """Tell all about one check.
+
+    Args:
+        name: Its id or name.
+
+    Returns:
+        The exit code.
+    """
+    # The control is always among the checks that are made, and so perhaps beside the one that is asked for.
+    check = chosen_checks((name,))[-1]
+    click.echo(f"{check.id} {check.title} ({check.severity})\n")
+    rows = [("sends:", check.sends), ("correct:", check.good), ("why:", check.why), ("mend:", check.mend)]
+    for line in columns([*rows, ("needs:", _NEEDS[check.level] if check.procedure else "a look at the code")]):
+        click.echo(line)
+    return exit_codes.OK
+
+
+def _view(check: Check) -> dict[str, Any]:
+    names = ("id", "name", "severity", "level", "sends", "good", "why", "mend")
+    return {**{name: getattr(check, name) for name in names}, "testable": check.procedure is not None}

@@ -1,0 +1,132 @@
+"""The live table of checks on a terminal: each turns from three dots to its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mockserver.checks.model import Check, Finding, Verdict
+
+#: Seconds between two pictures.
+_PERIOD = 0.1
+#: Lines of the terminal that are left to others.
+_SPARED = 4
+#: The widths of the columns, in characters.
+_VERDICT, _ID, _SEVERITY = 12, 5, 6
+#: What was seen is shown where there is so much room for it, in characters.
+_LEAST = 20
+_SAYS_NOTHING = ("inconclusive", "not tested")
+
+
+class LiveChecks:
+    """Shows the checks around the one that is being made; in the end all that came to something.
+
+    Args:
+        checks: The checks, in the order in which they are made.
+        colours: The colour of each verdict.
+    """
+
+    def __init__(self, checks: Sequence[Check], colours: Mapping[Verdict, str]) -> None:
+        self._checks = checks
+        self._colours = colours
+        self._title_width = max(len(check.title) for check in checks)
+        self._found: dict[str, tuple[Finding, str]] = {}
+        self._running = ""
+        self._console = Console()
+        self._live = Live(console=self._console, auto_refresh=False)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to draw."""
+        self._live.start()
+        self._draw()
+
+    def begin(self, check: Check) -> None:
+        """Show, soon, that a check is being made."""
+        self._running = check.id
+        self._draw_soon()
+
+    def add(self, finding: Finding, summary: str) -> None:
+        """Show a finding, soon.
+
+        Args:
+            finding: The finding.
+            summary: What was seen, as it may be shown.
+        """
+        self._found[finding.check.id] = (finding, summary)
+        self._draw_soon()
+
+    def note(self, text: str) -> None:
+        """Show a line above the table, to stay there."""
+        self._live.console.print(Text(text, style="bold red"))
+
+    def stop(self) -> None:
+        """Draw the last picture, which stays, and give the terminal back."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._live.update(self._last_picture(), refresh=True)
+        self._live.stop()
+
+    def _draw_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_PERIOD, self._draw)
+
+    def _draw(self) -> None:
+        self._timer = None
+        self._live.update(self._picture(), refresh=True)
+
+    def _picture(self) -> RenderableType:
+        table = self._table()
+        for check in self._visible():
+            self._add_row(table, check, cut=True)
+        done = f"{len(self._found)} of {len(self._checks)} checks made"
+        return Group(table, Text(done, style="bold", no_wrap=True, overflow="ellipsis"))
+
+    def _last_picture(self) -> RenderableType:
+        table = self._table()
+        for check in self._checks:
+            if check.id in self._found and self._found[check.id][0].verdict not in _SAYS_NOTHING:
+                self._add_row(table, check, cut=False)
+        return table
+
+    def _visible(self) -> Sequence[Check]:
+        """As many checks as fit, the one that is being made in the lower half."""
+        rows = max(self._console.size.height - _SPARED, 1)
+        ids = [check.id for check in self._checks]
+        running = ids.index(self._running) if self._running else 0
+        first = max(min(running - rows * 2 // 3, len(ids) - rows), 0)
+        return self._checks[first : first + rows]
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for width in (_VERDICT, _ID):
+            table.add_column(no_wrap=True, min_width=width)
+        table.add_column(no_wrap=True, overflow="ellipsis", min_width=self._title_width if self._room else 0)
+        if self._room:
+            table.add_column(no_wrap=True, min_width=_SEVERITY)
+            table.add_column(overflow="fold")
+        return table
+
+    def _add_row(self, table: Table, check: Check, *, cut: bool) -> None:
+        finding, summary = self._found.get(check.id, (None, ""))
+        running = finding is None and check.id == self._running
+        if finding is not None:
+            verdict = Text(finding.verdict, style=self._colours[finding.verdict])
+        else:
+            verdict = Text("... running" if running else "...", style="bold" if running else "dim")
+        title = Text(check.title, style="bold" if running else "")
+        seen = Text(summary)
+        if cut:
+            seen.truncate(self._room, overflow="ellipsis")
+        table.add_row(verdict, check.id, title, *((check.severity, seen) if self._room else ()))
+
+    @property
+    def _room(self) -> int:
+        """How many characters are left on a line for what was seen; 0 if it is not worth a column."""
+        left = self._console.size.width - (_VERDICT + _ID + self._title_width + _SEVERITY + 5 * 2)
+        return left if left >= _LEAST else 0

@@ -1,0 +1,100 @@
+"""The run of one ``mockserver check``, and what it comes to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from mockserver.checks.model import Check, Finding
+from mockserver.checks.registry import chosen_checks
+from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.checks.run import OnBegin, OnFinding
+from mockserver.cli import exit_codes
+from mockserver.delivery.reachability import why_unreachable
+from mockserver.errors import UsageError
+from mockserver.model.redaction import Redactor
+from mockserver.model.settings import Settings
+from mockserver.server.composition import Service
+
+_STOPPED = "the run was stopped"
+_PREFIX = "whsec_"
+#: What follows the prefix of a secret is hidden as well, unless it is a short word that reports are full of.
+_LONG = 12
+
+
+class UrlCheck:
+    """Checks the consumer at a URL.
+
+    Args:
+        request: What is to be checked.
+        settings: How requests travel.
+
+    Raises:
+        UsageError: Something that was asked for is not valid.
+
+    Attributes:
+        checks: The checks, in the order in which they are made.
+        report: What they found out; whatever becomes of the run, there is a finding for each, or the reason why not.
+        redactor: Hides the secret.
+    """
+
+    def __init__(self, request: CheckRequest, settings: Settings) -> None:
+        self.request = request
+        self.checks = chosen_checks(request.only, request.skip)
+        self.redactor = Redactor(_spellings(request.secret))
+        self._service = Service(settings)
+        self._on_begin: OnBegin = lambda _: None
+        self._on_finding: OnFinding = lambda _: None
+        self._run = prepare_check(self._service, request, self._begin, self._found)
+        self.report = self._run.report
+        self.report.redact = self.redactor.text
+
+    async def run(self, wait_for_target: float | None, on_begin: OnBegin, on_finding: OnFinding) -> None:
+        """Make the checks.
+
+        Args:
+            wait_for_target: Seconds to wait until the target accepts connections; None does not wait.
+            on_begin: Called with each check before it is made.
+            on_finding: Called with each finding.
+
+        Raises:
+            asyncio.CancelledError: It was stopped.
+        """
+        self._on_begin, self._on_finding = on_begin, on_finding
+        try:
+            if wait_for_target is not None:
+                await self._await_target(wait_for_target)
+            if not self.report.unreachable:
+                await self._run.run()
+        except UsageError as error:
+            self.report.unusable = str(error)
+        except asyncio.CancelledError:
+            self.report.stop(_STOPPED, self.checks)
+            raise
+        finally:
+            await self._service.stop()
+
+    @property
+    def exit_code(self) -> int:
+        """What it comes to; what was proved before something did not work any more counts for more."""
+        if self.report.unusable and not self.report.failures:
+            return exit_codes.USAGE
+        if self.report.unreachable:
+            return exit_codes.UNREACHABLE
+        return exit_codes.OK if self.report.ok else exit_codes.FAILED
+
+    async def _await_target(self, within: float) -> None:
+        target = self._service.routes.resolve(self.request.url)
+        self.report.unreachable = await why_unreachable(target, within, self._service.settings.allow_hosts)
+
+    def _begin(self, check: Check) -> None:
+        self._on_begin(check)
+
+    def _found(self, finding: Finding) -> None:
+        self._on_finding(finding)
+
+
+def _spellings(secret: str) -> Iterable[str]:
+    """The secret, and what of it remains where a consumer strips its prefix."""
+    bare = secret.removeprefix(_PREFIX)
+    return (secret, bare) if len(bare) >= _LONG else (secret,)

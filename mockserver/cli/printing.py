@@ -1,0 +1,127 @@
+"""Plain lines: one for each delivery, in columns, coloured on a terminal that wants colour."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+import click
+
+from mockserver.model.records import Delivery
+
+#: Seconds for which lines are gathered before they are written.
+_GATHER = 0.1
+#: So many gathered lines are written without waiting longer.
+_MANY = 1000
+
+
+class Printer:
+    """Prints lines to a stream. Inside of an event loop they are gathered for a moment: a million cost little so.
+
+    Args:
+        stream: Where they go.
+        on_failure: Called once, with the error, when the stream takes no more; later lines are dropped.
+    """
+
+    def __init__(self, stream: TextIO, on_failure: Callable[[OSError], None]) -> None:
+        self._stream = stream
+        self._on_failure = on_failure
+        self._lines: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._failed = False
+        self._at_once = stream.isatty()
+        self.colour = wants_colour(stream)
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        self._lines.append(text)
+        if self._at_once or len(self._lines) >= _MANY:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER, self.flush)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lines, self._lines = self._lines, []
+        if not lines or self._failed:
+            return
+        try:
+            self._stream.write("\n".join(lines) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            self._failed = True
+            self._on_failure(error)
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal, and nobody asked for no colour."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def status_of(delivery: Delivery) -> str:
+    """Return what a delivery came to in one word: the status of the answer, or the kind of error."""
+    if delivery.error is not None:
+        return delivery.error.kind
+    return str(delivery.response.status) if delivery.response else "-"
+
+
+def time_of(delivery: Delivery) -> str:
+    """Return the time of day in the event's timestamp."""
+    return delivery.event.timestamp[11:19]
+
+
+def milliseconds_of(delivery: Delivery) -> float:
+    """Return how long the last attempt took."""
+    return delivery.attempts[-1].exchange.total_ms if delivery.attempts else 0.0
+
+
+def colour_of(delivery: Delivery) -> str:
+    """Return the colour of an outcome: red for what is not delivered, or not as it is expected."""
+    return "red" if delivery.unmet or not (delivery.delivered or delivery.faults) else "green"
+
+
+def delivery_line(delivery: Delivery, *, colour: bool = False) -> str:
+    """Return a delivery as a line: time, event, status, milliseconds, where it went, and what went wrong."""
+    status = f"{status_of(delivery):<9}"
+    if colour:
+        status = click.style(status, fg=colour_of(delivery))
+    line = (
+        f"{time_of(delivery)}  {printable(delivery.event.type):<22} {status}"
+        f"{milliseconds_of(delivery):>8.1f} ms  {_where(delivery)}"
+    )
+    line += f"  [{', '.join(delivery.faults)}]" if delivery.faults else ""
+    return f"{line}  {printable(delivery.error.message)}" if delivery.error else line
+
+
+def _where(delivery: Delivery) -> str:
+    request = delivery.attempts[-1].request if delivery.attempts else None
+    url = printable(delivery.url)
+    if request is None or request.target.authority in url:
+        return url
+    return f"{url} -> {request.target.url}"
+
+
+def printable(text: str) -> str:
+    """Return text of others with its control characters spelled out: it must not command the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose cells, but for the last, are as wide as the widest of their column."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths[:-1], strict=True)), last])
+        for *cells, last in rows
+    ]
+
+
+def shortened(text: str, length: int) -> str:
+    """Return at most so many characters of a text, and say how many were left out."""
+    return text if len(text) <= length else f"{text[:length]} ... ({len(text) - length} more characters)"

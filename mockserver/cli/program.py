@@ -1,0 +1,144 @@
+"""The program: its commands, loaded when used, and how every failure becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from mockserver import __version__
+from mockserver.cli import exit_codes
+from mockserver.cli.failures import InvalidScriptsError
+from mockserver.cli.options import ENVIRONMENT
+from mockserver.errors import MockServerError
+from mockserver.model.suggestions import did_you_mean
+
+NAME = "mockserver"
+
+#: Each command: the module that it lives in, and what it does.
+_COMMANDS = {
+    "serve": ("serve", "Serve the vendor API and the control API (the default)."),
+    "replay": ("replay.command", "Replay scripts as signed deliveries."),
+    "check": ("check.command", "Find out what a webhook consumer does wrong."),
+    "send": ("send", "Send one event now."),
+    "receive": ("receive", "Receive deliveries and verify their signatures."),
+    "validate": ("validate", "Check scripts."),
+    "schema": ("validate", "Print the JSON Schema of scripts."),
+    "sign": ("signatures", "Print the signature of a body."),
+    "verify": ("signatures", "Tell whether a signature is valid."),
+    "events": ("events", "List the event types and their sample payloads."),
+    "faults": ("faults", "List the deliberate defects that a delivery can have."),
+    "retries": ("retries", "List the retry policies."),
+}
+
+_HELP = """A test double for the Playgent webhooks API: the vendor's server in memory, and scripted, signed events.
+
+\b
+Examples:
+  mockserver                                 serve on http://127.0.0.1:8484
+  mockserver replay refund_flow              to an embedded consumer
+  mockserver replay my.yaml --target http://127.0.0.1:5000/hooks --secret whsec_x
+  mockserver check http://127.0.0.1:5000/hooks --secret whsec_x
+  mockserver send run.failed --target http://127.0.0.1:5000/hooks --secret whsec_x
+  mockserver validate my.yaml
+
+\b
+Exit codes: 0 all well, 1 an expectation was not met, an event was not sent or a
+check failed that must pass, 2 wrong usage or an invalid script, 3 the target could
+not be reached, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+
+class _Commands(click.Group):
+    """The commands; with none given, options are those of ``serve``."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as click calls it
+        module = import_module(f"mockserver.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        if not args or (args[0].startswith("-") and args[0] not in own):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS:
+            hint = did_you_mean(args[0], _COMMANDS)
+            raise click.UsageError(f"no command {args[0]!r}; there are {', '.join(_COMMANDS)}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as click calls it
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in _COMMANDS.items()])
+
+
+_program = _Commands(NAME, help=_HELP, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
+_program = click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")(_program)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; see :func:`mockserver.cli.main`."""
+    _prepare_streams()
+    try:
+        code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _output_is_gone()
+    except OSError as error:  # what commands expect, they word themselves: this is about the output
+        code = _fail(f"cannot write the output: {error.strerror or error}", exit_codes.FAILED)
+        _output_is_gone()
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    try:
+        with _program.make_context(NAME, arguments) as context:
+            code: int | None = _program.invoke(context)
+            return code or exit_codes.OK
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        return _fail(_with_help(error), exit_codes.USAGE)
+    except InvalidScriptsError as error:
+        for line in error.lines():
+            click.echo(line, err=True)
+        return exit_codes.USAGE
+    except MockServerError as error:
+        return _fail(str(error), exit_codes.USAGE)
+
+
+def _with_help(error: click.ClickException) -> str:
+    message = error.format_message().rstrip(".").replace("\n", " ")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message} (see '{context.command_path if context else NAME} --help')"
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"{NAME}: {message}", err=True)
+    return code
+
+
+def _prepare_streams() -> None:
+    """See to it that printing never fails for lack of a stream or of a character."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the program
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until the process ends
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _output_is_gone() -> int:
+    """Nobody takes the output (``| head``): what is still buffered goes nowhere, without a complaint at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return exit_codes.BROKEN_PIPE

@@ -1,0 +1,110 @@
+"""``mockserver replay``: scripts as signed deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mockserver.cli.destinations import delivery_settings, destination_of
+from mockserver.cli.interruption import Interruptible
+from mockserver.cli.options import (
+    ENVIRONMENT,
+    delivery_options,
+    duration,
+    option,
+    replay_speed_option,
+    secret_option,
+    target_option,
+)
+from mockserver.cli.report_files import ReportFiles
+from mockserver.cli.scripts import read_all
+from mockserver.model.durations import format_duration
+from mockserver.model.settings import Speed
+from mockserver.script.selection import only_steps
+
+_EMBEDDED = "no target given: delivering to an embedded consumer that verifies every signature"
+
+_HELP = """Replay scripts as signed deliveries, one script after another.
+
+A SCRIPT is a file, or the name of a bundled script such as refund_flow. All of them are checked first: nothing is
+sent if one is invalid.
+
+The events go to --target; without it to the webhook that the script names; without that to an embedded consumer,
+which verifies every signature.
+
+\b
+Examples:
+  mockserver replay refund_flow
+  mockserver replay my.yaml --target http://127.0.0.1:5000/hooks --secret whsec_x
+  mockserver replay night_of_runs --speed max --json report.json
+  mockserver replay my.yaml --target http://app:3000/hooks --wait-for-target 30s
+  mockserver replay hostile_night --speed max --junit junit.xml --har traffic.har
+  mockserver replay my.yaml --dry-run | sh
+
+Under GitHub Actions each problem is shown beside its line of the script, and the Markdown report goes to the summary
+page of the job as well.
+"""
+
+
+@click.command("replay", help=_HELP, epilog=ENVIRONMENT)
+@click.argument("scripts", nargs=-1, required=True, metavar="SCRIPT...")
+@target_option("The URL to deliver to.")
+@secret_option()
+@replay_speed_option
+@option("--wait-for-target", type=duration, metavar="TIME", help="Wait so long until the target accepts connections.")
+@option("--dry-run", is_flag=True, help="Send nothing; print each request as a curl command.")
+@option("--fail-fast", is_flag=True, help="Begin no further step once one has a problem.")
+@option(
+    "--only",
+    multiple=True,
+    metavar="STEP",
+    help="Replay only this step of each script, such as 3 or 3.1; can be given several times.",
+)
+@option("--json", "json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+@option("--junit", metavar="FILE", help="Write it as JUnit XML: a suite for each script, a case for each step.")
+@option("--har", metavar="FILE", help="Write the requests and answers as HAR, for a browser's developer tools.")
+@option("--markdown", metavar="FILE", help="Write it as Markdown.")
+@delivery_options
+def replay(
+    scripts: tuple[str, ...],
+    target: str | None,
+    secret: str | None,
+    speed: Speed,
+    wait_for_target: float | None,
+    dry_run: bool,
+    **chosen: Any,
+) -> int:
+    """Check everything, then replay."""
+    files = ReportFiles(**{name: chosen.pop(name) for name in ("json", "junit", "har", "markdown")})
+    only, fail_fast = chosen.pop("only"), chosen.pop("fail_fast")
+    read = [only_steps(script, only) if only else script for script in read_all(scripts)]
+    plans = [(script, destination_of(script, target, secret)) for script in read]
+    settings = delivery_settings(scripts=[script for script, _ in plans], **chosen)
+    if dry_run:
+        from mockserver.cli.replay.dry_run import print_replay  # noqa: PLC0415 - only when it is asked for
+
+        return print_replay(plans, settings)
+    files.check()
+
+    # Imported here: an invalid script is told without waiting for the network's modules.
+    from mockserver.cli.replay.run import ReplayRun  # noqa: PLC0415
+    from mockserver.cli.replay.view import ReplayView  # noqa: PLC0415
+
+    work = Interruptible()
+    run = ReplayRun(plans, settings, speed, secret, fail_fast=fail_fast)
+    planned = sum(script.planned for script, _ in plans)
+    view = ReplayView(planned, to_stderr=files.to_standard_output, on_failure=work.stop_for, speed=speed)
+
+    async def perform() -> None:
+        notes = [_EMBEDDED] if any(destination is None for _, destination in plans) else []
+        if wait_for_target is not None:
+            notes.append(f"waiting up to {format_duration(wait_for_target)} for the target to accept connections")
+        view.start(notes)
+        try:
+            await run.run(view.delivery, wait_for_target, view.wait)
+        finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
+            view.finish(run, files.annotations(run.reports, run.redactor))
+            files.write(run)
+
+    return work.run(perform()) or run.exit_code

@@ -1,0 +1,94 @@
+"""``--dry-run``: the requests as curl commands, each after a comment that says when and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+import click
+
+from mockserver.cli import exit_codes
+from mockserver.cli.destinations import Destination
+from mockserver.cli.interruption import Interruptible
+from mockserver.cli.printing import Printer, time_of
+from mockserver.model.plain_text import one_line
+from mockserver.model.records import Delivery
+from mockserver.model.settings import Settings
+from mockserver.replay.report import LOST, Report, StepReport
+from mockserver.reports.curl import DryTransport, curl_command, why_no_command
+from mockserver.script.model import EventStep, Script
+from mockserver.script.selection import unjudged
+from mockserver.server.composition import Service
+
+#: Where commands go when nobody said: to ``mockserver receive`` on its default port.
+_PLACEHOLDER = Destination("http://127.0.0.1:8485/webhooks/playgent", "whsec_dry_run")
+
+
+def print_replay(plans: Sequence[tuple[Script, Destination | None]], settings: Settings) -> int:
+    """Print the requests of scripts.
+
+    Args:
+        plans: The scripts, and where their events go; None is a placeholder.
+        settings: How payloads are spelled.
+
+    Returns:
+        The exit code.
+    """
+    if any(destination is None for _, destination in plans):
+        note = f"no target given: the commands go to {_PLACEHOLDER.url}, signed with {_PLACEHOLDER.secret!r};"
+        click.echo(f"mockserver: {note} `mockserver receive --secret {_PLACEHOLDER.secret}` takes them", err=True)
+    work = Interruptible()
+    printer = Printer(sys.stdout, work.stop_for)
+    reports: list[Report] = []
+
+    async def perform() -> None:
+        service = Service(settings, DryTransport())
+        for script, destination in plans:
+            where = destination or _PLACEHOLDER
+            steps = {f"{script.source}:{step.line}": step.number for step in script.event_steps()}
+            unsubscribe = service.records.subscribe(partial(_print, printer, steps))
+            webhook = service.register(where.url, None, where.secret)
+            # Nobody answers, so that nothing is expected, and nobody's state is probed.
+            reports.append(await service.replay(unjudged(script), "max"))
+            for step in reports[-1].steps:
+                if LOST in step.not_sent:
+                    printer.line(one_line(_lost(reports[-1], step)))
+            service.webhooks.remove(webhook.webhook_id)
+            unsubscribe()
+        printer.flush()
+
+    stopped = work.run(perform())
+    missing = [(reason, events) for report in reports for reason, events in report.reasons.items() if reason != LOST]
+    for reason, events in missing:
+        click.echo(f"mockserver: {events} not printed: {reason}", err=True)
+    return stopped or (exit_codes.FAILED if missing else exit_codes.OK)
+
+
+def print_event(step: EventStep, destination: Destination, settings: Settings) -> int:
+    """Print the request of one event; the arguments are those of :func:`print_replay`."""
+    work = Interruptible()
+    printer = Printer(sys.stdout, work.stop_for)
+
+    async def perform() -> None:
+        service = Service(settings, DryTransport())
+        service.records.subscribe(partial(_print, printer, {}))
+        service.register(destination.url, None, destination.secret)
+        await service.send(step)
+        printer.flush()
+
+    return work.run(perform())
+
+
+def _lost(report: Report, step: StepReport) -> str:
+    where = f"step {step.number} of {report.script.source}:{step.line}"
+    return f"# {step.what}  {where}: {step.not_sent[LOST]} {LOST}, no command"
+
+
+def _print(printer: Printer, steps: dict[str, str], delivery: Delivery) -> None:
+    request = delivery.attempts[-1].request
+    assert request is not None  # noqa: S101 - the URL has been checked
+    step = f"step {steps[delivery.source]} of " if delivery.source in steps else ""
+    printer.line(one_line(f"# {time_of(delivery)}  {delivery.event.type}  {step}{delivery.source}"))
+    reason = why_no_command(request)
+    printer.line(f"# {reason}: {', '.join(delivery.faults)}" if reason else curl_command(request))

@@ -1,0 +1,109 @@
+"""The running server of ``mockserver serve``: what it prints, and the scripts that it replays."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import click
+
+from mockserver.cli.interruption import Interruptible
+from mockserver.cli.printing import Printer, delivery_line, printable, shortened
+from mockserver.model.durations import format_timestamp
+from mockserver.model.plain_text import one_line
+from mockserver.model.records import Delivery
+from mockserver.model.redaction import Redactor
+from mockserver.model.settings import Settings
+from mockserver.reports.serializers import problem_view
+from mockserver.script.model import Script
+from mockserver.server.composition import Service
+from mockserver.vendor_api.calls import VendorCall
+
+#: So much of the reason is shown why the vendor API refused a call; the answer holds the whole.
+_REASON = 300
+
+
+class Serving:
+    """Serves until it is stopped.
+
+    Args:
+        settings: Everything that can be chosen.
+        scripts: What to replay once it accepts connections.
+
+    Attributes:
+        service: The mock.
+    """
+
+    def __init__(self, settings: Settings, scripts: Sequence[Script]) -> None:
+        self.service = Service(settings)
+        self._scripts = scripts
+        self._work = Interruptible()
+        self._out = Printer(sys.stdout, self._work.stop_for)
+
+    def run(self) -> int:
+        """Serve, and return the exit code.
+
+        Raises:
+            StartError: It cannot listen there.
+        """
+        return self._work.run(self._serve())
+
+    async def _serve(self) -> None:
+        await self.service.start()
+        gc.enable()  # it was off for the start
+        try:
+            self._tell_ready()
+            self.service.calls.subscribe(self._call)
+            self.service.records.subscribe(self._delivery)
+            for script in self._scripts:
+                await self._replay(script)
+            await asyncio.Event().wait()
+        finally:
+            self._out.flush()
+            await self.service.stop()
+
+    def _tell_ready(self) -> None:
+        self._out.line(f"mockserver is ready: {self.service.url} (vendor API /v1, control API /_mock)")
+        if self.service.settings.tls:
+            self._out.line(f"clients trust its certificate with the CA file {self.service.ca_file}")
+        self._out.flush()
+        if not _is_loopback(self.service.settings.host):
+            click.echo("mockserver: it does not listen on a loopback address: other machines can reach it", err=True)
+
+    async def _replay(self, script: Script) -> None:
+        replay = self.service.replaying(script)
+        try:
+            await replay.run()
+        finally:
+            self._out.line(printable(replay.report.summary))
+            self._out.flush()
+            redactor = self._redactor(script)
+            for line in replay.report.explanations():
+                click.echo(printable(redactor.text(line)), err=True)
+
+    def _redactor(self, script: Script) -> Redactor:
+        """Hide what a consumer may have echoed in its answers."""
+        own = [script.webhook.secret] if script.webhook else []
+        webhooks = (webhook.secret for webhook in self.service.webhooks.all())
+        return Redactor([*own, *webhooks, *self.service.settings.api_keys])
+
+    def _call(self, call: VendorCall) -> None:
+        status = str(call.status)
+        if self._out.colour:
+            status = click.style(status, fg="green" if call.status < 400 else "red")
+        when = format_timestamp(call.received_at)[11:19]
+        why = f" {shortened(one_line(problem_view(call)), _REASON)}" if call.problem else ""
+        self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}{why}")
+
+    def _delivery(self, delivery: Delivery) -> None:
+        self._out.line(delivery_line(delivery, colour=self._out.colour))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,58 @@
+"""``mockserver validate`` and ``mockserver schema``: is a script right, and what may be in one."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from mockserver.cli import exit_codes
+from mockserver.cli.options import ENVIRONMENT
+from mockserver.cli.scripts import read_one
+from mockserver.errors import ScriptError, UsageError
+from mockserver.model.durations import format_duration
+from mockserver.script.format import script_schema
+from mockserver.script.model import Script
+
+_HELP = """Check scripts: print a line for each good one, and every problem with its place.
+
+A SCRIPT is a file, or the name of a bundled script such as refund_flow.
+
+\b
+Example:
+  mockserver validate my.yaml refund_flow
+"""
+
+
+@click.command("validate", help=_HELP, epilog=ENVIRONMENT)
+@click.argument("scripts", nargs=-1, required=True, metavar="SCRIPT...")
+def validate(scripts: tuple[str, ...]) -> int:
+    """Check every script."""
+    good = [_is_good(name) for name in scripts]
+    return exit_codes.OK if all(good) else exit_codes.USAGE
+
+
+def _is_good(name: str) -> bool:
+    """Print what there is to say about a script."""
+    try:
+        click.echo(_verdict(read_one(name)))
+    except UsageError as error:
+        click.echo(str(error) if isinstance(error, ScriptError) else f"mockserver: {error}", err=True)
+        return False
+    return True
+
+
+def _verdict(script: Script) -> str:
+    events = f"{script.planned} event{'' if script.planned == 1 else 's'}"
+    return f"{script.source}: ok ({events} in {format_duration(script.seconds)})"
+
+
+@click.command("schema")
+def schema() -> int:
+    """Print the JSON Schema of scripts, for editors.
+
+    \b
+    Example:
+      mockserver schema > mockserver.schema.json
+    """  # noqa: D301 - the mark tells click to keep the lines
+    click.echo(msgspec.json.format(msgspec.json.encode(script_schema()), indent=2))
+    return exit_codes.OK

@@ -1,0 +1,13 @@
+"""The control API (``/_mock``): what tests in any language drive the mock with. It is ours, not the vendor's.
+
+- :mod:`~mockserver.control_api.operations`: the table of what there is, for routing and for the OpenAPI document;
+- :mod:`~mockserver.control_api.routes`: what each operation does;
+- :mod:`~mockserver.control_api.reading`: queries and bodies;
+- :mod:`~mockserver.control_api.stream`: server-sent events;
+- :mod:`~mockserver.control_api.guard`: no web page drives the mock;
+- :mod:`~mockserver.control_api.openapi` and :mod:`~mockserver.control_api.schemas`: its description.
+"""
+
+from mockserver.control_api.routes import ControlApi
+
+__all__ = ["ControlApi"]

@@ -1,0 +1,330 @@
+"""The operations of the control API."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from mockserver.control_api.guard import why_foreign
+from mockserver.control_api.mock import Mock, Running
+from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
+from mockserver.control_api.reading import (
+    lost_lines_hint,
+    number_of,
+    read_filters,
+    read_flag,
+    read_object,
+    read_query,
+    read_seconds,
+    read_source,
+    read_speed,
+    whole,
+)
+from mockserver.control_api.stream import EventStream
+from mockserver.errors import ScriptError, UsageError
+from mockserver.model.durations import format_timestamp
+from mockserver.model.records import Delivery
+from mockserver.model.webhooks import Webhook
+from mockserver.replay.report import Report
+from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
+from mockserver.script.model import EventStep
+from mockserver.script.templates import TemplateError
+from mockserver.vendor_api.envelope import ApiError, code_of
+from mockserver.vendor_api.requests import read_body
+
+_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_PLANNED_ANSWER = ("status", "times", "headers", "delay", "body")
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call of an operation, read and checked as far as its table goes.
+
+    Args:
+        request: The request.
+        path: The parameters in its path.
+        query: The parameters in its query.
+        body: The body, if the operation takes one.
+    """
+
+    request: web.Request
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ControlApi:
+    """The routes under ``/_mock``.
+
+    Args:
+        mock: What they control.
+    """
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+        self._streams: set[EventStream] = set()
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        paths: dict[str, list[str]] = {}
+        for operation in OPERATIONS:
+            methods: list[str] = [operation.method]
+            if operation.method == "GET" and operation.name != "stream":  # a stream without its events never ends
+                methods.append("HEAD")
+            for method in methods:
+                app.router.add_route(method, f"/_mock{operation.path}", self._guarded(self._operation(operation)))
+            paths.setdefault(operation.path, []).extend(methods)
+        for path, allowed in paths.items():
+            app.router.add_route("*", f"/_mock{path}", self._guarded(_other_method(sorted([*allowed, "OPTIONS"]))))
+        app.router.add_route("*", "/_mock{path:(/.*)?}", self._guarded(_unknown))
+        app.on_shutdown.append(self._end_streams)
+
+    def _guarded(self, answer: Answerer) -> Answerer:
+        """Refuse web pages, and word every error."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            reason = why_foreign(request.headers, request.scheme, self._mock.settings.host)
+            if reason is not None:
+                return _error(403, reason)
+            try:
+                return await answer(request)
+            except (UsageError, TemplateError) as error:
+                return _error(400, str(error))
+            except ApiError as error:
+                return _error(error.status, error.message)
+
+        return guarded
+
+    def _operation(self, operation: Operation) -> Answerer:
+        """Read what an operation is called with, and do it."""
+        handler: Handler = getattr(self, operation.name)
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            query = read_query(request.query, operation.query)
+            body = b""
+            if operation.takes:
+                body, unreadable = await read_body(request, self._mock.settings.max_request_bytes)
+                if unreadable is not None:
+                    response = _error(unreadable.status, unreadable.message)
+                    response.force_close()  # the rest of the body stands where the next request would begin
+                    return response
+            try:
+                return await handler(Call(request, request.match_info, query, body))
+            except ScriptError as error:
+                problems = [msgspec.to_builtins(problem) for problem in error.problems]
+                return _error(400, f"{error}{lost_lines_hint(body)}", problems=problems)
+
+        return answer
+
+    # --- events and replays
+
+    async def send(self, call: Call) -> web.Response:
+        """Let one event happen."""
+        # Imported when used: YAML takes a tenth of the server's start-up time, and many need only the vendor API.
+        from mockserver.script.reader import read_event_step  # noqa: PLC0415
+
+        step = read_event_step(call.body, self._mock.catalog, self._mock.settings.extra_events)
+        if _is_plain(step):
+            sent = await self._mock.send(step)
+            return _json(_sent_view(sent.deliveries, str(sent), delivered=sent.delivered))
+        if step.repeat > MOST_REPEATS_OF_A_CALL:
+            raise UsageError(f"repeat is at most {MOST_REPEATS_OF_A_CALL} here: for more, post a script to /replays")
+        report = (await self._mock.play(step)).report
+        explanation = "\n".join([report.summary, *report.explanations()])
+        return _json(_sent_view(report.deliveries, explanation, delivered=_all_delivered(report)))
+
+    async def start_replay(self, call: Call) -> web.Response:
+        """Replay a script."""
+        from mockserver.script.reader import read_script  # noqa: PLC0415 - as in send
+
+        wait, speed = read_flag(call.query, "wait"), read_speed(call.query.get("speed"))
+        source, name = read_source(call.query.get("script"), call.body)
+        running = self._mock.start_replay(read_script(source, self._mock.catalog, name), speed)
+        if wait:
+            await running.wait()
+        return _json(_replay_view(running), 200 if wait else 202)
+
+    async def replay(self, call: Call) -> web.Response:
+        """Return a replay."""
+        running = self._mock.replays.get(call.path["replay_id"])
+        if running is None:
+            raise ApiError(404, f"there is no replay {call.path['replay_id']!r}, or it was forgotten")
+        return _json(_replay_view(running))
+
+    # --- deliveries
+
+    async def deliveries(self, call: Call) -> web.Response:
+        """List deliveries."""
+        filters = read_filters(call.query, self._mock.catalog, self._mock.settings.extra_events)
+        found = filters.matching(self._mock.records.all())
+        page = list(islice(found, filters.limit))
+        more = next(found, None) is not None
+        return _json(
+            {
+                "deliveries": [delivery_view(delivery) for delivery in page],
+                "next": page[-1].delivery_id if more else None,
+                "dropped": self._mock.records.dropped,
+            }
+        )
+
+    async def delivery(self, call: Call) -> web.Response:
+        """Return a delivery."""
+        return _json(delivery_view(self._delivery(call)))
+
+    async def resend(self, call: Call) -> web.Response:
+        """Deliver once more."""
+        delivery = self._delivery(call)
+        fresh = read_object(call.body, ("fresh",)).get("fresh", False)
+        if not isinstance(fresh, bool):
+            raise UsageError("fresh must be true or false")
+        return _json(delivery_view(await self._mock.resend(delivery, fresh=fresh)))
+
+    def _delivery(self, call: Call) -> Delivery:
+        wanted = call.path["delivery_id"]
+        number = number_of(wanted)
+        delivery = None if number is None else self._mock.records.get(number)
+        if delivery is None:
+            raise ApiError(404, f"no delivery {wanted!r} is on record")
+        return delivery
+
+    # --- webhooks and the vendor API
+
+    async def webhooks(self, _: Call) -> web.Response:
+        """List webhooks."""
+        return _json({"webhooks": [webhook_view(webhook) for webhook in self._mock.webhooks.all()]})
+
+    async def webhook(self, call: Call) -> web.Response:
+        """Return a webhook."""
+        return _json(webhook_view(_known(self._mock.webhooks.get(call.path["webhook_id"]), call)))
+
+    async def forget_webhooks(self, _: Call) -> web.Response:
+        """Forget every webhook."""
+        for (
+            webhook
+        ) in self._mock.webhooks.all():  # one by one: their ids must not come again while deliveries name them
+            self._mock.webhooks.remove(webhook.webhook_id)
+        return web.Response(status=204)
+
+    async def forget_webhook(self, call: Call) -> web.Response:
+        """Forget a webhook."""
+        _known(self._mock.webhooks.remove(call.path["webhook_id"]), call)
+        return web.Response(status=204)
+
+    async def requests(self, _: Call) -> web.Response:
+        """List the calls to the vendor API."""
+        calls = self._mock.calls
+        return _json({"requests": [call_view(call) for call in calls.calls], "dropped": calls.dropped})
+
+    async def fail_next(self, call: Call) -> web.Response:
+        """Plan bad answers of the vendor API."""
+        planned = read_object(call.body, _PLANNED_ANSWER)
+        if "delay" in planned:
+            planned["delay"] = read_seconds(planned["delay"], "delay")
+        if planned.get("headers", {}) is None:
+            raise UsageError("headers must be an object of names and values, not null")
+        self._mock.plan.fail_next(**{key: whole(value) for key, value in planned.items()})
+        return web.Response(status=204)
+
+    # --- the mock itself
+
+    async def health(self, _: Call) -> web.Response:
+        """Tell that the mock is there."""
+        records = self._mock.records
+        return _json(
+            {
+                "status": "ok",
+                "time": format_timestamp(self._mock.clock.now()),
+                "webhooks": len(self._mock.webhooks),
+                "deliveries": len(records),
+                "dropped": records.dropped,
+            }
+        )
+
+    async def openapi(self, _: Call) -> web.Response:
+        """Return the OpenAPI document."""
+        from mockserver.control_api.openapi import describe  # noqa: PLC0415 - few ask for it
+
+        return _json(describe((*self._mock.catalog.names, *self._mock.settings.extra_events)))
+
+    async def advance(self, call: Call) -> web.Response:
+        """Let time pass."""
+        body = read_object(call.body, ("by",))
+        if "by" not in body:
+            raise UsageError('by is missing: how much time is to pass, such as {"by": "5m"}')
+        await self._mock.advance(read_seconds(body["by"], "by"))
+        return _json({"time": format_timestamp(self._mock.clock.now())})
+
+    async def reset(self, _: Call) -> web.Response:
+        """Forget everything."""
+        self._mock.reset()
+        return web.Response(status=204)
+
+    async def stream(self, call: Call) -> web.StreamResponse:
+        """Serve events until the reader goes."""
+        stream = EventStream(self._mock.records, self._mock.webhooks, self._mock.calls)
+        self._streams.add(stream)
+        try:
+            return await stream.serve(call.request)
+        finally:
+            self._streams.discard(stream)
+
+    async def _end_streams(self, _: web.Application) -> None:
+        for stream in self._streams:
+            stream.end()
+
+
+def _is_plain(step: EventStep) -> bool:
+    """Whether a step is one event and nothing else: no repeats, no waits, no effect to be proved."""
+    return step.repeat == 1 and not step.after and step.expect.effect is None
+
+
+def _all_delivered(report: Report) -> bool:
+    return report.delivered == report.planned and not report.halted
+
+
+def _sent_view(deliveries: tuple[Delivery, ...], explanation: str, *, delivered: bool) -> dict[str, Any]:
+    views = [delivery_view(delivery) for delivery in deliveries]
+    return {"delivered": delivered, "deliveries": views, "explanation": explanation}
+
+
+def _replay_view(running: Running) -> dict[str, Any]:
+    return {"replay_id": running.replay_id, "done": running.done, "report": running.report.as_dict()}
+
+
+def _known(webhook: Webhook | None, call: Call) -> Webhook:
+    if webhook is None:
+        raise ApiError(404, f"there is no webhook {call.path['webhook_id']!r}")
+    return webhook
+
+
+async def _unknown(request: web.Request) -> web.Response:
+    raise ApiError(404, f"the control API has no {request.path!r}; /_mock/openapi.json describes what it has")
+
+
+def _other_method(allowed: list[str]) -> Answerer:
+    """Answer a method that no operation of a path has: OPTIONS, or one that is not possible."""
+    allow = ", ".join(allowed)
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers={"Allow": allow})
+        response = _error(405, f"{request.method} is not possible here; allowed are {allow}")
+        response.headers["Allow"] = allow
+        return response
+
+    return answer
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(body=encode_view(value), status=status, headers=_HEADERS)
+
+
+def _error(status: int, message: str, **more: Any) -> web.Response:
+    return _json({"error": {"code": code_of(status), "message": message, **more}}, status)

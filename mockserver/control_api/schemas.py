@@ -1,0 +1,182 @@
+"""The JSON Schemas of the control API's bodies: what it takes, and what it gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.control_api.operations import DELIVERY_ID, MOST_REPEATS_OF_A_CALL
+from mockserver.model.durations import LONGEST
+from mockserver.model.fields import Field, Whole, object_schema
+from mockserver.script.format import EVENT_FIELDS, script_schema
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_NUMBER: Schema = {"type": "number", "minimum": 0}
+_YES_OR_NO: Schema = {"type": "boolean"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+_HEADERS: Schema = {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}}
+
+_HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_DURATION: Schema = {
+    "description": "a duration such as 250ms, 5m or 1m30s, or seconds",
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": LONGEST},
+        {"type": "string", "pattern": r"^[0-9]{1,4}(ms|s|m|h)$"},
+    ],
+}
+
+
+def schemas() -> dict[str, Schema]:
+    """Return every schema, by the name under which the document refers to it."""
+    return {**_taken(), **_given()}
+
+
+def of(name: str) -> Schema:
+    """Return a reference to one of the schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+# --- what it takes
+
+
+def _taken() -> dict[str, Schema]:
+    repeat = Field(Whole(1, MOST_REPEATS_OF_A_CALL), "how many times it happens; for more, replay a script")
+    step = object_schema({**EVENT_FIELDS, "repeat": repeat})
+    script = {key: value for key, value in script_schema().items() if key != "$schema"}
+    return {
+        "EventStep": {**step, "description": "An event step of the script format", "example": {"event": "run.failed"}},
+        "Script": {**script, "example": {"version": 1, "steps": [{"event": "run.failed"}]}},
+        "Resend": _object({"fresh": _YES_OR_NO}, required=(), example={"fresh": True}),
+        "Advance": _object({"by": _DURATION}, example={"by": "5m"}),
+        "PlannedAnswer": _planned_answer(),
+    }
+
+
+def _planned_answer() -> Schema:
+    shared: Schema = {
+        "times": {"description": "how many calls are answered so", "type": "integer", "minimum": 1, "default": 1},
+        "headers": {
+            "type": "object",
+            "propertyNames": {
+                "allOf": [
+                    {"pattern": _HEADER_NAME},
+                    {"not": {"pattern": "^([cC]ontent-[lL]ength|[tT]ransfer-[eE]ncoding)$"}},
+                ]
+            },
+            "additionalProperties": {"type": "string", "pattern": r"^[\t\x20-\x7e\x80-\xff]*$"},
+        },
+        "delay": {
+            "description": "how long to wait before answering, at most an hour",
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 3600},
+                {"type": "string", "pattern": "^[0-9]{1,3}(ms|s)$"},
+            ],
+        },
+    }
+    error = {"type": "integer", "minimum": 400, "maximum": 599, "default": 503}
+    body = {"description": "text is sent as it is, anything else as JSON; without it, the vendor's error envelope"}
+    success = {"anyOf": [{"type": "integer", "minimum": low, "maximum": low + 99} for low in (200, 300)],
+               "not": {"enum": [204, 304]}}  # fmt: skip
+    return {
+        "anyOf": [
+            _object({"status": error, "body": body, **shared}, required=()),
+            _object({"status": {"enum": [204, 304]}, "body": {"type": "null"}, **shared}, required=("status",)),
+            _object({"status": success, "body": {**body, "not": {"type": "null"}}, **shared}, ("status", "body")),
+        ],
+        "example": {"status": 429, "times": 2, "headers": {"Retry-After": "1"}},
+    }
+
+
+# --- what it gives
+
+
+def _given() -> dict[str, Schema]:
+    webhook = _object({"webhook_id": _TEXT, "url": _TEXT, "events": _TEXTS, "active": _YES_OR_NO})
+    return {
+        "Health": _object(
+            {"status": {"const": "ok"}, "time": _MOMENT, "webhooks": _COUNT, "deliveries": _COUNT, "dropped": _COUNT}
+        ),
+        "Document": {"type": "object", "required": ["openapi", "info", "paths"]},
+        "Time": _object({"time": _MOMENT}),
+        "Webhook": webhook,
+        "Webhooks": _object({"webhooks": {"type": "array", "items": of("Webhook")}}),
+        "Request": _request(),
+        "Requests": _object({"requests": {"type": "array", "items": of("Request")}, "dropped": _COUNT}),
+        **_deliveries(),
+        **_replays(),
+        "Error": _error(),
+    }
+
+
+def _request() -> Schema:
+    body = {"description": "the JSON, its secrets hidden; null when it is not JSON, or there is none"}
+    return _object({
+        "number": _COUNT, "received_at": _MOMENT, "method": _TEXT, "path": _TEXT, "query": _TEXT, "headers": _HEADERS,
+        "body": body, "body_size": _COUNT, "status": _COUNT,
+    })  # fmt: skip
+
+
+def _deliveries() -> dict[str, Schema]:
+    delivery_id = {"type": "string", "pattern": f"^{DELIVERY_ID}$"}
+    payload = {"type": "object", "required": ["event", "timestamp", "data"]}
+    sent = _object(
+        {"url": _TEXT, "headers": _HEADERS, "body": _TEXT, "body_base64": {**_TEXT, "contentEncoding": "base64"}},
+        required=("url", "headers", "body"),
+    )
+    response = _object({"status": _COUNT, "reason": _TEXT, "headers": _HEADERS, "body": _TEXT, "body_size": _COUNT})
+    attempt = _object({
+        "number": _COUNT, "at": _MOMENT, "delivered": _YES_OR_NO, "request": _or_null(sent),
+        "response": _or_null(response), "error": _or_null(_object({"kind": _TEXT, "message": _TEXT, "detail": _TEXT})),
+        "address": _TEXT, "reused": _YES_OR_NO, "resent": _YES_OR_NO,
+        "connect_ms": _NUMBER, "first_byte_ms": _NUMBER, "total_ms": _NUMBER,
+    })  # fmt: skip
+    delivery = _object({
+        "delivery_id": delivery_id, "event": _TEXT, "timestamp": _MOMENT, "webhook_id": _TEXT, "url": _TEXT,
+        "source": _TEXT, "faults": _TEXTS, "outcome": {"enum": ["pending", "delivered", "failed"]}, "unmet": _TEXTS,
+        "payload": payload, "attempts": {"type": "array", "items": of("Attempt")},
+    })  # fmt: skip
+    several = {"type": "array", "items": of("Delivery")}
+    following = _or_null({**delivery_id, "description": "the id to go on after; null at the end"})
+    dropped = {**_COUNT, "description": "how many are no longer on record"}
+    return {
+        "Attempt": attempt,
+        "Delivery": delivery,
+        "Deliveries": _object({"deliveries": several, "next": following, "dropped": dropped}),
+        "Sent": _object({"delivered": _YES_OR_NO, "deliveries": several, "explanation": _TEXT}),
+    }
+
+
+def _replays() -> dict[str, Schema]:
+    counts = dict.fromkeys(("planned", "delivered", "failed", "not_sent", "unmet"), _COUNT)
+    reasons = {"type": "object", "additionalProperties": _COUNT}
+    step = _object({"number": _TEXT, "line": _COUNT, "what": _TEXT, **counts, "not_sent": reasons})
+    report = {
+        **_object({
+            "script": _TEXT, "name": _TEXT, "ok": _YES_OR_NO, **counts, "reasons": reasons, "halted": _or_null(_TEXT),
+            "seconds": _NUMBER, "scripted_seconds": _NUMBER, "steps": {"type": "array", "items": step},
+            "explanations": _TEXTS,
+        }),
+        "description": "planned = delivered + failed + not_sent, once the replay is over",
+    }  # fmt: skip
+    return {"Replay": _object({"replay_id": _TEXT, "done": _YES_OR_NO, "report": report})}
+
+
+def _error() -> Schema:
+    problem = _object({"line": _COUNT, "column": _COUNT, "message": _TEXT})
+    problems = {"type": "array", "description": "all that is wrong with a script", "items": problem}
+    error = {"code": _TEXT, "message": _TEXT, "problems": problems}
+    return _object({"error": _object(error, required=("code", "message"))})
+
+
+def _object(properties: dict[str, Schema], required: tuple[str, ...] | None = None, **more: Any) -> Schema:
+    """An object with these properties and no others; all of them are there unless ``required`` names fewer."""
+    names = list(properties if required is None else required)
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False, **more}
+    return {**schema, "required": names} if names else schema
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}

@@ -1,0 +1,120 @@
+"""Server-sent events: what happens in the mock, as it happens (the format is that of the HTML standard)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from mockserver.model.records import RecordStore
+from mockserver.model.webhooks import WebhookRegistry
+from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
+from mockserver.vendor_api.calls import CallLog
+
+#: So many events wait for a slow reader; then the oldest are left out, and the reader is told how many.
+MOST_WAITING = 1000
+
+#: So many bytes of events wait for it; the newest event does, whatever its size.
+MOST_WAITING_BYTES = 16 * 1024 * 1024
+
+#: Seconds between two signs of life, so that proxies and readers know that the stream is alive.
+_HEARTBEAT = 15.0
+
+#: Seconds between two looks whether the reader is still there: aiohttp tells nobody that it went.
+_LOOK = 0.25
+
+
+class EventStream:
+    """What one reader has not read yet.
+
+    Args:
+        records: Where deliveries come from.
+        webhooks: Where webhooks come from.
+        calls: Where calls to the vendor API come from.
+    """
+
+    def __init__(self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._dropped = 0
+        self._news = asyncio.Event()
+        self._ended = False
+        self._records = records
+        self._webhooks = webhooks
+        self._calls = calls
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Write events until the reader goes or the stream is ended."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        subscriptions = self._subscribe()
+        try:
+            await response.prepare(request)
+            await response.write(b": connected\n\n")
+            await self._write_to(response, request)
+        except ConnectionError:
+            pass  # the reader is gone
+        finally:
+            for unsubscribe in subscriptions:
+                unsubscribe()
+        return response
+
+    def end(self) -> None:
+        """Let the stream end, with what waits written before."""
+        self._ended = True
+        self._news.set()
+
+    def _subscribe(self) -> list[Callable[[], None]]:
+        return [
+            self._records.subscribe(lambda delivery: self._put("delivery", delivery_view(delivery))),
+            self._webhooks.subscribe(lambda webhook: self._put("webhook", webhook_view(webhook))),
+            self._calls.subscribe(lambda call: self._put("request", call_view(call))),
+        ]
+
+    async def _write_to(self, response: web.StreamResponse, request: web.Request) -> None:
+        now = asyncio.get_running_loop().time
+        alive = now()
+        while request.transport is not None:
+            await self._look_up()
+            if news := self._take():
+                await response.write(news)
+                alive = now()
+            elif now() - alive >= _HEARTBEAT:
+                await response.write(b": still here\n\n")
+                alive = now()
+            if self._ended:
+                return
+
+    async def _look_up(self) -> None:
+        """Wait until there is news, but not for long."""
+        timer = asyncio.get_running_loop().call_later(_LOOK, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            timer.cancel()
+        self._news.clear()
+
+    def _take(self) -> bytes:
+        """What has happened since the last time."""
+        if self._dropped:  # the oldest are missing, so it is told before the others
+            self._waiting.appendleft(_event("dropped", {"events": self._dropped}))
+            self._dropped = 0
+        news = b"".join(self._waiting)
+        self._waiting.clear()
+        self._bytes = 0
+        return news
+
+    def _put(self, name: str, value: Any) -> None:
+        event = _event(name, value)
+        self._waiting.append(event)
+        self._bytes += len(event)
+        while len(self._waiting) > MOST_WAITING or (self._bytes > MOST_WAITING_BYTES and len(self._waiting) > 1):
+            self._bytes -= len(self._waiting.popleft())
+            self._dropped += 1
+        self._news.set()
+
+
+def _event(name: str, value: Any) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), encode_view(value))

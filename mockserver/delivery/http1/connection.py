@@ -1,0 +1,333 @@
+"""One connection: it carries one exchange at a time, and between two of them it waits in the pool.
+
+How an exchange ends
+    Exactly one *waiter* (a future) stands for the exchange in flight. It is resolved once, by whatever comes first: the
+    answer, the end of the connection, the timer, a failure to connect, or the pool's ``close``. Everything after that
+    finds no waiter and is ignored. Nothing on the way raises, so the waiter never holds an exception.
+
+Time-outs
+    A timer for each request, made and cancelled, would cost more than the rest of this class. So a connection has one
+    timer that lags behind: a request only moves the deadline, and when the timer fires early it is set again for what
+    is left.
+
+Faults on the wire
+    A request may have a plan (a dripping body, a body that ends too early, a wait for ``100 Continue``). It is then
+    written by a :class:`~mockserver.delivery.http1.planned_write.PlannedWrite`, stopped when the exchange ends,
+    in whatever way. Such a request gets a connection of its own, which is kept only if the request was written to its
+    end. A request without a plan goes out in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from mockserver.delivery.http1.answer import Answer
+from mockserver.delivery.http1.dial import Dial, hostport
+from mockserver.delivery.http1.planned_write import PlannedWrite
+from mockserver.model.durations import format_duration
+from mockserver.model.messages import Exchange, ExchangeError, Request
+
+if TYPE_CHECKING:
+    from mockserver.delivery.http1.pool import Key, Pool
+
+_QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
+
+#: What a waiter gets: the exchange, or None when a reused connection turned out to be dead before it began.
+Waiter = asyncio.Future["Exchange | None"]
+
+
+class Connection(asyncio.Protocol):
+    """A TCP or TLS connection to a consumer.
+
+    Args:
+        loop: The running loop.
+        pool: Where it lives and waits.
+        key: What it is good for: scheme, host and port.
+        record_limit: How many bytes of an answer's body are kept.
+        dial: How to connect.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_connect_ms",
+        "_deadline",
+        "_dial",
+        "_dialling",
+        "_first_byte_at",
+        "_last",
+        "_loop",
+        "_planned",
+        "_pool",
+        "_request",
+        "_resent",
+        "_reused",
+        "_sent_at",
+        "_started",
+        "_timer",
+        "_timer_due",
+        "_transport",
+        "_waiter",
+        "address",
+        "idle_since",
+        "key",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, key: Key, record_limit: int, dial: Dial) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._answer = Answer(record_limit)
+        self._dial = dial
+        self._dialling: asyncio.Task[None]
+        self._transport: asyncio.Transport | None = None
+        self._request: Request | None = None
+        self._waiter: Waiter | None = None
+        self._planned: PlannedWrite | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = self._deadline = 0.0
+        self._started = self._sent_at = self._first_byte_at = self._connect_ms = 0.0
+        self._reused = self._resent = self._last = False
+        self.key = key
+        self.address = ""
+        self.idle_since = 0.0
+
+    # --- what the transport does
+
+    def open(self, request: Request, started: float, deadline: float, *, resent: bool) -> Waiter:
+        """Begin the first exchange: connect, then write the request.
+
+        Args:
+            request: What to send.
+            started: When the exchange began, by ``perf_counter``.
+            deadline: When its time is up, by ``perf_counter``.
+            resent: Whether the request was written once before, on a connection that was dead.
+        """
+        self._request = request
+        self._resent = resent
+        self._pool.add(self)
+        waiter = self._wait(started, deadline)
+        self._sent_at = perf_counter()  # until there is a connection: when dialling began
+        self._dialling = self._loop.create_task(self._dial.run(self))
+        self._dialling.add_done_callback(self._dialled)
+        return waiter
+
+    def begin(self, request: Request, started: float, deadline: float) -> Waiter:
+        """Begin another exchange on the open connection: of a request without a plan. Arguments as for :meth:`open`."""
+        self._reused = True
+        self._resent = False
+        self._connect_ms = self._first_byte_at = 0.0
+        waiter = self._wait(started, deadline)
+        self._sent_at = started
+        self._write(request)
+        return waiter
+
+    def abandon(self, waiter: Waiter) -> None:
+        """Nobody waits for this exchange any longer. Closes the connection, unless it has gone on to another one."""
+        if self._waiter is waiter:
+            self._waiter = None
+            self.drop()
+
+    def fail(self, error: ExchangeError) -> None:
+        """End the exchange in flight, if there is one, with an error; close the connection."""
+        if self._transport is None:
+            self._connect_ms = (perf_counter() - self._sent_at) * 1000
+        if self._waiter is not None:
+            self._resolve(error)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the connection now. What was not yet written is not written any more."""
+        if self._planned is not None:
+            self._planned.stop()
+        if self._transport is not None:
+            # abort() of a plain connection whose data has been written ends it as close() does; but close() would
+            # wait for what cannot be written any more, and with TLS for the goodbye of the other side.
+            self._transport.abort()
+        else:
+            self._dialling.cancel()
+
+    def _wait(self, started: float, deadline: float) -> Waiter:
+        self._started = started
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer_due:
+            self._set_timer(deadline - perf_counter())
+        waiter: Waiter = self._loop.create_future()
+        self._waiter = waiter
+        return waiter
+
+    def _write(self, request: Request) -> None:
+        transport = cast("asyncio.Transport", self._transport)
+        self._last = request.last
+        if request.plan:
+            self._planned = PlannedWrite(self._loop, transport, self._answer, request.plan)
+            self._planned.go_on()
+        else:
+            transport.write(request.head + request.body)
+
+    # --- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Write the first request. A server may speak first, so this cannot wait for another turn of the loop."""
+        if self._waiter is None or self._request is None:
+            # Given up in the meantime. This is not yet our transport: uvloop may not say that it is lost.
+            cast("asyncio.Transport", transport).abort()
+            return
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        if not peer:
+            self.fail(ExchangeError("closed", "the connection was reset before an answer came"))
+            return
+        self.address = hostport(peer[0], peer[1])
+        refusal = self._dial.why_refused(peer, transport.get_extra_info("sockname"))
+        if refusal is not None:
+            self.fail(refusal)
+            return
+        request, self._request = self._request, None
+        now = perf_counter()
+        self._connect_ms = (now - self._sent_at) * 1000
+        self._sent_at = now
+        self._write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Read a part of the answer. What comes when nothing was asked belongs to nobody: the connection is closed."""
+        if self._waiter is None:
+            self._pool.remove(self)
+            self.drop()
+            return
+        if not self._first_byte_at:
+            self._first_byte_at = perf_counter()
+        if self._answer.feed(data):
+            self._finish()
+            return
+        self._acknowledge()
+        if self._planned is not None:
+            self._planned.heard()
+
+    def eof_received(self) -> None:
+        """The other side closed. Said before ``connection_lost``, which waits for what is not yet written."""
+        self._ended("closed")
+        self.drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is no more."""
+        self._ended(_how_lost(exc))
+        self.drop()  # the connection is gone, but a TLS transport of Python 3.10 wants to be closed nevertheless
+        self._transport = None
+        self._leave_if_closed()
+
+    def _dialled(self, _: asyncio.Task[None]) -> None:
+        self._leave_if_closed()
+
+    def _leave_if_closed(self) -> None:
+        """Leave the pool once neither a socket nor a task is left, and no timer either."""
+        if self._transport is None and self._dialling.done():
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._answer.release()
+            self._pool.forget(self)
+
+    def _acknowledge(self) -> None:
+        """Acknowledge a part of an answer now, where the system can (Linux): TCP would wait for 40 ms.
+
+        For so long a server that writes the head and the body apart holds the body back, unless it has switched off
+        the algorithm of RFC 896. The system forgets the setting by itself, so it is made each time.
+        """
+        if _QUICK_ACKNOWLEDGEMENT is not None:
+            sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")
+            with suppress(OSError):  # a system that is emulated may not know it
+                sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
+
+    # --- how an exchange ends
+
+    def _finish(self) -> None:
+        """The answer is settled: resolve the waiter, and keep the connection if it may be used again."""
+        answer = self._answer
+        self._resolve(answer.error)
+        transport = cast("asyncio.Transport", self._transport)
+        # An answer may come before the whole request is written; the rest of it is then still to go.
+        if (
+            answer.reusable
+            and not self._last
+            and not transport.get_write_buffer_size()
+            and (self._planned is None or not self._planned.unsent)
+        ):
+            self._planned = None
+            answer.reset()
+            self._pool.give(self)
+        else:
+            self.drop()
+
+    def _ended(self, how: str) -> None:
+        self._pool.remove(self)
+        if self._waiter is None:
+            return
+        if self._reused and not self._answer.received:
+            self._settle(None)
+        elif self._planned is not None and self._planned.closed and how == "closed":
+            self._resolve(ExchangeError("closed", self._planned.closed))
+        else:
+            self._answer.end(how)
+            self._resolve(self._answer.error)
+
+    def _resolve(self, error: ExchangeError | None) -> None:
+        self.idle_since = now = perf_counter()
+        self._settle(
+            Exchange(
+                self._answer.response,
+                error,
+                self.address,
+                self._reused,
+                self._resent,
+                self._connect_ms,
+                (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
+                (now - self._started) * 1000,
+                0 if self._planned is None else self._planned.unsent,
+            )
+        )
+
+    def _settle(self, exchange: Exchange | None) -> None:
+        if self._planned is not None:
+            self._planned.stop()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():  # done: cancelled, but its task has not yet had its turn
+            waiter.set_result(exchange)
+
+    # --- time
+
+    def _set_timer(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = self._deadline
+        self._timer = self._loop.call_later(seconds, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        left = self._deadline - perf_counter()
+        if left > 0:
+            self._set_timer(left)
+        else:
+            self._time_out()
+
+    def _time_out(self) -> None:
+        within = format_duration(self._deadline - self._started)
+        if self._transport is None:
+            self.fail(self._dial.unfinished(within))
+        elif self._answer.received:
+            self.fail(ExchangeError("timeout", f"no complete answer within {within}: {self._answer.extent} came"))
+        elif self._planned is not None and self._planned.unsent:
+            left = f"{self._planned.unsent} bytes of the request were still to be written, as its faults make it slow"
+            self.fail(ExchangeError("timeout", f"no answer within {within}: {left}"))
+        else:
+            self.fail(ExchangeError("timeout", f"no answer within {within}"))
+
+
+def _how_lost(error: Exception | None) -> str:
+    if error is None:
+        return "closed"
+    return "was reset" if isinstance(error, ConnectionError) else f"broke ({error})"

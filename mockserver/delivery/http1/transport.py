@@ -1,0 +1,105 @@
+"""The transport over the network: one method sends a request, one closes every connection."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Collection
+from time import perf_counter
+
+from mockserver.delivery.http1.connection import Connection
+from mockserver.delivery.http1.dial import Dial
+from mockserver.delivery.http1.pool import Key, Pool
+from mockserver.model.messages import Exchange, ExchangeError, Request
+
+
+class Http1Transport:
+    """Sends requests over HTTP/1.1, byte for byte, on kept-alive connections.
+
+    It belongs to the event loop on which it is first used, until :meth:`close`.
+
+    Args:
+        allowed_hosts: Hosts that may be contacted although their address is a public one.
+        tls: The context for https targets; by default one that trusts what the system trusts.
+        record_limit: How many bytes of an answer's body are kept.
+        idle_seconds: How long an unused connection is kept open.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_hosts: Collection[str] = (),
+        tls: ssl.SSLContext | None = None,
+        record_limit: int = 65536,
+        idle_seconds: float = 1.0,
+    ) -> None:
+        self._allowed_hosts = frozenset(allowed_hosts)
+        self._tls = tls
+        self._record_limit = record_limit
+        self._pool = Pool(idle_seconds)
+        self._closings = 0
+
+    async def exchange(self, request: Request, timeout: float) -> Exchange:
+        """Send one request and wait for its answer.
+
+        A request that died on a reused connection before one byte of an answer came is sent once more on a fresh one:
+        the server had closed the connection while the request was on its way. A request with a plan is never sent
+        twice, so it gets a fresh connection at once.
+
+        Args:
+            request: What to send: its head and body as they are, or what its plan says.
+            timeout: Seconds until the answer must be complete, resolving and connecting included.
+
+        Returns:
+            The answer, or why there is none. Never raises but for cancellation, which closes the connection.
+        """
+        started = perf_counter()
+        target = request.target
+        key = (target.scheme, target.host, target.port)
+        connection = None if request.plan else self._pool.take(key)
+        if connection is None:
+            return await self._exchange_on_fresh(request, key, started, timeout)
+        closings = self._closings
+        waiter = connection.begin(request, started, started + timeout)
+        try:
+            exchange = await waiter
+        except asyncio.CancelledError:
+            connection.abandon(waiter)
+            raise
+        if exchange is not None:
+            return exchange
+        if closings != self._closings:
+            return Exchange(error=ExchangeError("stopped", "stopped before the request was sent once more"))
+        return await self._exchange_on_fresh(request, key, started, timeout, resent=True)
+
+    async def close(self) -> None:
+        """Close every connection; exchanges in flight end with the error ``stopped``. It may be used again."""
+        self._closings += 1
+        await self._pool.close()
+
+    async def _exchange_on_fresh(
+        self,
+        request: Request,
+        key: Key,
+        started: float,
+        timeout: float,
+        *,
+        resent: bool = False,
+    ) -> Exchange:
+        dial = Dial(request.target, self._allowed_hosts, self._context(request))
+        connection = Connection(asyncio.get_running_loop(), self._pool, key, self._record_limit, dial)
+        waiter = connection.open(request, started, started + timeout, resent=resent)
+        try:
+            exchange = await waiter
+        except asyncio.CancelledError:
+            connection.abandon(waiter)
+            raise
+        assert exchange is not None  # noqa: S101 - only a reused connection answers so
+        return exchange
+
+    def _context(self, request: Request) -> ssl.SSLContext | None:
+        if request.target.scheme == "http":
+            return None
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls

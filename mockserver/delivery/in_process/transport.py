@@ -1,0 +1,155 @@
+"""The transport into this process: which application a request is for, and which host runs it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mockserver.delivery.in_process.host import Host, LoopHost
+from mockserver.delivery.in_process.interfaces import App
+from mockserver.delivery.in_process.loops import AppThread, Ending, LoopEndedError, LoopEnding, noted_loop
+from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
+
+_FORGOTTEN = Exchange(error=ExchangeError("stopped", "the route to the application was forgotten by a reset"))
+
+_LOOP_ENDED = Exchange(error=ExchangeError("stopped", "the event loop that the application ran on is closed"))
+
+
+class AppTransport:
+    """Carries requests to applications in this process. Its methods are called on the mock's loop, but for ``settle``.
+
+    Args:
+        network: The transport for what is served on a port behind the scenes.
+    """
+
+    def __init__(self, network: Transport) -> None:
+        self._network = network
+        self._apps: dict[str, App] = {}
+        self._last_loops: dict[str, asyncio.AbstractEventLoop | None] = {}
+        self._hosts: dict[tuple[str, asyncio.AbstractEventLoop | None], Host] = {}
+        self._thread: AppThread | None = None
+        self._endings: tuple[Ending, ...] = ()
+        self._added = 0
+
+    def add(self, app: App) -> str:
+        """Take in an application.
+
+        Returns:
+            The key by which a target names it; an application that is here already keeps its key.
+        """
+        known = self._key_of(app)
+        if known is not None:
+            self._last_loops[known] = app.home or self._last_loops.get(known)
+            return known
+        self._added += 1
+        key = f"app-{self._added}"  # never used again: a delivery of before a reset must not reach another application
+        self._apps[key] = app
+        self._last_loops[key] = app.home
+        return key
+
+    def __contains__(self, app: App) -> bool:
+        """Whether an application is here."""
+        return self._key_of(app) is not None
+
+    def remove(self, key: str) -> None:
+        """Forget one application, and begin to shut it down; :meth:`settle` waits for that."""
+        self._apps.pop(key, None)
+        self._last_loops.pop(key, None)
+        hosts = [self._hosts.pop(each) for each in tuple(self._hosts) if each[0] == key]
+        self._endings += tuple(host.end() for host in hosts)
+
+    async def exchange(self, request: Request, timeout: float) -> Exchange:
+        """Deliver a request to the application that its target names, and wait for the answer.
+
+        Args:
+            request: What to deliver.
+            timeout: Seconds until the application must be through, its start included.
+        """
+        app = self._apps.get(request.target.app)
+        if app is None:
+            return _FORGOTTEN
+        try:
+            return await self._host(request.target.app, app).exchange(request, timeout)
+        except LoopEndedError:  # at this very moment
+            return _LOOP_ENDED
+
+    def reset(self) -> None:
+        """Forget every application, and begin to shut them down; :meth:`settle` waits for that."""
+        self._apps.clear()
+        self.shut_down()
+
+    @property
+    def running(self) -> bool:
+        """Whether any application was started and not shut down since."""
+        return bool(self._hosts)
+
+    @property
+    def ending(self) -> bool:
+        """Whether there is anything for :meth:`settle` to wait for."""
+        return bool(self._endings)
+
+    def shut_down(self) -> None:
+        """Begin to shut the applications down; one that gets a request after that is started again."""
+        hosts, thread = tuple(self._hosts.values()), self._thread
+        self._last_loops.clear()
+        self._hosts.clear()
+        self._thread = None
+        endings: list[Ending] = [host.end() for host in hosts]
+        if thread is not None:
+            here = [ending for host, ending in zip(hosts, endings, strict=True) if _runs_on(host, thread.loop)]
+            endings.append(thread.end([ending for ending in here if isinstance(ending, LoopEnding)]))
+        self._endings += tuple(endings)
+
+    async def close(self) -> None:
+        """Do as :meth:`reset` does."""
+        self.reset()
+
+    def settle(self) -> None:
+        """Wait until applications have shut down, as far as that is possible in the calling thread: any but the mock's.
+
+        See :mod:`mockserver.delivery.in_process.loops`.
+        """
+        endings, self._endings = self._endings, ()
+        for ending in endings:
+            ending.settle()
+
+    def _key_of(self, app: App) -> str | None:
+        same = (
+            key
+            for key, known in self._apps.items()
+            if known.application is app.application and known.interface == app.interface
+        )
+        return next(same, None)
+
+    def _host(self, key: str, app: App) -> Host:
+        loop = None if app.interface == "wsgi" else self._loop(key)
+        host = self._hosts.get((key, loop))
+        if host is None:
+            host = self._hosts[key, loop] = self._new_host(app, loop)
+        return host
+
+    def _new_host(self, app: App, loop: asyncio.AbstractEventLoop | None) -> Host:
+        # Imported here: only those who route to such an application pay for it.
+        if loop is None:
+            from mockserver.delivery.in_process.wsgi import WsgiHost  # noqa: PLC0415
+
+            return WsgiHost(app.application)
+        if app.interface == "asgi":
+            from mockserver.delivery.in_process.asgi import AsgiHost  # noqa: PLC0415
+
+            return AsgiHost(app.application, loop)
+        from mockserver.delivery.in_process.aiohttp_app import AiohttpHost  # noqa: PLC0415
+
+        return AiohttpHost(app.application, loop, self._network)
+
+    def _loop(self, key: str) -> asyncio.AbstractEventLoop:
+        for loop in (noted_loop(), self._last_loops.get(key)):
+            if loop is not None and loop.is_running():
+                self._last_loops[key] = loop
+                return loop
+        if self._thread is None:
+            self._thread = AppThread()
+        return self._thread.loop
+
+
+def _runs_on(host: Host, loop: asyncio.AbstractEventLoop) -> bool:
+    return isinstance(host, LoopHost) and host.loop is loop

@@ -1,1 +1,0 @@
-"""The entrances: the command line, the Python API and the pytest plugin."""

@@ -1,0 +1,73 @@
+"""Faults of the delivery as a whole: how often it is made, in which order, and when it says that it happened.
+
+They change no request. The engine asks for the :func:`delivery_plan` and acts on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mockserver.faults.fault import ChosenFault, Fault, Parameter
+from mockserver.model.durations import LONGEST
+
+
+class DeliveryPlan(msgspec.Struct, frozen=True):
+    """What the engine does with a delivery.
+
+    Args:
+        copies: How many times it is made, the same bytes each time.
+        together: Whether the copies are released at the same time, and not one after the other.
+        stale: How many seconds the timestamp of the payload lies before the time at which it is sent.
+        lost: Whether it is never sent.
+        swap_with_next: Whether it is sent after the next one.
+    """
+
+    copies: int = 1
+    together: bool = False
+    stale: float = 0.0
+    lost: bool = False
+    swap_with_next: bool = False
+
+
+_TIMES = Parameter(name="times", kind="count", doc="how many copies there are in all", default=2, low=2, high=1000)
+_AGE = Parameter(name="age", kind="duration", doc="how old it is", default=3600.0, low=0.001, high=LONGEST)
+
+DELIVERY_FAULTS = (
+    Fault(
+        name="duplicate",
+        layer="delivery",
+        doc="The same bytes are delivered several times, one after the other.",
+        parameters=(_TIMES,),
+        slot="copies",
+    ),
+    Fault(
+        name="concurrent_duplicates",
+        layer="delivery",
+        doc="The same bytes are delivered several times, all released together.",
+        parameters=(_TIMES,),
+        slot="copies",
+    ),
+    Fault(
+        name="stale",
+        layer="delivery",
+        doc="The timestamp of the payload lies in the past; the signature is right.",
+        parameters=(_AGE,),
+    ),
+    Fault(name="lost", layer="delivery", doc="It is never sent."),
+    Fault(name="swap_with_next", layer="delivery", doc="It is sent after the next delivery."),
+)
+
+
+def delivery_plan(faults: Iterable[ChosenFault]) -> DeliveryPlan:
+    """Return what the engine does itself with a delivery that has these faults."""
+    chosen = {fault.name: fault.values for fault in faults}
+    copies = chosen.get("duplicate") or chosen.get("concurrent_duplicates") or {"times": 1}
+    return DeliveryPlan(
+        copies=copies["times"],
+        together="concurrent_duplicates" in chosen,
+        stale=chosen.get("stale", {"age": 0.0})["age"],
+        lost="lost" in chosen,
+        swap_with_next="swap_with_next" in chosen,
+    )

@@ -1,0 +1,177 @@
+"""A request in the making. Faults change it stage by stage; what comes out is a request like any other.
+
+The stages run in this order, and so does what a fault of each may rely on:
+
+``payload``
+    The JSON, before it is signed: whatever a fault does here is signed correctly.
+``headers``
+    The headers stand, with the right signature of the payload.
+``body``
+    What is sent instead of what was signed.
+``framing``
+    The header that says where the body ends stands, and with it all headers.
+``wire``
+    The head is bytes; when each of them is written, and what comes of the connection.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from mockserver.faults.fault import ChosenFault, Stage
+from mockserver.faults.signed_requests import CONTENT_TYPE
+from mockserver.model.events import encode_payload
+from mockserver.model.messages import Request, WireStep
+from mockserver.model.records import Event
+from mockserver.model.sender_headers import SenderHeaders
+from mockserver.model.signing import SIGNATURE_HEADER, sign
+from mockserver.model.targets import Target
+
+
+class Draft(msgspec.Struct):
+    """A request in the making.
+
+    Args:
+        event: The event that it tells of.
+        target: Where it goes.
+        secret: The webhook's secret.
+        sender: The headers that say who sends it, and what the user adds.
+        chance: Where chance comes from.
+        payload: What is signed; at first the event's own.
+        body: What is sent; until the stage ``body``, nothing.
+        headers: Names and values, in order; until the stage ``headers``, none.
+        opening: How the head is written; until the stage ``wire``, nothing.
+        content: How the body is written; until the stage ``framing``, nothing.
+        ending: What is done when all is written.
+    """
+
+    event: Event
+    target: Target
+    secret: str
+    sender: SenderHeaders
+    chance: random.Random
+    payload: bytes
+    body: bytes = b""
+    headers: list[tuple[str, bytes]] = []
+    opening: list[WireStep] = []
+    content: list[WireStep] = []
+    ending: list[WireStep] = []
+
+    def header(self, name: str) -> bytes:
+        """Return the value of a header that is there."""
+        return next(value for known, value in self.headers if known == name)
+
+    def set_header(self, name: str, *values: bytes) -> None:
+        """Give a header other values, in its place: none takes it away, two make it come twice."""
+        at = next(index for index, (known, _) in enumerate(self.headers) if known == name)
+        self.headers[at : at + 1] = [(name, value) for value in values]
+
+
+def check_faults(event: str, data: Mapping[str, Any], faults: Sequence[ChosenFault]) -> None:
+    """Refuse faults that cannot be applied to an event's data, before anything is sent.
+
+    Args:
+        event: The event type.
+        data: The data, templates not rendered.
+        faults: The faults.
+
+    Raises:
+        UsageError: A fault changes a field that the payload does not have.
+    """
+    payload = encode_payload(event, "2024-12-16T10:00:00Z", data)
+    sample = Event(event, "2024-12-16T10:00:00Z", payload)
+    target = Target("http", "localhost", 80, "/")
+    faulty_request(sample, target, "secret", (), faults, random.Random(0))  # noqa: S311 - nothing is kept
+
+
+def faulty_request(
+    event: Event,
+    target: Target,
+    secret: str,
+    sender: SenderHeaders,
+    faults: Sequence[ChosenFault],
+    chance: random.Random,
+) -> Request:
+    """Build the request of a delivery that has faults.
+
+    Args:
+        event: The event.
+        target: Where it goes.
+        secret: The webhook's secret.
+        sender: The headers that say who sends it, and what the user adds.
+        faults: The faults, in any order; those of the delivery layer change nothing here.
+        chance: Where chance comes from; seeded, it gives the same bytes again.
+
+    Returns:
+        The request. Without faults it is the one that ``signed_request`` builds.
+
+    Raises:
+        UsageError: A fault changes a field that the payload does not have.
+    """
+    draft = Draft(event, target, secret, sender, chance, event.payload)
+    ordered = sorted(faults, key=lambda chosen: chosen.fault.position)
+    for stage in get_args(Stage):
+        _BEGIN[stage](draft)
+        for chosen in ordered:
+            if chosen.fault.stage == stage:
+                chosen.apply(draft)
+    return _request(draft, last=any(chosen.fault.layer != "delivery" for chosen in faults))
+
+
+def _begin_payload(draft: Draft) -> None:
+    """The payload is there from the start."""
+
+
+def _begin_headers(draft: Draft) -> None:
+    draft.headers = [
+        ("Host", draft.target.authority.encode("ascii")),
+        *((name, value.encode("ascii")) for name, value in draft.sender),
+        ("Content-Type", CONTENT_TYPE.encode("ascii")),
+        (SIGNATURE_HEADER, sign(draft.payload, draft.secret).encode("ascii")),
+    ]
+
+
+def _begin_body(draft: Draft) -> None:
+    draft.body = draft.payload
+
+
+def _begin_framing(draft: Draft) -> None:
+    draft.headers.append(("Content-Length", str(len(draft.body)).encode("ascii")))
+    draft.content = [draft.body]
+
+
+def _begin_wire(draft: Draft) -> None:
+    lines = [f"POST {draft.target.path} HTTP/1.1".encode("ascii")]
+    lines += [name.encode("ascii") + b": " + value for name, value in draft.headers]
+    draft.opening = [b"\r\n".join([*lines, b"", b""])]
+
+
+_BEGIN = {
+    "payload": _begin_payload,
+    "headers": _begin_headers,
+    "body": _begin_body,
+    "framing": _begin_framing,
+    "wire": _begin_wire,
+}
+
+
+def _request(draft: Draft, *, last: bool) -> Request:
+    head = b"".join(step for step in draft.opening if isinstance(step, bytes))
+    plan = _merged([*draft.opening, *draft.content, *draft.ending])
+    return Request(draft.target, head, draft.body, () if plan == (head + draft.body,) else plan, last)
+
+
+def _merged(steps: Sequence[WireStep]) -> tuple[WireStep, ...]:
+    """Steps of which no two are bytes one after the other: what can go out in one write does."""
+    merged: list[WireStep] = []
+    for step in steps:
+        before = merged[-1] if merged else None
+        if isinstance(step, bytes) and isinstance(before, bytes):
+            merged[-1] = before + step
+        else:
+            merged.append(step)
+    return tuple(merged)

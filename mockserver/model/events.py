@@ -1,0 +1,140 @@
+"""Events: the catalogue of types with their sample data, and the payload that goes into a delivery's body.
+
+Documented (page "webhooks/create"): four event types, and one sample delivery, for ``run.failed``, with the keys
+``event``, ``timestamp`` and ``data`` in that order. The sample data of the other three is ours, and marked so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from mockserver.errors import UsageError
+from mockserver.model.retry_policies import RetryPolicy
+from mockserver.model.settings import JsonStyle
+from mockserver.model.suggestions import did_you_mean
+
+#: The documented event types, in the order of the vendor's page.
+DOCUMENTED_EVENTS = ("run.completed", "run.failed", "evaluation.completed", "optimization.completed")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class EventType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One event type of the vendor, as its data file describes it.
+
+    Args:
+        event: Its name, such as ``run.failed``.
+        fires_when: What it tells, in the vendor's meaning.
+        documented: Whether the sample data is the vendor's own; otherwise it is ours.
+        source: Where the sample data comes from.
+        object_id: The key in the data that holds the id of what the event is about.
+        data: The sample data.
+    """
+
+    event: str
+    fires_when: str
+    documented: bool
+    source: str
+    object_id: str
+    data: dict[str, Any]
+
+
+class Catalog:
+    """The event types that there are.
+
+    Args:
+        types: All of them; they are kept in the order of the documentation.
+        policies: The named retry policies that scripts may use.
+    """
+
+    def __init__(self, types: Iterable[EventType], policies: Iterable[RetryPolicy] = ()) -> None:
+        self.policies: Mapping[str, RetryPolicy] = {policy.name: policy for policy in policies}
+        by_name = {event_type.event: event_type for event_type in types}
+        self._types = {name: by_name[name] for name in DOCUMENTED_EVENTS}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The event types' names."""
+        return tuple(self._types)
+
+    def all(self) -> tuple[EventType, ...]:
+        """Return every event type."""
+        return tuple(self._types.values())
+
+    def get(self, event: str) -> EventType | None:
+        """Return the event type of this name, or None."""
+        return self._types.get(event)
+
+    def check(self, event: str, extra_events: Iterable[str] = ()) -> None:
+        """Refuse a name that is neither documented nor listed as extra.
+
+        Raises:
+            UsageError: The name is unknown; the message lists what is allowed.
+        """
+        allowed = (*self._types, *extra_events)
+        if event not in allowed:
+            hint = did_you_mean(event, allowed)
+            raise UsageError(f"unknown event {event!r}; known are {', '.join(allowed)}{hint}")
+
+
+def encode_payload(event: str, timestamp: str, data: Mapping[str, Any], style: JsonStyle = "compact") -> bytes:
+    """Serialise a delivery's body: the one place where this happens.
+
+    Args:
+        event: The event type.
+        timestamp: ISO 8601, UTC.
+        data: The event's data; JSON values only (see :func:`check_json`).
+        style: Whether there is a blank after each colon and comma.
+
+    Returns:
+        UTF-8 JSON with the keys in the documented order, characters outside ASCII as they are.
+    """
+    payload = {"event": event, "timestamp": timestamp, "data": data}
+    if style == "compact":
+        return _encode(payload)
+    return json.dumps(payload, ensure_ascii=False).encode()
+
+
+def check_json(value: Any, where: str = "data") -> None:
+    """Refuse a value that JSON in UTF-8 cannot hold, before anything is sent.
+
+    Args:
+        value: What a caller gave as an event's data.
+        where: How a message names the place.
+
+    Raises:
+        UsageError: It holds NaN, infinity, a key that is not a string, or an object that is not JSON.
+    """
+    pending: list[tuple[str, Any, int]] = [(where, value, 0)]
+    while pending:
+        place, item, depth = pending.pop()
+        if depth > 200:
+            raise UsageError(f"{where} is nested more than 200 levels deep, or holds itself")
+        if isinstance(item, Mapping):
+            pending += [(f"{place}.{_checked_key(key, place)}", child, depth + 1) for key, child in item.items()]
+        elif isinstance(item, (list, tuple)):
+            pending += [(f"{place}[{index}]", child, depth + 1) for index, child in enumerate(item)]
+        else:
+            _check_scalar(item, place)
+
+
+def _checked_key(key: Any, place: str) -> str:
+    if not isinstance(key, str):
+        raise UsageError(f"{place} has the key {key!r}: keys of JSON objects are strings")
+    return key
+
+
+def _check_scalar(item: Any, place: str) -> None:
+    if isinstance(item, float) and not math.isfinite(item):
+        raise UsageError(f"{place} is {item}, which JSON cannot hold")
+    if isinstance(item, int) and not -(2**63) <= item < 2**64:
+        raise UsageError(f"{place} does not fit in 64 bits")
+    if isinstance(item, str) and not item.isascii() and any("\ud800" <= char <= "\udfff" for char in item):
+        raise UsageError(f"{place} holds half of a surrogate pair, which UTF-8 cannot hold")
+    if item is not None and not isinstance(item, (str, int, float)):
+        raise UsageError(f"{place} is a {type(item).__name__}, which is not JSON")

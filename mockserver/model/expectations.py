@@ -1,0 +1,192 @@
+"""Expectations: what a step says the consumer must answer, and the judgement of what it did answer.
+
+Without an expectation, an ordinary event must be delivered (2xx), one with a defective signature must be refused
+(4xx), and any other fault is on record but not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.model.durations import format_duration
+from mockserver.model.messages import Response
+from mockserver.model.plain_text import shown
+from mockserver.model.records import Delivery
+
+#: Any answer or none will do.
+UNJUDGED: tuple[str, ...] = ("any",)
+
+_NOTHING = object()
+
+
+class BodyExpectation(msgspec.Struct, frozen=True):
+    """What the body of the answer must be.
+
+    Args:
+        equals: The whole body as text; None if it does not matter.
+        contains: A text that occurs in it; None if it does not matter.
+        json: JSON that the body, as JSON, must have in it: objects may have more keys; absent if it does not matter.
+    """
+
+    equals: str | None = None
+    contains: str | None = None
+    json: Any = msgspec.UNSET
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """A change of the consumer's own state, seen by a probe before and after a step.
+
+    Args:
+        url: What to GET; empty when the probe is a function of the test's.
+        json: The JSONPath of a value in the answer.
+        probe: The name of a function that the Python API registered; empty when a URL is asked.
+        change: By how much a number must have changed; None if ``to`` is given.
+        to: What the value must be afterwards; absent if ``change`` is given.
+        within: Seconds to wait for it, for consumers that answer first and work later.
+    """
+
+    url: str = ""
+    json: str = "$"
+    probe: str = ""
+    change: float | None = None
+    to: Any = msgspec.UNSET
+    within: float = 0.0
+
+    def why_not(self, before: Any, after: Any) -> str | None:
+        """Say how a change differs from the one that is expected; None if it is the expected one."""
+        if self.change is None:
+            return None if same_json(after, self.to) else f"expected the effect {_shown(self.to)}, got {_shown(after)}"
+        if not _is_number(before) or not _is_number(after):
+            return f"expected a number before and after, got {_shown(before)} and {_shown(after)}"
+        if after - before == self.change:
+            return None
+        return f"expected an effect of {self.change:+g}, got {after - before:+g} (from {before:g} to {after:g})"
+
+
+class Expectation(msgspec.Struct, frozen=True):
+    """What the consumer must answer.
+
+    Args:
+        status: What the status of the last answer must be, any of these: ``401``, ``4xx``; ``any`` is not judged;
+            empty is the default for the step's faults.
+        within: How many seconds the last attempt may take; None for any time.
+        body: What the body of the last answer must be.
+        headers: Headers of the last answer, with their values.
+        attempts: After how many attempts it must have succeeded; None for any number.
+        effect: The change of the consumer's state that the whole step must have.
+    """
+
+    status: tuple[str, ...] = ()
+    within: float | None = None
+    body: BodyExpectation | None = None
+    headers: Mapping[str, str] = {}
+    attempts: int | None = None
+    effect: Effect | None = None
+
+
+#: What is expected of an ordinary event: that it is delivered, and nothing else.
+DELIVERED = Expectation(status=("2xx",))
+
+
+def default_status(*, signature_fault: bool, other_fault: bool) -> tuple[str, ...]:
+    """Return the statuses that are expected when a step does not say.
+
+    Args:
+        signature_fault: Whether the signature is defective.
+        other_fault: Whether there is any other fault.
+    """
+    if signature_fault:
+        return ("4xx",)
+    return UNJUDGED if other_fault else ("2xx",)
+
+
+def judge(expectation: Expectation, delivery: Delivery) -> list[str]:
+    """Say in which points a delivery does not meet an expectation.
+
+    Args:
+        expectation: What is expected, its status given.
+        delivery: A delivery with its final outcome.
+
+    Returns:
+        A sentence for each point that is not met; none if all are.
+    """
+    response = delivery.response if delivery.error is None else None
+    unmet = _judge_status(expectation.status, delivery, response)
+    if expectation.attempts is not None and (not delivery.delivered or len(delivery.attempts) != expectation.attempts):
+        made = f"{len(delivery.attempts)} without success" if not delivery.delivered else str(len(delivery.attempts))
+        unmet.append(f"expected success after {expectation.attempts} attempts, got {made}")
+    if response is None:
+        return unmet
+    took = delivery.attempts[-1].exchange.total_ms / 1000
+    if expectation.within is not None and took > expectation.within:
+        unmet.append(f"expected an answer within {format_duration(expectation.within)}, got it after {took:.3f}s")
+    for name, value in expectation.headers.items():
+        given = [actual for key, actual in response.headers if key == name.lower()]
+        if value not in given:
+            unmet.append(f"expected the header {name}: {value}, got {', '.join(given) or 'none'}")
+    return unmet + (_judge_body(expectation.body, response) if expectation.body else [])
+
+
+def matches_status(wanted: Sequence[str], status: int) -> bool:
+    """Tell whether a status is one of those wanted: ``401``, a class such as ``4xx``, or ``any``."""
+    return any(each in ("any", str(status), f"{status // 100}xx") for each in wanted)
+
+
+def _judge_status(wanted: Sequence[str], delivery: Delivery, response: Response | None) -> list[str]:
+    if "any" in wanted:
+        return []
+    if response is None:
+        result = delivery.attempts[-1].result if delivery.attempts else "no attempt"
+        return [f"expected status {' or '.join(wanted)}, got no answer: {result}"]
+    if matches_status(wanted, response.status):
+        return []
+    return [f"expected status {' or '.join(wanted)}, got {response.status}"]
+
+
+def _judge_body(expected: BodyExpectation, response: Response) -> list[str]:
+    unmet = []
+    if expected.equals is not None and response.text != expected.equals:
+        unmet.append(f"expected the body {_shown(expected.equals)}, got {_shown(response.text)}")
+    if expected.contains is not None and expected.contains not in response.text:
+        unmet.append(f"expected a body that contains {_shown(expected.contains)}, got {_shown(response.text)}")
+    if expected.json is not msgspec.UNSET:
+        try:
+            actual = msgspec.json.decode(response.body)
+        except msgspec.DecodeError:
+            return [*unmet, f"expected a JSON body, got {_shown(response.text)}"]
+        difference = json_difference(expected.json, actual)
+        unmet += [f"expected another JSON body: {difference}"] if difference else []
+    return unmet
+
+
+def json_difference(expected: Any, actual: Any, where: str = "$") -> str | None:
+    """Return the first difference between JSON values; objects may have more keys than expected. None if none."""
+    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        for key, value in expected.items():
+            difference = json_difference(value, actual.get(key, _NOTHING), f"{where}.{key}")
+            if difference:
+                return difference
+        return None
+    if isinstance(expected, (list, tuple)) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = enumerate(zip(expected, actual, strict=True))
+        differences = (json_difference(want, have, f"{where}[{index}]") for index, (want, have) in pairs)
+        return next((difference for difference in differences if difference), None)
+    if same_json(actual, expected):
+        return None
+    return f"{where} is {'missing' if actual is _NOTHING else _shown(actual)}, not {_shown(expected)}"
+
+
+def same_json(left: Any, right: Any) -> bool:
+    """Compare as JSON does: true is not 1, but 1 is 1.0."""
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    return shown(value, 200)

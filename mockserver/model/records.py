@@ -1,0 +1,239 @@
+"""What happened: deliveries with their attempts, kept within limits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from mockserver.model.messages import Exchange, ExchangeError, Request, Response
+from mockserver.model.webhooks import Webhook
+
+Outcome = Literal["pending", "delivered", "failed"]
+
+#: What one delivery costs in memory beside the bytes it holds; measured, rounded up.
+_OVERHEAD = 1024
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """Something that happened.
+
+    Args:
+        type: The event type, such as ``run.failed``.
+        timestamp: When, as the payload says it.
+        payload: The JSON that tells of it: the body of every delivery of this event.
+    """
+
+    type: str
+    timestamp: str
+    payload: bytes
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP request of a delivery, with what came back.
+
+    Args:
+        number: Which one it is, from 1.
+        at: When it was made, by the mock's clock, in seconds since 1970.
+        request: The exact bytes sent. None when no request could be made for the webhook's URL.
+        exchange: What became of it.
+    """
+
+    number: int
+    at: float
+    request: Request | None
+    exchange: Exchange
+
+    @property
+    def delivered(self) -> bool:
+        """Whether a complete answer with a 2xx status came."""
+        exchange = self.exchange
+        return exchange.error is None and exchange.response is not None and exchange.response.ok
+
+    @property
+    def response(self) -> Response | None:
+        """The consumer's answer, or as much of it as came."""
+        return self.exchange.response
+
+    @property
+    def error(self) -> ExchangeError | None:
+        """Why there is no complete answer."""
+        return self.exchange.error
+
+    @property
+    def result(self) -> str:
+        """The result in a few words: a status such as ``200``, or why there is none."""
+        if self.exchange.error is not None:
+            return self.exchange.error.message
+        return str(self.exchange.response.status) if self.exchange.response else "no answer"
+
+
+class Delivery(msgspec.Struct, gc=False):
+    """One event on its way to one webhook.
+
+    Args:
+        number: Its place among all deliveries of this mock, from 1.
+        event: The event.
+        webhook_id: The webhook it goes to.
+        url: The webhook's URL, as registered.
+        source: What caused it: ``send``, or the script and line of a step.
+        attempts: The attempts so far.
+        outcome: ``pending`` until the last attempt is over.
+        size: Bytes of memory that the record of it takes, about; counted when it is over.
+        seen: Whether somebody has looked at its outcome.
+        faults: The names of its deliberate defects.
+        unmet: In which points it does not meet what its step expects.
+    """
+
+    number: int
+    event: Event
+    webhook_id: str
+    url: str
+    source: str
+    attempts: tuple[Attempt, ...] = ()
+    outcome: Outcome = "pending"
+    size: int = 0
+    seen: bool = False
+    faults: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+
+    @property
+    def delivery_id(self) -> str:
+        """Its id, ours: the vendor documents none and sends none."""
+        return f"dlv_{self.number:06d}"
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the consumer accepted it."""
+        return self.outcome == "delivered"
+
+    @property
+    def response(self) -> Response | None:
+        """The answer to the last attempt."""
+        return self.attempts[-1].response if self.attempts else None
+
+    @property
+    def error(self) -> ExchangeError | None:
+        """Why the last attempt got no complete answer."""
+        return self.attempts[-1].error if self.attempts else None
+
+    @property
+    def payload(self) -> Any:
+        """The event's payload, decoded."""
+        return msgspec.json.decode(self.event.payload)
+
+    @property
+    def data(self) -> Any:
+        """The ``data`` of the payload."""
+        return self.payload["data"]
+
+    def __str__(self) -> str:
+        result = self.attempts[-1].result if self.attempts else "not yet attempted"
+        tries = f" after {len(self.attempts)} attempts" if len(self.attempts) > 1 else ""
+        took = f" in {self.attempts[-1].exchange.total_ms:.1f} ms" if self.attempts else ""
+        return f"{self.delivery_id} {self.event.type} to {self.url}: {self.outcome}{tries}, {result}{took}"
+
+
+def seen(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
+    """Return deliveries, noting that somebody looks at their outcome."""
+    looked_at = tuple(deliveries)
+    for delivery in looked_at:
+        delivery.seen = True
+    return looked_at
+
+
+Listener = Callable[[Delivery], None]
+
+#: Is told of a delivery whose next attempt has to wait: the seconds, and the moment, by the clock of its replay.
+WaitListener = Callable[[Delivery, float, float], None]
+
+
+class RecordStore:
+    """The deliveries of one mock. At a limit the oldest go, and :attr:`dropped` counts them.
+
+    Args:
+        max_deliveries: How many deliveries to hold.
+        max_bytes: How many bytes of requests and answers to hold.
+    """
+
+    def __init__(self, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self._max_deliveries = max_deliveries
+        self._max_bytes = max_bytes
+        self._deliveries: OrderedDict[int, Delivery] = OrderedDict()  # a dict is slow at losing its first item
+        self._pending: dict[int, Delivery] = {}
+        self._listeners: list[Listener] = []
+        self._wait_listeners: list[WaitListener] = []
+        self._bytes = 0
+        self._begun = 0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._deliveries)
+
+    def begin(self, event: Event, webhook: Webhook, source: str) -> Delivery:
+        """Note that a delivery is about to be made."""
+        self._begun += 1
+        delivery = Delivery(self._begun, event, webhook.webhook_id, webhook.url, source)
+        self._deliveries[delivery.number] = self._pending[delivery.number] = delivery
+        if len(self._deliveries) > self._max_deliveries:
+            self._drop_oldest()
+        return delivery
+
+    def finish(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Note the final outcome of a delivery, and tell the listeners."""
+        delivery.outcome = outcome
+        delivery.size = _OVERHEAD + sum(map(_size, delivery.attempts))
+        if self._pending.get(delivery.number) is not delivery:
+            return  # begun before the record was cleared: whoever listens now has nothing to do with it
+        del self._pending[delivery.number]
+        if delivery.number in self._deliveries:
+            self._bytes += delivery.size
+            while self._bytes > self._max_bytes and len(self._deliveries) > 1:
+                self._drop_oldest()
+        if self._listeners:
+            for listener in tuple(self._listeners):
+                listener(delivery)
+
+    def postpone(self, delivery: Delivery, wait: float, moment: float) -> None:
+        """Tell the listeners that the next attempt of a delivery has to wait."""
+        for listener in self._wait_listeners:
+            listener(delivery, wait, moment)
+
+    def all(self) -> tuple[Delivery, ...]:
+        """Return the deliveries on record, the oldest first."""
+        return tuple(self._deliveries.values())
+
+    def get(self, number: int) -> Delivery | None:
+        """Return the delivery with this number, if it is on record."""
+        return self._deliveries.get(number)
+
+    def clear(self) -> None:
+        """Forget every delivery, and begin the numbers again."""
+        self._deliveries.clear()
+        self._pending.clear()
+        self._bytes = self._begun = self.dropped = 0
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call a function with each delivery that gets its final outcome.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def subscribe_to_waits(self, listener: WaitListener) -> None:
+        """Call a function, from now on, with each delivery whose next attempt has to wait."""
+        self._wait_listeners.append(listener)
+
+    def _drop_oldest(self) -> None:
+        oldest = self._deliveries.popitem(last=False)[1]
+        self._bytes -= oldest.size
+        self.dropped += 1
+
+
+def _size(attempt: Attempt) -> int:
+    size = attempt.request.size if attempt.request else 0
+    return size + (len(attempt.response.body) if attempt.response else 0)

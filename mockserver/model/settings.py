@@ -1,0 +1,148 @@
+"""The settings of one mock: what can be chosen, the defaults, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from mockserver.errors import UsageError
+from mockserver.model.sender_headers import SenderHeaders, sender_headers
+from mockserver.model.suggestions import did_you_mean
+
+#: How the JSON of a payload is spelled: ``compact`` has no blanks, ``spaced`` one after each colon and comma.
+JsonStyle = Literal["compact", "spaced"]
+
+#: How fast a clock runs: a factor (1 is real time), ``max`` to skip every wait, ``stepped`` to be advanced by hand.
+Speed = float | Literal["max", "stepped"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be chosen about a mock. Where the vendor is silent, the default is ours.
+
+    Args:
+        host: The address to listen on. Anything but a loopback address opens the mock to other machines.
+        port: The TCP port; 0 takes a free one.
+        tls: Whether to serve https, with a certificate made on the fly for this machine.
+        api_keys: The bearer tokens that the vendor API accepts; empty accepts any that is not empty.
+        strict: Only what the vendor documents: no routes of ours under ``/v1``, no http URLs for loopback hosts.
+        created_status: The status of a successful ``POST /v1/webhooks``; the vendor states none.
+        rate_limit: Requests per minute that the rate-limit headers tell of (100 is the vendor's Standard plan).
+        enforce_rate_limit: Whether requests over the limit are refused with 429.
+        timeout: Seconds until an attempt must be answered.
+        json_style: How payloads are spelled.
+        user_agent: The User-Agent header of deliveries.
+        headers: More headers of deliveries, and of requests to the consumer's state: a mapping, or lines such as
+            ``X-Api-Key: abc``, for what stands before the consumer.
+        seed: Makes generated ids and values repeatable.
+        speed: How fast scripts are replayed, and retries follow one another.
+        retry: The retry policy of deliveries whose script has none: its name, or a schedule such as ``[0, 1, 4]``.
+        allow_hosts: Public hosts that deliveries may go to.
+        ca_file: A PEM file of certificates to trust in addition to the system's, for https targets.
+        extra_events: Event types to accept in registrations beyond the documented four.
+        max_webhooks: How many webhooks may be registered at once.
+        max_request_bytes: The largest request body that the APIs accept.
+        max_deliveries: How many deliveries the record holds before the oldest go.
+        max_recorded_bytes: How many bytes of requests and answers the record holds before the oldest go.
+        max_requests: How many calls to the vendor API are recorded before the oldest go.
+        max_concurrency: How many deliveries may be in flight at once.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: bool = False
+    api_keys: tuple[str, ...] = ()
+    strict: bool = False
+    created_status: int = 201
+    rate_limit: int = 100
+    enforce_rate_limit: bool = False
+    timeout: float = 10.0
+    json_style: JsonStyle = "compact"
+    user_agent: str = "playgent-mockserver"
+    headers: tuple[str, ...] = ()
+    seed: int = 0
+    speed: Speed = 1.0
+    retry: str | tuple[float | str, ...] = "none"
+    allow_hosts: tuple[str, ...] = ()
+    ca_file: str | None = None
+    extra_events: tuple[str, ...] = ()
+    max_webhooks: int = 100_000
+    max_request_bytes: int = 1024 * 1024
+    max_deliveries: int = 10_000
+    max_recorded_bytes: int = 64 * 1024 * 1024
+    max_requests: int = 1_000
+    max_concurrency: int = 1_000
+
+    @property
+    def sender(self) -> SenderHeaders:
+        """The headers of every request to a consumer that say who sends it, and those that the user adds."""
+        return sender_headers(self.user_agent, self.headers)
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={self._shown(name)}' for name in self.__struct_fields__)})"
+
+    def _shown(self, name: str) -> str:
+        value = getattr(self, name)
+        return f"<{len(value)} hidden>" if name in _PRIVATE and value else repr(value)
+
+
+#: What may hold secrets.
+_PRIVATE = ("api_keys", "headers")
+
+_POSITIVE = (
+    "rate_limit",
+    "timeout",
+    "max_webhooks",
+    "max_request_bytes",
+    "max_deliveries",
+    "max_recorded_bytes",
+    "max_requests",
+    "max_concurrency",
+)
+
+
+def read_settings(**chosen: Any) -> Settings:
+    """Check settings as a caller gives them.
+
+    Args:
+        **chosen: Names and values of :class:`Settings`; a list is fine where a tuple is meant, and a mapping for
+            ``headers``.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UsageError: An unknown name, a value of the wrong type, or one out of range.
+    """
+    known = Settings.__struct_fields__
+    for name in chosen:
+        if name not in known:
+            raise UsageError(f"unknown setting {name!r}; known are {', '.join(known)}{did_you_mean(name, known)}")
+    headers = chosen.get("headers")
+    if isinstance(headers, Mapping):
+        chosen["headers"] = [f"{name}: {value}" for name, value in headers.items()]
+    try:
+        settings = msgspec.convert(chosen, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"invalid setting: {error}") from None
+    _check_ranges(settings)
+    return settings
+
+
+def _check_ranges(settings: Settings) -> None:
+    for name in _POSITIVE:
+        if getattr(settings, name) <= 0:
+            raise UsageError(f"invalid setting: {name} must be more than 0, not {getattr(settings, name)}")
+    if not isinstance(settings.speed, str) and settings.speed <= 0:
+        raise UsageError(f"invalid setting: speed must be more than 0, 'max' or 'stepped', not {settings.speed}")
+    if not 0 <= settings.port <= 65535:
+        raise UsageError(f"invalid setting: port must be from 0 to 65535, not {settings.port}")
+    if not 200 <= settings.created_status <= 299:
+        raise UsageError(f"invalid setting: created_status must be a 2xx status, not {settings.created_status}")
+    if not settings.user_agent.isascii() or not settings.user_agent.isprintable():
+        raise UsageError("invalid setting: user_agent must be printable ASCII, as every header is")
+    try:
+        sender_headers(settings.user_agent, settings.headers)
+    except ValueError as error:
+        raise UsageError(f"invalid setting: headers: {error}") from None

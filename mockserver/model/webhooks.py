@@ -1,0 +1,139 @@
+"""Registered webhooks, kept in memory, and which of them an event goes to."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.errors import UsageError
+from mockserver.model.identifiers import new_identifier
+from mockserver.model.registrations import Registration
+
+
+class Webhook(msgspec.Struct, frozen=True, gc=False):
+    """A registered endpoint: the documented response fields, and the secret, which no answer shows.
+
+    Args:
+        webhook_id: For example ``wh_abc123``.
+        url: Where deliveries are posted to.
+        events: The event types it is subscribed to, in the order they were sent.
+        secret: The key of its signatures.
+        active: Whether it receives deliveries.
+    """
+
+    webhook_id: str
+    url: str
+    events: tuple[str, ...]
+    secret: str
+    active: bool = True
+
+    def __repr__(self) -> str:
+        return f"Webhook({self.webhook_id} {self.url} {', '.join(self.events)}{'' if self.active else ' inactive'})"
+
+
+class WebhookLimitError(UsageError):
+    """As many webhooks are registered as the settings allow."""
+
+
+class WebhookRegistry:
+    """The webhooks of one mock, in the order in which they were registered.
+
+    Args:
+        limit: How many there may be at once.
+        seed: Makes their ids repeatable.
+    """
+
+    def __init__(self, limit: int = 100_000, seed: int = 0) -> None:
+        self._limit = limit
+        self._seed = seed
+        self._webhooks: dict[str, Webhook] = {}
+        self._by_event: dict[str, dict[str, Webhook]] = {}
+        self._subscribers: dict[str, tuple[Webhook, ...]] = {}  # what subscribed_to has answered since the last change
+        self._chance = random.Random(seed)  # noqa: S311 - ids are repeatable on purpose
+        self._listeners: list[Callable[[Webhook], None]] = []
+
+    def __len__(self) -> int:
+        return len(self._webhooks)
+
+    def add(self, registration: Registration) -> Webhook:
+        """Keep a new webhook. The same URL twice gives two webhooks, each of them served.
+
+        Raises:
+            WebhookLimitError: There are as many as the limit allows.
+        """
+        if len(self._webhooks) >= self._limit:
+            raise WebhookLimitError(f"{self._limit} webhooks are registered, which is the limit: delete some first")
+        webhook_id = new_identifier("wh", self._chance)
+        while webhook_id in self._webhooks:
+            webhook_id = new_identifier("wh", self._chance)
+        return self._put(Webhook(webhook_id, registration.url, registration.events, registration.secret))
+
+    def get(self, webhook_id: str) -> Webhook | None:
+        """Return the webhook with this id, or None."""
+        return self._webhooks.get(webhook_id)
+
+    def change(self, webhook_id: str, changes: dict[str, Any]) -> Webhook | None:
+        """Replace fields of a webhook; None if there is none with this id."""
+        webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            return None
+        self._unindex(webhook)
+        return self._put(msgspec.structs.replace(webhook, **changes))
+
+    def remove(self, webhook_id: str) -> Webhook | None:
+        """Forget a webhook and return it; None if there was none with this id."""
+        webhook = self._webhooks.pop(webhook_id, None)
+        if webhook is not None:
+            self._unindex(webhook)
+        return webhook
+
+    def clear(self) -> None:
+        """Forget every webhook, and begin the ids again."""
+        self._webhooks.clear()
+        self._by_event.clear()
+        self._subscribers.clear()
+        self._chance = random.Random(self._seed)  # noqa: S311 - ids are repeatable on purpose
+
+    def all(self) -> tuple[Webhook, ...]:
+        """Return every webhook, in the order of registration."""
+        return tuple(self._webhooks.values())
+
+    def subscribed_to(self, event: str) -> tuple[Webhook, ...]:
+        """Return the active webhooks that an event goes to."""
+        subscribers = self._subscribers.get(event)
+        if subscribers is None:
+            subscribers = tuple(webhook for webhook in self._by_event.get(event, {}).values() if webhook.active)
+            self._subscribers[event] = subscribers
+        return subscribers
+
+    def serves(self, events: Sequence[str]) -> bool:
+        """Tell whether each of these events has at least one active subscriber (any webhook at all, for none)."""
+        if not events:
+            return any(webhook.active for webhook in self._webhooks.values())
+        return all(self.subscribed_to(event) for event in events)
+
+    def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
+        """Call a function with each webhook that is registered or changed.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _put(self, webhook: Webhook) -> Webhook:
+        self._webhooks[webhook.webhook_id] = webhook
+        for event in webhook.events:
+            self._by_event.setdefault(event, {})[webhook.webhook_id] = webhook
+            self._subscribers.pop(event, None)
+        for listener in tuple(self._listeners):
+            listener(webhook)
+        return webhook
+
+    def _unindex(self, webhook: Webhook) -> None:
+        for event in webhook.events:
+            del self._by_event[event][webhook.webhook_id]
+            self._subscribers.pop(event, None)

@@ -1,0 +1,1 @@
+"""The clock, the dispatcher that makes deliveries, and the replay of a script with its report."""

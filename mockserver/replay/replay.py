@@ -1,0 +1,330 @@
+"""The replay of a script: its steps in order, each event at its time, every one of them accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.faults.delivery import DeliveryPlan, delivery_plan
+from mockserver.model.durations import format_duration, format_timestamp
+from mockserver.model.events import encode_payload
+from mockserver.model.expectations import DELIVERED, judge
+from mockserver.model.records import Delivery, Event
+from mockserver.model.retry_policies import RetryPolicy
+from mockserver.model.settings import Settings
+from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.replay.clock import Clock, Group
+from mockserver.replay.dispatcher import ORDINARY, Dispatcher, Treatment
+from mockserver.replay.probe import ProbeError, Prober
+from mockserver.replay.report import LOST, Report
+from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
+from mockserver.script.templates import Moment, TemplateError
+
+
+class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why
+    """The replay cannot go on.
+
+    Args:
+        reason: Why.
+        step: The number of the step that it cannot go beyond; empty when it goes on no further by choice.
+    """
+
+    def __init__(self, reason: str, step: str = "") -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+_ORDINARY_PLAN = DeliveryPlan()
+
+
+class _Happening(msgspec.Struct):
+    """An event that happens, on its way to its webhooks."""
+
+    step: EventStep
+    index: int
+    event: Event
+    webhooks: Sequence[Webhook]
+    plan: DeliveryPlan
+
+
+class Replay:
+    """One run of a script.
+
+    Args:
+        script: What to replay.
+        dispatcher: Makes the deliveries.
+        prober: Reads the consumer's state, for steps that expect an effect.
+        webhooks: Where the events go; while none is registered, they go to the script's own webhook.
+        clock: The time of the script; it must show its ``start``.
+        settings: How payloads are spelled, and how many deliveries may be in flight and on record.
+        retry: When failed attempts are made again, where the script does not say; None for never.
+        fail_fast: Whether to begin no further step once one has a problem.
+
+    Attributes:
+        report: What has happened so far; complete when :meth:`run` has ended, however it ended.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        dispatcher: Dispatcher,
+        prober: Prober,
+        webhooks: WebhookRegistry,
+        clock: Clock,
+        settings: Settings,
+        retry: RetryPolicy | None = None,
+        fail_fast: bool = False,
+    ) -> None:
+        self._script = script
+        self._dispatcher = dispatcher
+        self._prober = prober
+        self._webhooks = webhooks
+        self._clock = clock
+        self._settings = settings
+        self._retry = retry
+        self._fail_fast = fail_fast
+        own = script.webhook
+        self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
+        self._held: list[_Happening] = []
+        self._holds_clock = False
+        self.report = Report(script, settings.max_deliveries, settings.max_recorded_bytes)
+
+    def hold_clock(self) -> None:
+        """Let no time pass from now on, but for the script's own: for a replay that is about to be run."""
+        if not self._holds_clock:
+            self._holds_clock = True
+            self._clock.begin()
+
+    def release_clock(self) -> None:
+        """Give the clock free, also when the replay was never run."""
+        if self._holds_clock:
+            self._holds_clock = False
+            self._clock.end()
+
+    async def run(self) -> Report:
+        """Replay the script.
+
+        Returns:
+            The report.
+
+        Raises:
+            asyncio.CancelledError: The replay was stopped; :attr:`report` accounts for every event all the same.
+        """
+        begun, scripted = time.perf_counter(), self._clock.now()
+        reason = "the replay was stopped"
+        self.report.began = time.time()
+        self.hold_clock()
+        try:
+            await (self._run_timed() if self._script.pacing == "timed" else self._run_settled())
+            await self._release_held()
+        except _Halted as halted:
+            reason = str(halted)
+            self.report.halt(reason, halted.step)
+        finally:
+            self.release_clock()
+            self.report.close(reason)
+            self.report.seconds = time.perf_counter() - begun
+            self.report.scripted_seconds = self._clock.now() - scripted
+        return self.report
+
+    async def _run_settled(self) -> None:
+        for step in self._script.steps:
+            self._stop_if_failed()
+            await self._wait(_after(step))
+            if isinstance(step, EventStep):
+                await self._proved(step, self._repeat(step, self._clock.now()))
+            elif isinstance(step, TogetherStep):
+                await self._together(step)
+            elif isinstance(step, AwaitStep):
+                await self._await_registration(step)
+
+    def _stop_if_failed(self) -> None:
+        """Go no further, if a step has a problem and that is how it was asked for."""
+        if self._fail_fast and self.report.first_unmet:
+            raise _Halted(f"stopped after step {self.report.first_unmet}, which has a problem (fail-fast)")
+
+    async def _together(self, step: TogetherStep) -> None:
+        async with Group(self._clock) as group:
+            for inner in step.steps:
+                group.spawn(self._proved(inner, self._repeat(inner, self._clock.now())))
+
+    async def _proved(self, step: EventStep, happening: Coroutine[Any, Any, None]) -> None:
+        """Let a step happen, and look whether it has the effect on the consumer's state that it must have."""
+        effect = step.expect.effect
+        if effect is None:
+            await happening
+            return
+        try:
+            before = await self._prober.read(effect)
+        except ProbeError as error:
+            happening.close()
+            self.report.explain(step.number, str(error))
+            return
+        await happening
+        try:
+            unmet = await self._prober.why_not(effect, before)
+        except ProbeError as error:
+            unmet = str(error)
+        if unmet:
+            self.report.explain(step.number, unmet)
+
+    async def _repeat(self, step: EventStep, begin: float) -> None:
+        """Let an event happen as often as its step says, at most ``concurrency`` at once."""
+        indexes = iter(range(step.repeat))
+        if step.concurrency == 1:
+            await self._work(step, indexes, begin)
+            return
+        async with Group(self._clock) as group:
+            for _ in range(min(step.concurrency, step.repeat)):
+                group.spawn(self._work(step, indexes, begin))
+
+    async def _work(self, step: EventStep, indexes: Iterator[int], begin: float) -> None:
+        for index in indexes:
+            if step.every:
+                await self._clock.sleep_until(begin + index * step.every)
+            await self._happen(step, index)
+
+    async def _run_timed(self) -> None:
+        """Start each event at its own moment, however long earlier ones take."""
+        moment = self._clock.now()
+        halted: _Halted | None = None
+        async with Group(self._clock) as group:
+            for step in self._script.steps:
+                moment += _after(step)
+                await self._clock.sleep_until(moment)
+                try:
+                    self._stop_if_failed()
+                    if isinstance(step, AwaitStep):
+                        await self._await_registration(step)
+                except _Halted as error:  # what is in flight is not cut off
+                    halted = error
+                    break
+                moment = max(moment, self._clock.now()) if isinstance(step, AwaitStep) else moment
+                for inner in _event_steps(step):
+                    group.spawn(self._proved(inner, self._at_times(inner, moment)))
+                moment += max(((inner.repeat - 1) * inner.every for inner in _event_steps(step)), default=0.0)
+        if halted:
+            raise halted
+
+    async def _at_times(self, step: EventStep, begin: float) -> None:
+        if step.concurrency > 1:
+            await self._repeat(step, begin)
+            return
+        async with Group(self._clock) as group:
+            for index in range(step.repeat):
+                await self._clock.sleep_until(begin + index * step.every)
+                await group.wait_below(self._settings.max_concurrency)
+                group.spawn(self._happen(step, index))
+
+    async def _happen(self, step: EventStep, index: int) -> None:
+        """Let one event happen: make its payload, deliver it, judge and count it."""
+        webhooks = self._recipients(step.event)
+        if not webhooks:
+            self.report.count_not_sent(step.number, self._why_nobody(step.event))
+            return
+        plan = delivery_plan(step.faults) if step.faults else _ORDINARY_PLAN
+        if plan.lost:
+            self.report.count_not_sent(step.number, LOST)
+            return
+        try:
+            event = self._event(step, index, plan.stale)
+        except TemplateError as error:
+            self.report.count_not_sent(step.number, str(error))
+            return
+        happening = _Happening(step, index, event, webhooks, plan)
+        if plan.swap_with_next and not self._held:
+            self._held.append(happening)
+            return
+        await self._deliver(happening)
+        if self._held:
+            await self._release_held()
+
+    async def _release_held(self) -> None:
+        """Deliver the events that were to change places with the one after them."""
+        held, self._held = self._held, []
+        for happening in held:
+            await self._deliver(happening)
+
+    async def _deliver(self, happening: _Happening) -> None:
+        step = happening.step
+        retry = step.retry or self._script.retry or self._retry
+        treatment = ORDINARY
+        if step.faults or retry:
+            treatment = Treatment(
+                step.faults, happening.plan, retry, self._seed(step, happening.index), step.expect.status
+            )
+        deliveries: list[Delivery] = []
+        source = f"{self._script.source}:{step.line}"
+        try:
+            await self._dispatcher.deliver(
+                happening.event, happening.webhooks, source, self._clock, treatment, into=deliveries
+            )
+        finally:
+            for delivery in deliveries:
+                if step.expect is not DELIVERED or not delivery.delivered:
+                    delivery.unmet = tuple(judge(step.expect, delivery))
+            self.report.count(step.number, deliveries)
+
+    def _seed(self, step: EventStep, index: int) -> str:
+        return f"{self._script.seed}/{step.number}/{index}"
+
+    def _event(self, step: EventStep, index: int, stale: float) -> Event:
+        timestamp = format_timestamp(self._clock.now() - stale)
+        data = step.data.source
+        if not step.data.constant:
+            data = step.data.render(Moment(index, timestamp, self._seed(step, index)))
+        return Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._settings.json_style))
+
+    def _recipients(self, event: str) -> Sequence[Webhook]:
+        return self._webhooks.subscribed_to(event) if len(self._webhooks) else self._own
+
+    def _why_nobody(self, event: str) -> str:
+        if len(self._webhooks):
+            return f"no active webhook is subscribed to {event}"
+        return "no webhook is registered, and the script names none"
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds:
+            await self._clock.sleep_until(self._clock.now() + seconds)
+
+    async def _await_registration(self, step: AwaitStep) -> None:
+        """Wait in real time, with the clock held: what the application does takes the time it takes."""
+        changed, late = asyncio.Event(), asyncio.Event()
+        unsubscribe = self._webhooks.subscribe(lambda _: changed.set())
+        # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation, and the replay would go on.
+        timers = [asyncio.get_running_loop().call_later(step.within, event.set) for event in (late, changed)]
+        try:
+            while not self._webhooks.serves(step.events):
+                if late.is_set():
+                    raise _Halted(self._why_not_registered(step), step.number)
+                changed.clear()
+                await self._clock.outside(changed.wait())
+        finally:
+            unsubscribe()
+            for timer in timers:
+                timer.cancel()
+
+    def _why_not_registered(self, step: AwaitStep) -> str:
+        what = f"no webhook for {', '.join(step.events)}" if step.events else "no webhook"
+        served = sorted({event for webhook in self._webhooks.all() for event in webhook.events})
+        there = f"registered are webhooks for {', '.join(served)}" if served else "nothing was registered"
+        within = format_duration(step.within)
+        return f"{self._script.source}:{step.line}: {what} was registered within {within} ({there})"
+
+
+def _after(step: Step) -> float:
+    """How long to wait before a step; a pause is nothing but that."""
+    if isinstance(step, PauseStep):
+        return step.seconds
+    return 0.0 if isinstance(step, AwaitStep) else step.after
+
+
+def _event_steps(step: Step) -> tuple[EventStep, ...]:
+    if isinstance(step, TogetherStep):
+        return step.steps
+    return (step,) if isinstance(step, EventStep) else ()

@@ -1,0 +1,294 @@
+"""The report of a replay: what was planned, and what became of each event."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.errors import DeliveryError
+from mockserver.model.records import Delivery, seen
+from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
+
+#: Why an event with the fault of this name was not sent.
+LOST = "lost on purpose"
+
+#: So many sentences of a step are kept as evidence; all unmet expectations are counted.
+_EVIDENCE = 20
+
+
+class StepReport(msgspec.Struct, kw_only=True):
+    """What became of the events of one step.
+
+    Args:
+        number: The step's number in the script, such as ``3`` or ``3.1``.
+        line: Its line in the script.
+        what: The event type with its faults, or what the step does instead.
+        planned: How many events it was to make happen.
+        delivered: How many of them every webhook accepted.
+        failed: How many of them at least one webhook did not accept.
+        not_sent: How many of them went nowhere, by reason.
+        unmet: How many of them did not meet what the step expects.
+        evidence: The first sentences on what was not met: the event's deliveries, what was expected, what came.
+        seconds: How long its deliveries took, added up.
+    """
+
+    number: str
+    line: int
+    what: str
+    planned: int = 0
+    delivered: int = 0
+    failed: int = 0
+    not_sent: dict[str, int] = {}
+    unmet: int = 0
+    evidence: list[str] = []
+    seconds: float = 0.0
+
+    @property
+    def missing(self) -> int:
+        """How many events have no outcome yet."""
+        return self.planned - self.delivered - self.failed - sum(self.not_sent.values())
+
+    def count(self, deliveries: Sequence[Delivery]) -> None:
+        """Count an event by its deliveries."""
+        if all(delivery.delivered for delivery in deliveries):
+            self.delivered += 1
+        else:
+            self.failed += 1
+        self.seconds += sum(each.exchange.total_ms for delivery in deliveries for each in delivery.attempts) / 1000
+        unmet = [delivery for delivery in deliveries if delivery.unmet]
+        if unmet:
+            self.count_unmet(*(f"{'; '.join(delivery.unmet)} ({delivery})" for delivery in unmet))
+
+    def count_unmet(self, *evidence: str) -> None:
+        """Count an event, or an effect of the whole step, that does not meet what is expected."""
+        self.unmet += 1
+        self.evidence += evidence[: _EVIDENCE - len(self.evidence)]
+
+    def count_not_sent(self, reason: str, events: int = 1) -> None:
+        """Count events that went nowhere; of very many different reasons, the later ones are put together."""
+        if reason not in self.not_sent and len(self.not_sent) >= _EVIDENCE:
+            reason = "other reasons"
+        self.not_sent[reason] = self.not_sent.get(reason, 0) + events
+
+
+class Report:
+    """What a replay did: planned = delivered + failed + not sent.
+
+    Args:
+        script: The script that was replayed.
+        max_deliveries: How many deliveries the report itself holds; the oldest go, the counts stay.
+
+    Attributes:
+        steps: What became of each step.
+        halted: Why the replay ended before its last step; empty if it did not.
+        halted_at: The number of the step that could not be gone beyond, if that is why.
+        first_unmet: The number of the first step that had a problem; empty while none has.
+        began: When the replay began, in seconds since 1970, by the real time; 0 if it never did.
+        seconds: How long it took.
+        scripted_seconds: How long it took by the script's clock.
+    """
+
+    def __init__(self, script: Script, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self.script = script
+        self.steps = tuple(_step_reports(script.steps))
+        self.halted = ""
+        self.halted_at = ""
+        self.first_unmet = ""
+        self.began = 0.0
+        self.seconds = 0.0
+        self.scripted_seconds = 0.0
+        self._by_number = {step.number: step for step in self.steps}
+        self._deliveries: deque[Delivery] = deque()
+        self._max_deliveries = max_deliveries
+        self._max_bytes = max_bytes
+        self._bytes = 0
+
+    @property
+    def planned(self) -> int:
+        """How many events the script makes happen."""
+        return sum(step.planned for step in self.steps)
+
+    @property
+    def delivered(self) -> int:
+        """How many events every webhook that they went to accepted."""
+        return sum(step.delivered for step in self.steps)
+
+    @property
+    def failed(self) -> int:
+        """How many events at least one webhook did not accept."""
+        return sum(step.failed for step in self.steps)
+
+    @property
+    def not_sent(self) -> int:
+        """How many events went nowhere."""
+        return sum(self.reasons.values())
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why events went nowhere, and how many."""
+        reasons: dict[str, int] = {}
+        for step in self.steps:
+            for reason, events in step.not_sent.items():
+                reasons[reason] = reasons.get(reason, 0) + events
+        return reasons
+
+    @property
+    def unmet(self) -> int:
+        """How many events, and effects of steps, did not meet what is expected of them."""
+        return sum(step.unmet for step in self.steps)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every planned event was sent, unless it was lost on purpose, and met what is expected of it."""
+        seen(self._deliveries)
+        return not self.halted and not self.unmet and not self.reasons.keys() - {LOST}
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The deliveries, the oldest first; of very many, the last ones."""
+        return seen(sorted(self._deliveries, key=lambda delivery: delivery.number))
+
+    def step(self, number: str) -> StepReport:
+        """Return the report of a step by its number, such as ``3`` or ``3.1``."""
+        return self._by_number[number]
+
+    def count(self, number: str, deliveries: Sequence[Delivery]) -> None:
+        """Count an event of a step by its deliveries."""
+        step = self._by_number[number]
+        step.count(deliveries)
+        if step.unmet:
+            self._note_problem(number)
+        for delivery in deliveries:
+            self._deliveries.append(delivery)
+            self._bytes += delivery.size
+        while len(self._deliveries) > self._max_deliveries or (
+            self._bytes > self._max_bytes and len(self._deliveries) > 1
+        ):
+            self._bytes -= self._deliveries.popleft().size
+
+    def count_not_sent(self, number: str, reason: str) -> None:
+        """Count an event of a step that went nowhere."""
+        self._by_number[number].count_not_sent(reason)
+        if reason != LOST:
+            self._note_problem(number)
+
+    def explain(self, number: str, sentence: str) -> None:
+        """Note that the effect of a step is not the one that is expected."""
+        self._by_number[number].count_unmet(sentence)
+        self._note_problem(number)
+
+    def halt(self, reason: str, number: str = "") -> None:
+        """Note that the replay ends early: what was not sent by now is not a problem of its own.
+
+        Args:
+            reason: Why.
+            number: The step that it cannot go beyond; empty when no step is at fault, or one that is known for it.
+        """
+        self.halted, self.halted_at = reason, number
+
+    def _note_problem(self, number: str) -> None:
+        self.first_unmet = self.first_unmet or number
+
+    def close(self, reason: str) -> None:
+        """Account for every event that has no outcome: it was not sent, for this reason."""
+        for step in self.steps:
+            if step.missing:
+                step.count_not_sent(reason, step.missing)
+
+    def raise_for_failures(self) -> None:
+        """Do nothing if the report is :attr:`ok`.
+
+        Raises:
+            DeliveryError: It is not; the message says which events did not meet what is expected, and what came back.
+        """
+        if not self.ok:
+            raise DeliveryError("\n".join([self.summary, *self.explanations()]))
+
+    @property
+    def summary(self) -> str:
+        """One line: how many events were planned, delivered, failed and not sent."""
+        return f"{self.script.name}: {self.counts}"
+
+    @property
+    def counts(self) -> str:
+        """The counts in words: planned = delivered + failed + not sent, and the expectations that were not met."""
+        sent = f"{self.delivered} delivered + {self.failed} failed + {self.not_sent} not sent"
+        unmet = f"; {self.unmet} expectation{'' if self.unmet == 1 else 's'} not met" if self.unmet else ""
+        return f"{self.planned} planned = {sent}{unmet}"
+
+    def explanations(self) -> list[str]:
+        """Return a line for each expectation that was not met, and each reason for which events were not sent."""
+        lines = []
+        for step in self.steps:
+            where = f"{self.script.source}:{step.line}: step {step.number} ({step.what})"
+            problems = self.problems(step)
+            lines += [problem if problem == self.halted else f"{where}: {problem}" for problem in problems]
+        return [*lines, self.halted] if self.halted and not self.halted_at else lines
+
+    def problems(self, step: StepReport) -> list[str]:
+        """Return what is wrong with a step, a sentence each: expectations that were not met, events not sent.
+
+        Events that were lost on purpose, or not sent because the replay was halted by another step, are not among it.
+        """
+        more = step.unmet - len(step.evidence)
+        others = {LOST, self.halted}
+        return [
+            *([self.halted] if self.halted and step.number == self.halted_at else []),
+            *step.evidence,
+            *([f"{more} more expectations not met"] if more > 0 else []),
+            *(f"{events} not sent: {reason}" for reason, events in step.not_sent.items() if reason not in others),
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values: the counts, the steps, and each failure's explanation."""
+        return {
+            "script": self.script.source,
+            "name": self.script.name,
+            "ok": self.ok,
+            "planned": self.planned,
+            "delivered": self.delivered,
+            "failed": self.failed,
+            "not_sent": self.not_sent,
+            "unmet": self.unmet,
+            "reasons": self.reasons,
+            "halted": self.halted or None,
+            "seconds": round(self.seconds, 6),
+            "scripted_seconds": round(self.scripted_seconds, 6),
+            "steps": [
+                {
+                    "number": step.number,
+                    "line": step.line,
+                    "what": step.what,
+                    "planned": step.planned,
+                    "delivered": step.delivered,
+                    "failed": step.failed,
+                    "not_sent": step.not_sent,
+                    "unmet": step.unmet,
+                }
+                for step in self.steps
+            ],
+            "explanations": self.explanations(),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Report {self.summary}>"
+
+
+def _step_reports(steps: Sequence[Step]) -> list[StepReport]:
+    reports: list[StepReport] = []
+    for step in steps:
+        if isinstance(step, TogetherStep):
+            reports += _step_reports(step.steps)
+        else:
+            reports.append(StepReport(number=step.number, line=step.line, what=_what(step), planned=step.planned))
+    return reports
+
+
+def _what(step: EventStep | PauseStep | AwaitStep) -> str:
+    if isinstance(step, EventStep):
+        faults = ", ".join(chosen.name for chosen in step.faults)
+        return f"{step.event} [{faults}]" if faults else step.event
+    return "pause" if isinstance(step, PauseStep) else "await registration"

@@ -1,0 +1,150 @@
+"""JSON: everything that is known when all checks are over."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+from mockserver.checks.model import CheckReport, Diagnosis, Finding
+from mockserver.model.records import Delivery, Event
+from mockserver.model.redaction import Redactor
+from mockserver.reports.check_evidence import LONGEST_BODY, curl_of, shortened, why_no_curl
+from mockserver.reports.check_findings import counts, is_wrong
+from mockserver.reports.serializers import delivery_view
+
+#: A payload that is nested deeper is not shown decoded: not every reader of JSON can go down there.
+_MOST_LEVELS = 64
+
+
+def check_json(report: CheckReport, redactor: Redactor) -> str:
+    """Return a report as a JSON document.
+
+    Args:
+        report: What the checks found out.
+        redactor: Hides secrets.
+    """
+    return json_text(check_view(report, redactor))
+
+
+def check_view(report: CheckReport, redactor: Redactor) -> dict[str, Any]:
+    """Return a report as JSON values, without secrets; the keys are always in the same order.
+
+    Of bodies longer than 64 KiB the beginning is shown.
+
+    Args:
+        report: What the checks found out.
+        redactor: Hides secrets.
+    """
+    return {
+        "target": redactor.text(report.target),
+        "seed": report.seed,
+        "began": iso_time(report.began),
+        "seconds": round(report.seconds, 3),
+        "deliveries": report.deliveries,
+        "ok": not report.broken,
+        "counts": dict(counts(report)),
+        "findings": [_finding(finding, redactor) for finding in report.findings],
+        "diagnosis": _diagnosis(report.diagnosis, redactor) if report.diagnosis else None,
+        "unreachable": redactor.text(report.unreachable),
+        "unusable": redactor.text(report.unusable),
+        "stopped": redactor.text(report.stopped),
+    }
+
+
+def iso_time(seconds: float) -> str:
+    """Write a moment as ISO 8601 in UTC, with milliseconds and ``Z``.
+
+    Args:
+        seconds: Seconds since 1970-01-01T00:00:00Z.
+    """
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def json_text(value: Any) -> str:
+    """Return JSON values as a document that every reader of JSON takes: without half surrogate pairs."""
+    return msgspec.json.format(msgspec.json.encode(_whole(value)), indent=1).decode()
+
+
+def _whole(value: Any) -> Any:
+    """A value in which a byte of the network that is no text, kept as half a surrogate pair, is a question mark."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _finding(finding: Finding, redactor: Redactor) -> dict[str, Any]:
+    check = finding.check
+    return {
+        "id": check.id,
+        "name": check.name,
+        "severity": check.severity,
+        "level": check.level,
+        "verdict": finding.verdict,
+        "summary": redactor.text(finding.summary),
+        **({"mend": redactor.text(finding.mend)} if is_wrong(finding) else {}),
+        "why": redactor.text(check.why),
+        "seconds": round(finding.seconds, 3),
+        "evidence": [_evidence(delivery, redactor) for delivery in finding.evidence],
+    }
+
+
+def _diagnosis(diagnosis: Diagnosis, redactor: Redactor) -> dict[str, Any]:
+    return {
+        "explanation": redactor.text(diagnosis.explanation),
+        "mend": redactor.text(diagnosis.mend),
+        "tried": diagnosis.tried,
+        "evidence": [_evidence(delivery, redactor) for delivery in diagnosis.evidence],
+    }
+
+
+def _evidence(delivery: Delivery, redactor: Redactor) -> dict[str, Any]:
+    """A delivery in the form in which the control API shows it, and the command that sends it again."""
+    view = {**delivery_view(_without_payload(delivery)), "payload": _payload(delivery.event)}
+    for attempt in view["attempts"]:
+        for message in (attempt["request"], attempt["response"]):
+            if message:
+                _bound(message, redactor)
+    command = curl_of(delivery, redactor)
+    curl = {"curl": command} if command else {"curl": None, "no_curl": why_no_curl(delivery, redactor)}
+    return {**redactor.value(view), **curl}
+
+
+def _without_payload(delivery: Delivery) -> Delivery:
+    """The same delivery with a payload that can be decoded: that of a check may be no JSON at all."""
+    return msgspec.structs.replace(delivery, event=msgspec.structs.replace(delivery.event, payload=b"null"))
+
+
+def _payload(event: Event) -> Any:
+    """The payload, decoded; None if it is no JSON, too long or too deep: the body of the request tells of it then."""
+    if len(event.payload) > LONGEST_BODY:
+        return None
+    try:
+        payload = msgspec.json.decode(event.payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if _is_deep(payload) else payload
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [item for each in level for item in _items(each)]
+    return bool(level)
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _bound(message: dict[str, Any], redactor: Redactor) -> None:
+    """Hide and cut the body of a message; its bytes are left out where the text of them is not all there any more."""
+    text = redactor.text(message["body"])
+    if text != message["body"] or len(text) > LONGEST_BODY:
+        message.pop("body_base64", None)
+    message["body"] = shortened(text, LONGEST_BODY)

@@ -1,0 +1,173 @@
+"""Records as JSON: what the control API shows, and ``--json`` prints. Secrets are not in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from mockserver.model.durations import format_timestamp
+from mockserver.model.messages import Exchange, Request, Response
+from mockserver.model.records import Attempt, Delivery
+from mockserver.model.redaction import HIDDEN, PRIVATE_HEADERS, Redactor
+from mockserver.model.webhooks import Webhook
+from mockserver.vendor_api.calls import VendorCall
+
+#: Keys of a JSON body, and parameters of a query, whose values are private, in lower case.
+_PRIVATE_KEYS = frozenset({"secret", "api_key", "apikey", "token", "access_token", "password"})
+#: Deeper than this, a body is cut off: Python cannot go down as far as JSON can.
+_MOST_SHOWN_LEVELS = 64
+#: What an Authorization header without a key may hold.
+_SCHEMES = ("bearer", "basic")
+_PRIVATE_IN_QUERY = rf"(?i)\b({'|'.join(sorted(_PRIVATE_KEYS))})=[^&]*"
+
+
+def webhook_view(webhook: Webhook) -> dict[str, Any]:
+    """Return a webhook as the vendor shows it: without its secret."""
+    return {
+        "webhook_id": webhook.webhook_id,
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "active": webhook.active,
+    }
+
+
+def delivery_view(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery with all its attempts."""
+    return {
+        "delivery_id": delivery.delivery_id,
+        "event": delivery.event.type,
+        "timestamp": delivery.event.timestamp,
+        "webhook_id": delivery.webhook_id,
+        "url": delivery.url,
+        "source": delivery.source,
+        "faults": list(delivery.faults),
+        "outcome": delivery.outcome,
+        "unmet": list(delivery.unmet),
+        "payload": delivery.payload,
+        "attempts": [_attempt_view(attempt) for attempt in delivery.attempts],
+    }
+
+
+def call_view(call: VendorCall) -> dict[str, Any]:
+    """Return a call to the vendor API, so that a test sees what the application sent, but for its secrets.
+
+    The API key and the secrets in the body are hidden wherever they stand. A body that is not JSON is left out, for
+    nobody can say where in it a secret is.
+    """
+    body = _decoded(call.body)
+    redactor = _redactor(call, body)
+    return {
+        "number": call.number,
+        "received_at": format_timestamp(call.received_at),
+        "method": call.method,
+        "path": redactor.text(call.path),
+        "query": redactor.text(re.sub(_PRIVATE_IN_QUERY, rf"\1={HIDDEN}", call.query)),
+        "headers": [[str(name), value] for name, value in redactor.headers(call.headers)],  # names are aiohttp's istr
+        "body": redactor.value(_masked(body)),
+        "body_size": len(call.body),
+        "status": call.status,
+    }
+
+
+def problem_view(call: VendorCall) -> str:
+    """Return why a call to the vendor API was refused, but for secrets; empty if it was not."""
+    return _redactor(call, _decoded(call.body)).text(call.problem) if call.problem else ""
+
+
+def encode_view(value: Any) -> bytes:
+    """Return a view as JSON in UTF-8, whatever bytes the network has brought into it."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # a byte that is no text, kept as half a surrogate pair: escaped, JSON can hold it
+        return json.dumps(value).encode()
+
+
+def _redactor(call: VendorCall, body: Any) -> Redactor:
+    return Redactor([*_keys(call), *_secrets(body)])
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON of a body; None if it is not JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _keys(call: VendorCall) -> list[str]:
+    """What was sent as the API key: without the scheme, if there is one."""
+    words = [value.split()[-1] for name, value in call.headers if name.lower() in PRIVATE_HEADERS and value.strip()]
+    return [word for word in words if word.lower() not in _SCHEMES]
+
+
+def _secrets(value: Any, depth: int = 0) -> Iterator[str]:
+    """The texts in a body that are private by the names of their keys."""
+    if depth > _MOST_SHOWN_LEVELS:
+        return
+    if isinstance(value, dict):
+        yield from (item for key, item in value.items() if _is_private(key) and isinstance(item, str))
+        value = [item for key, item in value.items() if not _is_private(key)]
+    for item in value if isinstance(value, list) else ():
+        yield from _secrets(item, depth + 1)
+
+
+def _masked(value: Any, depth: int = 0) -> Any:
+    """A body in which whatever is private by the name of its key is hidden, of whatever type it is."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth > _MOST_SHOWN_LEVELS:
+        return "..."
+    if isinstance(value, list):
+        return [_masked(item, depth + 1) for item in value]
+    return {key: HIDDEN if _is_private(key) else _masked(item, depth + 1) for key, item in value.items()}
+
+
+def _is_private(key: str) -> bool:
+    return key.lower() in _PRIVATE_KEYS
+
+
+def _attempt_view(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "at": format_timestamp(attempt.at),
+        "delivered": attempt.delivered,
+        "request": _request_view(attempt.request) if attempt.request else None,
+        "response": _response_view(attempt.response) if attempt.response else None,
+        **_exchange_view(attempt.exchange),
+    }
+
+
+def _request_view(request: Request) -> dict[str, Any]:
+    text = request.body.decode("utf-8", "replace")
+    view = {"url": request.target.url, "headers": [list(header) for header in request.headers], "body": text}
+    # Only where the text is not the bytes: whoever checks a signature needs what was really sent.
+    return view if text.encode() == request.body else {**view, "body_base64": b64encode(request.body).decode()}
+
+
+def _response_view(response: Response) -> dict[str, Any]:
+    headers = [[name, HIDDEN if name in PRIVATE_HEADERS else value] for name, value in response.headers]
+    return {
+        "status": response.status,
+        "reason": response.reason,
+        "headers": headers,
+        "body": response.text,
+        "body_size": response.body_size,
+    }
+
+
+def _exchange_view(exchange: Exchange) -> dict[str, Any]:
+    error = exchange.error
+    return {
+        "error": {"kind": error.kind, "message": error.message, "detail": error.detail} if error else None,
+        "address": exchange.address,
+        "reused": exchange.reused,
+        "resent": exchange.resent,
+        "connect_ms": round(exchange.connect_ms, 3),
+        "first_byte_ms": round(exchange.first_byte_ms, 3),
+        "total_ms": round(exchange.total_ms, 3),
+    }

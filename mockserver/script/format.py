@@ -1,0 +1,141 @@
+"""The script format, version 1, written down once: its keys, their kinds, and what they are for.
+
+The reader checks scripts against these tables, and ``mockserver schema`` prints the JSON Schema made of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.model.events import DOCUMENTED_EVENTS
+from mockserver.model.fields import (
+    Duration,
+    EventName,
+    Field,
+    Fields,
+    JsonObject,
+    ListOf,
+    ObjectOf,
+    OneOf,
+    Reading,
+    Schema,
+    Text,
+    Timestamp,
+    Url,
+    Whole,
+    described,
+    object_schema,
+)
+from mockserver.model.nodes import Node
+from mockserver.script.delivery_fields import Faults, Retry
+from mockserver.script.expect_fields import ExpectKind
+
+#: More repeats than this are a typing error: at a million a second they would take months.
+MOST_REPEATS = 1_000_000_000
+
+_AFTER = Field(Duration(), "how long to wait before this step")
+
+EVENT_FIELDS: Fields = {
+    "event": Field(EventName(), "the event type, such as run.failed", required=True),
+    "after": _AFTER,
+    "repeat": Field(Whole(1, MOST_REPEATS), "how many times it happens"),
+    "every": Field(Duration(), "the time from one repeat to the next"),
+    "concurrency": Field(Whole(1, 1000), "how many repeats may be in flight at once; otherwise one after another"),
+    "data": Field(JsonObject(), "the data of the payload, exactly as sent; without it, the sample data of the event"),
+    "override": Field(JsonObject(), "values that differ from the sample data, by key or dotted path"),
+    "remove": Field(ListOf(Text()), "keys or dotted paths to take away from the sample data"),
+    "fault": Field(Faults(), "a deliberate defect of the delivery, or a list of them"),
+    "expect": Field(
+        ExpectKind(),
+        "what the consumer must answer; by default a 2xx, a 4xx to a forged signature, anything to other faults",
+    ),
+    "retry": Field(Retry(), "when a failed attempt is made again; not at all without"),
+}
+
+TOGETHER_FIELDS: Fields = {
+    "together": Field(ListOf(JsonObject(), non_empty=True), "event steps that happen at the same time", required=True),
+    "after": _AFTER,
+}
+
+PAUSE_FIELDS: Fields = {
+    "pause": Field(Duration(), "how long nothing happens", required=True),
+}
+
+AWAIT_FIELDS: Fields = {
+    "await": Field(OneOf("registration"), "what to wait for: a webhook that the application registers", required=True),
+    "events": Field(ListOf(EventName(), non_empty=True), "the events that need a webhook; any webhook will do without"),
+    "within": Field(Duration(), "how long to wait, in real time; 30 seconds without"),
+}
+
+#: The kinds of step, by the key that tells them apart.
+STEP_FIELDS: dict[str, Fields] = {
+    "event": EVENT_FIELDS,
+    "together": TOGETHER_FIELDS,
+    "pause": PAUSE_FIELDS,
+    "await": AWAIT_FIELDS,
+}
+
+DEFAULTS_FIELDS: Fields = {key: field for key, field in EVENT_FIELDS.items() if key != "event"}
+
+WEBHOOK_FIELDS: Fields = {
+    "url": Field(Url(), "the URL that the events are posted to", required=True),
+    "secret": Field(Text(secret=True), "the key of their signatures", required=True),
+}
+
+
+class StepList:
+    """The steps: read one by one later, for they depend on the rest of the script."""
+
+    def read(self, node: Node, reading: Reading) -> list[Node] | None:
+        """Return the nodes of the steps."""
+        if isinstance(node.value, list) and node.value:
+            return node.value
+        what = "an empty list" if node.value == [] else described(node)
+        reading.problem(node, f"expected a list of steps, not {what}")
+        return None
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"type": "array", "minItems": 1, "items": {"anyOf": [_step_schema(key) for key in STEP_FIELDS]}}
+
+
+SCRIPT_FIELDS: Fields = {
+    "version": Field(OneOf(1), "the version of the script format: 1", required=True),
+    "name": Field(Text(), "what the script is about"),
+    "seed": Field(Whole(0, 2**63 - 1), "makes generated ids and values repeatable; 0 without"),
+    "start": Field(Timestamp(), "what the clock shows at the first step; now without"),
+    "vars": Field(JsonObject(), "values for templates: {{ name }}"),
+    "webhook": Field(ObjectOf(WEBHOOK_FIELDS, "the webhook"), "where the events go when nothing was registered"),
+    "pacing": Field(
+        OneOf("settled", "timed"),
+        "settled (the default): a step starts when the one before it has its final outcome; timed: at its own time",
+    ),
+    "retry": Field(Retry(), "when failed attempts are made again, for all event steps"),
+    "extra_events": Field(ListOf(Text()), "event types of your own, beyond the documented ones"),
+    "defaults": Field(ObjectOf(DEFAULTS_FIELDS, "the defaults"), "keys for all event steps that do not have them"),
+    "steps": Field(StepList(), "what happens, in this order", required=True),
+}
+
+
+def _step_schema(key: str) -> Schema:
+    fields = STEP_FIELDS[key]
+    schema = object_schema(fields)
+    if key == "together":
+        schema["properties"]["together"]["items"] = _step_schema("event")
+    if key == "event":
+        # Known names first, so that an editor offers them; any other may stand in extra_events.
+        schema["properties"]["event"] = {
+            "description": fields["event"].doc,
+            "anyOf": [{"enum": list(DOCUMENTED_EVENTS)}, {"type": "string", "minLength": 1}],
+        }
+    return schema
+
+
+def script_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the script format."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A script of the playgent-mockserver",
+        "description": "Which events happen, when, and with which data. Format version 1.",
+        **object_schema(SCRIPT_FIELDS),
+    }

@@ -1,0 +1,294 @@
+"""Reading a script: from the bytes of a file to a :class:`~mockserver.script.model.Script`, or its problems."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mockserver.errors import Problem, ScriptError, UsageError
+from mockserver.faults.request_builder import check_faults
+from mockserver.model.events import Catalog
+from mockserver.model.expectations import Expectation
+from mockserver.model.fields import Reading, described, read_object
+from mockserver.model.nodes import Member, Node
+from mockserver.model.sample_changes import PathError, change_sample, copied
+from mockserver.model.suggestions import did_you_mean, listed
+from mockserver.script.format import EVENT_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
+from mockserver.script.json_reader import read_plain_json
+from mockserver.script.model import (
+    AwaitStep,
+    EventStep,
+    PauseStep,
+    Script,
+    Step,
+    TogetherStep,
+    WebhookSpec,
+    expectation_for,
+)
+from mockserver.script.templates import NAMES, DataTemplate, TemplateError
+from mockserver.script.yaml_reader import read_yaml
+
+_LITERALS = ("true", "false", "none")  # words of Jinja2
+_LONGEST = 1000 * 365.25 * 86400.0  # beyond it, no calendar has a date
+_NOTHING = Node(0, 0, {})
+
+
+def read_script(source: bytes | str, catalog: Catalog, name: str = "<script>") -> Script:
+    """Read a script.
+
+    Args:
+        source: The YAML (or JSON) text; bytes are UTF-8.
+        catalog: The event types, with the sample data that steps change.
+        name: How messages name the source: a path, or what it is.
+
+    Returns:
+        The script, free of errors.
+
+    Raises:
+        ScriptError: It has problems; the error holds all of them, each with line and column.
+    """
+    problems: list[Problem] = []
+    tree = read_yaml(source, problems)
+    script = _ScriptReader(catalog, problems).read(tree, name) if tree is not None else None
+    if problems or script is None:
+        raise ScriptError(name, sorted(set(problems), key=lambda problem: (problem.line, problem.column)))
+    return script
+
+
+def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[str, ...] = ()) -> EventStep:
+    """Read one event step on its own: what is sent at once, outside of any script.
+
+    Args:
+        source: JSON or YAML: ``{"event": "run.failed", "override": {...}}``.
+        catalog: The event types.
+        extra_events: Event types beyond the documented ones.
+
+    Raises:
+        ScriptError: It has problems.
+    """
+    problems: list[Problem] = []
+    step = _lone_step(read_plain_json(source), catalog, extra_events, problems)
+    if problems or step is None:  # once more, with the place of each problem
+        problems.clear()
+        step = _lone_step(read_yaml(source, problems), catalog, extra_events, problems)
+    if problems or step is None:
+        raise ScriptError("<event>", problems)
+    return step
+
+
+def _lone_step(
+    tree: Node | None, catalog: Catalog, extra_events: tuple[str, ...], problems: list[Problem]
+) -> EventStep | None:
+    if tree is None:
+        return None
+    reader = _ScriptReader(catalog, problems)
+    reader.reading.events += extra_events
+    return reader.event_step(tree, "1")
+
+
+class _ScriptReader:
+    """One reading of one script; each method reads a part, noting what is wrong with it."""
+
+    def __init__(self, catalog: Catalog, problems: list[Problem]) -> None:
+        self._catalog = catalog
+        self.reading = Reading(problems, catalog.names, catalog.policies)
+        self._variables: Mapping[str, Any] = {}
+        self._defaults: Mapping[str, Any] = {}
+        self._defaults_node = _NOTHING
+
+    def read(self, tree: Node, name: str) -> Script | None:
+        if isinstance(tree.value, dict) and "extra_events" in tree.value:
+            self._learn_events(tree.value["extra_events"].node)
+        values = read_object(tree, SCRIPT_FIELDS, self.reading, "a script")
+        if values is None:
+            return None
+        if "vars" in values:
+            self._variables = self._checked_variables(_member(tree, "vars").node, values["vars"])
+        if "defaults" in values:
+            self._defaults, self._defaults_node = values["defaults"], _member(tree, "defaults").node
+        webhook = values.get("webhook", {})
+        script = Script(
+            source=name,
+            name=values.get("name", name),
+            seed=values.get("seed", 0),
+            start=values.get("start"),
+            webhook=WebhookSpec(**webhook) if webhook.keys() == {"url", "secret"} else None,
+            extra_events=values.get("extra_events", ()),
+            retry=values.get("retry"),
+            pacing=values.get("pacing", "settled"),
+            steps=tuple(self._steps(values.get("steps", ()))),
+        )
+        if script.seconds > _LONGEST:
+            self.reading.problem(tree, "the script takes more than a thousand years: look at every, after and repeat")
+        return script
+
+    def _learn_events(self, node: Node) -> None:
+        items = node.value if isinstance(node.value, list) else []
+        self.reading.events += tuple(item.value for item in items if isinstance(item.value, str) and item.value)
+
+    def _checked_variables(self, node: Node, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        assert isinstance(node.value, dict)  # noqa: S101 - JsonObject has read it
+        for key, member in node.value.items():
+            if not key.isidentifier() or keyword.iskeyword(key):
+                message = f"{key!r} cannot be used in a template: letters, digits and _ are allowed"
+            elif key in NAMES or key in _LITERALS:
+                message = f"{key!r} already means something in templates: choose another name"
+            else:
+                continue
+            self.reading.problem_at(member.key_line, member.key_column, message)
+        return variables
+
+    def _steps(self, nodes: list[Node]) -> Iterator[Step]:
+        for index, node in enumerate(nodes, 1):
+            step = self._step(node, str(index))
+            if step is not None:
+                yield step
+
+    def _step(self, node: Node, number: str) -> Step | None:
+        if not isinstance(node.value, dict):
+            self.reading.problem(node, f"expected a step as an object (key: value), not {described(node)}")
+            return None
+        kinds = [key for key in STEP_FIELDS if key in node.value]
+        # `events` beside `await` is fine; two of the four together are not.
+        if len(kinds) != 1:
+            self._no_kind(node, kinds)
+            return None
+        readers: dict[str, Callable[[Node, str], Step | None]] = {
+            "event": self.event_step,
+            "together": self._together_step,
+            "pause": self._pause_step,
+            "await": self._await_step,
+        }
+        return readers[kinds[0]](node, number)
+
+    def _no_kind(self, node: Node, kinds: list[str]) -> None:
+        assert isinstance(node.value, dict)  # noqa: S101 - the caller has looked
+        choices = listed(STEP_FIELDS)
+        if kinds:
+            self.reading.problem(node, f"a step has one of {choices}, not {' and '.join(kinds)} at once")
+            return
+        guesses = (did_you_mean(key, STEP_FIELDS) for key in node.value)
+        hint = next((guess for guess in guesses if guess), "")
+        self.reading.problem(node, f"a step needs one of {choices}{hint}")
+
+    def _pause_step(self, node: Node, number: str) -> PauseStep | None:
+        values = read_object(node, STEP_FIELDS["pause"], self.reading, "a pause step")
+        return PauseStep(line=node.line, number=number, seconds=values["pause"]) if values else None
+
+    def _await_step(self, node: Node, number: str) -> AwaitStep | None:
+        values = read_object(node, STEP_FIELDS["await"], self.reading, "an await step")
+        if not values:
+            return None
+        values.pop("await", None)
+        return AwaitStep(line=node.line, number=number, **values)
+
+    def _together_step(self, node: Node, number: str) -> TogetherStep | None:
+        values = read_object(node, STEP_FIELDS["together"], self.reading, "a together step")
+        member = _member(node, "together")
+        if not values or not isinstance(member.node.value, list):
+            return None
+        steps = []
+        for index, item in enumerate(member.node.value, 1):
+            inner = self.event_step(item, f"{number}.{index}", inside_together=True)
+            steps += [inner] if inner else []
+        return TogetherStep(line=node.line, number=number, steps=tuple(steps), after=values.get("after", 0.0))
+
+    def event_step(self, node: Node, number: str, *, inside_together: bool = False) -> EventStep | None:
+        given = read_object(node, EVENT_FIELDS, self.reading, "an event step")
+        if given is None or "event" not in given:
+            return None
+        if inside_together and "after" in given:
+            self._problem_at_key(node, "after", "steps of a together happen at the same time: put after beside it")
+        values = {**self._defaults, **given}
+        data = self._data(node, given, values)
+        if "fault" in values:
+            self._check_faults(node if "fault" in given else self._defaults_node, values, data)
+        timing = {key: values[key] for key in ("repeat", "every", "concurrency") if key in values}
+        return EventStep(
+            line=node.line,
+            number=number,
+            event=given["event"],
+            data=data,
+            after=0.0 if inside_together else values.get("after", 0.0),
+            faults=values.get("fault", ()),
+            expect=expectation_for(values.get("fault", ()), values.get("expect", Expectation())),
+            retry=values.get("retry"),
+            **timing,
+        )
+
+    def _check_faults(self, node: Node, values: Mapping[str, Any], data: DataTemplate) -> None:
+        try:
+            check_faults(values["event"], data.source, values["fault"])
+        except UsageError as error:
+            self.reading.problem(_member(node, "fault").node, str(error))
+
+    def _data(self, node: Node, given: Mapping[str, Any], values: Mapping[str, Any]) -> DataTemplate:
+        if "data" in given:
+            for key in ("override", "remove"):
+                if key in given:
+                    self._problem_at_key(node, key, f"data is sent exactly as it is: write either data or {key}")
+            return self._template(node, "data", given["data"])
+        if "data" in values:
+            return self._template(self._defaults_node, "data", values["data"])
+        event_type = self._catalog.get(values["event"])
+        data = copied(event_type.data) if event_type else {}
+        for key in ("override", "remove"):
+            if key in values:
+                place = node if key in given else self._defaults_node
+                data = self._changed(place, key, data, values, known=event_type is not None)
+        return self._template(node if "override" in given else self._defaults_node, "override", data)
+
+    def _changed(self, node: Node, key: str, data: Any, values: Mapping[str, Any], *, known: bool) -> Any:
+        """Apply override or remove to the sample data, one place after another, so that each error has its place."""
+        if not known:
+            message = f"{values['event']} has no sample data to change: give its data"
+            self._problem_at_key(node, key, message)
+            return data
+        member = _member(node, key)
+        for path, line, column in _paths(member.node):
+            override = {path: values[key][path]} if key == "override" else {}
+            try:
+                data = change_sample(data, override, [] if override else [path])
+            except PathError as error:
+                self.reading.problem_at(line, column, str(error))
+        return data
+
+    def _template(self, node: Node, key: str, data: Mapping[str, Any]) -> DataTemplate:
+        try:
+            return DataTemplate(data, self._variables)
+        except TemplateError:
+            self._note_templates(_member(node, key).node)
+            return DataTemplate({}, {})
+
+    def _note_templates(self, node: Node) -> None:
+        """Find the strings whose templates are wrong, each at its own place."""
+        pending = [node]
+        while pending:
+            item = pending.pop()
+            if isinstance(item.value, dict):
+                pending += [member.node for member in item.value.values()]
+            elif isinstance(item.value, list):
+                pending += item.value
+            else:
+                try:
+                    DataTemplate({"": item.value}, self._variables)
+                except TemplateError as error:
+                    self.reading.problem(item, str(error))
+
+    def _problem_at_key(self, node: Node, key: str, message: str) -> None:
+        member = _member(node, key)
+        self.reading.problem_at(member.key_line, member.key_column, message)
+
+
+def _member(node: Node, key: str) -> Member:
+    assert isinstance(node.value, dict)  # noqa: S101 - the caller has seen the key
+    return node.value[key]
+
+
+def _paths(node: Node) -> list[tuple[str, int, int]]:
+    """The places that override or remove names, each with where it is written."""
+    if isinstance(node.value, dict):
+        return [(key, member.key_line, member.key_column) for key, member in node.value.items()]
+    assert isinstance(node.value, list)  # noqa: S101 - ListOf has read it
+    return [(item.value, item.line, item.column) for item in node.value if isinstance(item.value, str)]

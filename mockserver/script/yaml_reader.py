@@ -1,0 +1,302 @@
+"""Reading YAML into a tree of nodes, as YAML 1.2 reads JSON: :func:`read_yaml`.
+
+A parser's events are put together here with a stack of our own, because every rule needs the place of a value: no tag
+runs code, keys are text and occur once, and whatever a file holds, time and memory stay bounded. The parts:
+
+- :mod:`~mockserver.script.yaml_source`: bytes to checked text;
+- :mod:`~mockserver.script.yaml_events`: text to events, by libyaml or in Python;
+- :mod:`~mockserver.script.yaml_errors`: a parser's complaints in a person's words;
+- :mod:`~mockserver.script.yaml_scalars`: what unquoted text means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+import msgspec
+import yaml
+
+from mockserver.errors import Problem
+from mockserver.model.nodes import Member, Node
+from mockserver.script.yaml_errors import TAGS
+from mockserver.script.yaml_events import HAS_LIBYAML, events
+from mockserver.script.yaml_scalars import resolve, shortened
+from mockserver.script.yaml_source import MAX_BYTES, Source, UnreadableError
+
+#: Lists and objects may be nested this deep, aliases written out.
+MAX_DEPTH = 64
+
+#: A file may hold this many values, aliases written out: a script of 10,000 steps with 25 values each. So a hostile
+#: file is told apart within about a second and 100 MB.
+MAX_NODES = 250_000
+
+#: After so many problems, the rest of the file is not read.
+MAX_PROBLEMS = 100
+
+_FEWER = "use repeat instead of many steps"
+_FLATTER = "is a bracket not closed?"
+_EMPTY = "the file is empty: a script has at least a version and steps"
+
+
+def read_yaml(source: bytes | str, problems: list[Problem], *, libyaml: bool = HAS_LIBYAML) -> Node | None:
+    """Read a YAML (or JSON) file. Never raises, whatever the source holds.
+
+    Args:
+        source: The file: UTF-8 bytes, or text.
+        problems: Everything that is wrong is added here, in the order of the file.
+        libyaml: Which of PyYAML's parsers reads it; both give the same results.
+
+    Returns:
+        The file's value. It is there even when there are problems, as long as the file could be read to its end, so
+        that more can be found; None otherwise.
+    """
+    try:
+        checked = Source(source)
+        builder = _Builder(checked, problems)
+        return builder.build(events(checked, libyaml=libyaml))
+    except UnreadableError as stop:
+        problems.append(stop.problem)
+        return None
+
+
+class _Anchored(msgspec.Struct):
+    """What an anchor names, and how much each alias to it adds to the file.
+
+    Args:
+        node: The node; None while it is still being read.
+        nodes: The number of nodes in it.
+        text: The number of characters that it takes.
+        height: How deep lists and objects are nested in it, itself included.
+    """
+
+    node: Node | None = None
+    nodes: int = 1
+    text: int = 0
+    height: int = 0
+
+
+_NOTHING = _Anchored()
+
+
+class _Frame(msgspec.Struct):
+    """A list or an object that is being read.
+
+    Args:
+        node: Its node.
+        items: The items of a list.
+        members: The members of an object; None for a list.
+        wants_key: Whether the next value is a key.
+        depth: How deep it is nested; 1 for the outermost.
+        index: Index of its first character.
+        nodes_before: How many nodes the file held before it.
+        text_before: How many characters aliases had added before it.
+        anchored: What its anchor names, if it has one.
+        deepest: The depth of the deepest list or object in it.
+        in_key: Whether it is a key or part of one, which is a problem by now.
+        key: The key of the next value; None if that value is left out.
+        key_line: Where that key is.
+        key_column: Where that key is.
+    """
+
+    node: Node
+    items: list[Node]
+    members: dict[str, Member] | None
+    wants_key: bool
+    depth: int
+    index: int = 0
+    nodes_before: int = 0
+    text_before: int = 0
+    anchored: _Anchored | None = None
+    deepest: int = 0
+    in_key: bool = False
+    key: str | None = None
+    key_line: int = 0
+    key_column: int = 0
+
+    def put(self, node: Node) -> None:
+        """Add the next value: an item of a list, or the value of a key."""
+        if self.members is None:
+            self.items.append(node)
+        elif self.wants_key:  # a list, an object or an alias, which is a problem by now
+            self.key, self.wants_key = None, False
+        else:
+            if self.key is not None:
+                self.members[self.key] = Member(self.key_line, self.key_column, node)
+            self.wants_key = True
+
+
+class _Builder:
+    """Puts events together to a tree, with a stack of frames and no recursion.
+
+    Args:
+        source: The file.
+        problems: Where problems are noted.
+    """
+
+    def __init__(self, source: Source, problems: list[Problem]) -> None:
+        self._source = source
+        self._has_surrogates = source.has_surrogates
+        self._problems = problems
+        self._most_problems = len(problems) + MAX_PROBLEMS
+        self._roots: list[Node] = []
+        self._documents = 0
+        self._stack = [_Frame(Node(0, 0, self._roots), self._roots, None, wants_key=False, depth=0)]
+        self._anchors: dict[str, _Anchored] = {}
+        self._nodes = 0
+        self._text = 0  # characters that aliases add
+
+    def build(self, stream: Iterable[Any]) -> Node:
+        """Return the tree of the first document.
+
+        Raises:
+            UnreadableError: There is none, or it cannot be read to its end.
+        """
+        handlers: dict[type, Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.AliasEvent: self._alias,
+            yaml.SequenceStartEvent: self._start_list,
+            yaml.MappingStartEvent: self._start_object,
+            yaml.SequenceEndEvent: self._end,
+            yaml.MappingEndEvent: self._end,
+            yaml.DocumentStartEvent: self._document,
+        }
+        for event in stream:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+            if self._documents > 1:
+                break
+        if not self._roots:
+            raise UnreadableError(Problem(0, 0, _EMPTY))
+        return self._roots[0]
+
+    def _document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            self._problem(event.start_mark, "only one document can stand in a file: move this second one to another")
+
+    def _scalar(self, event: Any) -> None:
+        mark, text, frame = event.start_mark, event.value, self._stack[-1]
+        if self._has_surrogates:
+            text = self._restored(event)
+        if event.tag is not None:
+            self._problem(mark, TAGS)
+        if frame.wants_key and event.anchor is None:
+            self._key(frame, text, event)
+            return
+        self._count(mark, 1)
+        node = Node(mark.line + 1, mark.column + 1, text if event.style else self._resolved(text, mark))
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(node, text=len(text))
+        if frame.wants_key:
+            self._key(frame, text, event)
+        elif text or event.style or frame.depth:  # a document with nothing in it is no value
+            frame.put(node)
+
+    def _key(self, frame: _Frame, text: str, event: Any) -> None:
+        mark = event.start_mark
+        frame.wants_key, frame.key = False, text
+        frame.key_line, frame.key_column = mark.line + 1, mark.column + 1
+        first = frame.members.get(text) if frame.members else None
+        if first is not None:
+            frame.key = None
+            message = f"the key {shortened(text)!r} is here twice: the first one is in line {first.key_line}"
+            self._problem(mark, message)
+        elif text == "<<" and not event.style:
+            frame.key = None
+            self._problem(mark, "merge keys (<<) are not part of YAML 1.2: write the keys out, or quote it as a key")
+
+    def _alias(self, event: Any) -> None:
+        mark, name, frame = event.start_mark, event.anchor, self._stack[-1]
+        anchored = self._anchors.get(name, _NOTHING)
+        if frame.wants_key:
+            self._problem(mark, f"an alias (*{shortened(name)}) cannot be a key: write the key out")
+        elif anchored is _NOTHING:
+            self._problem(
+                mark, f"there is no anchor &{shortened(name)} above: put quotes around text that starts with *"
+            )
+        elif anchored.node is None:
+            self._problem(mark, f"the alias *{shortened(name)} stands within what it repeats: it would never end")
+        else:
+            self._expand(anchored, mark)
+        frame.deepest = max(frame.deepest, frame.depth + anchored.height)
+        frame.put(anchored.node or Node(mark.line + 1, mark.column + 1, None))
+
+    def _expand(self, anchored: _Anchored, mark: Any) -> None:
+        self._count(mark, anchored.nodes)
+        self._text += anchored.text
+        if self._text > MAX_BYTES:
+            self._stop(mark, f"with its aliases written out, the file has more than {MAX_BYTES:,} characters: {_FEWER}")
+        if self._stack[-1].depth + anchored.height > MAX_DEPTH:
+            self._stop(mark, f"with its aliases written out, the file is nested deeper than {MAX_DEPTH} levels")
+
+    def _start_list(self, event: Any) -> None:
+        items: list[Node] = []
+        self._start(event, items, None, Node(event.start_mark.line + 1, event.start_mark.column + 1, items))
+
+    def _start_object(self, event: Any) -> None:
+        members: dict[str, Member] = {}
+        self._start(event, [], members, Node(event.start_mark.line + 1, event.start_mark.column + 1, members))
+
+    def _start(self, event: Any, items: list[Node], members: dict[str, Member] | None, node: Node) -> None:
+        mark, outer = event.start_mark, self._stack[-1]
+        depth = outer.depth + 1
+        if depth > MAX_DEPTH:
+            self._stop(mark, f"lists and objects are nested deeper than {MAX_DEPTH} levels here: {_FLATTER}")
+        if outer.wants_key and not outer.in_key:
+            self._problem(mark, self._bad_key(mark.index))
+        if event.tag is not None:
+            self._problem(mark, TAGS)
+        frame = _Frame(
+            node, items, members, members is not None, depth, mark.index, self._nodes, self._text, None, depth
+        )
+        frame.in_key = outer.in_key or outer.wants_key
+        if event.anchor:
+            frame.anchored = self._anchors[event.anchor] = _Anchored()
+        self._stack.append(frame)
+        self._count(mark, 1)
+
+    def _bad_key(self, index: int) -> str:
+        if self._source.text[index - 1 : index + 1] == "{{":
+            return 'put quotes around a template: "{{ name }}"; without them, it is YAML for an object in an object'
+        return "a key must be text, not a list or an object: put quotes around text with brackets"
+
+    def _end(self, event: Any) -> None:
+        frame = self._stack.pop()
+        outer = self._stack[-1]
+        outer.deepest = max(outer.deepest, frame.deepest)
+        if frame.anchored is not None:
+            frame.anchored.node = frame.node
+            frame.anchored.nodes = self._nodes - frame.nodes_before
+            frame.anchored.text = event.end_mark.index - frame.index + self._text - frame.text_before
+            frame.anchored.height = frame.deepest - outer.depth
+        outer.put(frame.node)
+
+    def _count(self, mark: Any, more: int) -> None:
+        self._nodes += more
+        if self._nodes > MAX_NODES:
+            self._stop(mark, f"the file has more than {MAX_NODES:,} values, aliases written out: {_FEWER}")
+
+    def _resolved(self, text: str, mark: Any) -> Any:
+        try:
+            return resolve(text)
+        except ValueError as error:
+            self._problem(mark, str(error))
+            return 0  # a number, so that nothing else is said about this value
+
+    def _restored(self, event: Any) -> str:
+        mark = event.start_mark
+        try:
+            return self._source.restored(event.value, event.style, mark.index, event.end_mark.index)
+        except ValueError as error:
+            self._problem(mark, str(error))
+            return "\ufffd"
+
+    def _problem(self, mark: Any, message: str) -> None:
+        if len(self._problems) >= self._most_problems:
+            self._stop(mark, "there are more problems from here on: correct these first")
+        self._problems.append(Problem(mark.line + 1, mark.column + 1, message))
+
+    def _stop(self, mark: Any, message: str) -> NoReturn:
+        raise UnreadableError(Problem(mark.line + 1, mark.column + 1, message))

@@ -1,0 +1,393 @@
+"""One mock, put together: the pieces of every layer, wired once.
+
+Everything here is async and belongs to one event loop. :class:`~mockserver.testing.mock_server.MockServer` runs it on a
+thread of its own; the command line runs it on its own loop.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.delivery.in_process import App, AppTransport, on_callers_loop
+from mockserver.errors import UsageError
+from mockserver.faults.delivery import delivery_plan
+from mockserver.model.durations import LONGEST, format_timestamp
+from mockserver.model.events import encode_payload
+from mockserver.model.expectations import judge
+from mockserver.model.messages import Transport
+from mockserver.model.records import Delivery, Event, RecordStore
+from mockserver.model.registrations import Registration, RegistrationRules
+from mockserver.model.retry_policies import RetryPolicy, read_retry
+from mockserver.model.settings import Settings, Speed
+from mockserver.model.targets import Route, Routes, Target
+from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
+from mockserver.replay.dispatcher import Dispatcher, Treatment
+from mockserver.replay.probe import Prober
+from mockserver.replay.replay import Replay
+from mockserver.replay.report import Report
+from mockserver.replay.running_replay import RunningReplay, RunningReplays
+from mockserver.replay.send_result import Sent
+from mockserver.script.model import EventStep, Script
+from mockserver.script.package_files import load_catalog
+from mockserver.script.templates import Moment
+from mockserver.server.work import Work
+from mockserver.vendor_api.calls import AnswerPlan, CallLog
+
+if TYPE_CHECKING:
+    from mockserver.server.certificates import LocalCertificate
+    from mockserver.server.http_host import HttpServer
+    from mockserver.vendor_api.routes import VendorApi
+
+
+#: The id of the webhook that a script brings along, in deliveries to it.
+OWN_WEBHOOK = "script"
+
+#: A clock that is advanced by hand stops before this moment (the year 9999), after which no timestamp can be written.
+_LAST_MOMENT = 253_370_764_800.0
+
+
+class Service:
+    """A mock without a thread: the vendor API, the control API, and the deliveries.
+
+    Args:
+        settings: Everything that can be chosen.
+        transport: What carries the deliveries; None is the network.
+
+    Raises:
+        UsageError: The CA file of the settings cannot be used.
+    """
+
+    def __init__(self, settings: Settings, transport: Transport | None = None) -> None:
+        self.settings = settings
+        self.catalog = load_catalog()
+        self.webhooks = WebhookRegistry(settings.max_webhooks, settings.seed)
+        self.records = RecordStore(settings.max_deliveries, settings.max_recorded_bytes)
+        self.routes = Routes()
+        self.calls = CallLog(settings.max_requests, settings.max_recorded_bytes)
+        self.plan = AnswerPlan()
+        self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
+        self.retry = self._read_retry(settings.retry)
+        self.replays = RunningReplays()
+        tls = _tls_context(settings.ca_file)
+        self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
+        self.apps = AppTransport(self._transport)
+        self._dispatcher = Dispatcher(self._transport, self.records, self.routes, self.webhooks, settings, self.apps)
+        self._server: HttpServer | None = None
+        self._certificate: LocalCertificate | None = None
+        self._vendor: VendorApi | None = None
+        self.prober = Prober(
+            self._transport, self.apps, self.routes, settings.sender, settings.timeout, on_callers_loop
+        )
+        self._touched = False
+        self.calls.subscribe(lambda _: self.touch())
+        self.webhooks.subscribe(lambda _: self.touch())
+        self._sends = 0
+        self._work = Work()
+
+    @property
+    def url(self) -> str:
+        """The base URL of the running server; the vendor API is at ``/v1`` below it.
+
+        Raises:
+            UsageError: The server is not running.
+        """
+        if self._server is None:
+            raise UsageError("the server is not running")
+        return self._server.url
+
+    @property
+    def ca_file(self) -> str:
+        """The PEM file of the authority that vouches for the server's certificate.
+
+        Raises:
+            UsageError: The server is not running, or not with TLS.
+        """
+        if self._certificate is None:
+            raise UsageError("the server is not running with TLS: ask for it with MockServer(tls=True)")
+        return self._certificate.ca_file
+
+    def transport_to(self, target: Target) -> Transport:
+        """Return what carries requests to a target: the network, or a call into this process."""
+        return self.apps if target.app else self._transport
+
+    async def start(self) -> None:
+        """Serve the vendor API and the control API.
+
+        Raises:
+            StartError: The address cannot be listened on.
+            UsageError: TLS is asked for, and trustme is not installed.
+        """
+        # Imported here: a replay to a target needs no server, and aiohttp takes most of the start-up time.
+        from mockserver.control_api import ControlApi  # noqa: PLC0415
+        from mockserver.server.http_host import HttpServer  # noqa: PLC0415
+        from mockserver.vendor_api.routes import VendorApi  # noqa: PLC0415
+
+        vendor = VendorApi(
+            registry=self.webhooks,
+            rules=RegistrationRules((*self.catalog.names, *self.settings.extra_events), self.settings.strict),
+            settings=self.settings,
+            calls=self.calls,
+            plan=self.plan,
+            now=time.time,
+        )
+        server = HttpServer(vendor, ControlApi(self), max_request_bytes=self.settings.max_request_bytes)
+        if self.settings.tls:
+            from mockserver.server.certificates import LocalCertificate  # noqa: PLC0415
+
+            self._certificate = LocalCertificate(self.settings.host)
+        try:
+            context = self._certificate.context if self._certificate else None
+            await server.start(self.settings.host, self.settings.port, context)
+        except BaseException:
+            self._remove_certificate()
+            raise
+        self._server, self._vendor = server, vendor
+
+    async def stop(self) -> None:
+        """Stop serving, end what is in flight, and close every connection. Safe to call more than once."""
+        await self.replays.stop()
+        await self._work.stop()
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()
+        self._remove_certificate()
+        await self.apps.close()
+        await self._transport.close()
+
+    def register(self, url: str, events: Sequence[str] | None, secret: str) -> Webhook:
+        """Register a webhook on behalf of an application; any http or https URL will do.
+
+        Args:
+            url: Where deliveries go.
+            events: The event types; None for all documented and extra ones.
+            secret: The key of its signatures.
+
+        Raises:
+            UsageError: The URL or an event is not valid, the secret is empty, or the limit is reached.
+        """
+        Target.parse(url)
+        known = (*self.catalog.names, *self.settings.extra_events)
+        for event in events or ():
+            self.catalog.check(event, self.settings.extra_events)
+        if events is not None and not events:
+            raise UsageError(f"a webhook needs at least one event of {', '.join(known)}")
+        if not secret:
+            raise UsageError("a webhook needs a secret: it is the key of its signatures")
+        return self.webhooks.add(Registration(url, tuple(known if events is None else events), secret))
+
+    def route(self, source: str, to: str | App) -> None:
+        """Deliver what is meant for one base URL to another, or to an application in this process.
+
+        Raises:
+            UsageError: One of the URLs is not an http or https URL.
+        """
+        if isinstance(to, str):
+            self.routes.add(Route(source, to))
+        else:
+            self.routes.add(Route(source, source, self.apps.add(to)))
+
+    async def send(self, step: EventStep, source: str = "send") -> Sent:
+        """Let one event happen now, and deliver it.
+
+        Args:
+            step: The event; its timing means nothing here.
+            source: What the record names as its cause.
+
+        Raises:
+            TemplateError: A template in its data fails.
+        """
+        webhooks = self.webhooks.subscribed_to(step.event)
+        self.touch()
+        self._sends += 1
+        plan = delivery_plan(step.faults)
+        if plan.swap_with_next:
+            raise UsageError("swap_with_next needs a next event: use it in a script")
+        if plan.lost:
+            return Sent(step.event, (), self.webhooks.all(), lost=True)
+        seed = f"{self.settings.seed}/send/{self._sends}"
+        timestamp = format_timestamp(self.clock.now() - plan.stale)
+        data = step.data.render(Moment(self._sends - 1, timestamp, seed))
+        payload = encode_payload(step.event, timestamp, data, self.settings.json_style)
+        treatment = Treatment(step.faults, plan, step.retry or self.retry, seed, step.expect.status)
+        event = Event(step.event, timestamp, payload)
+        deliveries: list[Delivery] = []
+        clock = self._clock_of_send()
+        await self._work.carry(
+            self._dispatcher.deliver(event, webhooks, source, clock, treatment, into=deliveries), clock
+        )
+        for delivery in deliveries:
+            delivery.unmet = tuple(judge(step.expect, delivery)) if delivery.outcome != "pending" else ()
+        return Sent(step.event, deliveries, self.webhooks.all())
+
+    async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
+        """Deliver once more what was delivered before.
+
+        Args:
+            delivery: A delivery on record.
+            fresh: Whether it gets a new timestamp and signature; otherwise the same bytes go out.
+
+        Returns:
+            The new delivery, when it has its final outcome.
+
+        Raises:
+            UsageError: It was never attempted, or its webhook is gone.
+        """
+        request = delivery.attempts[-1].request if delivery.attempts else None
+        if request is None:
+            raise UsageError(f"{delivery.delivery_id} was never attempted: there is nothing to send again")
+        webhook = self._webhook_of(delivery, fresh=fresh)
+        self.touch()
+        event, again = (self._renewed(delivery), None) if fresh else (delivery.event, request)
+        source = f"resend of {delivery.delivery_id}"
+        resent = await self._work.finish(self._dispatcher.resend(event, webhook, source, self.clock, again), self.clock)
+        if resent is None:
+            raise UsageError(f"{delivery.delivery_id} was being sent again when the mock was reset")
+        resent.faults = () if fresh else delivery.faults
+        return resent
+
+    def _webhook_of(self, delivery: Delivery, *, fresh: bool) -> Webhook:
+        webhook = self.webhooks.get(delivery.webhook_id)
+        if webhook is None and delivery.webhook_id == OWN_WEBHOOK:
+            if fresh:
+                raise UsageError(
+                    f"{delivery.delivery_id} went to a script's own webhook, whose secret is not kept: it can be sent "
+                    "again as it was, without fresh"
+                )
+            webhook = Webhook(OWN_WEBHOOK, delivery.url, (delivery.event.type,), "")
+        if webhook is None:
+            raise UsageError(f"the webhook {delivery.webhook_id} of {delivery.delivery_id} is gone")
+        return webhook
+
+    def _renewed(self, delivery: Delivery) -> Event:
+        timestamp = format_timestamp(self.clock.now())
+        event = delivery.event.type
+        return Event(event, timestamp, encode_payload(event, timestamp, delivery.data, self.settings.json_style))
+
+    def replaying(self, script: Script, speed: Speed | None = None, *, fail_fast: bool = False) -> Replay:
+        """Prepare the replay of a script; its ``run`` does it.
+
+        Args:
+            script: The script.
+            speed: How fast; None for the settings' speed.
+            fail_fast: Whether to begin no further step once one has a problem.
+        """
+        self.touch()
+        return Replay(
+            script,
+            dispatcher=self._dispatcher,
+            prober=self.prober,
+            webhooks=self.webhooks,
+            clock=self._clock_of_replay(script, speed),
+            settings=self.settings,
+            retry=self.retry,
+            fail_fast=fail_fast,
+        )
+
+    def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:
+        chosen = self.settings.speed if speed is None else speed
+        if chosen != "stepped":
+            return make_clock(chosen, script.start)
+        if not isinstance(self.clock, SteppedClock):
+            raise UsageError("stepped time is one for the whole mock: choose it in the settings")
+        return self.clock
+
+    def start_replay(self, script: Script, speed: Speed | None = None) -> RunningReplay:
+        """Start a replay that goes on in the background; see :meth:`replaying`. Ended ones are forgotten at some time.
+
+        Returns:
+            The running replay; it is in :attr:`replays` under its id.
+
+        Raises:
+            UsageError: The speed is not possible, or too many replays are going on.
+        """
+        return self.replays.start(lambda: self.replaying(script, speed))
+
+    async def play(self, step: EventStep) -> RunningReplay:
+        """Let an event step happen with all that it says of repeats, times and effects: a script of one step.
+
+        Returns:
+            The replay, which is over; on a stepped clock, when nothing more of it is due.
+
+        Raises:
+            UsageError: It takes more than ten years.
+        """
+        self._sends += 1
+        script = Script(source="<event>", name=step.event, seed=self.settings.seed + self._sends, steps=(step,))
+        if script.seconds > LONGEST:
+            raise UsageError("the step takes more than ten years: look at after, every and repeat")
+        running = self.start_replay(script)
+        await (self.clock.idle() if isinstance(self.clock, SteppedClock) else running.wait())
+        return running
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass on a stepped clock: what becomes due is over when this returns.
+
+        Raises:
+            UsageError: The clock is not stepped, or the calendar ends.
+        """
+        if not isinstance(self.clock, SteppedClock):
+            raise UsageError("the clock runs by itself: to advance it by hand, choose speed='stepped'")
+        if self.clock.now() + seconds > _LAST_MOMENT:
+            raise UsageError(f"the clock shows {format_timestamp(self.clock.now())}: it goes no further than to 9998")
+        await self.clock.advance(seconds)
+
+    def _clock_of_send(self) -> AnyClock:
+        """Stepped or real time is the mock's own; at speed max each event skips its own waits for retries."""
+        return SkippingClock(self.clock.now()) if self.settings.speed == "max" else self.clock
+
+    def _read_retry(self, value: str | tuple[float | str, ...]) -> RetryPolicy | None:
+        try:
+            policy = read_retry(value if isinstance(value, str) else list(value), self.catalog.policies)
+        except ValueError as error:
+            raise UsageError(f"invalid setting: retry: {error}") from None
+        return policy if policy.delays or policy.timeout else None
+
+    async def replay(self, script: Script, speed: Speed | None = None) -> Report:
+        """Replay a script; see :meth:`replaying`."""
+        return await self.replaying(script, speed).run()
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has happened since the last reset that another one would undo."""
+        return not self._touched and not self.plan.pending
+
+    def touch(self) -> None:
+        """Note that something happens that a reset will have to undo."""
+        self._touched = True
+
+    def reset(self) -> None:
+        """Forget webhooks, deliveries, calls, planned answers and routes, and begin ids again."""
+        self._touched = False
+        self.webhooks.clear()
+        self.records.clear()
+        self.calls.clear()
+        self.plan.clear()
+        self.routes.clear()
+        self.apps.reset()
+        self._sends = 0
+        self._dispatcher.reset()
+        self._work.cancel()
+        self.replays.reset()
+        if self._vendor is not None:
+            self._vendor.reset()
+
+    def _remove_certificate(self) -> None:
+        certificate, self._certificate = self._certificate, None
+        if certificate is not None:
+            certificate.remove()
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext | None:
+    if ca_file is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"cannot use the CA file {ca_file}: {error}; it must hold certificates in PEM form") from None
+    return context

@@ -1,0 +1,1 @@
+"""The mock in test suites: ``MockServer`` and the pytest plugin."""

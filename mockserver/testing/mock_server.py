@@ -1,0 +1,376 @@
+"""``MockServer``: the mock as one object for sync and async tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
+from mockserver.model.records import Delivery, seen
+from mockserver.model.redaction import Redactor
+from mockserver.model.settings import Settings, Speed
+from mockserver.model.webhooks import Webhook
+from mockserver.replay.probe import ProbeFunction
+from mockserver.replay.report import Report
+from mockserver.replay.send_result import Sent
+from mockserver.reports.har import har_document
+from mockserver.reports.junit import junit_xml
+from mockserver.reports.markdown import markdown as markdown_summary
+from mockserver.script.literal import literal_step
+from mockserver.script.model import EventStep, Script
+from mockserver.script.package_files import find_script, read_script_file
+from mockserver.script.reader import read_script
+from mockserver.server.loop_thread import refuse_running_loop
+from mockserver.testing.assertions import assert_delivered, describe
+from mockserver.testing.background import BackgroundReplay, ClockControl
+from mockserver.testing.consumer_check import ConsumerChecks
+from mockserver.testing.waiting import wait_for_deliveries, wait_for_registration
+from mockserver.vendor_api.calls import VendorCall
+
+
+class MockServer(ConsumerChecks):
+    """The vendor's side of webhooks, for tests: a server on a free port, and events on demand.
+
+    Use it as ``with MockServer() as mock:`` or ``async with MockServer() as mock:``. Plain methods work in sync and
+    async tests alike. What waits has an async twin with an ``a`` in front (``asend``, ``areplay``, ``acheck``,
+    ``await_for``, ``await_for_registration``); the sync form raises at once where an event loop is running.
+
+    Args:
+        **settings: The fields of :class:`mockserver.model.settings.Settings`.
+
+    Raises:
+        UsageError: An unknown setting, or a value that is not allowed.
+    """
+
+    # ---------------------------------------------------------------- what is there
+
+    @property
+    def url(self) -> str:
+        """The server's base URL, such as ``http://127.0.0.1:49152``; the vendor API is at ``url + "/v1"``."""
+        return self._service.url
+
+    @property
+    def ca_file(self) -> str:
+        """The PEM file of the authority behind the server's certificate, for clients to trust; with ``tls=True``."""
+        return self._service.ca_file
+
+    @property
+    def settings(self) -> Settings:
+        """What was chosen, and the defaults of the rest."""
+        return self._service.settings
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The deliveries so far, the oldest first."""
+        return seen(self._records())
+
+    @property
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """The registered webhooks, in the order of registration."""
+        return self._running.call(self._service.webhooks.all)
+
+    @property
+    def requests(self) -> tuple[VendorCall, ...]:
+        """The calls that the vendor API received."""
+        return self._running.call(lambda: tuple(self._service.calls.calls))
+
+    # ---------------------------------------------------------------- set-up
+
+    def register(self, url: str, events: Sequence[str] | None = None, secret: str = "whsec_test") -> Webhook:  # noqa: S107 - a test secret
+        """Register a webhook on behalf of the application.
+
+        Args:
+            url: Where its deliveries go; any http or https URL.
+            events: The event types; None for all of them.
+            secret: The key of its signatures.
+
+        Raises:
+            UsageError: The URL or an event is not valid, or the secret is empty.
+        """
+        return self._running.call(lambda: self._service.register(url, events, secret))
+
+    def route(self, source: str, to: object, *, interface: Interface | None = None) -> None:
+        """Deliver what is meant for one base URL to another, or to an application in this process.
+
+        Args:
+            source: The base URL as registered, such as ``https://your-app.com``.
+            to: The base URL to contact instead, such as ``http://127.0.0.1:5000``; or an ASGI, WSGI or aiohttp
+                application object. An application gets requests for the URL as registered, without any network.
+            interface: How an application is called: ``asgi`` or ``wsgi``; None to tell by its shape.
+
+        Raises:
+            UsageError: One of them is no http or https URL and no application, or httpx is not installed.
+        """
+        destination = read_destination(to, interface)
+        self._running.call(lambda: self._service.route(source, destination))
+
+    def fail_next(
+        self, status: int = 503, times: int = 1, headers: Mapping[str, str] | None = None, delay: float = 0.0
+    ) -> None:
+        """Make the vendor API answer its next calls badly, so that the application's own retries can be tested.
+
+        Args:
+            status: The status to answer with.
+            times: How many calls to answer so.
+            headers: Headers to add, such as ``{"Retry-After": "1"}``.
+            delay: Seconds to wait before answering.
+        """
+        plan = self._service.plan
+        self._running.call(lambda: plan.fail_next(status=status, times=times, headers=headers, delay=delay))
+
+    def shut_down_apps(self) -> None:
+        """Shut the applications in this process down; the next delivery to one starts it again.
+
+        The pytest plugin does it at the end of each test, while the test's event loop is still there.
+        """
+        if self._thread is not None and self._service.apps.running:
+            self._running.call(self._service.apps.shut_down)
+            self._service.apps.settle()
+
+    def reset(self) -> None:
+        """Forget webhooks, deliveries, requests, planned answers and routes; end what is in flight."""
+        self._broken.clear()
+        if self._thread is not None and self._service.untouched:
+            return  # what every test of a suite does twice should cost nothing
+        self._running.cancel_all()
+        self._running.call(self._service.reset)
+        self._service.apps.settle()
+
+    # ---------------------------------------------------------------- events
+
+    def send(
+        self,
+        event: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
+        remove: Sequence[str] = (),
+        fault: Any = None,
+        retry: Any = None,
+    ) -> Sent:
+        """Let one event happen now, and deliver it to every webhook that is subscribed.
+
+        Args:
+            event: The event type.
+            data: The data of the payload, exactly; without it, the sample data of the event.
+            override: Values that differ from the sample data, by key or dotted path.
+            remove: Keys or dotted paths to take away from the sample data.
+            fault: A deliberate defect, as a script writes it: ``"wrong_secret"``, ``{"duplicate": 3}`` or a list.
+            retry: When a failed attempt is made again: the name of a policy, or a schedule such as ``[0, 1, 4]``.
+
+        Returns:
+            The outcome, when every delivery has one.
+
+        Raises:
+            UsageError: The event, its data, the fault or the policy is not valid.
+            LoopRunningError: An event loop is running in this thread: use :meth:`asend`.
+        """
+        refuse_running_loop("send", "asend")
+        step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
+        return self._running.wait(self._service.send(step))
+
+    async def asend(
+        self,
+        event: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
+        remove: Sequence[str] = (),
+        fault: Any = None,
+        retry: Any = None,
+    ) -> Sent:
+        """Do as :meth:`send` does, without blocking the running event loop."""
+        step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
+        return await self._awaited(self._service.send(step))
+
+    def replay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
+        """Replay a script.
+
+        Args:
+            script: A file, the name of a bundled script, the script as a dict, or one read before.
+            speed: How fast; None for the settings' speed.
+
+        Returns:
+            The report: planned = delivered + failed + not sent.
+
+        Raises:
+            ScriptError: The script has problems; nothing was sent.
+            UsageError: There is no such file.
+            LoopRunningError: An event loop is running in this thread: use :meth:`areplay`.
+        """
+        refuse_running_loop("replay", "areplay")
+        return self._running.wait(self._service.replay(self._script(script), speed))
+
+    async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
+        """Do as :meth:`replay` does, without blocking the running event loop."""
+        return await self._awaited(self._service.replay(self._script(script), speed))
+
+    def start_replay(
+        self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None
+    ) -> BackgroundReplay:
+        """Start a replay that goes on in the background, such as one on a stepped clock; does not wait.
+
+        Raises:
+            ScriptError: The script has problems; nothing was sent.
+            UsageError: There is no such file.
+        """
+        read = self._script(script)
+        with noting_the_loop():  # async probes of the test run on it
+            running = self._running.call(lambda: self._service.start_replay(read, speed))
+        return BackgroundReplay(self._running, running)
+
+    def write_report(
+        self,
+        report: Report,
+        *,
+        junit: str | Path | None = None,
+        har: str | Path | None = None,
+        markdown: str | Path | None = None,
+    ) -> None:
+        """Write a report for a build or a reader; secrets of registered webhooks and API keys are not in it.
+
+        Args:
+            report: What a replay returned.
+            junit: The file for JUnit XML; None for none.
+            har: The file for a HAR 1.2 document; None for none.
+            markdown: The file for Markdown; None for none.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
+        secrets = [webhook.secret for webhook in self.webhooks]
+        redactor = Redactor([*secrets, *self.settings.api_keys])
+        for file, form in ((junit, junit_xml), (har, har_document), (markdown, markdown_summary)):
+            if file is not None:
+                Path(file).write_text(form([report], redactor), "utf-8")
+
+    def probe(self, name: str, function: ProbeFunction) -> None:
+        """Name a function that reads the application's state, for steps that expect an effect.
+
+        Args:
+            name: What a script calls it: ``expect: {effect: {probe: name, change: 1}}``.
+            function: Takes nothing and returns a JSON value, usually a count. A plain function is called in a thread
+                of its own, an async one on the loop of the async test that replays the script, else on the mock's.
+        """
+        self._running.call(lambda: self._service.prober.functions.update({name: function}))
+
+    @property
+    def clock(self) -> ClockControl:
+        """What time it is for the mock; with ``speed="stepped"`` it is advanced by hand."""
+        return ClockControl(self._running, self._service)
+
+    # ---------------------------------------------------------------- waiting
+
+    def wait_for(
+        self, event: str, count: int = 1, timeout: float = 5.0, where: Mapping[str, Any] | None = None
+    ) -> tuple[Delivery, ...]:
+        """Wait until events were delivered; what was delivered before counts.
+
+        Args:
+            event: The event type.
+            count: How many deliveries of it must have arrived.
+            timeout: Seconds to wait.
+            where: Values that the data must have.
+
+        Returns:
+            The deliveries that arrived.
+
+        Raises:
+            WaitTimeoutError: They did not arrive in time; the message says what did.
+            LoopRunningError: An event loop is running in this thread: use :meth:`await_for`.
+        """
+        refuse_running_loop("wait_for", "await_for")
+        return self._running.wait(wait_for_deliveries(self._service, event, count, timeout, where))
+
+    async def await_for(
+        self, event: str, count: int = 1, timeout: float = 5.0, where: Mapping[str, Any] | None = None
+    ) -> tuple[Delivery, ...]:
+        """Do as :meth:`wait_for` does, without blocking the running event loop."""
+        return await self._awaited(wait_for_deliveries(self._service, event, count, timeout, where))
+
+    def wait_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
+        """Wait until the application has registered a webhook; one that is there already counts.
+
+        Args:
+            events: The event types that it must be subscribed to.
+            timeout: Seconds to wait.
+
+        Returns:
+            The webhook; of several, the one registered last.
+
+        Raises:
+            WaitTimeoutError: None came in time; the message says what the vendor API received.
+            LoopRunningError: An event loop is running in this thread: use :meth:`await_for_registration`.
+        """
+        refuse_running_loop("wait_for_registration", "await_for_registration")
+        return self._running.wait(wait_for_registration(self._service, events, timeout))
+
+    async def await_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
+        """Do as :meth:`wait_for_registration` does, without blocking the running event loop."""
+        return await self._awaited(wait_for_registration(self._service, events, timeout))
+
+    # ---------------------------------------------------------------- assertions
+
+    def assert_delivered(
+        self, event: str, times: int | None = None, where: Mapping[str, Any] | None = None
+    ) -> tuple[Delivery, ...]:
+        """Assert that the consumer accepted deliveries of an event.
+
+        Args:
+            event: The event type.
+            times: How many exactly; None for at least one.
+            where: Values that the data must have, by key or dotted path.
+
+        Returns:
+            The deliveries.
+
+        Raises:
+            DeliveryError: There are not as many; the message says what did come, and how it differs.
+        """
+        self._service.catalog.check(event, self._service.settings.extra_events)
+        return assert_delivered(self.deliveries, event, times, where)
+
+    def assert_not_delivered(self, event: str, where: Mapping[str, Any] | None = None) -> None:
+        """Assert that the consumer accepted no delivery of an event.
+
+        Raises:
+            DeliveryError: It did; the message says which.
+        """
+        self.assert_delivered(event, 0, where)
+
+    def unseen_failures(self) -> tuple[Delivery, ...]:
+        """Return the failed deliveries whose outcome nobody has looked at.
+
+        Looking at ``deliveries``, at an outcome of ``send``, at a report or an assertion counts.
+        """
+        return tuple(each for each in self._records() if each.outcome == "failed" and not each.seen)
+
+    def describe(self) -> str:
+        """Return the deliveries on record for a reader: event, target, attempts, status, time, the answer."""
+        return f"{describe(self._records())}\n{self._describe_webhooks()}"
+
+    # ---------------------------------------------------------------- inside
+
+    def _records(self) -> tuple[Delivery, ...]:
+        return self._running.call(self._service.records.all)
+
+    def _describe_webhooks(self) -> str:
+        webhooks = self.webhooks
+        if not webhooks:
+            return "No webhook is registered."
+        return "Registered:" + "".join(f"\n  {webhook!r}" for webhook in webhooks)
+
+    def _step(self, event: str, **parts: Any) -> EventStep:
+        extra = self._service.settings.extra_events
+        return literal_step(self._service.catalog, event, extra_events=extra, **parts)
+
+    def _script(self, script: str | Path | Mapping[str, Any] | Script) -> Script:
+        if isinstance(script, Script):
+            return script
+        if isinstance(script, Mapping):
+            return read_script(msgspec.json.encode(script), self._service.catalog)
+        path = find_script(str(script))
+        return read_script(read_script_file(path), self._service.catalog, str(path))

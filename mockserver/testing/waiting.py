@@ -1,0 +1,93 @@
+"""Waiting for deliveries and registrations, and saying what came when they do not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mockserver.errors import WaitTimeoutError
+from mockserver.model.durations import format_duration
+from mockserver.model.records import Delivery
+from mockserver.model.webhooks import Webhook
+from mockserver.server.composition import Service
+from mockserver.testing.assertions import describe, matching
+
+
+async def wait_for_deliveries(
+    service: Service,
+    event: str,
+    count: int,
+    timeout: float,
+    where: Mapping[str, Any] | None,
+) -> tuple[Delivery, ...]:
+    """Wait until so many deliveries of an event have arrived; see ``MockServer.wait_for``."""
+    service.catalog.check(event, service.settings.extra_events)
+    arrived = list(matching(service.records.all(), event, where))
+
+    def enough(delivery: Delivery) -> bool:
+        arrived.extend(matching([delivery], event, where))
+        return len(arrived) >= count
+
+    if len(arrived) < count and not await _until(enough, service.records.subscribe, timeout):
+        what = f"{count} of {event}" + (f" where {dict(where)}" if where else "")
+        raise WaitTimeoutError(
+            f"waited {format_duration(timeout)} for {what}; {len(arrived)} came.\n"
+            + describe(service.records.all(), event, where)
+        )
+    return tuple(arrived)
+
+
+async def wait_for_registration(
+    service: Service,
+    events: Sequence[str],
+    timeout: float,
+) -> Webhook:
+    """Wait until a webhook for some events is registered; see ``MockServer.wait_for_registration``."""
+    for event in events:
+        service.catalog.check(event, service.settings.extra_events)
+    fitting = [webhook for webhook in service.webhooks.all() if _fits(webhook, events)]
+
+    def fits(webhook: Webhook) -> bool:
+        if _fits(webhook, events):
+            fitting.append(webhook)
+        return bool(fitting)
+
+    if not fitting and not await _until(fits, service.webhooks.subscribe, timeout):
+        what = f" for {', '.join(events)}" if events else ""
+        calls = "\n  ".join(repr(call) for call in service.calls.calls) or "none"
+        raise WaitTimeoutError(
+            f"waited {format_duration(timeout)} for a webhook{what} to be registered. "
+            f"Calls that the vendor API received:\n  {calls}"
+        )
+    return fitting[-1]
+
+
+def _fits(webhook: Webhook, events: Sequence[str]) -> bool:
+    return webhook.active and set(events) <= set(webhook.events)
+
+
+async def _until(
+    happened: Callable[[Any], bool],
+    subscribe: Callable[[Callable[[Any], None]], Callable[[], None]],
+    timeout: float,
+) -> bool:
+    """Wait until something new is what was waited for; False when it does not come in time."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[bool] = loop.create_future()
+
+    def look(news: Any) -> None:
+        if happened(news) and not result.done():
+            result.set_result(True)
+
+    def give_up() -> None:
+        if not result.done():
+            result.set_result(False)
+
+    unsubscribe = subscribe(look)
+    timer = loop.call_later(max(timeout, 0.0), give_up)
+    try:
+        return await result
+    finally:
+        timer.cancel()
+        unsubscribe()

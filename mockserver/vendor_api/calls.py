@@ -1,0 +1,274 @@
+"""The calls that the vendor API received, and the bad answers that it was told to give.
+
+An application's side of registering is tested with both: the record shows what it called, the plan makes the API
+answer badly, so that its retries can be seen.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from mockserver.errors import UsageError
+from mockserver.model.messages import Headers
+
+_NO_BODY = (204, 304)
+_FRAMING = ("content-length", "transfer-encoding")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_MAX_DELAY = 3_600.0
+
+
+class VendorCall(msgspec.Struct, frozen=True):
+    """One request that the vendor API received.
+
+    Its text shows neither headers nor body: they hold the API key and the webhook's secret.
+
+    Args:
+        number: Counted from 1, in the order in which calls were answered; clearing the record does not start again.
+        received_at: When it came, in Unix seconds.
+        method: The HTTP method, such as ``POST``.
+        path: The path as it was sent, percent-encoded, without the query.
+        query: The query as it was sent, without the question mark.
+        headers: Names and values, in the order in which they came.
+        body: The body, at most as many bytes as the API accepts.
+        status: The status that it was answered with.
+        problem: Why it was refused: the code of the error and its message; empty if it was not, or a test planned the
+            whole answer.
+    """
+
+    number: int
+    received_at: float
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+    status: int
+    problem: str = ""
+
+    def __repr__(self) -> str:
+        return f"VendorCall(#{self.number} {self.method} {self.path} -> {self.status}, {len(self.body)} bytes)"
+
+    def json(self) -> Any:
+        """Return the decoded body.
+
+        Raises:
+            ValueError: The body is not JSON.
+        """
+        return msgspec.json.decode(self.body)
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, or None; the case of the name does not matter."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class CallLog:
+    """The calls received, the newest of them: at a limit the oldest go, and a counter says how many went.
+
+    Args:
+        limit: How many calls are kept.
+        max_bytes: How many bytes of them are kept; the newest call stays, whatever its size.
+    """
+
+    def __init__(self, limit: int, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self._limit = limit
+        self._max_bytes = max_bytes
+        self._calls: deque[VendorCall] = deque()
+        self._sizes: deque[int] = deque()
+        self._bytes = 0
+        self._count = 0
+        self._listeners: list[Callable[[VendorCall], None]] = []
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def calls(self) -> tuple[VendorCall, ...]:
+        """The calls that are kept, the oldest first."""
+        return tuple(self._calls)
+
+    def record(
+        self,
+        received_at: float,
+        method: str,
+        path: str,
+        query: str,
+        headers: Headers,
+        body: bytes,
+        status: int,
+        problem: str = "",
+    ) -> VendorCall:
+        """Keep a call and tell the listeners; the arguments are the fields of :class:`VendorCall`."""
+        self._count += 1
+        call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem)
+        self._calls.append(call)
+        self._sizes.append(len(body) + len(path) + len(query) + sum(map(len, chain.from_iterable(headers))))
+        self._bytes += self._sizes[-1]
+        self._drop_oldest()
+        for listener in tuple(self._listeners):
+            listener(call)
+        return call
+
+    def _drop_oldest(self) -> None:
+        while len(self._calls) > self._limit or (self._bytes > self._max_bytes and len(self._calls) > 1):
+            self._calls.popleft()
+            self._bytes -= self._sizes.popleft()
+            self.dropped += 1
+
+    def subscribe(self, callback: Callable[[VendorCall], None]) -> Callable[[], None]:
+        """Have a function called with each call from now on; it must not raise.
+
+        Returns:
+            A function that ends the subscription; calling it twice does no harm.
+        """
+        self._listeners.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return unsubscribe
+
+    def clear(self) -> None:
+        """Forget the calls and the counter of dropped ones. Listeners stay, and the numbers go on."""
+        self._calls.clear()
+        self._sizes.clear()
+        self._bytes = 0
+        self.dropped = 0
+
+
+class PlannedAnswer(msgspec.Struct, frozen=True):
+    """A bad answer that the vendor API shall give.
+
+    Args:
+        status: The HTTP status.
+        times: How many calls are answered so.
+        headers: Headers to add, or to replace the API's own with.
+        delay: Seconds to wait before answering.
+        body: The body, as it is; None for the vendor's error envelope.
+    """
+
+    status: int
+    times: int = 1
+    headers: Headers = ()
+    delay: float = 0.0
+    body: bytes | None = None
+
+
+class AnswerPlan:
+    """The bad answers still to be given, first come first served.
+
+    Args:
+        limit: How many plans may wait at once.
+    """
+
+    def __init__(self, limit: int = 1_000) -> None:
+        self._limit = limit
+        self._queue: deque[PlannedAnswer] = deque()
+
+    @property
+    def pending(self) -> int:
+        """How many calls will still be answered by plan."""
+        return sum(answer.times for answer in self._queue)
+
+    def fail_next(
+        self,
+        status: int = 503,
+        times: int = 1,
+        headers: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        body: Any = None,
+    ) -> PlannedAnswer:
+        """Have the next calls answered badly.
+
+        Args:
+            status: The HTTP status, from 200 to 599; one below 400 needs a body, but for 204 and 304.
+            times: How many calls, one after another.
+            headers: Headers of the answer, such as ``{"Retry-After": "1"}``.
+            delay: Seconds to wait before answering, at most an hour.
+            body: bytes or text sent as they are, or any other value sent as JSON; None for the vendor's envelope.
+
+        Returns:
+            What was planned.
+
+        Raises:
+            UsageError: A value is of the wrong type or out of range, or too many plans wait already.
+        """
+        if len(self._queue) >= self._limit:
+            raise UsageError(f"{self._limit} planned answers are waiting, which is the limit: clear some first")
+        planned = PlannedAnswer(
+            _checked_status(status, body), _checked_times(times), _checked_headers(headers), _checked_delay(delay),
+            None if body is None else _as_bytes(body),
+        )  # fmt: skip
+        self._queue.append(planned)
+        return planned
+
+    def take(self) -> PlannedAnswer | None:
+        """Return the answer planned for this call, which uses it up; None if there is none."""
+        if not self._queue:
+            return None
+        planned = self._queue.popleft()
+        if planned.times > 1:
+            self._queue.appendleft(msgspec.structs.replace(planned, times=planned.times - 1))
+        return planned
+
+    def clear(self) -> None:
+        """Forget every planned answer."""
+        self._queue.clear()
+
+
+def _is_number(value: object, *kinds: type) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _checked_status(status: int, body: Any) -> int:
+    if not _is_number(status, int) or not 200 <= status <= 599:
+        raise UsageError(f"status must be a whole number from 200 to 599, not {status!r}")
+    if status in _NO_BODY and body is not None:
+        raise UsageError(f"an answer with status {status} has no body: leave body out")
+    if status < 400 and status not in _NO_BODY and body is None:
+        raise UsageError(f"status {status} is no error, so there is no error to tell: give the body to answer with")
+    return status
+
+
+def _checked_times(times: int) -> int:
+    if not _is_number(times, int) or times < 1:
+        raise UsageError(f"times must be a whole number of at least 1, not {times!r}")
+    return times
+
+
+def _checked_delay(delay: float) -> float:
+    if not _is_number(delay, int, float) or not (math.isfinite(delay) and 0 <= delay <= _MAX_DELAY):
+        raise UsageError(f"delay must be from 0 to {_MAX_DELAY:.0f} seconds, not {delay!r}")
+    return float(delay)
+
+
+def _checked_headers(headers: Mapping[str, str] | None) -> Headers:
+    if headers is not None and not isinstance(headers, Mapping):
+        raise UsageError(f"headers must be a mapping of names to values, not {headers!r}")
+    given: Mapping[Any, Any] = headers or {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is not the name of a header")
+        if name.lower() in _FRAMING:
+            raise UsageError(f"{name} cannot be planned: it follows from the body")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise UsageError(f"the value of the header {name} must be text on one line, not {value!r}")
+    return tuple(given.items())
+
+
+def _as_bytes(body: Any) -> bytes:
+    try:
+        if isinstance(body, (bytes, bytearray, str)):
+            return body.encode() if isinstance(body, str) else bytes(body)
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"body cannot be sent: {error}") from None

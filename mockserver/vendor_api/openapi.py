@@ -1,0 +1,235 @@
+"""The OpenAPI 3.1 document of the vendor API, made from the tables and patterns that the API itself works with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mockserver import __version__
+from mockserver.model.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH, RegistrationRules, url_pattern
+from mockserver.model.settings import Settings
+from mockserver.vendor_api.envelope import CODES
+from mockserver.vendor_api.operations import WEBHOOK, Operation
+
+_ABOUT = (
+    "The part of the Playgent API that a webhook consumer meets, as the mock server plays it. Operations and answers "
+    "marked x-documented are the vendor's; the others are ours, where its documentation is silent."
+)
+_RATE_HEADERS = {
+    "X-RateLimit-Limit": "Requests allowed per minute",
+    "X-RateLimit-Remaining": "Requests left in the current minute",
+    "X-RateLimit-Reset": "When the next minute begins, in Unix seconds",
+}
+_ERRORS = {
+    400: ("InvalidRequest", "The body is not JSON, or a field is missing or not allowed"),
+    401: ("Unauthorized", "There is no API key, or one that is not accepted"),
+    404: ("NotFound", "There is no such webhook"),
+    413: ("PayloadTooLarge", "The body is larger than is allowed"),
+    429: ("RateLimited", "More requests in a minute than are allowed; only when the limit is enforced"),
+    500: ("InternalError", "The mock server failed"),
+}
+_ERROR_HEADERS = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}},
+    429: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+}
+
+
+def describe(operations: Sequence[Operation], rules: RegistrationRules, settings: Settings) -> dict[str, Any]:
+    """Describe the API as it is set up.
+
+    Args:
+        operations: The operations that are offered.
+        rules: What registrations are measured against.
+        settings: Strictness, and the status of a registration.
+
+    Returns:
+        The document, ready for JSON.
+    """
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, settings)
+    for path, item in paths.items():
+        if path == WEBHOOK:
+            item["parameters"] = [_id_parameter()]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Playgent webhooks, played by a mock", "version": __version__, "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": _about_keys(settings)}},
+            "headers": {name: _rate_header(text) for name, text in _RATE_HEADERS.items()},
+            "responses": {name: _error(status, text) for status, (name, text) in _ERRORS.items()},
+            "schemas": _schemas(rules, [operation.name for operation in operations]),
+        },
+    }
+
+
+def _about_keys(settings: Settings) -> str:
+    return "One of the configured API keys" if settings.api_keys else "Any token that is not empty"
+
+
+def _operation(operation: Operation, settings: Settings) -> dict[str, Any]:
+    success = settings.created_status if operation.name == "createWebhook" else 200 if operation.gives else 204
+    responses: dict[str, Any] = {str(success): _success(operation)}
+    responses |= {
+        str(status): {"$ref": f"#/components/responses/{_ERRORS[status][0]}"} for status in _errors(operation)
+    }
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": _about(operation),
+        "x-documented": operation.documented,
+        "security": [] if operation.open else [{"apiKey": []}],
+        "responses": responses,
+    }
+    if operation.takes:
+        schema = {"$ref": f"#/components/schemas/{operation.takes}"}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return described
+
+
+def _about(operation: Operation) -> str:
+    if not operation.documented:
+        return f"{operation.summary}. Ours: the vendor documents no such operation."
+    return (
+        f"{operation.summary}. Request and answer are as the vendor documents them. Ours: the status of success, the "
+        "limits on lengths, http URLs for loopback hosts unless strict, and that the same URL may be registered twice."
+    )
+
+
+def _errors(operation: Operation) -> list[int]:
+    left_out = set()
+    if operation.open:
+        left_out.add(401)
+    if operation.path != WEBHOOK:
+        left_out.add(404)
+    if not operation.takes:
+        left_out.add(400)
+    return [status for status in _ERRORS if status not in left_out]
+
+
+def _success(operation: Operation) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": operation.summary, "headers": _rate_headers()}
+    if operation.gives:
+        schema = {"$ref": f"#/components/schemas/{operation.gives}"}
+        answer["content"] = {"application/json": {"schema": schema}}
+    return answer
+
+
+def _error(status: int, text: str) -> dict[str, Any]:
+    schema = {
+        "allOf": [
+            {"$ref": "#/components/schemas/Error"},
+            {"properties": {"error": {"properties": {"code": {"const": CODES[status]}}}}},
+        ]
+    }
+    return {
+        "description": text,
+        "headers": _rate_headers() | _ERROR_HEADERS.get(status, {}),
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _rate_headers() -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_HEADERS}
+
+
+def _rate_header(text: str) -> dict[str, Any]:
+    return {"description": text, "required": True, "schema": {"type": "integer", "minimum": 0}}
+
+
+def _id_parameter() -> dict[str, Any]:
+    return {
+        "name": "webhook_id",
+        "in": "path",
+        "required": True,
+        "description": "The webhook_id that the registration was answered with",
+        "schema": {"type": "string", "minLength": 1},
+        "example": "wh_abc123",
+    }
+
+
+def _schemas(rules: RegistrationRules, names: Sequence[str]) -> dict[str, Any]:
+    fields = _request_fields(rules)
+    schemas: dict[str, Any] = {
+        "Registration": {
+            "type": "object",
+            "required": ["url", "events", "secret"],
+            "properties": fields,
+            "example": {
+                "url": "https://your-app.com/webhooks/playgent",
+                "events": list(rules.events[:2]),
+                "secret": "whsec_your_secret_key",
+            },
+        },
+        "Webhook": _webhook_schema(rules),
+        "Error": _error_schema(),
+        "Document": {"type": "object", "required": ["openapi", "info", "paths"]},
+    }
+    if "updateWebhook" in names:
+        changes = {**fields, "active": {"type": "boolean", "description": "Whether it receives deliveries"}}
+        schemas["Changes"] = {"type": "object", "properties": changes, "additionalProperties": False}
+        schemas["WebhookList"] = {
+            "type": "object",
+            "required": ["webhooks"],
+            "properties": {"webhooks": {"type": "array", "items": {"$ref": "#/components/schemas/Webhook"}}},
+            "additionalProperties": False,
+        }
+    return schemas
+
+
+def _request_fields(rules: RegistrationRules) -> dict[str, Any]:
+    return {
+        "url": {
+            "type": "string",
+            "description": "Where events are posted to; must be HTTPS"
+            + ("" if rules.strict else ", or http for a loopback host"),
+            "maxLength": URL_MAX_LENGTH,
+            "pattern": url_pattern(strict=rules.strict),
+        },
+        "events": {
+            "type": "array",
+            "description": "The event types to subscribe to; one named twice counts once",
+            "minItems": 1,
+            "items": {"type": "string", "enum": list(rules.events)},
+        },
+        "secret": {
+            "type": "string",
+            "description": "The key of the signatures; no answer shows it",
+            "minLength": 1,
+            "maxLength": SECRET_MAX_LENGTH,
+            "writeOnly": True,
+        },
+    }
+
+
+def _webhook_schema(rules: RegistrationRules) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["webhook_id", "url", "events", "active"],
+        "properties": {
+            "webhook_id": {"type": "string", "pattern": "^wh_[a-z]{3}[0-9]{3}$"},
+            "url": {"type": "string"},
+            "events": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(rules.events)}},
+            "active": {"type": "boolean"},
+        },
+        "additionalProperties": False,
+    }
+
+
+def _error_schema() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    return {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": {"code": text, "message": text},
+                "additionalProperties": False,
+            }
+        },
+        "additionalProperties": False,
+    }

@@ -1,0 +1,268 @@
+"""The vendor API: from a request to an answer.
+
+One handler takes every request that nobody else wants. The order of its questions is the order of the errors: a planned
+bad answer, the rate limit, the path (404), the method (405), the API key (401), the size (413), the body (400).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import cached_property
+
+import msgspec
+from aiohttp import web
+
+from mockserver.model.registrations import RegistrationError, RegistrationRules, read_changes, read_registration
+from mockserver.model.settings import Settings
+from mockserver.model.suggestions import did_you_mean
+from mockserver.model.webhooks import Webhook, WebhookLimitError, WebhookRegistry
+from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
+from mockserver.vendor_api.envelope import Answer, ApiError, error_answer, ok
+from mockserver.vendor_api.operations import WEBHOOKS, Directory, Match, Operation, offered
+from mockserver.vendor_api.rate_limit import Allowance, RateLimit
+from mockserver.vendor_api.requests import Call, Keys, bearer_token, read_body, read_json
+
+_logger = logging.getLogger("mockserver.vendor_api")
+
+
+class ShownWebhook(msgspec.Struct, frozen=True, gc=False):
+    """A webhook as the API shows it: the documented fields, in the documented order, and no secret."""
+
+    webhook_id: str
+    url: str
+    events: tuple[str, ...]
+    active: bool
+
+    @classmethod
+    def of(cls, webhook: Webhook) -> ShownWebhook:
+        """Leave out what is not shown."""
+        return cls(webhook.webhook_id, webhook.url, webhook.events, webhook.active)
+
+
+class VendorApi:
+    """The vendor's server in memory.
+
+    Args:
+        registry: Where webhooks are kept.
+        rules: What registrations are measured against.
+        settings: Keys, limits, strictness.
+        calls: Where every call is recorded.
+        plan: Bad answers to give first.
+        now: Tells the time, in Unix seconds.
+        on_registered: Called with each new webhook. If it raises, the webhook is not kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: WebhookRegistry,
+        rules: RegistrationRules,
+        settings: Settings,
+        calls: CallLog,
+        plan: AnswerPlan,
+        now: Callable[[], float],
+        on_registered: Callable[[Webhook], None] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._rules = rules
+        self._settings = settings
+        self._calls = calls
+        self._plan = plan
+        self._now = now
+        self._on_registered = on_registered
+        self._keys = Keys(settings.api_keys)
+        self._limits = RateLimit(settings.rate_limit)
+        self._operations = offered(strict=settings.strict)
+        self._directory = Directory(self._operations)
+        self._handlers: dict[str, Callable[[Call, str], Answer]] = {
+            "createWebhook": self._create,
+            "listWebhooks": self._list,
+            "getWebhook": self._get,
+            "updateWebhook": self._update,
+            "deleteWebhook": self._delete,
+            "getOpenApi": self._describe,
+        }
+
+    def add_to(self, app: web.Application) -> None:
+        """Take every path of an application that has no other route.
+
+        Args:
+            app: The application; other routes may be added before or after.
+        """
+        for path in (WEBHOOKS, "/{path:.*}"):  # the first is for speed alone: aiohttp finds plain paths at once
+            app.router.add_route("*", path, self.handle, expect_handler=self._continue)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer a request, and record it."""
+        received_at = self._now()
+        headers, url = request.headers, request.rel_url
+        authorization = headers.get("Authorization", "")
+        allowance = self._limits.count(bearer_token(authorization), received_at)
+        body, unreadable = await read_body(request, self._settings.max_request_bytes)
+        call = Call(
+            request.method,
+            url.raw_path,
+            authorization,
+            headers.get("Content-Type", ""),
+            headers.get("Content-Encoding", ""),
+            body,
+            unreadable,
+        )
+        planned = self._plan.take() if _is_below_v1(call.path) else None
+        answer = self._answer(call, allowance) if planned is None else _as_answer(planned, allowance)
+        # Recorded before a planned delay: a client that gives up waiting has called all the same.
+        self._calls.record(
+            received_at, call.method, call.path, url.raw_query_string, tuple(headers.items()), body, answer.status,
+            answer.problem,
+        )  # fmt: skip
+        if planned is not None:
+            await asyncio.sleep(planned.delay)
+        response = _respond(answer, allowance)
+        if unreadable is not None:
+            response.force_close()  # the rest of the body stands where the next request would begin
+        return response
+
+    def refuse(self, status: int, message: str) -> web.Response:
+        """Return the vendor's error for a request that never became one, such as a malformed request line.
+
+        Args:
+            status: The HTTP status.
+            message: What is wrong with it.
+        """
+        return _respond(ApiError(status, message).answer(), self._limits.count("", self._now()))
+
+    def reset(self) -> None:
+        """Begin the counts of the rate limit again."""
+        self._limits.clear()
+
+    async def _continue(self, request: web.Request) -> None:
+        """Have a client that asked first (``Expect: 100-continue``) send its body, unless it is too large anyway."""
+        if (request.content_length or 0) <= self._settings.max_request_bytes:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+
+    def _answer(self, call: Call, allowance: Allowance) -> Answer:
+        try:
+            return self._dispatch(call, allowance)
+        except ApiError as error:
+            return error.answer()
+        except Exception:  # whatever it is, the client gets an answer, and the developer a traceback in the log
+            _logger.exception("unexpected error while answering %s %s", call.method, call.path)
+            return ApiError(500, "The mock server failed; its log says why").answer()
+
+    def _dispatch(self, call: Call, allowance: Allowance) -> Answer:
+        if self._settings.enforce_rate_limit and not allowance.allowed:
+            raise _rate_limited(allowance)
+        match = self._match(call)
+        if call.method == "OPTIONS":
+            return Answer(204, headers=(("Allow", match.allow),))
+        operation = _operation(match, call)
+        if not operation.open:
+            self._keys.check(call.authorization)
+        if call.unreadable is not None:
+            raise call.unreadable
+        return self._handlers[operation.name](call, match.webhook_id)
+
+    def _match(self, call: Call) -> Match:
+        match = self._directory.find(call.path)
+        if match is None:
+            paths = self._directory.paths
+            shown = call.path[:200] or "(none)"
+            raise ApiError(404, f"No such path: {shown}; there is {', '.join(paths)}{did_you_mean(shown, paths)}")
+        return match
+
+    def _create(self, call: Call, _: str) -> Answer:
+        try:
+            webhook = self._registry.add(read_registration(read_json(call), self._rules))
+        except (RegistrationError, WebhookLimitError) as error:
+            raise ApiError(400, str(error)) from None
+        self._tell(webhook)
+        return ok(self._settings.created_status, ShownWebhook.of(webhook))
+
+    def _tell(self, webhook: Webhook) -> None:
+        if self._on_registered is None:
+            return
+        try:
+            self._on_registered(webhook)
+        except BaseException:
+            self._registry.remove(webhook.webhook_id)
+            raise
+
+    def _list(self, _: Call, __: str) -> Answer:
+        return ok(200, {"webhooks": [ShownWebhook.of(webhook) for webhook in self._registry.all()]})
+
+    def _get(self, _: Call, webhook_id: str) -> Answer:
+        return _shown(self._registry.get(webhook_id), webhook_id)
+
+    def _update(self, call: Call, webhook_id: str) -> Answer:
+        try:
+            changes = read_changes(read_json(call), self._rules)
+        except RegistrationError as error:
+            raise ApiError(400, str(error)) from None
+        return _shown(self._registry.change(webhook_id, changes), webhook_id)
+
+    def _delete(self, _: Call, webhook_id: str) -> Answer:
+        if self._registry.remove(webhook_id) is None:
+            raise _unknown(webhook_id)
+        return Answer(204)
+
+    def _describe(self, _: Call, __: str) -> Answer:
+        return Answer(200, self._document)
+
+    @cached_property
+    def _document(self) -> bytes:
+        from mockserver.vendor_api.openapi import describe  # noqa: PLC0415 - most servers are never asked
+
+        return msgspec.json.encode(describe(self._operations, self._rules, self._settings))
+
+
+def _operation(match: Match, call: Call) -> Operation:
+    operation = match.operations.get("GET" if call.method == "HEAD" else call.method)
+    if operation is None:
+        raise ApiError(405, f"{call.method} is not allowed here; allowed are {match.allow}", (("Allow", match.allow),))
+    return operation
+
+
+def _shown(webhook: Webhook | None, webhook_id: str) -> Answer:
+    if webhook is None:
+        raise _unknown(webhook_id)
+    return ok(200, ShownWebhook.of(webhook))
+
+
+def _unknown(webhook_id: str) -> ApiError:
+    return ApiError(404, f"No webhook has the id {webhook_id[:80]!r}")
+
+
+def _rate_limited(allowance: Allowance) -> ApiError:
+    message = f"More than {allowance.limit} requests in a minute; try again in {allowance.wait} s"
+    return ApiError(429, message, (("Retry-After", str(allowance.wait)),))
+
+
+def _is_below_v1(path: str) -> bool:
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def _as_answer(planned: PlannedAnswer, allowance: Allowance) -> Answer:
+    """A planned answer; without a body of its own it is what the API itself would answer with that status."""
+    if planned.body is not None or planned.status < 400:
+        return Answer(planned.status, planned.body or b"", planned.headers)
+    retry = (("Retry-After", str(allowance.wait)),) if planned.status == 429 else ()
+    challenge = (("WWW-Authenticate", "Bearer"),) if planned.status == 401 else ()
+    headers = (*retry, *challenge, *planned.headers)
+    return error_answer(planned.status, "This answer was planned by the test", headers)
+
+
+def _respond(answer: Answer, allowance: Allowance) -> web.Response:
+    headers = {
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(allowance.remaining),
+        "X-RateLimit-Reset": str(allowance.reset),
+    }
+    if answer.body:
+        headers["Content-Type"] = "application/json"
+    response = web.Response(status=answer.status, body=answer.body, headers=headers)
+    for name, value in answer.headers:  # each replaces a standing one, whatever its case
+        response.headers[name] = value
+    return response

@@ -1,0 +1,37 @@
+"""Runs of checks for tests: against a URL, with what a test wants to give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.checks.model import CheckReport
+from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.model.settings import read_settings
+from mockserver.server.composition import Service
+
+SECRET = "whsec_of_the_checked"
+
+#: These two take a second each, as a slow sender does.
+SLOW = ("PG052", "PG053")
+
+
+async def checked(url: str, **given: Any) -> CheckReport:
+    """Check a consumer at a URL, and return the report.
+
+    Args:
+        url: Its URL.
+        **given: Fields of CheckRequest; the secret is ``SECRET`` unless it is given. Also the settings ``timeout`` and
+            ``extra_events``.
+    """
+    settings = {"timeout": given.pop("timeout", 10.0), "extra_events": given.pop("extra_events", ())}
+    service = Service(read_settings(**settings))
+    try:
+        request = CheckRequest(**{"url": url, "secret": SECRET, "seed": 1, **given})
+        return await prepare_check(service, request).run()
+    finally:
+        await service.stop()
+
+
+def verdicts(report: CheckReport, *wanted: str) -> dict[str, str]:
+    """Return which checks came to one of the verdicts, with what they say."""
+    return {each.check.id: f"{each.verdict}: {each.summary}" for each in report.findings if each.verdict in wanted}

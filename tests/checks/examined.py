@@ -1,0 +1,108 @@
+"""Consumers with a verification of their own, and the examination of them by the doctor."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from mockserver.checks.context import Bench
+from mockserver.checks.diagnosis import diagnose
+from mockserver.checks.model import Diagnosis
+from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.checks.signature_variants.bodies import telling
+from mockserver.model.events import Catalog
+from mockserver.model.messages import Transport
+from mockserver.model.records import Delivery
+from mockserver.model.settings import Settings
+from mockserver.server.composition import Service
+from tests.receiving import Answer, Consumer, Received, consuming
+
+#: It has all that the ways to misread a secret differ in: two underscores, capitals, a hyphen.
+SECRET = "whsec_Consumer-Under_Test9"
+
+Verify = Callable[[Received], bool]
+
+
+def documented(body: bytes, secret: str = SECRET) -> str:
+    """The signature that is right."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def is_genuine(received: Received) -> bool:
+    """Whether a delivery is what the vendor sends."""
+    return received.header("X-Playgent-Signature") == documented(received.body)
+
+
+def keyed(key: bytes) -> Verify:
+    """Verify as documented, but with another key."""
+    return lambda received: (
+        received.header("X-Playgent-Signature") == "sha256=" + hmac.new(key, received.body, hashlib.sha256).hexdigest()
+    )
+
+
+def verifying(verify: Verify, refusal: int = 401) -> Answer:
+    """Answer as a consumer that verifies in its own way."""
+
+    async def answer(received: Received) -> web.Response:
+        return web.Response(status=200 if verify(received) else refusal)
+
+    return answer
+
+
+def telling_catalog(catalog: Catalog) -> Catalog:
+    """The same event types, with samples in which all spellings of JSON differ."""
+    types = []
+    for event_type in catalog.all():
+        data = copy.deepcopy(event_type.data)
+        telling(data)
+        types.append(msgspec.structs.replace(event_type, data=data))
+    return Catalog(types)
+
+
+class Examination:
+    """A consumer, and what the doctor needs to examine it."""
+
+    def __init__(self, consumer: Consumer, service: Service, **options: Any) -> None:
+        self.consumer = consumer
+        request = CheckRequest(**{"url": f"{consumer.url}/hook", "secret": SECRET, "seed": 7, **options})
+        self.bench: Bench = prepare_check(service, request)._bench
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every delivery that was made."""
+        return self.bench.deliveries
+
+    async def diagnose(self, **options: Any) -> Diagnosis:
+        """Make the control, and ask the doctor why it was refused."""
+        control = await self.bench.control(patient=False)
+        assert not control.delivered
+        return await diagnose(self.bench, **options)
+
+
+@asynccontextmanager
+async def examining(
+    answer: Answer, *, transport: Transport | None = None, tells: bool = False, **options: Any
+) -> AsyncIterator[Examination]:
+    """Serve a consumer that answers so, with a service beside it."""
+    service = Service(Settings(timeout=5), transport)
+    if tells:
+        service.catalog = telling_catalog(service.catalog)
+    try:
+        async with consuming() as consumer:
+            consumer.answer = answer
+            yield Examination(consumer, service, **options)
+    finally:
+        await service.stop()
+
+
+async def diagnosed(answer: Answer, **options: Any) -> Diagnosis:
+    """What the doctor says of a consumer that answers so."""
+    async with examining(answer, **options) as examination:
+        return await examination.diagnose()

@@ -1,0 +1,114 @@
+"""Consumers with manners that a test chooses, and one check of one of them, for tests of how it is judged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from typing_extensions import override
+
+from mockserver.checks.model import CheckReport, Finding
+from tests.checks.checked import SECRET, checked
+from tests.checks.consumer import Consumer
+
+
+class Judged:
+    """Serves consumers, and checks them.
+
+    Args:
+        serve: Serves an aiohttp application: pytest-aiohttp's ``aiohttp_server``.
+
+    Attributes:
+        url: Where the last consumer took its events.
+    """
+
+    def __init__(self, serve: Callable[..., Any]) -> None:
+        self._serve = serve
+        self.url = ""
+
+    async def report(self, consumer: Consumer, *checks: str, probed: bool = False, **given: Any) -> CheckReport:
+        """Make some checks of a consumer; with a look at its count if ``probed``."""
+        server = await self._serve(consumer.app())
+        self.url = str(server.make_url("/hooks"))
+        probe = {"probe": lambda: consumer.count} if probed else {}
+        return await checked(self.url, only=checks, **probe, **given)
+
+    async def finding(self, consumer: Consumer, check: str, **given: Any) -> Finding:
+        """Make one check of a consumer."""
+        return (await self.report(consumer, check, **given)).finding(check)
+
+
+def answer_with(status: int, text: str = "", **headers: str) -> web.Response:
+    return web.Response(status=status, text=text, headers=headers)
+
+
+class Hooks(Consumer):
+    """Answers with what a test gives; by default as a correct one."""
+
+    def __init__(self, **manners) -> None:
+        super().__init__()
+        vars(self).update(manners)
+        self.bodies: list[bytes] = []
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.read())
+        return await super().webhook(request)
+
+
+def hang_up(request: web.Request) -> web.Response:
+    """Close the connection without an answer."""
+    request.transport.abort()
+    return web.Response()
+
+
+def signed(body: bytes) -> str:
+    return "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+
+
+def believing(answer=lambda *, new: web.json_response({"status": "handled" if new else "duplicate"})) -> Hooks:
+    """It verifies nothing."""
+    return Hooks(is_genuine=lambda *_: True, answer=answer)
+
+
+def accepting(accepts) -> Hooks:
+    """It takes signatures that this function of the body and the header takes."""
+    return Hooks(is_genuine=lambda body, signature: bool(accepts(body, signature)))
+
+
+class HangsUpOnForgeries(Consumer):
+    """Gives no answer to what is not genuine."""
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        genuine = self.is_genuine(await request.read(), request.headers.get("X-Playgent-Signature", ""))
+        return await super().webhook(request) if genuine else hang_up(request)
+
+
+class BadBody(Hooks):
+    """Meets what is no event in its own way."""
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        response = await super().webhook(request)
+        return self.meet(request) if response.status == 400 else response
+
+
+class Keeps(Consumer):
+    """A correct one that keeps what it handled, and lets a test decide about the rest."""
+
+    def __init__(self, **manners) -> None:
+        super().__init__()
+        vars(self).update(manners)
+        self.payloads: list[dict] = []
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        with contextlib.suppress(ValueError, RecursionError):
+            self.payloads.append(json.loads(await request.read()))
+        return await super().webhook(request)

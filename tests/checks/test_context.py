@@ -1,0 +1,67 @@
+"""The bench: which events it makes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from mockserver.checks.context import Bench
+from mockserver.checks.effects import ConsumerAccess
+from mockserver.model.targets import Target
+from mockserver.reports.curl import DryTransport
+from mockserver.script.package_files import load_catalog
+from tests.checks.checked import SECRET, checked
+from tests.checks.consumer import Consumer
+
+
+@pytest.fixture
+def bench():
+    catalog = load_catalog()
+    return Bench(
+        target=Target.parse("http://127.0.0.1:9/hooks"),
+        url="http://127.0.0.1:9/hooks",
+        secret=SECRET,
+        events=catalog.names,
+        catalog=catalog,
+        transport=DryTransport(),
+        access=ConsumerAccess(),
+        sender=(("User-Agent", "test"),),
+        timeout=1.0,
+        seed=1,
+    )
+
+
+def test_events_of_one_type_happen_at_moments_of_their_own_and_never_far_from_now(bench):
+    """However many there are: after some hundred the moments come again, and each is within two minutes."""
+    moments = [bench.moments("run.failed")[0] for _ in range(500)]
+    assert len(set(moments[:230])) == 230
+    assert all(abs(moment - time.time()) < 120 for moment in moments)
+
+
+def test_the_events_of_a_story_happen_one_after_another(bench):
+    """Also where the moments begin again."""
+    for _ in range(100):
+        first, second, third = bench.moments("run.failed", "run.completed", "run.failed")
+        assert (second - first, third - second) == (1.0, 1.0)
+
+
+async def test_an_event_type_without_a_sample_is_checked_as_far_as_it_goes(aiohttp_server):
+    """It has an id and nothing else: what needs a text or another field is not tested, and says so."""
+
+    class TakesAnything(Consumer):
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            genuine = self.is_genuine(await request.read(), request.headers.get("X-Playgent-Signature", ""))
+            return web.Response(status=200 if genuine else 401)
+
+    server = await aiohttp_server(TakesAnything().app())
+    only = ("PG010", "PG030", "PG031", "PG033", "PG042", "PG045")
+    report = await checked(
+        str(server.make_url("/hooks")), events=("invoice.paid",), extra_events=("invoice.paid",), only=only
+    )
+    verdicts = {finding.check.id: finding.verdict for finding in report.findings}
+    untested = dict.fromkeys(("PG031", "PG033", "PG042", "PG045"), "not tested")
+    assert verdicts == {"PG001": "pass", "PG010": "pass", "PG030": "pass", **untested}

@@ -1,0 +1,214 @@
+"""Correct consumers have many manners. None of them may be taken for a mistake, with a probe or without."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from tests.checks.checked import SLOW, checked, verdicts
+from tests.checks.consumer import Consumer
+
+
+class WithoutBody(Consumer):
+    """Answers 204."""
+
+    @override
+    def answer(self, *, new: bool) -> web.Response:
+        return web.Response(status=204)
+
+
+class WorksLater(Consumer):
+    """Answers 202 at once, and works a moment later, as with a queue."""
+
+    @override
+    def effect(self, event: str) -> None:
+        self.tasks.add(asyncio.get_running_loop().create_task(self._work()))
+
+    async def _work(self) -> None:
+        await asyncio.sleep(0.05)
+        self.count += 1
+
+    @override
+    def answer(self, *, new: bool) -> web.Response:
+        return web.Response(status=202, text="queued")
+
+
+class NumbersItsAnswers(Consumer):
+    """Answers each time with another number and id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = itertools.count(1)
+
+    @override
+    def answer(self, *, new: bool) -> web.Response:
+        return web.json_response({"request": str(uuid.uuid4()), "number": next(self.numbers), "ok": True})
+
+
+class SaysReceived(Consumer):
+    """Answers what is new and what is not in the same way."""
+
+    @override
+    def answer(self, *, new: bool) -> web.Response:
+        return web.json_response({"received": True})
+
+
+class RefusesWith400(Consumer):
+    """Takes a forgery for a bad request."""
+
+    refusal = 400
+
+
+class RefusesWith403(Consumer):
+    """Forbids a forgery, with a page."""
+
+    @override
+    def refuse(self) -> web.Response:
+        return web.Response(status=403, text="<h1>Forbidden</h1>", content_type="text/html")
+
+
+class HidesItself(Consumer):
+    """Answers a forgery as if there were nothing."""
+
+    refusal = 404
+
+
+class CountsTwo(Consumer):
+    """Has two rows for a failed run, and one for anything else."""
+
+    @override
+    def effect(self, event: str) -> None:
+        self.count += 2 if event == "run.failed" else 1
+
+
+class CountsDown(Consumer):
+    """The probe reads how much is left."""
+
+    @override
+    def effect(self, event: str) -> None:
+        self.count -= 0.5
+
+
+class OnlyFailedRuns(Consumer):
+    """Takes every event, and does something for one type only."""
+
+    @override
+    def effect(self, event: str) -> None:
+        self.count += event == "run.failed"
+
+
+class TakesItsTime(Consumer):
+    """Needs some milliseconds for each event."""
+
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        answer = await super().take(key)
+        await asyncio.sleep(0.03)
+        return answer
+
+
+class ClosesEachConnection(Consumer):
+    """Keeps no connection."""
+
+    @override
+    def answer(self, *, new: bool) -> web.Response:
+        response = super().answer(new=new)
+        response.force_close()
+        return response
+
+
+class RepeatsTheEvent(Consumer):
+    """Answers with the id that it has taken."""
+
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        await super().take(key)
+        return web.json_response({"taken": key[1]})
+
+
+class DropsSilently(Consumer):
+    """Answers everything with the same 200, and drops forgeries: not what a sender should hear, but no hole."""
+
+    @override
+    def refuse(self) -> web.Response:
+        return web.json_response({"received": True})
+
+    @override
+    def answer(self, *, new: bool) -> web.Response:
+        return web.json_response({"received": True})
+
+
+class DropsSilentlyAndTellsDuplicates(Consumer):
+    """Answers a forgery as something new, and drops it."""
+
+    @override
+    def refuse(self) -> web.Response:
+        return self.answer(new=True)
+
+
+_CORRECT: list[Callable[[], Consumer]] = [
+    Consumer,
+    WithoutBody,
+    WorksLater,
+    NumbersItsAnswers,
+    SaysReceived,
+    RefusesWith400,
+    RefusesWith403,
+    HidesItself,
+    CountsTwo,
+    CountsDown,
+    OnlyFailedRuns,
+    TakesItsTime,
+    ClosesEachConnection,
+    RepeatsTheEvent,
+]
+_SILENT: list[Callable[[], Consumer]] = [DropsSilently, DropsSilentlyAndTellsDuplicates]
+
+
+def _name(kind: Any) -> str:
+    return str(kind.__name__)
+
+
+@pytest.mark.parametrize("kind", _CORRECT, ids=_name)
+async def test_a_correct_consumer_passes_without_a_probe(kind, aiohttp_server):
+    """Nothing fails, nothing is warned of, and nothing that could be tested is left open."""
+    server = await aiohttp_server(kind().app())
+    report = await checked(str(server.make_url("/hooks")), skip=SLOW)
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+    assert report.ok
+
+
+@pytest.mark.parametrize("kind", _CORRECT, ids=_name)
+async def test_a_correct_consumer_passes_with_a_probe(kind, aiohttp_server):
+    """The same with a look at the effects."""
+    server = await aiohttp_server(kind().app())
+    count = str(server.make_url("/count"))
+    report = await checked(str(server.make_url("/hooks")), skip=SLOW, probe=count, probe_json="$.count")
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+    assert report.finding("PG072").verdict == "pass"
+
+
+@pytest.mark.parametrize("kind", _SILENT, ids=_name)
+@pytest.mark.parametrize("probed", [False, True], ids=["without a probe", "with a probe"])
+async def test_who_drops_forgeries_without_a_word_is_warned_and_not_failed(kind, probed, aiohttp_server):
+    """A 2xx tells the sender that all is well, which is wrong; but no forgery had an effect."""
+    server = await aiohttp_server(kind().app())
+    given = {"probe": str(server.make_url("/count")), "probe_json": "$.count"} if probed else {}
+    report = await checked(str(server.make_url("/hooks")), skip=SLOW, **given)
+    assert report.ok
+    assert verdicts(report, "fail", "inconclusive") == {}
+    assert report.finding("wrong_secret").verdict == "warn"
+
+
+async def test_what_a_silent_consumer_did_is_not_claimed_to_be_known(aiohttp_server):
+    """Where all answers are the same, the finding says that the effect cannot be seen."""
+    server = await aiohttp_server(DropsSilently().app())
+    report = await checked(str(server.make_url("/hooks")), only=("wrong_secret",))
+    assert "cannot be seen without --probe" in report.finding("wrong_secret").summary

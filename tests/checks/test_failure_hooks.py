@@ -1,0 +1,247 @@
+"""Hooks that make a consumer fail once: a command of the shell, and a URL to POST to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from mockserver.checks import failure_hooks
+from mockserver.checks.failure_hooks import HookError, post, run_command
+from mockserver.errors import UsageError
+from mockserver.model.settings import read_settings
+from mockserver.server.composition import Service
+from tests.checks.checked import checked
+from tests.checks.consumer import Consumer
+from tests.receiving import consuming
+
+PYTHON = f'"{sys.executable}" -c'
+
+# ---------------------------------------------------------------- a command
+
+
+async def test_a_command_that_ends_well_says_nothing(capfd):
+    """Its output is its own business, and is not mixed with that of the checks."""
+    await run_command("echo out; echo err >&2")
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_command_is_one_of_the_shell(tmp_path):
+    """With redirections, and several commands in a row."""
+    await run_command(f"echo one > '{tmp_path}/said' && echo two >> '{tmp_path}/said'")
+    assert (tmp_path / "said").read_text().split() == ["one", "two"]
+
+
+async def test_a_command_reads_nothing():
+    """One that asks a question gets no answer, and does not wait for the person at the terminal."""
+    with pytest.raises(HookError, match="exit code 1"):
+        await run_command("read answer")
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("exit 3", "the command 'exit 3' ended with exit code 3"),
+        ("echo no database >&2; exit 1", "ended with exit code 1: no database"),
+        ("echo no table; exit 2", "ended with exit code 2: no table"),
+        ("echo told; echo 'no database' >&2; exit 1", "exit code 1: .*no database"),
+        ("no-such-command-anywhere", "exit code 127: .*no-such-command-anywhere.* not found"),
+        (r"printf '\377no' >&2; exit 1", "exit code 1: \ufffdno"),
+        ("kill -9 $$", "exit code -9"),
+    ],
+)
+async def test_a_command_that_fails_is_told_with_what_it_said(command, why):
+    """The exit code, and what it wrote to standard error; where that is nothing, what it wrote at all."""
+    with pytest.raises(HookError, match=why):
+        await run_command(command)
+
+
+async def test_of_much_output_the_end_is_shown():
+    """There stands what went wrong."""
+    with pytest.raises(HookError) as caught:
+        await run_command(f"{PYTHON} \"import sys; print('x' * 5000, file=sys.stderr); sys.exit('the reason')\"")
+    message = str(caught.value)
+    assert message.endswith("the reason")
+    assert message.count("x") < 250
+
+
+async def test_a_command_may_leave_something_running(gate):
+    """A restarted consumer, for example: it is not waited for, though it keeps the output open."""
+    await run_command(f"cat '{gate}' & true")
+    gate.write_bytes(b"")  # it ends now; one that was waited for would have to be broken off before
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A pipe with a name, that a command can hang on."""
+    os.mkfifo(tmp_path / "gate")
+    return tmp_path / "gate"
+
+
+def is_held_no_more(gate: Path) -> bool:
+    """Wait until nobody holds the pipe open for writing."""
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
+    waiting = select.poll()
+    waiting.register(reading, select.POLLIN)  # and for the last of those who hold it
+    try:
+        return os.read(reading, 1) == b""
+    except BlockingIOError:
+        return waiting.poll(10_000) != []
+    finally:
+        os.close(reading)
+
+
+async def test_a_command_may_not_take_for_ever(monkeypatch, gate):
+    """After its time it is ended, with all that it started, and told."""
+    monkeypatch.setattr(failure_hooks, "_PATIENCE", 0.5)
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)  # so that the command need not wait for a reader
+    with pytest.raises(HookError, match=r"the command .* took longer than 0\.5 s"):
+        await run_command(f"sleep 600 > '{gate}'; echo on")
+    os.close(reading)
+    assert is_held_no_more(gate)
+
+
+async def test_a_command_that_nobody_waits_for_is_ended(gate):
+    """With all that it started: so Ctrl-C ends it too."""
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
+    running = asyncio.create_task(run_command(f"echo begun > '{gate}'; sleep 600 > '{gate}'; echo on"))
+    await asyncio.to_thread(select.select, [reading], [], [], 30)
+    assert os.read(reading, 100) == b"begun\n"
+    os.close(reading)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert is_held_no_more(gate)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_command_that_nobody_wants_any_more_before_it_has_begun(turns, gate):
+    """It may just be starting: what it starts is ended all the same."""
+    reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
+    running = asyncio.create_task(run_command(f"sleep 600 > '{gate}'; echo on"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    os.close(reading)
+    assert is_held_no_more(gate)
+
+
+# ---------------------------------------------------------------- a URL
+
+
+@pytest.fixture
+async def service():
+    service = Service(read_settings())
+    yield service
+    await service.stop()
+
+
+async def posted(service: Service, url: str, timeout: float = 10) -> None:
+    target = service.routes.resolve(url)
+    await post(target, service.transport_to(target), (("User-Agent", "a-test/1"),), timeout)
+
+
+async def test_nothing_is_posted_to_a_url(service, aiohttp_server):
+    """With the path and the query as they were given, and no body."""
+    received = []
+
+    async def fail(request: web.Request) -> web.Response:
+        received.append((request.method, request.path_qs, await request.read(), request.headers.copy()))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/debug/fail", fail)
+    server = await aiohttp_server(app)
+    await posted(service, str(server.make_url("")).rstrip("/") + "/debug/fail?times=1&then=no%20more")
+    ((method, path, body, headers),) = received
+    assert (method, path, body) == ("POST", "/debug/fail?times=1&then=no%20more", b"")
+    assert (headers["Content-Length"], headers["User-Agent"]) == ("0", "a-test/1")
+    assert headers["Host"] == f"127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+async def test_every_2xx_is_a_yes(service, status):
+    """Whatever it answers beside."""
+
+    async def answer(_):
+        return web.Response(status=status)
+
+    async with consuming() as consumer:
+        consumer.answer = answer
+        await posted(service, consumer.url)
+        assert len(consumer.received) == 1
+
+
+@pytest.mark.parametrize("status", [302, 404, 405, 500])
+async def test_any_other_answer_is_told(service, status):
+    """With its status and the URL."""
+
+    async def answer(_):
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    async with consuming() as consumer:
+        consumer.answer = answer
+        with pytest.raises(HookError, match=f"^POST {consumer.url}/fail answered {status}$"):
+            await posted(service, f"{consumer.url}/fail")
+        assert len(consumer.received) == 1
+
+
+async def test_where_nobody_listens_that_is_told(service, closed_port):
+    """In the words of the transport."""
+    with pytest.raises(HookError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nobody listens"):
+        await posted(service, f"http://127.0.0.1:{closed_port}/")
+
+
+# ---------------------------------------------------------------- in a check
+
+
+async def hooked(server, consumer: Consumer, hook: object):
+    """A check of what becomes of a failure, with this hook."""
+    url = str(server.make_url("/hooks"))
+    return await checked(url, only=("PG080",), probe=lambda: consumer.count, fail_once=hook)
+
+
+@pytest.mark.parametrize("change", [str, lambda url: url.replace("http:", "HTTP:")], ids=["http", "HTTP"])
+async def test_a_hook_that_begins_like_a_url_is_one(change, aiohttp_server):
+    """It is POSTed to; everything else is a command."""
+    consumer, asked = Consumer(), []
+
+    async def fail(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        return web.Response()
+
+    app = consumer.app()
+    app.router.add_route("*", "/fail", fail)
+    server = await aiohttp_server(app)
+    report = await hooked(server, consumer, change(str(server.make_url("/fail"))))
+    assert asked == ["POST"]
+    assert report.unusable == "the consumer was told to fail, and answered 200: see what --fail-once does"
+
+
+async def test_a_url_that_is_none_is_wrong_usage(aiohttp_server):
+    """It is found before anything is sent."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+    with pytest.raises(UsageError, match="http://"):
+        await hooked(server, consumer, "http://")
+    assert consumer.handled == []
+
+
+async def test_a_function_that_fails_is_told(aiohttp_server):
+    """As a command is that fails: the consumer did nothing wrong."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+
+    def fail() -> None:
+        raise RuntimeError("no database")
+
+    report = await hooked(server, consumer, fail)
+    assert "fail_once fails: RuntimeError: no database" in report.unusable
+    assert report.finding("PG080").verdict == "inconclusive"

@@ -1,0 +1,303 @@
+"""What is made of odd bodies, and of unusual ways in which a right one comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+import mockserver
+from mockserver.checks import transport
+from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.model.settings import read_settings
+from mockserver.server.composition import Service
+from tests.checks.checked import SECRET, checked
+from tests.checks.consumer import Consumer
+from tests.checks.judged import Keeps, signed
+
+# ---------------------------------------------------------------- bodies
+
+
+def canonical(body: bytes) -> bytes:
+    """Written again, with the keys in the vendor's order."""
+    payload = json.loads(body)
+    return compact({key: payload[key] for key in ("event", "timestamp", "data") if key in payload})
+
+
+def compact(payload: object) -> bytes:
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def whole_numbers(body: bytes) -> bytes:
+    """As JavaScript writes it again."""
+    return compact(json.loads(body, parse_float=lambda text: int(text[:-2]) if text.endswith(".0") else float(text)))
+
+
+@pytest.mark.parametrize(
+    ("verified", "cause"),
+    [
+        (bytes.strip, "blanks at the ends are cut off before the signature is computed"),
+        (whole_numbers, "a body that was parsed and written again is verified, not the raw one"),
+        (canonical, "a body that was parsed and written again, with its keys in an order of its own, is verified"),
+        (lambda body: body.replace(b"\\u", b""), "something else than the raw body is verified"),
+        (lambda body: body.replace(b":1.0", b":1"), "something else than the raw body is verified"),
+    ],
+    ids=["stripped", "written again", "in another order", "escapes", "numbers"],
+)
+async def test_the_spellings_that_are_refused_tell_what_is_verified_instead(verified, cause, judged):
+    """One sentence, that names the mistake."""
+    consumer = Consumer()
+
+    def is_genuine(body: bytes, signature: str) -> bool:
+        try:
+            return Consumer.is_genuine(consumer, verified(body), signature)
+        except (ValueError, RecursionError):
+            return False
+
+    consumer.is_genuine = is_genuine
+    finding = await judged.finding(consumer, "PG030")
+    assert finding.verdict == "fail"
+    assert finding.summary.endswith(f"; {cause}")
+
+
+async def test_a_number_is_spelled_in_another_way_where_an_event_has_one(judged):
+    """Truth values are no numbers; and an event without a number has none to spell."""
+    consumer = Keeps()
+    finding = await judged.finding(consumer, "PG030", events=("run.completed",))
+    assert finding.summary.endswith(", 1.0 for 1")
+    assert all(payload["data"]["success"] is True for payload in consumer.payloads)
+    assert consumer.payloads[-1]["data"]["summary"]["turns_passed"] == 1
+    finding = await judged.finding(Consumer(), "PG030", events=("run.failed",))
+    assert "1.0 for 1" not in finding.summary
+
+
+async def test_every_field_but_the_id_is_null_once(judged):
+    """And one at a time."""
+    consumer = Keeps()
+    await judged.finding(consumer, "PG042", events=("run.completed",))
+    nulls = [[key for key, value in payload["data"].items() if value is None] for payload in consumer.payloads]
+    assert sorted(filter(None, nulls)) == [["success"], ["summary"], ["test_case_id"], ["test_case_name"]]
+
+
+async def test_a_field_that_may_not_be_null_is_named(judged):
+    """With the event type in which it was."""
+    consumer = Keeps()
+    taken = consumer.take
+
+    async def take(key):
+        return await taken(key) if consumer.payloads[-1]["data"].get("summary", 1) else web.Response(status=500)
+
+    consumer.take = take
+    finding = await judged.finding(consumer, "PG042")
+    assert finding.summary == (
+        "answered 500: run.completed with summary null: a 5xx is tried again, and never gets better"
+    )
+
+
+async def test_bodies_have_the_sizes_that_are_told(judged):
+    """To the byte."""
+    consumer = Keeps()
+    finding = await judged.finding(consumer, "PG045", events=("run.failed",))
+    assert finding.verdict == "pass"
+    sizes = sorted(len(compact(payload)) for payload in consumer.payloads)
+    assert sizes[-3:] == [99_000, 101_000, 1_000_000]
+
+
+def reading_pieces(decode) -> Consumer:
+    """It verifies what this function makes of the pieces in which a body came."""
+
+    class ReadsPieces(Consumer):
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            pieces = [piece async for piece, _ in request.content.iter_chunks()]
+            genuine = self.is_genuine(decode(pieces), request.headers["X-Playgent-Signature"])
+            return web.Response(status=200 if genuine else 401)
+
+    return ReadsPieces()
+
+
+@pytest.mark.parametrize(
+    ("decode", "verdict"),
+    [
+        (b"".join, "pass"),
+        (lambda pieces: "".join(piece.decode("utf-8", "replace") for piece in pieces).encode(), "fail"),
+        (lambda pieces: b"".join(pieces).decode("ascii", "replace").encode(), "not tested"),
+        (lambda pieces: pieces[0] if pieces else b"", "not tested"),
+    ],
+    ids=["bytes", "each piece on its own", "no text but ASCII", "the first piece"],
+)
+async def test_a_body_that_is_cut_within_characters_is_read_as_a_whole(decode, verdict, judged):
+    """Who takes neither text outside ASCII nor chunks has another mistake, and is told of that one."""
+    finding = await judged.finding(reading_pieces(decode), "PG033", events=("run.failed",))
+    assert finding.verdict == verdict
+    assert verdict != "fail" or "cut within characters" in finding.summary
+
+
+@pytest.mark.parametrize("check", ["PG031", "PG045"])
+async def test_an_event_without_a_text_is_no_proof_of_anything(check, aiohttp_server):
+    """Nothing was sent, so nothing passed."""
+    server = await aiohttp_server(Consumer().app())
+    service = Service(read_settings(extra_events=("order.shipped",)))
+    url = str(server.make_url("/hooks"))
+    request = CheckRequest(url=url, secret=SECRET, events=("order.shipped",), only=(check,))
+    try:
+        report = await prepare_check(service, request).run()
+    finally:
+        await service.stop()
+    assert report.finding(check).verdict == "not tested"
+
+
+# ---------------------------------------------------------------- ways of sending
+
+
+class OneAtATime(Consumer):
+    """While a body comes in, all others wait; so many times, then no more."""
+
+    def __init__(self, times: int, then=None) -> None:
+        super().__init__()
+        self.times = times
+        self.then = then
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        if not self.idle.is_set() and self.times:
+            self.times -= 1
+            await self.idle.wait()
+            return self.then or await super().webhook(request)
+        self.idle.clear()
+        try:
+            return await super().webhook(request)
+        finally:
+            self.idle.set()
+
+
+@pytest.fixture
+def quick_drips(monkeypatch):
+    """Bodies that take tenths of a second."""
+    monkeypatch.setattr(transport, "_DRIP", 0.3)
+    monkeypatch.setattr(transport, "_LONG_DRIP", 0.5)
+
+
+@pytest.mark.usefixtures("quick_drips")
+@pytest.mark.parametrize(("times", "verdict"), [(0, "pass"), (1, "pass"), (2, "fail")])
+async def test_who_waits_for_a_slow_sender_once_is_asked_again(times, verdict, judged):
+    """Once may be a coincidence, twice is none."""
+    finding = await judged.finding(OneAtATime(times), "PG053")
+    assert finding.verdict == verdict
+    assert verdict == "pass" or finding.summary.startswith(
+        "beside a body that dripped for 0.5 s a valid event answered"
+    )
+
+
+@pytest.mark.usefixtures("quick_drips")
+async def test_who_turns_others_away_beside_a_slow_sender_blocks_them_too(judged):
+    """A refusal at once is no better than to wait."""
+
+    class TurnsAway(Consumer):
+        busy = False
+
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            if self.busy:
+                return web.Response(status=503)
+            self.busy = True
+            try:
+                return await super().webhook(request)
+            finally:
+                self.busy = False
+
+    finding = await judged.finding(TurnsAway(), "PG053")
+    assert finding.verdict == "fail"
+    assert "a valid event answered 503" in finding.summary
+
+
+@pytest.mark.usefixtures("quick_drips")
+async def test_where_every_answer_is_slow_nothing_is_said_of_waiting(judged):
+    """It cannot be told whether it waited."""
+    consumer = Consumer()
+    taken = consumer.take
+
+    async def take(key):
+        await asyncio.sleep(0.2)
+        return await taken(key)
+
+    consumer.take = take
+    finding = await judged.finding(consumer, "PG053")
+    assert (finding.verdict, finding.summary) == ("inconclusive", "an ordinary answer takes 0.2 s: too long to tell")
+
+
+async def test_an_application_object_that_reads_no_chunks_is_warned_of():
+    """Some of its servers would read them for it."""
+
+    def app(environ, start_response):
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        genuine = mockserver.verify(body, environ.get("HTTP_X_PLAYGENT_SIGNATURE"), SECRET)
+        start_response("200 OK" if genuine else "401 Unauthorized", [])
+        return [b""]
+
+    report = await mockserver.acheck(app, SECRET, only=["PG050", "PG052", "PG053"])
+    assert report.finding("PG050").verdict == "warn"
+    assert "some servers (waitress) give it a Content-Length" in report.finding("PG050").summary
+    assert {report.finding(check).verdict for check in ("PG052", "PG053")} == {"not tested"}
+
+
+async def test_chunks_that_a_server_does_not_read_are_a_failure(judged):
+    """Behind a port there is no other server to do it."""
+
+    class ReadsNoChunks(Consumer):
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            return await super().webhook(request) if request.content_length else web.Response(status=401)
+
+    assert (await judged.finding(ReadsNoChunks(), "PG050")).verdict == "fail"
+
+
+@asynccontextmanager
+async def answering_half_bodies(*, verifies: bool) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server made by hand: it answers when a body ends, wherever that is. Its URL, and what it has handled."""
+    handled: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+                body = b""
+                while len(body) < length and (piece := await reader.read(length - len(body))):
+                    body += piece
+                if not verifies or signed(body).encode() in head:
+                    handled.append(body)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks", handled
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("verifies", "probed", "verdict", "summary"),
+    [
+        (True, True, "pass", "half of a body had no effect, and the next event was taken"),
+        (False, True, "fail", "half of a body had an effect of 1"),
+        (False, False, "pass", "after half of a body the next event was taken"),
+    ],
+)
+async def test_half_of_a_body_must_have_no_effect(verifies, probed, verdict, summary):
+    """Who verifies it finds that it is not what was signed, and goes on; without a probe no effect is spoken of."""
+    async with answering_half_bodies(verifies=verifies) as (url, handled):
+        more = {"probe": lambda: len(handled)} if probed else {}
+        report = await checked(url, only=("PG054",), events=("run.failed",), **more)
+    assert (report.finding("PG054").verdict, report.finding("PG054").summary) == (verdict, summary)

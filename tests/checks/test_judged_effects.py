@@ -1,0 +1,321 @@
+"""What is made of effects: of duplicates, of several events at once, and of a probe's readings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from mockserver.checks import effects as effects_module
+from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
+from mockserver.errors import UsageError
+from tests.checks.checked import checked
+from tests.checks.consumer import Consumer
+from tests.checks.judged import Keeps
+
+RUNS = ("run.failed", "run.completed")
+
+
+def again(consumer: Consumer, then) -> Consumer:
+    """Whatever comes a second time is met with ``then``, which takes the key of the event."""
+    first = consumer.take
+
+    async def take(key):
+        return then(key) if key in consumer.seen else await first(key)
+
+    consumer.take = take
+    return consumer
+
+
+# ---------------------------------------------------------------- duplicates
+
+
+@pytest.mark.parametrize(
+    ("unit", "change", "effects"),
+    [(1, 1, "2 effects"), (2, 2, "2 effects"), (2, 1, "1.5 effects"), (1, -1, "no effect"), (-1, -1, "2 effects")],
+)
+async def test_a_second_effect_is_told_in_effects_and_not_in_counts(unit, change, effects, judged):
+    """Whatever one event counts for; and an effect that is taken back is none."""
+    consumer = Consumer()
+
+    def effect(_: str) -> None:
+        consumer.count += unit
+
+    def more(_) -> web.Response:
+        consumer.count += change
+        return web.Response()
+
+    consumer.effect = effect
+    finding = await judged.finding(again(consumer, more), "PG072", probed=True)
+    assert (finding.verdict, finding.summary) == ("fail", f"two deliveries of one event had {effects}")
+    assert len(finding.evidence) == 2
+
+
+async def test_a_duplicate_that_breaks_the_consumer_is_a_failure_though_it_has_one_effect(judged):
+    """It would be sent again and again."""
+    consumer = again(Consumer(), lambda _: web.Response(status=500))
+    finding = await judged.finding(consumer, "PG072", probed=True)
+    assert finding.verdict == "fail"
+    assert finding.summary.startswith("two deliveries of one event: one effect, but 1 answered 500")
+
+
+async def test_whether_a_duplicate_is_accepted_cannot_be_told_where_the_first_is_not(judged):
+    """There is no duplicate then."""
+    consumer = Consumer()
+    taken = consumer.take
+
+    async def take(key):
+        return await taken(key) if len(consumer.seen) < 3 else web.Response(status=410)
+
+    consumer.take = take
+    finding = await judged.finding(consumer, "PG071", events=("run.failed",))
+    assert (finding.verdict, finding.summary) == ("inconclusive", "the first delivery answered 410")
+
+
+class ChecksThenActs(Consumer):
+    """Looks first, and writes later."""
+
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        new = key not in self.seen
+        await asyncio.sleep(0.05)
+        if new:
+            self.seen.add(key)
+            self.effect(key[0])
+        return self.answer(new=new)
+
+
+async def test_a_lost_answer_is_not_the_same_as_copies_at_once():
+    """The retry comes when the first is over: who cannot stand copies at the same time may stand it."""
+    consumer = ChecksThenActs()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # By hand, as some servers break off what nobody waits for, and others do not.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+                payload = json.loads(await reader.readexactly(length))
+                await consumer.take((payload["event"], json.dumps(payload["data"])))
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
+    try:
+        report = await checked(url, only=("PG073", "PG077"), probe=lambda: consumer.count, events=RUNS)
+    finally:
+        server.close()
+        await server.wait_closed()
+    assert report.finding("PG073").summary == "10 copies at the same time had 10 effects"
+    assert report.finding("PG077").summary == "a delivery whose answer was lost, and the next had one effect"
+    assert report.finding("PG077").evidence[0].faults == ("disconnect",)
+
+
+async def test_ten_copies_are_released_together(judged):
+    """And no more than one of them has an effect."""
+    consumer = Keeps()
+    finding = await judged.finding(consumer, "PG073", probed=True, events=RUNS)
+    assert finding.verdict == "pass"
+    ids = [payload["data"]["run_id"] for payload in consumer.payloads]
+    assert max(map(ids.count, ids)) == 10
+
+
+# ---------------------------------------------------------------- several events
+
+
+async def test_two_events_about_one_object_need_two_types_about_the_same_kind(judged):
+    """A run and an evaluation have nothing in common."""
+    finding = await judged.finding(Consumer(), "PG074", probed=True, events=("run.failed", "evaluation.completed"))
+    assert (finding.verdict, finding.summary) == (
+        "not tested",
+        "needs two event types about the same kind of object that have an effect",
+    )
+
+
+async def test_the_second_event_about_an_object_must_be_accepted_too(judged):
+    """It had its effect, and the sender hears the contrary."""
+    consumer = Consumer()
+
+    def answer(**_: bool) -> web.Response:
+        return web.Response(status=409 if consumer.handled[-1] == "run.completed" and new_pair(consumer) else 200)
+
+    def new_pair(consumer: Consumer) -> bool:
+        ids = [seen for _, seen in consumer.seen]
+        return len(set(ids)) < len(ids)
+
+    consumer.answer = answer
+    finding = await judged.finding(consumer, "PG074", probed=True)
+    assert finding.verdict == "fail"
+    assert finding.summary == "run.failed and run.completed about one run_id: handled, but one answered 409"
+
+
+async def test_an_effect_too_many_is_as_wrong_as_one_too_few(judged):
+    """The first event about an object is counted once more when the second comes."""
+    consumer = Consumer()
+
+    def effect(_: str) -> None:
+        ids = [seen for _, seen in consumer.seen]
+        consumer.count += 1 + (len(set(ids)) < len(ids))
+
+    consumer.effect = effect
+    finding = await judged.finding(consumer, "PG074", probed=True)
+    assert finding.verdict == "fail"
+    assert finding.summary.endswith("the effect is 3, not 2")
+
+
+async def test_two_objects_of_one_moment_have_the_same_timestamp(judged):
+    """And no other events of their type have."""
+    consumer = Keeps()
+    finding = await judged.finding(consumer, "PG075", probed=True, events=RUNS)
+    assert finding.verdict == "pass"
+    moments = {}
+    for payload in consumer.payloads:
+        moments.setdefault((payload["event"], payload["timestamp"]), set()).add(payload["data"]["run_id"])
+    assert sorted(map(len, moments.values()))[-2:] == [1, 2]
+
+
+async def test_events_at_once_that_are_refused_say_nothing_of_lost_updates(judged):
+    """A consumer with few seats turns the others away, and loses nothing."""
+    consumer = Consumer()
+    taken, here = consumer.take, []
+
+    async def take(key):
+        if len(here) >= 5:
+            return web.Response(status=429)
+        here.append(key)
+        await asyncio.sleep(0.05)
+        here.remove(key)
+        return await taken(key)
+
+    consumer.take = take
+    finding = await judged.finding(consumer, "PG076", probed=True)
+    assert finding.verdict == "inconclusive"
+    assert finding.summary == "15 of 20 answered 429"
+    assert len(finding.evidence) == 3
+
+
+# ---------------------------------------------------------------- the probe
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(True, "read True"), (None, "read None"), ("many " * 100, r"read 'many .{50,}\.\.\.$")]
+)
+async def test_a_probe_must_read_a_number(value, shown):
+    """The message shows what it read, in short."""
+    with pytest.raises(UsageError, match=f"the probe must read a number.*{shown}"):
+        await checked("http://127.0.0.1:9/hooks", probe=lambda: value)
+
+
+async def test_effects_that_come_late_are_awaited_as_long_as_was_said(judged):
+    """With a limit that was given, nothing needs to be learned."""
+    consumer = Consumer()
+
+    async def work() -> None:
+        await asyncio.sleep(0.1)
+        consumer.count += 1
+
+    def effect(_: str) -> None:
+        consumer.tasks.add(asyncio.get_running_loop().create_task(work()))
+
+    consumer.effect = effect
+    report = await judged.report(consumer, "PG072", "PG010", "PG074", probed=True, effect_within=0.4, events=RUNS)
+    assert {finding.verdict for finding in report.findings} == {"pass"}
+
+
+def late(step: float, seconds) -> Consumer:
+    """Its effects come after so many seconds each: what this function makes of how many there were."""
+    consumer = Consumer()
+
+    async def work(wait: float) -> None:
+        await asyncio.sleep(wait)
+        consumer.count += step
+
+    def effect(event: str) -> None:
+        consumer.handled.append(event)
+        consumer.tasks.add(asyncio.get_running_loop().create_task(work(seconds(len(consumer.handled)))))
+
+    consumer.effect = effect
+    return consumer
+
+
+async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged):
+    """When there is one effect, it is looked a moment longer whether it stays with that."""
+    consumer = late(1, lambda number: 0.05 if number < 8 else 0.12)  # the last one is that of the duplicate
+
+    def more(key) -> web.Response:
+        consumer.effect(key[0])
+        return web.Response()
+
+    finding = await judged.finding(again(consumer, more), "PG072", probed=True, events=("run.failed",))
+    assert finding.summary == "two deliveries of one event had 2 effects"
+
+
+@pytest.mark.parametrize("step", [1, -1])
+async def test_an_effect_may_once_take_longer_than_it_did_at_first(step, judged):
+    """It is waited for, whether the count grows or shrinks."""
+    consumer = late(step, lambda number: 0.01 if number < 7 else 0.3)
+    finding = await judged.finding(consumer, "PG074", probed=True, events=RUNS)
+    assert finding.verdict == "pass"
+
+
+async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same(judged):
+    """Nobody is told that it has none."""
+    consumer = late(1, lambda number: 0.01 if number == 1 else 0.2)
+    finding = await judged.finding(consumer, "PG070", probed=True, events=("run.failed",))
+    assert finding.summary == "the probe sees it: run.failed +1"
+
+
+async def test_an_effect_of_two_steps_is_one_effect(judged):
+    """What one event does is all that it does."""
+    consumer = Consumer()
+
+    async def second() -> None:
+        await asyncio.sleep(0.02)
+        consumer.count += 1
+
+    def effect(_: str) -> None:
+        consumer.count += 1
+        consumer.tasks.add(asyncio.get_running_loop().create_task(second()))
+
+    consumer.effect = effect
+    finding = await judged.finding(consumer, "PG070", probed=True, events=("run.failed",))
+    assert finding.summary == "the probe sees it: run.failed +2"
+
+
+def reading(*counts: float) -> Effects:
+    """Effects whose count was read so, one after another; the last again and again."""
+    left = list(counts)
+
+    async def count() -> float:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    effects = Effects(ConsumerAccess(count=count), within=0.001)
+    effects.late = effects.stirred = True
+    return effects
+
+
+async def test_what_was_delivered_before_is_waited_for():
+    """Until the count rests; and where nothing was delivered since, it is taken as it is."""
+    effects = reading(0, 1, 2, 3, 3, 4)
+    assert await effects.baseline() == 3
+    assert await effects.baseline() == 4
+
+
+async def test_a_count_that_does_not_rest_is_taken_as_it_is_after_a_while(monkeypatch):
+    """Whether it is right then shows in what comes of it."""
+    monkeypatch.setattr(effects_module, "_RESTLESS", 0.1)
+    effects = reading(*range(10_000))
+    assert 0 < await effects.baseline() < 10_000
+
+
+async def test_without_a_probe_there_is_nothing_to_read():
+    """Whoever asks all the same is told."""
+    effects = Effects(ConsumerAccess())
+    assert not effects.probed
+    with pytest.raises(AccessError, match="there is no probe"):
+        await effects.count()

@@ -1,0 +1,156 @@
+"""What is made of orders: which one is named, and what differs between two ends."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from tests.checks.consumer import Consumer
+from tests.checks.judged import Keeps
+
+RUNS = ("run.failed", "run.completed")
+
+
+class KnowsItsRuns(Keeps):
+    """It refuses an optimization whose validating run has not completed, as far as it knows."""
+
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        run = self.payloads[-1]["data"].get("validation_run_id", "run_abc789")  # the sample's, known from before
+        if run != "run_abc789" and ("run.completed", run) not in self.seen:
+            return web.Response(status=409)
+        return await super().take(key)
+
+
+async def test_an_order_is_not_made_smaller_than_what_fails_in_order_too(judged):
+    """An optimization without its run is refused in any order: so the run is part of the smallest order."""
+    finding = await judged.finding(KnowsItsRuns(), "PG078", probed=True)
+    assert finding.verdict == "fail"
+    assert finding.summary == "optimization.completed before run.completed: optimization.completed answered 409"
+    assert finding.evidence[0].event.type == "optimization.completed"
+    assert finding.evidence[0].response.status == 409
+
+
+class ForgetsFailures(Keeps):
+    """A run that has completed does not fail any more."""
+
+    @override
+    def effect(self, event: str) -> None:
+        last = next(seen for name, seen in self.order if name == event)
+        self.count += not (event == "run.failed" and ("run.completed", last) in self.seen)
+
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        self.order.insert(0, key)
+        return await super().take(key)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[tuple[str, str]] = []
+
+
+async def test_an_effect_that_order_takes_away_is_told(judged):
+    """With what it is in order."""
+    finding = await judged.finding(ForgetsFailures(), "PG078", probed=True)
+    assert finding.summary == "run.completed before run.failed: the effect is 1, in order it is 2"
+    assert [delivery.event.type for delivery in finding.evidence] == ["run.completed", "run.failed"]
+
+
+def remembering(what) -> tuple[Keeps, dict]:
+    """A consumer that keeps a state of each run: what this function makes of a payload, the last one wins."""
+    consumer, states = Keeps(), {}
+    webhook = consumer.webhook
+
+    async def remember(request: web.Request) -> web.Response:
+        answer = await webhook(request)
+        payload = consumer.payloads[-1]
+        states[payload["data"].get("run_id")] = what(payload)
+        return answer
+
+    consumer.webhook = remember
+    return consumer, states
+
+
+@pytest.mark.parametrize(
+    ("what", "difference"),
+    [
+        (lambda payload: {"latest": payload["event"]}, "$.latest is 'run.failed', in order it is 'run.completed'"),
+        (lambda payload: {"at": payload["timestamp"]}, "$.at is '<1>', in order it is '<2>'"),
+        (lambda payload: payload["event"], "$ is 'run.failed', in order it is 'run.completed'"),
+    ],
+    ids=["event", "timestamp", "scalar"],
+)
+async def test_a_state_that_the_last_event_wins_is_found_out(what, difference, judged):
+    """The counts are the same in every order, the states are not; timestamps are told by their place in the run."""
+    consumer, states = remembering(what)
+    finding = await judged.finding(consumer, "PG079", probed=True, events=RUNS, state=states.get)
+    assert finding.verdict == "fail"
+    assert finding.summary == f"run.completed before run.failed: the state {difference}"
+
+
+async def test_what_differs_from_one_run_to_the_next_says_nothing_of_orders(judged):
+    """A number of the consumer's own is another one each time, and so no difference."""
+    consumer, numbers = Keeps(), itertools.count()
+
+    def state(object_id: str) -> dict:
+        return {"id": object_id, "read": next(numbers), "events": [each[0] for each in consumer.seen]}
+
+    def sound(object_id: str) -> dict:
+        return {**state(object_id), "events": sorted(event for event, seen in consumer.seen if seen == object_id)}
+
+    finding = await judged.finding(consumer, "PG079", probed=True, state=sound)
+    assert (finding.verdict, finding.summary) == (
+        "pass",
+        "4 events in 9 orders come to the same state",
+    )
+
+
+async def test_without_a_state_it_is_said_that_the_effects_alone_were_compared(judged):
+    """And with two events there is but one other order."""
+    report = await judged.report(Consumer(), "PG078", "PG079", probed=True, events=RUNS)
+    assert report.finding("PG078").summary == "2 events in 2 orders are handled alike"
+    assert report.finding("PG079").summary == "needs --state, to see what became of an object"
+
+
+async def test_who_does_not_come_to_the_same_end_twice_is_not_judged_by_orders(judged):
+    """Its effects alternate, whatever comes."""
+    consumer = Consumer()
+
+    def effect(_: str) -> None:
+        consumer.count += 1 + len(consumer.seen) % 2
+
+    consumer.effect = effect
+    finding = await judged.finding(
+        consumer, "PG078", probed=True, events=("run.failed", "run.completed", "evaluation.completed")
+    )
+    assert (finding.verdict, finding.summary) == (
+        "inconclusive",
+        "the events in order do not come to the same end twice",
+    )
+
+
+async def test_who_refuses_events_in_order_is_not_judged_by_orders(judged):
+    """What is refused anyway says nothing of the order."""
+    consumer = Consumer()
+    taken = consumer.take
+
+    async def take(key):
+        known = key not in consumer.seen and key[1] in {seen for _, seen in consumer.seen}
+        return web.Response(status=409) if known else await taken(key)
+
+    consumer.take = take
+    finding = await judged.finding(consumer, "PG078", probed=True)
+    assert finding.verdict == "inconclusive"
+    assert finding.evidence[0].response.status == 409
+
+
+async def test_all_that_the_events_of_one_run_mention_is_that_run(judged):
+    """An optimization names the run that validated it: the same as the others are about."""
+    consumer = Keeps()
+    await judged.finding(consumer, "PG078", probed=True)
+    mentioned = [each["data"]["validation_run_id"] for each in consumer.payloads if "optimization" in each["event"]]
+    runs = {each["data"]["run_id"] for each in consumer.payloads if each["event"].startswith("run.")}
+    assert len(runs & set(mentioned)) == 10

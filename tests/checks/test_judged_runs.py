@@ -1,0 +1,392 @@
+"""What is made of the control, what a run does between its checks, and what answers take and give away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from mockserver.checks import context as bench
+from mockserver.checks import response_checks as answering
+from mockserver.checks import run
+from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
+from mockserver.checks.registry import CHECKS
+from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.model.settings import Settings
+from mockserver.server.composition import Service
+from tests.checks.checked import SECRET, checked, verdicts
+from tests.checks.consumer import Consumer
+from tests.checks.judged import BadBody, HangsUpOnForgeries, Hooks, answer_with, hang_up, signed
+
+# ---------------------------------------------------------------- the control
+
+
+class AnswersAll(Consumer):
+    """Answers everything in the same way."""
+
+    def __init__(self, answer) -> None:
+        super().__init__()
+        self._answer = answer
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        await request.read()
+        return self._answer(request)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "location", "verdict"),
+    [
+        (419, "", "", "fail"),
+        (302, "", "/accounts/LOGIN/?next=/hooks", "fail"),
+        (303, "", "/signin", "fail"),
+        (307, "<a>Log in</a>", "/elsewhere", "fail"),
+        (302, "", "/hooks/", "inconclusive"),
+        (300, "", "/login", "inconclusive"),
+        (308, "", "/login", "inconclusive"),
+        (401, "please LOGIN", "", "fail"),
+        (403, "CSRF token missing", "", "fail"),
+        (403, "wrong signature", "", "inconclusive"),
+        (500, "error in login()", "", "inconclusive"),
+        (404, "", "", "inconclusive"),
+    ],
+)
+async def test_what_stands_in_front_is_known_by_its_answer(status, text, location, verdict, judged):
+    """By a status that nothing else has, or by a page for people; anything else may have other reasons."""
+    headers = {"Location": location} if location else {}
+    report = await judged.report(AnswersAll(lambda _: answer_with(status, text, **headers)), "PG003", "PG004")
+    assert report.finding("PG004").verdict == verdict
+    assert report.finding("PG003").verdict == ("fail" if 300 <= status < 400 else "pass")
+
+
+async def test_a_redirect_to_nowhere_is_told_as_one(judged):
+    """The header Location is missing."""
+    finding = await judged.finding(AnswersAll(lambda _: answer_with(304)), "PG003")
+    assert finding.summary == "a correct event answered 304, to nowhere"
+
+
+async def test_a_control_without_an_answer_is_a_failure_of_the_consumer(judged):
+    """It is there, so it was reached; the deliveries of the control and its checks are counted."""
+    report = await judged.report(AnswersAll(hang_up), "PG003", "PG004", "PG010")
+    assert report.unreachable == ""
+    assert report.finding("PG001").verdict == "fail"
+    assert "gave no answer" in report.finding("PG001").summary
+    assert {report.finding(check).verdict for check in ("PG004", "PG010")} == {"inconclusive"}
+    assert report.finding("PG003").verdict == "pass"
+    assert report.deliveries == 1
+    assert report.diagnosis is None
+
+
+async def test_without_a_refusal_there_is_no_diagnosis(judged):
+    """Though it was asked for; and every delivery is counted."""
+    consumer = Hooks()
+    report = await judged.report(consumer, "PG010", diagnose=True)
+    assert report.diagnosis is None
+    assert report.deliveries == len(consumer.bodies) > 5
+    assert report.seconds > 0
+
+
+# ---------------------------------------------------------------- between checks
+
+
+@pytest.mark.parametrize(
+    ("check", "stopped"),
+    [("PG045", ""), ("PG010", "the time was up before all was checked")],
+    ids=["a should", "a must"],
+)
+async def test_a_run_is_incomplete_where_a_must_was_not_checked_in_time(check, stopped, judged):
+    """What should be met is left out, and said to be; how fast answers are is known at no cost."""
+    report = await judged.report(Hooks(), check, "PG060", time_limit=0.0)
+    assert report.finding(check).verdict == "not tested"
+    assert report.finding("PG060").verdict == "pass"
+    assert report.stopped == stopped
+    assert report.ok is not stopped
+
+
+async def test_what_needs_a_hook_says_so(judged):
+    """With a probe alone."""
+    finding = await judged.finding(Hooks(), "PG081", probed=True)
+    assert (finding.verdict, finding.summary) == ("not tested", "needs --fail-once, to make the consumer fail")
+
+
+class EndsAtAForgery(HangsUpOnForgeries):
+    """Takes nothing any more after the first forgery, and gives no answer."""
+
+    dead = False
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        genuine = self.is_genuine(await request.read(), request.headers.get("X-Playgent-Signature", ""))
+        self.dead = self.dead or not genuine
+        return hang_up(request) if self.dead else await super().webhook(request)
+
+
+async def test_who_gives_no_answer_any_more_is_found_to_be_broken(judged, monkeypatch):
+    """The evidence ends with the valid event that was not taken, and the rest of the run says since when."""
+    monkeypatch.setattr(run, "_RECOVERY", 0.3)
+    report = await judged.report(EndsAtAForgery(), "PG010", "PG012", "PG006")
+    finding = report.finding("PG010")
+    assert finding.verdict == "fail"
+    assert "; after that a valid event gave no answer" in finding.summary
+    assert finding.evidence[-1].faults == ()
+    assert report.finding("PG012").summary.endswith("any more since PG010 (missing signature)")
+    assert report.finding("PG006").verdict == "fail"
+
+
+async def test_who_comes_back_after_a_moment_is_checked_on(judged, monkeypatch):
+    """The check that broke it fails, the others are made; it is asked again and again whether it is there."""
+    monkeypatch.setattr(run, "_RECOVERY_PAUSE", 0.01)
+    consumer = EndsAtAForgery()
+    asked: list[bool] = []
+    webhook = consumer.webhook
+
+    async def comes_back(request: web.Request) -> web.Response:
+        asked.append(consumer.dead)
+        consumer.dead = consumer.dead and asked.count(True) % 4 != 0
+        return await webhook(request)
+
+    consumer.webhook = comes_back
+    report = await judged.report(consumer, "PG010", "PG006", "PG041", events=("run.failed",))
+    assert "; after that a valid event gave no answer" in report.finding("PG010").summary
+    assert [report.finding(check).verdict for check in ("PG010", "PG006", "PG041")] == ["fail", "pass", "pass"]
+    assert asked.count(True) == 4
+
+
+async def test_a_check_is_not_blamed_for_a_consumer_that_was_gone_before():
+    """It begins where nobody listens any more: what that means for its own subject is not known."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]))
+        status = b"200 OK" if signed(body).encode() in head else b"401 Unauthorized"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    service = Service(Settings())
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
+    request = CheckRequest(url=url, secret=SECRET, only=("PG010", "PG012", "PG013", "PG006"))
+    try:
+        report = await prepare_check(service, request, lambda each: each.id == "PG012" and server.close()).run()
+    finally:
+        await service.stop()
+        await server.wait_closed()
+    assert report.finding("PG010").verdict == "pass"
+    assert report.finding("PG012").summary.startswith("the consumer was gone before PG012 began (gave no answer")
+    assert [report.finding(check).verdict for check in ("PG012", "PG013", "PG006")] == [*["inconclusive"] * 2, "fail"]
+
+
+async def test_each_event_type_is_tried_before_its_effect_is_learned(judged):
+    """The first event of a type may take longer than any other: a connection is made, a module is loaded."""
+    consumer = Hooks()
+    await judged.finding(consumer, "PG070", probed=True)
+    types = [json.loads(body)["event"] for body in consumer.bodies]
+    assert types[:4] == ["run.completed", "run.failed", "evaluation.completed", "optimization.completed"]
+    assert types[4:8] == types[:4]
+
+
+async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged, monkeypatch):
+    """Four deliveries at most."""
+    monkeypatch.setattr(run, "_RECOVERY", 0.3)
+
+    class BreaksAtABadBody(BadBody):
+        broken = False
+
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            response = await super().webhook(request)
+            self.broken = self.broken or response.status == 500
+            return answer_with(500) if self.broken else response
+
+    report = await judged.report(BreaksAtABadBody(meet=lambda _: answer_with(500)), "PG043")
+    assert len(report.finding("PG043").evidence) == 4
+    assert report.finding("PG043").verdict == "fail"
+
+
+async def test_a_probe_that_ends_with_the_consumer_is_not_to_blame(aiohttp_server, monkeypatch):
+    """The consumer died, and its probe with it: that is its failure, and not one of what was given."""
+    monkeypatch.setattr(run, "_RECOVERY", 0.3)
+
+    class DiesWithItsProbe(EndsAtAForgery):
+        @override
+        async def debug(self, request: web.Request) -> web.Response:
+            return hang_up(request) if self.dead else await super().debug(request)
+
+    server = await aiohttp_server(DiesWithItsProbe().app())
+    count = str(server.make_url("/count"))
+    report = await checked(str(server.make_url("/hooks")), only=("PG010",), probe=count, probe_json="$.count")
+    assert report.unusable == ""
+    assert report.finding("PG010").verdict == "fail"
+    assert report.finding("PG010").summary.startswith(f"the probe {count} got no answer")
+
+
+async def test_a_consumer_that_is_broken_in_the_end_fails_the_last_check_alone(judged):
+    """It is the last control itself: another one would say the same."""
+    consumer = Hooks()
+    taken = consumer.take
+
+    async def take(key):
+        return await taken(key) if len(consumer.seen) < 3 else answer_with(500)
+
+    consumer.take = take
+    report = await judged.report(consumer, "PG006")
+    assert verdicts(report, "fail") == {"PG006": "fail: after all checks a valid event answered 500"}
+    assert len(report.finding("PG006").evidence) == 1
+
+
+@pytest.mark.parametrize(("check", "verdict"), [("PG070", "fail"), ("PG072", "not tested")])
+async def test_a_probe_without_any_effect_fails_one_check_alone(check, verdict, judged):
+    """The others need an effect, and say so."""
+    consumer = Hooks(effect=lambda _: None)
+    finding = await judged.finding(consumer, check, probed=True, effect_within=0.01)
+    assert finding.verdict == verdict
+    assert verdict == "fail" or finding.summary == "the probe has seen no effect of any event (PG070)"
+
+
+async def test_a_check_that_needs_a_hook_says_so_when_it_is_made_without():
+    """As a run never does."""
+    service = Service(Settings())
+    try:
+        made = prepare_check(service, CheckRequest(url="http://127.0.0.1:9/", secret=SECRET))._bench
+        with pytest.raises(AccessError, match="nothing was given"):
+            made.access = ConsumerAccess(count=_zero)
+            made.effects = Effects(made.access)
+            await CHECKS["PG080"].procedure(made)
+    finally:
+        await service.stop()
+
+
+async def _zero() -> int:
+    return 0
+
+
+def limited(after: int, answers: int) -> Hooks:
+    """After so many requests it answers the next ones with 429: so many of them."""
+    consumer = Hooks()
+    webhook, left = consumer.webhook, [429] * answers
+
+    async def limit(request: web.Request) -> web.Response:
+        return answer_with(left.pop()) if len(consumer.bodies) >= after and left else await webhook(request)
+
+    consumer.webhook = limit
+    return consumer
+
+
+@pytest.mark.parametrize("after", [1, 2, 5, 7])
+async def test_a_rate_limit_that_is_lifted_is_waited_out(after, judged, monkeypatch):
+    """Whenever it comes, it says nothing of what was sent: the same is sent again after a while."""
+    monkeypatch.setattr(bench, "_PAUSES", (0.01, 0.01, 0.01))
+    report = await judged.report(limited(after, 3), "PG010", "PG041", events=("run.failed",))
+    assert verdicts(report, "pass").keys() == {"PG001", "PG010", "PG041"}
+    assert report.ok
+
+
+@pytest.mark.parametrize("after", [1, 6], ids=["while it is learned", "in a check"])
+async def test_a_rate_limit_that_stays_ends_the_run(after, judged, monkeypatch):
+    """No check is blamed for it, and the report says what to do."""
+    monkeypatch.setattr(bench, "_PAUSES", (0.01, 0.01))
+    report = await judged.report(limited(after, 1000), "PG010", "PG041", events=("run.failed",))
+    assert report.stopped == "the consumer answers 429 even after some waiting: lift its rate limit for checks"
+    assert verdicts(report, "fail") == {}
+    assert report.finding("PG041").verdict == "inconclusive"
+    assert not report.ok
+
+
+# ---------------------------------------------------------------- time, and what answers give away
+
+
+def slow(*seconds: float) -> Hooks:
+    """It takes so long for the first answers, and no time for the others."""
+    consumer = Hooks()
+    taken, left = consumer.take, list(seconds)
+
+    async def take(key):
+        await asyncio.sleep(left.pop(0) if left else 0)
+        return await taken(key)
+
+    consumer.take = take
+    return consumer
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"),
+    [((), "pass"), ((0, 0.25), "warn"), ((0.25, 0.25, 0.25), "fail"), ((0, 0, 0.9), "fail")],
+    ids=["quick", "one over the median", "most over the median", "one too slow"],
+)
+async def test_slow_answers_are_judged_by_their_median_and_the_worst(seconds, verdict, judged, monkeypatch):
+    """The evidence is the slowest of them."""
+    monkeypatch.setattr(answering, "_MEDIAN", 0.2)
+    monkeypatch.setattr(answering, "_WORST", 0.8)
+    finding = await judged.finding(slow(*seconds), "PG060", events=("run.failed",))
+    assert finding.verdict == verdict
+    assert finding.summary.endswith(" of 5")
+    if seconds:
+        assert finding.evidence[0].attempts[0].exchange.total_ms >= 1000 * max(seconds)
+
+
+def telling(text) -> Hooks:
+    """It answers a forgery with a text of the body and the header that came."""
+    consumer = Hooks()
+    genuine = Hooks.is_genuine
+
+    def is_genuine(body: bytes, signature: str) -> bool:
+        consumer.refuse = lambda: answer_with(401, text(body, signature))
+        return genuine(consumer, body, signature)
+
+    consumer.is_genuine = is_genuine
+    return consumer
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (lambda *_: f"my key is {SECRET}!", "the secret"),
+        (lambda body, _: f"expected {signed(body)}", "the signature that would have been right"),
+        (lambda body, _: signed(body).upper(), "the signature that would have been right"),
+        (lambda _, given: f"got {given}", ""),
+        (lambda *_: "refused", ""),
+    ],
+    ids=["secret", "signature", "upper case", "what was sent", "nothing"],
+)
+async def test_answers_may_give_nothing_away(text, what, judged):
+    """What the request itself had in it is no secret."""
+    report = await judged.report(telling(text), "PG010", "PG012", "PG022", "PG061")
+    finding = report.finding("PG061")
+    assert finding.verdict == ("fail" if what else "pass")
+    assert not what or finding.summary == f"an answer contains {what}"
+
+
+async def test_a_header_can_give_the_secret_away_as_well(judged):
+    """The whole answer is looked at."""
+    consumer = Hooks(refuse=lambda: answer_with(401, **{"X-Debug": f"key={SECRET}"}))
+    assert (await judged.report(consumer, "PG010", "PG061")).finding("PG061").verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Traceback (most recent call last):\n", "fail"),
+        ('  File "/app/hooks.py", line 3, in take\n', "fail"),
+        ("    at verify (/app/hooks.js:3:14)\n", "fail"),
+        ("    at async Object.take (file:///app/hooks.mjs:3:14)\n", "fail"),
+        ("    at process.processTicks (node:internal/process:95:5)\n", "fail"),
+        ("    at verify (C:\\app\\hooks.js:3:14)\n", "fail"),
+        ("    at com.example.Hooks.take(Hooks.java:42)\n", "fail"),
+        ("app/hooks.rb:3:in `take'\n", "fail"),
+        ("#0 /app/hooks.php(42): verify()\n", "fail"),
+        ("goroutine 1 [running]:\n", "fail"),
+        ("not a traceback, but a word\n", "pass"),
+        ("look at it (there: 3)\n", "pass"),
+        (json.dumps({"error": "bad signature at line 3"}), "pass"),
+    ],
+)
+async def test_traces_of_every_language_are_known(text, verdict, judged):
+    """And ordinary words are not taken for one."""
+    consumer = Hooks(refuse=lambda: answer_with(401, text))
+    finding = (await judged.report(consumer, "PG010", "PG062")).finding("PG062")
+    assert finding.verdict == verdict
+    assert verdict == "pass" or finding.summary == "an answer (401) contains a stack trace"

@@ -1,0 +1,336 @@
+"""What is made of answers: what must be refused, and what must be accepted or borne."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from tests.checks.consumer import Consumer
+from tests.checks.judged import (
+    BadBody,
+    HangsUpOnForgeries,
+    Hooks,
+    accepting,
+    answer_with,
+    believing,
+    hang_up,
+    signed,
+)
+
+JSON = web.json_response
+
+# ---------------------------------------------------------------- refusals
+
+
+async def test_no_answer_to_a_forgery_is_a_failure(judged):
+    """The sender takes it for a crash, and tries again."""
+    finding = await judged.finding(HangsUpOnForgeries(), "PG010")
+    assert finding.verdict == "fail"
+    assert "gave no answer" in finding.summary
+    assert "it must be refused with 400, 401 or 403" in finding.summary
+
+
+async def test_a_crash_where_acceptance_would_be_harmless_is_a_warning(judged):
+    """A note never fails."""
+    finding = await judged.finding(Hooks(refusal=500), "PG021")
+    assert finding.verdict == "warn"
+    assert "answered 500" in finding.summary
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(399, "warn"), (400, "pass"), (499, "pass"), (500, "fail")])
+async def test_a_refusal_is_a_4xx(status, verdict, judged):
+    """Neither a redirect nor a 5xx is one."""
+    finding = await judged.finding(Hooks(refusal=status), "PG010")
+    assert finding.verdict == verdict
+    assert finding.summary.endswith(": neither taken nor refused with a 4xx") is (verdict == "warn")
+
+
+async def test_all_statuses_of_refusals_are_told(judged):
+    """Once each, in order."""
+    finding = await judged.finding(MissingIs403(), "PG010")
+    assert finding.summary == "refused with 403"
+    finding = await judged.finding(LongIs403(), "PG016")
+    assert finding.summary == "refused with 401 or 403"
+    assert len(finding.evidence) == 1
+
+
+class MissingIs403(Consumer):
+    """Forbids what has no signature."""
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        return await super().webhook(request) if "X-Playgent-Signature" in request.headers else answer_with(403)
+
+
+class LongIs403(Consumer):
+    """Forbids what has too long a signature."""
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        long = len(request.headers.get("X-Playgent-Signature", "")) > 72
+        return answer_with(403) if long else await super().webhook(request)
+
+
+@pytest.mark.parametrize("step", [1, -0.5], ids=["counts up", "counts down"])
+async def test_only_the_forgeries_that_have_an_effect_are_named(step, judged):
+    """Of four that are sent, the one that the consumer takes; and an effect is a change of any kind."""
+    consumer = accepting(lambda body, given: given in (signed(body), signed(body)[:-1]))
+
+    def effect(_: str) -> None:
+        consumer.count += step
+
+    consumer.effect = effect
+    finding = await judged.finding(consumer, "PG015", probed=True)
+    assert finding.verdict == "fail"
+    assert finding.summary == "all but the last digit (answered 200): it had an effect, as if genuine"
+    assert len(finding.evidence) == 1
+
+
+async def test_what_is_refused_and_handled_all_the_same_is_a_failure(judged):
+    """The status says 401, the effect says otherwise."""
+    consumer = Hooks()
+
+    def refuse() -> web.Response:
+        consumer.count += 1
+        return answer_with(401)
+
+    consumer.refuse = refuse
+    finding = await judged.finding(consumer, "PG010", probed=True, events=("run.failed",))
+    assert (finding.verdict, finding.breaks) == ("fail", True)
+    assert "(answered 401): it had an effect" in finding.summary
+
+
+async def test_three_forgeries_are_named_and_the_rest_is_counted(judged):
+    """Five are sent: one of each type, and one of a type that there is not."""
+    finding = await judged.finding(believing(lambda *, new: JSON({"took": new})), "PG012", probed=True)
+    named = "; ".join(
+        f"a forged {event} (answered 200)" for event in ("run.completed", "run.failed", "evaluation.completed")
+    )
+    assert finding.summary == f"{named} and 1 more: it had an effect, as if genuine"
+    assert len(finding.evidence) == 3
+
+
+async def test_forgeries_of_every_type_are_sent(judged):
+    """Some consumers verify in the branch of one event type only."""
+    consumer = Hooks()
+    consumer.is_genuine = lambda body, given: b'"run.failed"' not in body or given == signed(body)
+    for check in ("PG010", "PG011", "PG014"):
+        finding = await judged.finding(consumer, check, events=("run.failed", "run.completed"), seed=None)
+        assert finding.verdict == "fail"
+        assert finding.summary.startswith("run.completed ")
+
+
+async def test_a_2xx_without_an_effect_is_a_warning_that_says_so(judged):
+    """The probe has seen that nothing came of it."""
+    finding = await judged.finding(Hooks(refusal=200), "PG010", probed=True)
+    assert finding.verdict == "warn"
+    assert finding.summary.endswith("nothing came of it, but a 2xx tells the sender that it was genuine")
+
+
+async def test_a_forgery_that_was_dropped_is_told_from_one_that_was_handled(judged):
+    """By the answer to the genuine event after it: it is taken as new."""
+    consumer = Hooks(refuse=lambda: JSON({"status": "handled"}))
+    finding = await judged.finding(consumer, "PG010")
+    assert finding.verdict == "warn"
+    assert finding.summary.endswith("it was dropped: the genuine event after it was taken as new")
+
+
+async def test_where_the_genuine_event_gets_a_third_answer_nothing_is_claimed(judged):
+    """It is neither as new nor as known: whether the forgery was handled cannot be seen."""
+    forged: list[bool] = []
+
+    def refuse() -> web.Response:
+        forged.append(True)
+        return JSON({"status": "handled"})
+
+    def answer(*, new: bool) -> web.Response:
+        return JSON({"status": "odd" if forged else "handled" if new else "duplicate"})
+
+    consumer = Hooks(refuse=refuse, answer=answer)
+    finding = await judged.finding(consumer, "PG010")
+    assert finding.verdict == "warn"
+    assert "cannot be seen without --probe" in finding.summary
+
+
+async def test_an_event_that_was_changed_on_its_way_is_followed_up_as_it_came(judged):
+    """What the consumer noted is what the body said, and not what was signed."""
+
+    class KnowsBodies(Hooks):
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            return await self.take(("", (await request.read()).decode()))
+
+    finding = await judged.finding(KnowsBodies(), "PG013")
+    assert finding.verdict == "fail"
+    assert "answered as a duplicate, so it was handled" in finding.summary
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("probed", [False, True], ids=["without a probe", "with a probe"])
+async def test_a_changed_event_is_still_an_event(probed, seed, judged):
+    """Whatever the seed: another type, or a date that is none, would be dropped by who verifies nothing too."""
+    finding = await judged.finding(believing(), "PG013", probed=probed, seed=seed, events=("run.failed",))
+    assert finding.verdict == "fail"
+
+
+async def test_who_answers_otherwise_each_time_is_not_judged_by_answers(judged):
+    """That a forgery is answered as an event was once says nothing, if the next one was answered otherwise."""
+    words = itertools.cycle(["thanks", "got it", "fine"])
+    consumer = Hooks(refuse=lambda: web.Response(text="got it"), answer=lambda **_: web.Response(text=next(words)))
+    finding = await judged.finding(consumer, "PG010")
+    assert finding.verdict == "warn"
+    assert "cannot be seen without --probe" in finding.summary
+
+
+async def test_an_empty_answer_shows_no_acceptance(judged):
+    """Not even where anything but an event is answered otherwise."""
+
+    class DropsWithoutABody(Hooks):
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            if not (await request.read()).startswith(b"{"):
+                return answer_with(400)
+            return await super().webhook(request)
+
+    consumer = DropsWithoutABody(refusal=204, answer=lambda **_: answer_with(204))
+    finding = await judged.finding(consumer, "PG010")
+    assert finding.verdict == "warn"
+    assert "cannot be seen without --probe" in finding.summary
+
+
+async def test_an_answer_that_everything_gets_shows_no_acceptance(judged):
+    """Also something that is no event is answered so."""
+    received = {"received": True}
+    consumer = Hooks(refuse=lambda: JSON(received), answer=lambda **_: JSON(received))
+    finding = await judged.finding(consumer, "PG010")
+    assert (finding.verdict, "cannot be seen" in finding.summary) == ("warn", True)
+
+
+async def test_of_several_forgeries_one_is_taken_without_a_word(judged):
+    """The others are refused: what became of the one cannot be seen, and it alone is named."""
+    consumer = accepting(lambda body, given: given in (signed(body), "sha256="))
+    consumer.answer = lambda **_: JSON({"received": True})
+    finding = await judged.finding(consumer, "PG015")
+    assert finding.verdict == "warn"
+    assert finding.summary.startswith("no digest after `sha256=` (answered 200): whether it was handled cannot be seen")
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(501, "pass"), (500, "fail"), (200, "fail")])
+async def test_a_method_that_a_server_does_not_know_at_all_is_refused(status, verdict, judged):
+    """501 says so, and Python's http.server answers it; of two methods the one that is taken is told."""
+
+    class Methods(Hooks):
+        def app(self) -> web.Application:
+            app = super().app()
+            app.router.add_route("PUT", "/hooks", self.unknown)
+            app.router.add_route("GET", "/hooks", self.webhook if status == 200 else self.other)
+            return app
+
+        async def unknown(self, _: web.Request) -> web.Response:
+            return answer_with(501)
+
+        async def other(self, _: web.Request) -> web.Response:
+            return answer_with(status)
+
+    finding = await judged.finding(Methods(), "PG005", probed=True)
+    assert finding.verdict == verdict
+    assert ("an event by GET (answered 200): it had an effect" in finding.summary) is (status == 200)
+
+
+@pytest.mark.parametrize("secret", ["s3cr", "signature", "processed"])
+async def test_a_mere_word_is_no_leak(secret, judged):
+    """An answer may hold it by chance."""
+    consumer = Hooks(is_genuine=lambda *_: True, answer=lambda **_: answer_with(200, f"{secret}: fine"))
+    finding = await judged.finding(consumer, "PG061", secret=secret)
+    assert finding.verdict == "inconclusive"
+
+
+async def test_what_a_must_cannot_prove_fails_where_that_is_wanted(judged):
+    """A warning of a must is a failure then, that of a note is none."""
+    received = {"received": True}
+    for fail_on in ("warn", "fail"):
+        consumer = Hooks(refuse=lambda: JSON(received), answer=lambda **_: JSON(received))
+        report = await judged.report(consumer, "PG010", "PG021", fail_on=fail_on)
+        assert report.finding("PG010").verdict == ("fail" if fail_on == "warn" else "warn")
+        assert report.finding("PG021").verdict == "warn"
+        assert "cannot be seen without --probe" in report.finding("PG010").summary
+        assert report.ok is (fail_on == "fail")
+
+
+async def test_what_handles_a_bare_digest_is_warned_of_only(judged):
+    """It is harmless, whatever proves it: its effect, or the answer to the genuine event after it."""
+    for probed in (False, True):
+        consumer = accepting(lambda body, given: given.removeprefix("sha256=") == signed(body)[7:])
+        assert (await judged.finding(consumer, "PG021", probed=probed)).verdict == "warn"
+
+
+# ---------------------------------------------------------------- acceptances
+
+
+async def test_what_is_refused_is_named_beside_what_is_accepted(judged):
+    """What differs between them is the mistake."""
+    consumer = accepting(lambda body, given: given == signed(body) and "💸".encode() not in body)
+    finding = await judged.finding(consumer, "PG031", events=("run.failed",))
+    assert finding.summary == "answered 401: an emoji; accepted: accented letters, U+2028 and U+2029"
+    assert len(finding.evidence) == 1
+    assert "💸".encode() in finding.evidence[0].event.payload
+
+
+async def test_no_answer_to_a_bad_body_is_a_failure(judged):
+    """It is tried again as a 5xx is."""
+    finding = await judged.finding(BadBody(meet=hang_up), "PG043")
+    assert finding.verdict == "fail"
+    assert "gave no answer" in finding.summary
+
+
+async def test_a_5xx_to_bad_bodies_names_four_and_counts_the_rest(judged):
+    """Each of them once, though it was sent three times."""
+    finding = await judged.finding(BadBody(meet=lambda _: answer_with(500)), "PG043")
+    assert finding.verdict == "fail"
+    assert finding.summary == (
+        "answered 500: invalid JSON, no body, not UTF-8, a list and 8 more: a 5xx is tried again, and never gets better"
+    )
+    assert len({delivery.faults for delivery in finding.evidence}) == len(finding.evidence) == 4
+
+
+@pytest.mark.parametrize(
+    ("events", "named"),
+    [
+        (
+            ("run.failed",),
+            "with test_case_name null, run.failed with failure_summary null:",
+        ),
+        (("run.failed", "evaluation.completed"), "evaluation.completed with overall_pass null and 1 more:"),
+    ],
+)
+async def test_four_are_named_and_the_rest_is_counted(events, named, judged):
+    """Nothing is counted where nothing is left."""
+    consumer = Hooks()
+    taken = consumer.take
+
+    async def take(key):
+        null = None in json.loads(consumer.bodies[-1])["data"].values()
+        return answer_with(500) if null else await taken(key)
+
+    consumer.take = take
+    assert named in (await judged.finding(consumer, "PG042", events=events)).summary
+
+
+@pytest.mark.parametrize(("statuses", "verdict"), [((400, 200, 400), "fail"), ((422, 422, 422), "pass")])
+async def test_the_same_bad_body_must_get_the_same_answer(statuses, verdict, judged):
+    """What is taken at the second try was no permanent error."""
+    given: list[int] = []
+
+    def meet(_: web.Request) -> web.Response:
+        given.append(statuses[len(given) % 3])
+        return answer_with(given[-1])
+
+    finding = await judged.finding(BadBody(meet=meet), "PG043")
+    assert finding.verdict == verdict
+    if verdict == "fail":
+        assert finding.summary == "invalid JSON: answered 400, 200, 400 to the same thing"
+        assert len(finding.evidence) == 3

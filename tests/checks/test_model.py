@@ -1,0 +1,245 @@
+"""The report of checks as a value: what breaks a build, how it is summed up, and who has looked at it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockserver.checks.model import Check, CheckReport, Diagnosis, Finding, Judgement, Severity, Verdict
+from mockserver.errors import CheckError
+from mockserver.model.events import encode_payload
+from mockserver.model.records import Delivery, Event
+
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "warn", "inconclusive", "not tested")
+
+
+def check(number: int = 1, severity: Severity = "must") -> Check:
+    return Check(
+        id=f"PG{number:03}",
+        name=f"check_number_{number}",
+        severity=severity,
+        sends="An event.",
+        good="2xx",
+        why="It matters.",
+        mend="mend the check",
+    )
+
+
+def finding(verdict: Verdict, number: int = 1, severity: Severity = "must", mend: str = "") -> Finding:
+    return Finding(check(number, severity), Judgement(verdict, f"seen {number}", mend=mend))
+
+
+def report(*findings: Finding) -> CheckReport:
+    made = CheckReport("http://127.0.0.1:3000/hooks", 7, 0.0)
+    made.findings = list(findings)
+    return made
+
+
+# ---------------------------------------------------------------- findings
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("severity", ["must", "should", "note"])
+def test_only_a_must_that_fails_breaks_a_build(verdict, severity):
+    """A warning is no proof, and what should be met may be lived with."""
+    each = finding(verdict, severity=severity)
+    assert each.breaks is ((verdict, severity) == ("fail", "must"))
+    assert report(each).broken is each.breaks
+    assert report(each).ok is not each.breaks
+    assert report(each).failures == ((each,) if each.breaks else ())
+
+
+def test_a_finding_tells_what_its_judgement_says():
+    """With the remedy of the check, unless the judgement knows a better one."""
+    delivery = Delivery(1, Event("run.failed", "", encode_payload("run.failed", "", {})), "w", "http://x/", "PG001")
+    each = Finding(check(), Judgement("fail", "seen", (delivery,)))
+    assert (each.verdict, each.summary, each.evidence, each.mend) == ("fail", "seen", (delivery,), "mend the check")
+    assert finding("fail", mend="register the other URL").mend == "register the other URL"
+
+
+def test_what_is_particular_of_a_finding_is_all_but_its_cause():
+    """A finding that shares nothing is its own cause."""
+    shared = Finding(check(), Judgement("warn", "half of it (answered 200): who knows", cause="who knows"))
+    assert (shared.cause, shared.particular) == ("who knows", "half of it (answered 200)")
+    alone = finding("fail", 12)
+    assert (alone.cause, alone.particular) == ("PG012", "seen 12")
+
+
+def test_a_finding_in_an_assertion_is_one_line():
+    """Id, title, verdict and what was seen; the deliveries would hide it."""
+    each = finding("fail", 12)
+    assert str(each) == "PG012 check number 12: fail, seen 12"
+    assert repr([each]) == "[<PG012 check number 12: fail, seen 12>]"
+
+
+# ---------------------------------------------------------------- counts and summary
+
+
+def test_findings_are_counted_by_verdict():
+    """Each of them once."""
+    made = report(finding("pass", 1), finding("fail", 2), finding("pass", 3), finding("not tested", 4))
+    assert {verdict: made.count(verdict) for verdict in VERDICTS} == {
+        "pass": 2,
+        "fail": 1,
+        "warn": 0,
+        "inconclusive": 0,
+        "not tested": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("findings", "summary"),
+    [
+        ([finding("pass")], "1 checks: 1 pass"),
+        (
+            [finding(verdict, number) for number, verdict in enumerate(reversed(VERDICTS))],
+            "5 checks: 1 pass, 1 fail, 1 warn, 1 inconclusive, 1 not tested; 1 failed that must pass",
+        ),
+        (
+            [finding("fail", 1), finding("fail", 2), finding("fail", 3, "should"), finding("fail", 4, "note")],
+            "4 checks: 4 fail; 2 failed that must pass",
+        ),
+        ([finding("fail", severity="should")], "1 checks: 1 fail"),
+    ],
+)
+def test_the_summary_is_one_line(findings, summary):
+    """Every verdict that there is, in the same order each time, and how many of the failures break a build."""
+    assert report(*findings).summary == summary
+
+
+def test_the_summary_of_what_could_not_be_reached_says_only_that():
+    """There is nothing to count."""
+    made = report()
+    made.unreachable = "nobody listens"
+    assert made.summary == "http://127.0.0.1:3000/hooks could not be reached: nobody listens"
+
+
+# ---------------------------------------------------------------- what keeps a run from its end
+
+
+def test_a_run_that_was_stopped_has_a_finding_for_each_check():
+    """Those that were made keep theirs; the others were not tested, and the summary says why."""
+    made = report(finding("pass", 1), finding("warn", 2))
+    made.stop("the run was stopped", [check(number) for number in (1, 2, 3, 4)])
+    assert [each.verdict for each in made.findings] == ["pass", "warn", "not tested", "not tested"]
+    assert [each.check.id for each in made.findings] == ["PG001", "PG002", "PG003", "PG004"]
+    assert made.findings[-1].summary == "the run was stopped"
+    assert made.summary == "4 checks: 1 pass, 1 warn, 2 not tested; the run was stopped"
+
+
+@pytest.mark.parametrize("kind", ["unreachable", "unusable", "stopped"])
+def test_what_could_not_be_checked_is_not_ok(kind):
+    """Nothing failed, but nothing was proved either."""
+    made = report(finding("pass"))
+    assert made.problems == {}
+    setattr(made, kind, "why it is so")
+    assert made.problems == {kind: "why it is so"}
+    assert made.broken
+    assert not made.ok
+    assert made.failures == ()
+    with pytest.raises(CheckError):
+        made.raise_for_failures()
+
+
+def test_all_problems_are_told():
+    """In the order in which they are asked about."""
+    made = report()
+    made.stopped, made.unusable = "by Ctrl-C", "the probe answered 404"
+    assert list(made.problems.items()) == [("unusable", "the probe answered 404"), ("stopped", "by Ctrl-C")]
+
+
+# ---------------------------------------------------------------- asking for one
+
+
+@pytest.mark.parametrize("name", ["PG002", "check_number_2"])
+def test_a_finding_is_found_by_the_id_or_the_name_of_its_check(name):
+    """As on the command line."""
+    wanted = finding("warn", 2)
+    assert report(finding("pass", 1), wanted).finding(name) is wanted
+
+
+def test_a_check_that_was_not_chosen_has_no_finding():
+    """The message names what there is."""
+    with pytest.raises(KeyError) as caught:
+        report(finding("pass", 1), finding("pass", 2)).finding("PG012")
+    assert caught.value.args == ("no finding of 'PG012'; there are PG001, PG002",)
+
+
+def test_to_raise_for_failures_does_nothing_where_all_is_well():
+    """Warnings, and what is open, are no failures."""
+    made = report(*(finding(verdict, number) for number, verdict in enumerate(VERDICTS) if verdict != "fail"))
+    made.raise_for_failures()
+    assert made.looked_at
+
+
+def test_to_raise_for_failures_raises_the_report_as_text():
+    """The failure of a test is the table."""
+    made = report(finding("fail"))
+    with pytest.raises(CheckError) as caught:
+        made.raise_for_failures()
+    assert str(caught.value) == str(made)
+    assert "check number 1" in str(made)
+
+
+# ---------------------------------------------------------------- who has looked
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda made: made.ok,
+        lambda made: made.failures,
+        lambda made: made.finding("PG001"),
+        lambda made: made.raise_for_failures(),
+    ],
+    ids=["ok", "failures", "finding", "raise_for_failures"],
+)
+def test_whoever_asks_how_it_ended_has_looked(look):
+    """A report that nobody looked at can then be told from one that was."""
+    made = report(finding("pass"))
+    look(made)
+    assert made.looked_at
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda made: made.broken,
+        lambda made: made.problems,
+        lambda made: made.count("pass"),
+        str,
+        repr,
+    ],
+    ids=["broken", "problems", "count", "str", "repr"],
+)
+def test_whoever_passes_it_on_has_not_looked(look):
+    """To print it, or to write it to a file, is no assertion."""
+    made = report(finding("pass"))
+    look(made)
+    assert not made.looked_at
+
+
+def test_secrets_are_hidden_in_the_short_form_too():
+    """In the URL and in what was seen."""
+    made = report(Finding(check(), Judgement("pass", "fine")))
+    made.target, made.stopped = "http://127.0.0.1/?key=whsec_x", "whsec_x was refused"
+    made.redact = lambda text: text.replace("whsec_x", "***")
+    assert repr(made) == "<CheckReport of http://127.0.0.1/?key=***: 1 checks: 1 pass; *** was refused>"
+
+
+# ---------------------------------------------------------------- as text
+
+
+def test_the_text_tells_the_diagnosis():
+    """Why correct deliveries are refused, and what to do about it, where that is known."""
+    made = report(finding("fail"))
+    made.diagnosis = Diagnosis("it strips\tthe body", "verify the raw body", 3)
+    assert "\n\ndiagnosis: it strips\\tthe body\nmend: verify the raw body" in str(made)
+    made.diagnosis = Diagnosis("it answers 404", "", 0)
+    assert str(made).endswith("\n\ndiagnosis: it answers 404")
+
+
+def test_a_delivery_that_was_not_attempted_is_told_as_such():
+    """There is neither a request nor an answer."""
+    event = Event("run.failed", "", encode_payload("run.failed", "", {}))
+    made = report(Finding(check(), Judgement("fail", "seen", (Delivery(1, event, "w", "http://x/", "PG001"),))))
+    assert "\n  > no request was made\n  < no answer\n    expected: 2xx" in str(made)

@@ -1,0 +1,444 @@
+"""A run of checks as a whole: what it does when the consumer, the probe or the hook does not work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from mockserver.checks import effects
+from mockserver.checks.model import Check
+from mockserver.checks.registry import CHECKS
+from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.errors import UsageError
+from mockserver.model.settings import read_settings
+from mockserver.server.composition import Service
+from tests.checks.checked import SECRET, SLOW, checked, verdicts
+from tests.checks.consumer import Consumer
+
+
+class Redirects(Consumer):
+    """Takes events at another URL than the registered one."""
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        raise web.HTTPPermanentRedirect("/hooks/")
+
+
+class WantsACookie(Consumer):
+    """Has protection against forged forms in front."""
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        return web.Response(status=403, text="<h1>CSRF verification failed</h1>", content_type="text/html")
+
+
+class BreaksForGood(Consumer):
+    """Takes nothing any more once somebody has sent nonsense as a signature."""
+
+    broken = False
+
+    @override
+    def is_genuine(self, body: bytes, signature: str) -> bool:
+        if self.broken or signature == "nonsense":
+            self.broken = True
+            raise web.HTTPInternalServerError
+        return super().is_genuine(body, signature)
+
+
+class BreaksForAMoment(BreaksForGood):
+    """Comes back after some requests, as one that is started again does."""
+
+    left = 3
+
+    @override
+    def is_genuine(self, body: bytes, signature: str) -> bool:
+        if self.broken:
+            self.left -= 1
+            self.broken = self.left > 0
+        return super().is_genuine(body, signature)
+
+
+class AlsoCountsOthers(Consumer):
+    """Its count grows on its own."""
+
+    @override
+    async def debug(self, request: web.Request) -> web.Response:
+        self.count += 1
+        return await super().debug(request)
+
+
+class HasOtherTraffic(Consumer):
+    """Handles something of somebody else's, once, while a forgery comes in."""
+
+    quiet = True
+
+    @override
+    def refuse(self) -> web.Response:
+        self.count += self.quiet
+        self.quiet = False
+        return super().refuse()
+
+
+class LosesItsProbe(Consumer):
+    """The probe answers for a while only."""
+
+    asked = 0
+
+    @override
+    async def debug(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        return await super().debug(request) if self.asked < 60 else web.Response(status=503)
+
+
+async def test_a_target_that_nobody_listens_at_is_unreachable(closed_port):
+    """There is no finding at all, and the report says why."""
+    report = await checked(f"http://127.0.0.1:{closed_port}/hooks")
+    assert "nobody listens" in report.unreachable
+    assert report.findings == []
+    assert not report.ok
+
+
+async def test_a_refused_control_makes_everything_else_inconclusive(aiohttp_server):
+    """An endpoint that refuses everything would pass all negative checks."""
+    server = await aiohttp_server(Consumer().app())
+    report = await checked(str(server.make_url("/hooks")), secret="whsec_another")
+    assert verdicts(report, "fail") == {"PG001": "fail: a correct run.completed answered 401"}
+    assert set(verdicts(report, "pass")) == {"PG003", "PG061", "PG062"}  # no redirect, and nothing was given away
+    assert report.count("inconclusive") == sum(check.procedure is not None for check in CHECKS.values()) - 4
+    assert not report.ok
+
+
+async def test_a_redirect_is_named_with_where_it_leads(aiohttp_server):
+    """The check about it says what to register."""
+    server = await aiohttp_server(Redirects().app())
+    report = await checked(str(server.make_url("/hooks")))
+    assert set(verdicts(report, "fail")) == {"PG001", "PG003"}
+    assert "to /hooks/" in report.finding("no_redirect").summary
+    assert "register /hooks/" in report.finding("no_redirect").mend
+
+
+async def test_a_page_for_people_is_recognised(aiohttp_server):
+    """A 403 with a page is the sign of middleware in front."""
+    server = await aiohttp_server(WantsACookie().app())
+    report = await checked(str(server.make_url("/hooks")))
+    assert set(verdicts(report, "fail")) == {"PG001", "PG004"}
+
+
+async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_after_it(aiohttp_server):
+    """What comes after it cannot be judged, and that is not held against it."""
+    server = await aiohttp_server(BreaksForGood().app())
+    report = await checked(str(server.make_url("/hooks")), skip=SLOW)
+    assert set(verdicts(report, "fail")) == {"PG017", "PG006"}
+    assert "after that a valid event answered 500" in report.finding("PG017").summary
+    assert "since PG017" in report.finding("PG018").summary
+
+
+async def test_who_comes_back_is_checked_on(aiohttp_server):
+    """The check that broke it fails all the same."""
+    server = await aiohttp_server(BreaksForAMoment().app())
+    report = await checked(str(server.make_url("/hooks")), skip=SLOW)
+    assert set(verdicts(report, "fail")) == {"PG017"}
+    assert report.finding("PG018").verdict == "pass"
+    assert report.count("inconclusive") == 0
+
+
+@pytest.mark.parametrize(
+    ("probe", "path", "why"),
+    [
+        ("/nowhere", "$.count", "answered 404"),
+        ("/count", "$.number", "finds 0 values"),
+        ("/count", "$", "must read a number"),
+        ("/count", "$$", "is not a JSONPath"),
+    ],
+)
+async def test_a_probe_that_does_not_work_is_wrong_usage_and_nothing_is_sent(probe, path, why, aiohttp_server):
+    """A probe that proves nothing must not look like one that does."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+    with pytest.raises(UsageError, match=why.replace("$", r"\$")):
+        await checked(str(server.make_url("/hooks")), probe=str(server.make_url(probe)), probe_json=path)
+    assert consumer.handled == []
+
+
+async def test_a_probe_that_stops_working_makes_the_run_unusable(aiohttp_server):
+    """The consumer is well: what was given is not."""
+    server = await aiohttp_server(LosesItsProbe().app())
+    count = str(server.make_url("/count"))
+    report = await checked(str(server.make_url("/hooks")), probe=count, probe_json="$.count", skip=SLOW)
+    assert "answered 503" in report.unusable
+    assert verdicts(report, "fail") == {}
+    assert not report.ok
+
+
+async def test_a_count_that_never_rests_cannot_be_used(aiohttp_server, monkeypatch):
+    """Nothing could be told from it."""
+    monkeypatch.setattr(effects, "_RESTLESS", 0.3)
+    server = await aiohttp_server(AlsoCountsOthers().app())
+    count = str(server.make_url("/count"))
+    with pytest.raises(UsageError, match="still grows"):
+        await checked(str(server.make_url("/hooks")), probe=count, probe_json="$.count")
+
+
+async def test_a_count_that_something_else_changes_is_no_proof(aiohttp_server):
+    """It is not taken for the effect of a forgery, which has none when it is sent again."""
+    consumer = HasOtherTraffic()
+    server = await aiohttp_server(consumer.app())
+    report = await checked(str(server.make_url("/hooks")), only=("PG010",), probe=lambda: consumer.count)
+    assert report.finding("PG010").verdict == "inconclusive"
+    assert "something else changes it" in report.finding("PG010").summary
+    assert report.ok
+
+
+async def test_without_an_effect_of_any_event_nothing_of_level_1_is_claimed(aiohttp_server):
+    """The probe may read the wrong number: the check about it fails, those that need it are not made."""
+    server = await aiohttp_server(Consumer().app())
+    report = await checked(str(server.make_url("/hooks")), probe=lambda: 7, effect_within=0.05, skip=SLOW)
+    assert set(verdicts(report, "fail")) == {"PG070"}
+    assert "no effect of any event" in report.finding("duplicate_effect").summary
+
+
+async def test_checks_that_the_time_does_not_suffice_for_are_not_made(aiohttp_server):
+    """The report says so, for each of them."""
+    server = await aiohttp_server(Consumer().app())
+    report = await checked(str(server.make_url("/hooks")), time_limit=0.0)
+    assert report.finding("wrong_secret").summary == "the time was up; --time-limit gives more"
+    assert report.finding("control").verdict == "pass"
+    assert len(report.findings) == len(CHECKS)
+    assert not report.ok
+
+
+async def test_a_hook_that_does_nothing_proves_nothing(aiohttp_server):
+    """The consumer was told to fail, and did not: no verdict about failures."""
+    server = await aiohttp_server(Consumer().app())
+    count = str(server.make_url("/count"))
+    given: dict[str, Any] = {"probe": count, "probe_json": "$.count", "only": ("PG080", "PG081")}
+    report = await checked(str(server.make_url("/hooks")), fail_once=lambda: None, **given)
+    assert [report.finding(check).verdict for check in ("PG080", "PG081")] == ["inconclusive"] * 2
+
+
+@pytest.mark.parametrize(
+    ("hook", "why"),
+    [("exit 3", "exit code 3"), ("echo no database >&2; false", "no database"), ("{url}/nowhere", "answered 404")],
+)
+async def test_a_hook_that_fails_makes_the_run_unusable(hook, why, aiohttp_server):
+    """The message says what the command or the URL answered."""
+    server = await aiohttp_server(Consumer().app())
+    count = str(server.make_url("/count"))
+    hook = hook.replace("{url}", str(server.make_url("")).rstrip("/"))
+    given: dict[str, Any] = {"probe": count, "probe_json": "$.count", "only": ("PG080",)}
+    report = await checked(str(server.make_url("/hooks")), fail_once=hook, **given)
+    assert why in report.unusable
+    assert report.finding("PG080").verdict == "inconclusive"
+
+
+async def test_the_same_seed_makes_the_same_ids(aiohttp_server):
+    """Another run with it sends the same objects, so that a finding can be repeated."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+    url = str(server.make_url("/hooks"))
+    await checked(url, only=("wrong_secret",), seed=5)
+    seen = set(consumer.seen)
+    consumer.seen.clear()
+    await checked(url, only=("wrong_secret",), seed=5)
+    assert consumer.seen == seen
+
+
+async def test_without_a_seed_every_run_has_ids_of_its_own(aiohttp_server):
+    """A consumer that remembers the last run takes nothing for a duplicate."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+    for _ in range(2):
+        report = await checked(str(server.make_url("/hooks")), seed=None, skip=SLOW, probe=lambda: consumer.count)
+        assert verdicts(report, "fail", "warn", "inconclusive") == {}
+
+
+async def test_findings_are_told_as_they_come(aiohttp_server):
+    """Each check is announced before it is made, and told when it is over."""
+    server = await aiohttp_server(Consumer().app())
+    service = Service(read_settings())
+    told: list[tuple[str, str]] = []
+
+    def begins(check: Check) -> None:
+        told.append(("begin", check.id))
+
+    request = CheckRequest(url=str(server.make_url("/hooks")), secret=SECRET, only=("PG010", "PG011"))
+    run = prepare_check(service, request, begins, lambda finding: told.append((finding.verdict, finding.check.id)))
+    try:
+        await run.run()
+    finally:
+        await service.stop()
+    expected = [(what, check) for check in ("PG001", "PG010", "PG011") for what in ("begin", "pass")]
+    assert told == expected
+
+
+async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(aiohttp_server):
+    """Its report has the findings so far, and how many deliveries were made."""
+    server = await aiohttp_server(Consumer().app())
+    service = Service(read_settings())
+    found = asyncio.Event()
+    request = CheckRequest(url=str(server.make_url("/hooks")), secret=SECRET)
+    run = prepare_check(service, request, on_finding=lambda _: found.set())
+    task = asyncio.get_running_loop().create_task(run.run())
+    await found.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await service.stop()
+    assert run.report.findings
+    assert run.report.deliveries
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"secret": ""}, "needs the secret"),
+        ({"url": "ftp://127.0.0.1/"}, "not an http"),
+        ({"events": ("run.exploded",)}, "unknown event"),
+        ({"probe": "http://127.0.0.1:9/", "state": "http://127.0.0.1:9/state"}, "needs {id}"),
+        ({"state": "http://127.0.0.1:9/{id}"}, "need --probe"),
+        ({"fail_once": "true"}, "need --probe"),
+        ({"probe": "nonsense"}, "not an http"),
+        ({"only": ("nonsense",)}, "no check 'nonsense'"),
+    ],
+)
+async def test_what_cannot_be_used_is_told_before_anything_is_sent(given, why):
+    """Wrong usage is an error that says what is allowed."""
+    with pytest.raises(UsageError, match=why):
+        await checked(**{"url": "http://127.0.0.1:9/hooks", **given})
+
+
+async def test_only_the_events_that_are_named_are_sent(aiohttp_server):
+    """A consumer of one event type is not asked about others, but for one that nobody knows."""
+    consumer = Consumer()
+    server = await aiohttp_server(consumer.app())
+    report = await checked(str(server.make_url("/hooks")), events=("run.failed",), probe=lambda: consumer.count)
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+    assert set(consumer.handled) == {"run.failed"}
+    assert report.finding("order").verdict == "not tested"
+
+
+class LimitsItsRate(Consumer):
+    """Takes so many requests in a row, then wants a pause; a pause of half a second will do."""
+
+    most = 25
+    limit_ends = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = 0
+        self.last = 0.0
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        now = asyncio.get_running_loop().time()
+        if self.limit_ends and now - self.last > 0.4:
+            self.taken = 0
+        self.taken, self.last = self.taken + 1, now
+        return await super().webhook(request) if self.taken <= self.most else web.Response(status=429)
+
+
+async def test_a_rate_limit_is_waited_out(aiohttp_server):
+    """429 says nothing about the event: neither that it was refused, nor that it was not taken."""
+    server = await aiohttp_server(LimitsItsRate().app())
+    report = await checked(str(server.make_url("/hooks")), only=("PG002", "PG010", "PG012", "PG030", "PG071"))
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+    assert report.ok
+
+
+async def test_a_rate_limit_that_does_not_end_stops_the_run(aiohttp_server):
+    """Nothing is passed or failed by it, and the report does not say that all is well."""
+
+    class LimitsForGood(LimitsItsRate):
+        limit_ends = False
+
+    server = await aiohttp_server(LimitsForGood().app())
+    report = await checked(str(server.make_url("/hooks")), only=("PG010", "PG012", "PG030", "PG042"))
+    assert verdicts(report, "fail", "warn") == {}
+    assert "lift its rate limit" in report.stopped
+    assert not report.ok
+
+
+async def test_effects_that_come_much_later_are_waited_for(aiohttp_server):
+    """A queue that takes a second for each event: the pace is learned, and nothing is taken for another's effect."""
+
+    class WorksMuchLater(Consumer):
+        @override
+        def effect(self, event: str) -> None:
+            asyncio.get_running_loop().call_later(1.0, super().effect, event)
+
+    consumer = WorksMuchLater()
+    server = await aiohttp_server(consumer.app())
+    report = await checked(
+        str(server.make_url("/hooks")), only=("PG070", "PG072", "PG076"), probe=lambda: consumer.count
+    )
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+    assert "run.completed +1" in report.finding("PG070").summary
+
+
+async def test_effects_that_come_too_late_are_said_to_be_unseen(aiohttp_server):
+    """It says how long was waited, and how to wait longer; nothing else is claimed."""
+
+    class WorksTooLate(Consumer):
+        @override
+        def effect(self, event: str) -> None:
+            asyncio.get_running_loop().call_later(0.6, super().effect, event)
+
+    consumer = WorksTooLate()
+    server = await aiohttp_server(consumer.app())
+    given: dict[str, Any] = {"probe": lambda: consumer.count, "effect_within": 0.2}
+    report = await checked(str(server.make_url("/hooks")), only=("PG070", "PG072"), **given)
+    assert set(verdicts(report, "fail")) == {"PG070"}
+    assert "no effect within 0.2 s (--effect-within gives more time)" in report.finding("PG070").summary
+    assert report.finding("PG072").verdict == "not tested"
+
+
+async def test_events_are_neither_old_nor_of_the_future(aiohttp_server):
+    """A consumer that refuses timestamps two minutes from now refuses nothing."""
+
+    class WantsFreshEvents(Consumer):
+        @override
+        async def webhook(self, request: web.Request) -> web.Response:
+            try:
+                told = json.loads(await request.read())["timestamp"]
+                moment = datetime.fromisoformat(told.replace("Z", "+00:00"))
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                return await super().webhook(request)
+            fresh = abs((datetime.now(timezone.utc) - moment).total_seconds()) < 120
+            return await super().webhook(request) if fresh else web.Response(status=400)
+
+    consumer = WantsFreshEvents()
+    server = await aiohttp_server(consumer.app())
+    report = await checked(str(server.make_url("/hooks")), skip=SLOW, probe=lambda: consumer.count)
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+
+
+async def test_a_consumer_that_is_gone_fails_the_last_look():
+    """Whatever ended it: a build must not be green when nobody is there any more."""
+    consumer = Consumer()
+    runner = web.AppRunner(consumer.app(), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    service = Service(read_settings())
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
+    ended: list[asyncio.Task[None]] = []
+
+    def end(check: Check) -> None:
+        if check.id == "PG040":
+            ended.append(asyncio.get_running_loop().create_task(runner.cleanup()))
+
+    async def gone() -> None:
+        await asyncio.gather(*ended)
+
+    request = CheckRequest(url=url, secret=SECRET, skip=SLOW)
+    report = await prepare_check(service, request, end).run()
+    await gone()
+    await service.stop()
+    assert "PG006" in verdicts(report, "fail")
+    assert not report.ok
+    assert report.finding("PG061").verdict == "pass"

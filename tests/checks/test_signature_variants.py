@@ -1,0 +1,262 @@
+"""Wrong forms of a signature, compared with what other programs make: Node.js, OpenSSL, Python's json."""
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from mockserver.checks.signature_variants.bodies import (
+    COMMON_BODY_FORMS,
+    OTHER_BODY_FORMS,
+    compact_json,
+    go_json,
+    javascript_json,
+    php_json,
+    python_json,
+    sorted_javascript_json,
+    telling,
+)
+from mockserver.checks.signature_variants.catalogue import PAIRS, SINGLE_FORMS, WRONG_FORMS, distinct
+from mockserver.checks.signature_variants.variant import RIGHT, Signed, both, forged
+from mockserver.checks.symptoms import hint_of, reason_of
+from mockserver.model.events import encode_payload
+from mockserver.model.messages import Response
+from mockserver.model.signing import SIGNATURE_HEADER, sign
+from mockserver.script.package_files import load_catalog
+
+SECRET = "whsec_Consumer-Under_Test9"
+TIME = "2024-12-16T10:00:00Z"
+FORMS = {form.name: form for form in WRONG_FORMS}
+BODY = b'{"event":"run.failed","timestamp":"2024-12-16T10:00:00Z","data":{"run_id":"run_1"}}'
+
+IN_NODE = """
+const payload = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const ordered = (value) =>
+  Array.isArray(value) ? value.map(ordered)
+  : value !== null && typeof value === "object"
+  ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, ordered(value[key])]))
+  : value;
+const spellings = [JSON.stringify(payload), JSON.stringify(payload, null, 2), JSON.stringify(ordered(payload)),
+  JSON.stringify(payload.data)];
+process.stdout.write(JSON.stringify(spellings));
+"""
+
+
+def payloads() -> list[bytes]:
+    """An ordinary event of each type, and one in which the spellings of JSON differ."""
+    made = []
+    for event_type in load_catalog().all():
+        data = copy.deepcopy(event_type.data)
+        telling(data)
+        made += [encode_payload(event_type.event, TIME, each) for each in (event_type.data, data)]
+    return made
+
+
+def digest_of(form: str, body: bytes = BODY, secret: str = SECRET) -> str:
+    """The hex digest that a form makes, whatever stands around it."""
+    ((_, value),) = FORMS[form].sign(Signed(body), secret)
+    return value.rpartition("=")[2]
+
+
+def openssl(algorithm: str, key: bytes, message: bytes) -> str:
+    """The HMAC that OpenSSL computes, in hex."""
+    command = ["openssl", "dgst", f"-{algorithm}", "-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}"]
+    done = subprocess.run(command, input=message, capture_output=True, check=True)
+    return done.stdout.decode().strip().rpartition("= ")[2]
+
+
+# ---------------------------------------------------------------- spellings
+
+
+@pytest.mark.parametrize("payload", payloads(), ids=range(8))
+def test_javascript_spells_json_so(payload):
+    """JSON.stringify in Node.js writes the same text: compact, indented, with sorted keys, and the data alone."""
+    node = shutil.which("node")
+    assert node, "Node.js is needed to compare with"
+    done = subprocess.run([node, "-e", IN_NODE], input=payload, capture_output=True, check=True)
+    value = json.loads(payload)
+    assert json.loads(done.stdout) == [
+        javascript_json(value),
+        javascript_json(value, indent=2),
+        sorted_javascript_json(value),
+        javascript_json(value["data"]),
+    ]
+
+
+def test_other_languages_spell_json_so():
+    """Python, PHP and Go write one value as is known of them."""
+    value = {"b": [1.0, 0.5, True, None], "a": {"é": "x/y </b> & \u2028"}}
+    assert python_json(value) == r'{"b": [1.0, 0.5, true, null], "a": {"\u00e9": "x/y </b> & \u2028"}}'
+    assert compact_json(value) == '{"b":[1.0,0.5,true,null],"a":{"é":"x/y </b> & \u2028"}}'
+    assert php_json(value) == r'{"b":[1.0,0.5,true,null],"a":{"\u00e9":"x\/y <\/b> & \u2028"}}'
+    assert go_json(value) == r'{"a":{"é":"x/y \u003c/b\u003e \u0026 \u2028"},"b":[1,0.5,true,null]}'
+
+
+@pytest.mark.parametrize("payload", payloads()[1::2], ids=range(4))
+def test_a_telling_event_tells_all_spellings_apart(payload):
+    """In an event that was made for it no two forms of the body come to the same."""
+    forms = (*COMMON_BODY_FORMS, *OTHER_BODY_FORMS)
+    assert [len(group) for group in distinct(forms, Signed(payload), SECRET)] == [1] * len(forms)
+
+
+def test_a_telling_event_is_about_the_same_object():
+    """Ids and words that mean something stay as they are."""
+    for event_type in load_catalog().all():
+        data = copy.deepcopy(event_type.data)
+        telling(data)
+        assert data[event_type.object_id] == event_type.data[event_type.object_id]
+        assert data.get("status") == event_type.data.get("status")
+
+
+# ---------------------------------------------------------------- digests
+
+
+@pytest.mark.parametrize(
+    ("form", "secret", "key"),
+    [
+        ("secret_without_prefix", SECRET, b"Consumer-Under_Test9"),
+        ("secret_with_line_feed", SECRET, SECRET.encode() + b"\n"),
+        ("secret_decoded_after_prefix", "whsec_AAECAwQ=", bytes(range(5))),
+        ("secret_decoded_after_prefix", "whsec_AAECAwQ", bytes(range(5))),
+        ("secret_decoded_after_prefix", "whsec_-_-_", bytes.fromhex("fbffbf")),
+        ("secret_decoded_standard_after_prefix", "whsec_AA-ECAw_Q", bytes(range(5))),
+        ("secret_unhexed", "00ff17", bytes.fromhex("00ff17")),
+        ("secret_lstripped", "whsec_chester", b"ter"),
+        ("secret_second_part", "whsec_one_two", b"one"),
+        ("secret_last_part", "whsec_one_two", b"two"),
+        ("secret_cut_at_hash", "one #two", b"one"),
+        ("secret_expanded", "a${b}c$d", b"ac"),
+        ("secret_latin1", "ü", b"\xfc"),
+    ],
+)
+def test_the_key_of_a_form(form, secret, key):
+    """OpenSSL computes the same HMAC with the key that a wrong form makes of a secret."""
+    assert digest_of(form, secret=secret) == openssl("sha256", key, BODY)
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("empty", b""),
+        ("with_line_feed", BODY + b"\n"),
+        ("javascript_object", b"[object Object]"),
+        ("python_json", json.dumps(json.loads(BODY)).encode()),
+        ("after_time_of_event", b"2024-12-16T10:00:00Z." + BODY),
+    ],
+)
+def test_the_message_of_a_form(form, message):
+    """OpenSSL computes the same HMAC over what a wrong form makes of a body."""
+    assert digest_of(form) == openssl("sha256", SECRET.encode(), message)
+
+
+@pytest.mark.parametrize(("form", "algorithm"), [("sha512_named", "sha512"), ("sha1_bare", "sha1")])
+def test_the_digest_of_a_form(form, algorithm):
+    """OpenSSL computes the same HMAC with the other algorithms."""
+    assert digest_of(form) == openssl(algorithm, SECRET.encode(), BODY)
+
+
+def test_key_and_message_swapped():
+    """OpenSSL computes the same HMAC with body and secret in each other's place."""
+    assert digest_of("key_and_body_swapped") == openssl("sha256", BODY, SECRET.encode())
+
+
+def test_the_ways_of_other_vendors():
+    """Id and time stand in the headers, and before the body in what is signed."""
+    signed = Signed(BODY, "msg_1", 1700000000)
+    digest = openssl("sha256", SECRET.encode(), b"1700000000." + BODY)
+    assert FORMS["stripe Stripe-Signature"].sign(signed, SECRET) == (("Stripe-Signature", f"t=1700000000,v1={digest}"),)
+    headers = dict(FORMS["webhook"].sign(signed, "whsec_AAECAwQ="))
+    assert headers.pop("webhook-signature").startswith("v1,")
+    assert headers == {"webhook-id": "msg_1", "webhook-timestamp": "1700000000"}
+
+
+# ---------------------------------------------------------------- the tables
+
+
+def test_the_right_form_is_the_signature():
+    """The measure of all forms is the documented signature."""
+    assert RIGHT.sign(Signed(BODY), SECRET) == ((SIGNATURE_HEADER, sign(BODY, SECRET)),)
+
+
+def test_names_are_not_used_twice():
+    """Each form has a name and a mistake of its own, and says what to do about it."""
+    assert len(FORMS) == len(WRONG_FORMS) == len(SINGLE_FORMS) + len(PAIRS)
+    assert len({form.mistake for form in WRONG_FORMS}) == len(WRONG_FORMS)
+    assert all(form.mend for form in WRONG_FORMS)
+
+
+@pytest.mark.parametrize("form", SINGLE_FORMS, ids=lambda form: form.name)
+def test_a_form_is_said_in_a_way_that_can_be_read_on(form):
+    """Mistakes and remedies stand in the middle of a sentence: no capital, no full stop, one line."""
+    for text in (form.mistake, form.mend):
+        assert re.fullmatch(r"[a-z`].*[^.\s]", text), text
+
+
+def test_what_cannot_be_told_from_the_right_form_is_left_out():
+    """A form that this secret or body does not change, or of which none can be made, is not tried."""
+    names = {form.name for group in distinct(SINGLE_FORMS, Signed(BODY), "plain") for form in group}
+    assert not names & {"secret_without_prefix", "secret_lower_case", "secret_unhexed", "secret_stripped", "compact"}
+    assert {"secret_upper_case", "secret_with_prefix", "empty"} <= names
+
+
+def test_forms_that_come_to_the_same_are_one_group():
+    """Equal forms are tried once; two that are only sometimes equal are not one."""
+    spaced = [FORMS["python_json"], FORMS["python_json_unicode"]]
+    assert distinct(spaced, Signed(BODY), SECRET) == [tuple(spaced)]
+    for number in range(50):
+        base64_forms = [FORMS["base64_bare"], FORMS["base64url_bare"]]
+        assert len(distinct(base64_forms, Signed(b"%d" % number), SECRET)) == 2
+
+
+def test_two_forms_in_one():
+    """A pair changes both steps, and says both remedies; one that they share only once."""
+    pair = both(FORMS["secret_without_prefix"], FORMS["base64_bare"])
+    ((_, value),) = pair.sign(Signed(BODY), SECRET)
+    assert value == dict(FORMS["base64_bare"].sign(Signed(BODY), "Consumer-Under_Test9"))[SIGNATURE_HEADER]
+    same = both(FORMS["header X-Signature"], FORMS["header Signature"])
+    assert same.mend == FORMS["header Signature"].mend
+
+
+@pytest.mark.parametrize("form", WRONG_FORMS, ids=lambda form: form.name)
+def test_a_forged_form_looks_alike(form):
+    """A form with a digest that means nothing has the same headers with values of the same length."""
+    signed = Signed(payloads()[0], "msg_1", 1700000000)
+    genuine = form.sign(signed, SECRET)
+    if genuine is not None:
+        fake = forged(form, bytes(range(64))).sign(signed, SECRET)
+        assert [(name, len(value)) for name, value in fake] == [(name, len(value)) for name, value in genuine]
+        assert fake != genuine
+
+
+# ---------------------------------------------------------------- what an answer tells
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 415, 422, 500, 503])
+def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status):
+    """Where the signature may be the reason nothing is concluded from the status."""
+    assert reason_of(Response(status)) is None
+
+
+@pytest.mark.parametrize(
+    ("response", "words", "mend"),
+    [
+        (Response(301, headers=(("location", "/hook/"),)), "to /hook/", "register /hook/"),
+        (Response(302, headers=(("location", "/Login?next=/hook"),)), "to /Login", "CSRF protection and login"),
+        (Response(308), "it redirects", "register the URL at which"),
+        (Response(403, body=b"CSRF token missing"), "CSRF", "exempt"),
+        (Response(404), "nothing takes events", "routes"),
+    ],
+)
+def test_reasons_beside_the_signature(response, words, mend):
+    """A redirect, a protection for browsers and a wrong path are told with what to do."""
+    reason = reason_of(response)
+    assert words in reason.explanation
+    assert mend in reason.mend
+
+
+def test_an_answer_that_hints_at_nothing():
+    """A plain 401 says nothing more."""
+    assert hint_of(Response(401, headers=(("content-type", "application/json"),))) == ""

@@ -1,0 +1,50 @@
+"""Every async test here runs on the standard event loop and on uvloop, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvloop
+
+from mockserver.delivery.http1 import Http1Transport
+from tests.delivery.http1.raw_server import Behaviour, RawServer
+
+
+@pytest.hookimpl(optionalhook=True)  # older versions of pytest-asyncio do not ask, and test the standard loop only
+def pytest_asyncio_loop_factories():
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[Http1Transport]:
+    transport = Http1Transport()
+    yield transport
+    await transport.close()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
+    """Starts raw servers, and stops them after the test."""
+    servers: list[RawServer] = []
+
+    async def start(behaviour: Behaviour, host: str = "127.0.0.1", port: int = 0) -> RawServer:
+        servers.append(RawServer(behaviour, host, port))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_is_left() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    trouble: list[dict] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
+    yield
+    for _ in range(3):  # a cancelled task ends in one of the next turns of the loop
+        await asyncio.sleep(0)
+    assert not asyncio.all_tasks() - before - {asyncio.current_task()}
+    assert trouble == []  # nothing was raised in a callback, where it would only be logged

@@ -1,0 +1,324 @@
+"""Which addresses are contacted, which are not, and what is said when nobody can be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from mockserver.delivery.http1 import Http1Transport
+from tests.delivery.http1.raw_server import Peer, a_request, keep_answering
+
+PUBLIC = "93.184.215.14"
+METADATA = "169.254.169.254"
+
+
+class Network:
+    """The running loop's name service, as a test says, and its way out, which is watched.
+
+    Args:
+        monkeypatch: Undoes it after the test.
+        names: What each name resolves to; an exception is raised.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str] | Exception]) -> None:
+        self.names = names
+        self.asked: list[str] = []
+        self.contacted: list[str] = []
+        loop = asyncio.get_running_loop()
+        self._create_connection = loop.create_connection
+        monkeypatch.setattr(loop, "getaddrinfo", self._getaddrinfo, raising=False)
+        monkeypatch.setattr(loop, "create_connection", self._watched, raising=False)
+
+    async def _getaddrinfo(self, host, port, **_):
+        self.asked.append(host)
+        addresses = self.names[host]
+        if isinstance(addresses, Exception):
+            raise addresses
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+            if ":" in address
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in addresses
+        ]
+
+    async def _watched(self, factory, host, port, **options):
+        self.contacted.append(host)
+        if host not in {"127.0.0.1", "::1"}:  # nothing leaves this machine, whatever is tested
+            raise OSError(101, "Connect call failed")
+        return await self._create_connection(factory, host, port, **options)
+
+
+# --- names and addresses
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_numbers_are_connected_to_without_a_lookup(transport, serve, monkeypatch, host):
+    """IPv4 and IPv6 addresses need no name service; the exchange tells the address."""
+    server = await serve(keep_answering, host)
+    network = Network(monkeypatch, {})
+    exchange = await transport.exchange(a_request(server.url), 5)
+    assert exchange.error is None
+    assert exchange.address == server.url.removeprefix("http://").removesuffix("/hooks")
+    assert network.asked == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("order", [["127.0.0.1", "::1"], ["::1", "127.0.0.1"]], ids=["v4 first", "v6 first"])
+async def test_localhost_finds_a_server_on_either_address(transport, serve, monkeypatch, host, order):
+    """A server that listens on only one of the two is found, whichever comes first."""
+    server = await serve(keep_answering, host)
+    Network(monkeypatch, {"localhost": order})
+    exchange = await transport.exchange(a_request(f"http://localhost:{server.port}/"), 5)
+    assert exchange.error is None
+    assert host in exchange.address
+
+
+async def test_localhost_of_this_machine_works(transport, serve):
+    """The real name service is asked."""
+    server = await serve(keep_answering)
+    exchange = await transport.exchange(a_request(f"http://localhost:{server.port}/"), 5)
+    assert exchange.error is None
+
+
+async def test_each_new_connection_asks_again(transport, serve, monkeypatch):
+    """A name that moves is followed; a kept connection does not ask."""
+    one, two = await serve(keep_answering), await serve(keep_answering, "::1")
+    network = Network(monkeypatch, {"app.test": ["127.0.0.1"]})
+    url = f"http://app.test:{one.port}/"
+    await transport.exchange(a_request(url), 5)
+    await transport.exchange(a_request(url), 5)
+    assert network.asked == ["app.test"]
+    await transport.close()
+    network.names["app.test"] = ["::1"]
+    moved = await transport.exchange(a_request(f"http://app.test:{two.port}/"), 5)
+    assert moved.address == f"[::1]:{two.port}"
+
+
+# --- the guard
+
+
+@pytest.mark.parametrize(
+    ("addresses", "message"),
+    [
+        ([METADATA], "app.test (169.254.169.254) is a link-local address"),
+        (["fe80::1"], "app.test (fe80::1) is a link-local address"),
+        ([PUBLIC], "app.test (93.184.215.14) is a public address"),
+        ([PUBLIC, METADATA], "app.test (169.254.169.254) is a link-local address"),
+        (["::ffff:169.254.169.254"], "app.test (::ffff:169.254.169.254) is a link-local address"),
+        (["0.0.0.0"], "app.test (0.0.0.0) is not the address of one machine"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_name_that_leads_outside_is_not_contacted(transport, monkeypatch, scheme, addresses, message):
+    """The guard judges what a name resolves to, before anything is sent there."""
+    network = Network(monkeypatch, {"app.test": addresses})
+    exchange = await transport.exchange(a_request(f"{scheme}://app.test/"), 5)
+    assert exchange.error.kind == "address"
+    assert exchange.error.message.startswith(message)
+    assert exchange.address == ""
+    assert exchange.response is None
+    assert network.contacted == []
+
+
+async def test_a_number_that_is_refused_is_not_contacted(transport, monkeypatch):
+    """The guard judges addresses in URLs as well."""
+    network = Network(monkeypatch, {})
+    exchange = await transport.exchange(a_request(f"http://{METADATA}/latest/meta-data"), 5)
+    assert exchange.error.kind == "address"
+    assert network.contacted == []
+
+
+async def test_refused_addresses_of_a_name_are_passed_over(transport, serve, monkeypatch):
+    """Among the addresses of a name, only those that are allowed are contacted."""
+    server = await serve(keep_answering)
+    network = Network(monkeypatch, {"app.test": [METADATA, PUBLIC, "::1", "127.0.0.1"]})
+    exchange = await transport.exchange(a_request(f"http://app.test:{server.port}/"), 5)
+    assert exchange.error is None
+    assert network.contacted == ["::1", "127.0.0.1"]
+
+
+async def test_an_allowed_host_may_be_public(monkeypatch):
+    """Who names a host may send there; nobody answers in this test, so the error is that of the network."""
+    network = Network(monkeypatch, {"app.test": [PUBLIC]})
+    transport = Http1Transport(allowed_hosts=["App.Test"])
+    exchange = await transport.exchange(a_request("http://app.test/"), 5)
+    assert network.contacted == [PUBLIC]
+    assert exchange.error.kind == "connect"
+    assert exchange.error.message == "cannot connect to app.test:80 (tried 93.184.215.14): Network is unreachable"
+
+
+@pytest.mark.parametrize(
+    ("peer", "kind", "message"),
+    [
+        ((PUBLIC, 80), "address", "127.0.0.1 (93.184.215.14) is a public address, and test events stay at home"),
+        (None, "closed", "the connection was reset before an answer came"),
+    ],
+    ids=["elsewhere", "unknown"],
+)
+async def test_where_a_connection_really_leads_is_judged_again(transport, serve, monkeypatch, peer, kind, message):
+    """A connection that ends up elsewhere than at the address that was judged, or who knows where, gets nothing."""
+    got = asyncio.get_running_loop().create_future()
+
+    async def behaviour(peer: Peer) -> None:
+        got.set_result(await peer.read())
+
+    server = await serve(behaviour)
+    loop = asyncio.get_running_loop()
+    create_connection = loop.create_connection
+
+    class Misled(asyncio.Protocol):
+        """Passes on what the loop says, but for the name of the peer."""
+
+        def __init__(self, protocol: asyncio.Protocol) -> None:
+            self.protocol = protocol
+            self.connection_lost = protocol.connection_lost
+
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            class Led:
+                abort = transport.abort
+
+                @staticmethod
+                def get_extra_info(name: str) -> object:
+                    return peer if name == "peername" else transport.get_extra_info(name)
+
+            self.protocol.connection_made(Led)
+
+    async def redirected(factory, host, port, **options):
+        return await create_connection(lambda: Misled(factory()), host, port, **options)
+
+    monkeypatch.setattr(loop, "create_connection", redirected, raising=False)
+    exchange = await transport.exchange(a_request(server.url), 5)
+    assert exchange.error.kind == kind
+    assert exchange.error.message.startswith(message)
+    assert await asyncio.wait_for(got, 5) == b""
+
+
+# --- nobody there
+
+
+async def test_nobody_listens(transport, closed_port):
+    """A refused connection is the commonest of mistakes: the message asks whether the application is running."""
+    port = closed_port
+    exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 5)
+    assert exchange.error.kind == "connect"
+    assert exchange.error.message == f"nobody listens on 127.0.0.1:{port}: is the application running?"
+    assert exchange.response is None
+    assert exchange.address == ""
+    assert exchange.connect_ms > 0
+
+
+async def test_nobody_listens_on_any_address_of_a_name(transport, monkeypatch, closed_port):
+    """The message names the addresses that were tried."""
+    port = closed_port
+    Network(monkeypatch, {"localhost": ["::1", "127.0.0.1"]})
+    exchange = await transport.exchange(a_request(f"http://localhost:{port}/"), 5)
+    assert exchange.error.message == (
+        f"nobody listens on localhost:{port} (tried ::1 and 127.0.0.1): is the application running?"
+    )
+
+
+async def test_a_connection_of_a_port_with_itself_is_nobody(transport, monkeypatch):
+    """The system may connect a free port with itself; that must not pass for an application."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    loop = asyncio.get_running_loop()
+    create_connection = loop.create_connection
+
+    async def from_that_very_port(factory, host, port, **options):
+        return await create_connection(factory, host, port, local_addr=(host, port), **options)
+
+    monkeypatch.setattr(loop, "create_connection", from_that_very_port, raising=False)
+    exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 5)
+    assert exchange.error.kind == "connect"
+    assert exchange.error.message == f"nobody listens on 127.0.0.1:{port}: is the application running?"
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+        (UnicodeError("label empty or too long"), "label empty or too long"),
+    ],
+)
+async def test_a_name_that_does_not_resolve(transport, monkeypatch, failure, reason):
+    """The message names the host and gives the name service's reason."""
+    Network(monkeypatch, {"nowhere.test": failure})
+    exchange = await transport.exchange(a_request("http://nowhere.test/"), 5)
+    assert exchange.error.kind == "resolve"
+    assert exchange.error.message == f"no address for 'nowhere.test' ({reason}): is the name right?"
+
+
+async def test_a_label_that_is_too_long_for_any_name_service(transport):
+    """What the name service refuses to look at is a name that does not resolve."""
+    exchange = await transport.exchange(a_request(f"http://{'a' * 64}.invalid/"), 5)
+    assert exchange.error.kind == "resolve"
+
+
+async def test_a_name_service_that_does_not_answer(transport, monkeypatch):
+    """Resolving counts in the time-out, and the message says that it was the resolving."""
+    Network(monkeypatch, {})
+
+    async def silence(*_, **__):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silence, raising=False)
+    exchange = await transport.exchange(a_request("http://app.test/"), 0.1)
+    assert exchange.error.kind == "resolve"
+    assert exchange.error.message == "app.test was not resolved within 100ms"
+
+
+async def test_whatever_a_loop_raises_ends_the_exchange(transport, monkeypatch):
+    """An exception that nobody foresaw is told, and does not leave the exchange to its time-out."""
+    Network(monkeypatch, {"app.test": RuntimeError("Executor shutdown has been called")})
+    exchange = await transport.exchange(a_request("http://app.test/"), 60)
+    assert exchange.error.kind == "connect"
+    assert "Executor shutdown has been called" in exchange.error.message
+    assert exchange.total_ms < 30_000
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_full_backlog_is_a_connection_not_made_in_time(transport, cancelled):
+    """An application that does not accept: connecting counts in the time-out, and can be given up."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            request = a_request(f"http://127.0.0.1:{address[1]}/")
+            if cancelled:
+                task = asyncio.ensure_future(transport.exchange(request, 60))
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                return
+            exchange = await transport.exchange(request, 0.2)
+        finally:
+            for filler in fillers:
+                filler.close()
+    assert exchange.error.kind == "connect"
+    assert exchange.error.message == (
+        f"127.0.0.1:{address[1]} did not accept the connection within 200ms: is the application overloaded?"
+    )
+    assert exchange.total_ms >= 199
+
+
+async def test_a_server_that_resets_at_once_has_closed(transport, serve):
+    """Accepted and thrown out before anything was said: the connection was there, so it is not a failure to connect."""
+
+    async def behaviour(peer: Peer) -> None:
+        peer.reset()
+
+    server = await serve(behaviour)
+    for _ in range(30):
+        exchange = await transport.exchange(a_request(server.url), 5)
+        assert exchange.error.kind == "closed"
+        assert not exchange.resent

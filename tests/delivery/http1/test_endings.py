@@ -1,0 +1,302 @@
+"""Time-outs, large requests, giving up and closing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+
+import pytest
+
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.model.messages import Request
+from mockserver.model.targets import Target
+from tests.delivery.http1.raw_server import (
+    MIB,
+    OK,
+    Gate,
+    Peer,
+    RawServer,
+    a_request,
+    keep_answering,
+    open_sockets_to,
+    until,
+)
+
+# --- time
+
+
+async def test_a_shorter_time_out_on_a_kept_connection_holds(transport, serve):
+    """A request with 100 ms ends in 100 ms, although the one before it on that connection had a minute."""
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.answer()
+        await peer.request()
+        await peer.closed()
+
+    server = await serve(behaviour)
+    await transport.exchange(a_request(server.url), 60)
+    exchange = await transport.exchange(a_request(server.url), 0.1)
+    assert exchange.reused
+    assert exchange.error.kind == "timeout"
+    assert 99 <= exchange.total_ms < 5000
+
+
+async def test_a_longer_time_out_on_a_kept_connection_holds(serve):
+    """The timer of an earlier request does not end a later one that has more time."""
+    release = Gate()
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.answer()
+        await peer.request()
+        asyncio.get_running_loop().call_later(1.2, release.set)
+        await release.wait()
+        await peer.send(OK)
+        await peer.closed()
+
+    server = await serve(behaviour)
+    transport = Http1Transport(idle_seconds=60)
+    await transport.exchange(a_request(server.url), 1)
+    exchange = await transport.exchange(a_request(server.url), 60)
+    assert exchange.error is None
+    assert exchange.reused
+    await transport.close()
+
+
+async def test_a_timer_that_fires_between_two_requests_does_nothing(serve):
+    """A connection outlives the time of a request that was answered long ago."""
+    server = await serve(keep_answering)
+    transport = Http1Transport(idle_seconds=60)
+    assert (await transport.exchange(a_request(server.url), 0.5)).error is None
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.6, later.set)
+    await later.wait()
+    assert (await transport.exchange(a_request(server.url), 5)).reused
+    await transport.close()
+
+
+async def test_no_time_at_all_is_a_time_out(transport, serve):
+    """A time-out that is over before it begins is an outcome like others."""
+    server = await serve(keep_answering)
+    exchange = await transport.exchange(a_request(server.url), 0)
+    assert exchange.error.kind in {"connect", "timeout"}
+
+
+async def test_ten_years_are_a_time_out_too(transport, serve):
+    """The longest duration that a script can state is not too long for an event loop."""
+    server = await serve(keep_answering)
+    assert (await transport.exchange(a_request(server.url), 10 * 366 * 86400.0)).error is None
+
+
+# --- large requests
+
+
+async def test_a_large_request_arrives_whole(transport, serve):
+    """8 MiB are written in one go and read at the other end byte for byte."""
+    seen = []
+
+    async def behaviour(peer: Peer) -> None:
+        seen.append(await peer.answer())
+        await peer.closed()
+
+    server = await serve(behaviour)
+    request = a_request(server.url, random.Random(1).randbytes(8 * MIB))
+    exchange = await transport.exchange(request, 30)
+    assert exchange.error is None
+    assert seen == [request.wire]
+
+
+async def test_a_server_that_does_not_read_is_a_time_out(transport, serve):
+    """The request does not fit into the system's buffers and the server does not read: the time-out holds."""
+    release = Gate()
+
+    async def behaviour(_: Peer) -> None:
+        await release.wait()
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(a_request(server.url, bytes(16 * MIB)), 0.2)
+    assert exchange.error.kind == "timeout"
+    assert exchange.total_ms < 5000
+    release.set()
+
+
+@pytest.mark.parametrize("then", ["wait", "close", "end"])
+async def test_an_answer_before_the_whole_request_is_written_counts(transport, serve, then):
+    """A server that refuses a large body without reading it has answered; the connection is not used again."""
+    answered = Gate()
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.read()
+        await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!")
+        if then == "end":
+            peer.end()
+        if then != "close":
+            await answered.wait()
+
+    server = await serve(behaviour)
+    exchange = await transport.exchange(a_request(server.url, bytes(16 * MIB)), 10)
+    answered.set()
+    assert exchange.error is None
+    assert (exchange.response.status, exchange.response.body) == (413, b"no!")
+    following = await transport.exchange(a_request(server.url), 5)
+    assert (following.reused, following.resent) == (False, False)
+
+
+# --- giving up and closing
+
+
+@pytest.mark.parametrize("reused", [False, True])
+async def test_a_cancelled_exchange_closes_its_connection(transport, serve, reused):
+    """Who stops waiting leaves no connection behind, and no answer that a later request could take for its own."""
+    asked, hung_up = Gate(), Gate()
+
+    async def behaviour(peer: Peer) -> None:
+        if reused and peer.number == 0:
+            await peer.answer()
+        if peer.number == 0:
+            await peer.request()
+            asked.set()
+            await peer.closed()
+            hung_up.set()
+        await keep_answering(peer)
+
+    server = await serve(behaviour)
+    if reused:
+        await transport.exchange(a_request(server.url), 5)
+    task = asyncio.ensure_future(transport.exchange(a_request(server.url), 5))
+    await asked.passed()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await hung_up.passed()
+    assert open_sockets_to(server.port) == 0
+    assert not (await transport.exchange(a_request(server.url), 5)).reused
+
+
+async def test_an_exchange_cancelled_while_connecting_leaves_nothing(transport, serve):
+    """Given up in any of the first turns of the loop, while a connection is being made, nothing stays behind."""
+    server = await serve(keep_answering)
+    for turns in range(12):
+        task = asyncio.ensure_future(transport.exchange(a_request(server.url), 5))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await transport.close()
+    assert open_sockets_to(server.port) == 0
+
+
+async def test_an_exchange_cancelled_as_its_answer_comes_harms_no_other(transport, serve):
+    """The answer is there, but its task is cancelled before it could take it: the connection may be in use already."""
+    server = await serve(keep_answering)
+    await transport.exchange(a_request(server.url), 5)
+    for turns in range(1, 12):
+        first = asyncio.ensure_future(transport.exchange(a_request(server.url, b"first"), 5))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        second = asyncio.ensure_future(transport.exchange(a_request(server.url, b"second"), 5))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert (await second).error is None
+
+
+async def test_close_ends_what_is_in_flight(transport, serve):
+    """Idle connections, waiting exchanges and those still connecting: all end, and no socket is left."""
+    waiting = Gate()
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.answer()
+        if await peer.request():
+            await peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+            waiting.set()
+        await peer.closed()
+
+    server = await serve(behaviour)
+    await asyncio.gather(*(transport.exchange(a_request(server.url), 5) for _ in range(2)))
+    in_flight = asyncio.ensure_future(transport.exchange(a_request(server.url), 60))
+    await waiting.passed()
+    await until(lambda: open_sockets_to(server.port) == 2)
+    fresh = [asyncio.ensure_future(transport.exchange(a_request(server.url), 60)) for _ in range(2)]
+    await asyncio.sleep(0)
+    await transport.close()
+    assert open_sockets_to(server.port) == 0
+    assert "Dial.run" not in str(asyncio.all_tasks())
+    assert not transport._pool._live
+    exchange = await in_flight
+    assert exchange.error.kind == "stopped"
+    assert exchange.error.message == "stopped before the answer was complete"
+    for other in await asyncio.gather(*fresh):
+        assert other.error.kind == "stopped"
+
+
+async def test_close_between_two_sendings_is_the_end(transport, serve):
+    """A request that is about to be sent once more when the transport is closed is not sent any more."""
+    hang_up = Gate()
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.answer()
+        await peer.request()
+        await hang_up.wait()
+
+    server = await serve(behaviour)
+    await transport.exchange(a_request(server.url), 5)
+    task = asyncio.ensure_future(transport.exchange(a_request(server.url), 5))
+    (connection,) = transport._pool._live
+    await until(lambda: connection._waiter is not None)
+    connection.eof_received()  # the end of the connection, heard in the very turn of the loop in which it is closed
+    await transport.close()
+    hang_up.set()
+    assert (await task).error.kind == "stopped"
+    assert server.accepted == 1
+
+
+async def test_a_closed_transport_can_be_used_again(transport, serve):
+    """Closing is not the end of it; closing twice, even at once, or without a connection, is nothing special."""
+    server = await serve(keep_answering)
+    await transport.close()
+    for _ in range(2):
+        exchange = await transport.exchange(a_request(server.url), 5)
+        assert exchange.error is None
+        assert not exchange.reused
+        await asyncio.gather(transport.close(), transport.close())
+        await transport.close()
+
+
+def test_a_transport_is_made_without_a_loop_and_moves_to_another():
+    """It is made where no loop runs, used on one loop, closed, and used on the next."""
+    transport = Http1Transport()
+
+    async def use() -> None:
+        server = RawServer(keep_answering)
+        exchange = await transport.exchange(a_request(server.url), 5)
+        await transport.close()
+        await server.stop()
+        assert exchange.error is None
+
+    for _ in range(2):
+        asyncio.run(use())
+
+
+async def test_a_reset_on_accept_over_http_is_no_matter_of_tls():
+    """A consumer that resets each connection at once has closed it; nobody is told to look at certificates."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        port = listener.getsockname()[1]
+
+        def reset_each() -> None:
+            for _ in range(30):
+                connection, _ = listener.accept()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+
+        resetting = asyncio.get_running_loop().run_in_executor(None, reset_each)
+        transport = Http1Transport()
+        target = Target.parse(f"http://127.0.0.1:{port}/")
+        request = Request(target, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", b"")
+        exchanges = [await transport.exchange(request, 5.0) for _ in range(30)]
+        await transport.close()
+        await resetting
+    assert {exchange.error.kind for exchange in exchanges if exchange.error} == {"closed"}

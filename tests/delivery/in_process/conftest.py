@@ -1,0 +1,44 @@
+"""Fixtures of the tests of routes into this process."""
+
+import asyncio
+import threading
+
+import pytest
+
+from mockserver import MockServer
+from tests.delivery.in_process.apps import HOOK, SECRET, URL
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """Fail a test that leaves a thread running."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before and "mockserver" in thread.name]
+    assert not left
+
+
+@pytest.fixture
+def mock():
+    with MockServer(timeout=5) as server:
+        yield server
+
+
+@pytest.fixture
+def serve(mock):
+    """Route the registered URL to an application."""
+
+    def serve(app, **options):
+        mock.route(URL, to=app, **options)
+        mock.register(HOOK, secret=SECRET)
+        return mock
+
+    return serve
+
+
+@pytest.fixture(params=["sync", "async"])
+def deliver(request):
+    """Send an event from sync code, or from a running loop; both return its outcome."""
+    if request.param == "sync":
+        return lambda mock: mock.send("run.failed")
+    return lambda mock: asyncio.run(mock.asend("run.failed"))

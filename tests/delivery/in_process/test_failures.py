@@ -1,0 +1,537 @@
+"""An application that raises, hangs or misbehaves is recorded, and never takes the mock with it."""
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import sys
+import threading
+
+import flask
+import pytest
+from aiohttp import web
+from fastapi import FastAPI
+from starlette.background import BackgroundTask
+from starlette.responses import PlainTextResponse, StreamingResponse
+
+from mockserver import MockServer
+from mockserver.delivery.in_process import AppTransport, read_destination
+from mockserver.model.messages import Close, Request
+from mockserver.model.targets import Target
+from tests.delivery.in_process.apps import HOOK, URL, AsgiProbe, WsgiProbe, no_lifespan, ok, start, wsgi_ok
+
+
+async def raises(_scope, _receive, _send):
+    raise ValueError("no such run\nand more of it")
+
+
+def wsgi_raises(_environ, _start_response):
+    raise ValueError("no such run")
+
+
+@pytest.mark.parametrize(
+    ("app", "message"),
+    [(AsgiProbe(raises), "ValueError: no such run …"), (WsgiProbe(wsgi_raises), "ValueError: no such run")],
+    ids=["asgi", "wsgi"],
+)
+def test_an_exception_is_recorded_with_its_traceback(serve, deliver, app, message):
+    """The error names the exception in one line; its detail is the traceback, beginning in the application."""
+    sent = deliver(serve(app))
+    assert not sent.delivered
+    error = sent.deliveries[0].error
+    assert (error.kind, error.message) == ("app", message)
+    assert error.detail.startswith("Traceback")
+    assert "no such run" in error.detail
+    assert "in_process/apps.py" in error.detail.splitlines()[1]
+    assert "httpx" not in error.detail
+    assert deliver(serve(AsgiProbe())).deliveries
+
+
+def test_starlette_gives_the_exception_and_the_500(serve, deliver):
+    """FastAPI answers 500 and raises again: the record has both, so that the cause is seen."""
+    app = FastAPI()
+
+    @app.post("/webhooks/playgent")
+    async def receive():
+        raise KeyError("run_id")
+
+    sent = deliver(serve(app))
+    assert sent.response.status == 500
+    assert sent.deliveries[0].error.message == "KeyError: 'run_id'"
+    assert "in receive" in sent.deliveries[0].error.detail
+
+
+def test_a_group_of_one_exception_is_that_exception(serve):
+    """Task groups wrap what is raised in them; the message names what was raised."""
+
+    class GroupError(Exception):  # as ExceptionGroup of Python 3.11
+        exceptions = (LookupError("inner"),)
+
+    async def grouped(_scope, _receive, _send):
+        raise GroupError
+
+    assert serve(AsgiProbe(grouped)).send("run.failed").deliveries[0].error.message == "LookupError: inner"
+
+
+def test_flask_answers_500_or_raises_as_it_is_configured(mock):
+    """The page that a client would see; with TESTING, the exception."""
+    app = flask.Flask("app")
+
+    @app.post("/webhooks/playgent")
+    def receive():
+        raise RuntimeError("broken")
+
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    sent = mock.send("run.failed")
+    assert (sent.response.status, sent.deliveries[0].error) == (500, None)
+    app.testing = True
+    assert mock.send("run.failed").deliveries[0].error.message == "RuntimeError: broken"
+
+
+def test_aiohttp_gives_the_exception_and_the_500(serve):
+    """What a handler raises is recorded with its traceback, for this delivery and not for the next."""
+    calls = itertools.count()
+
+    async def receive(_request):
+        if next(calls) == 0:
+            raise ValueError("broken")
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/webhooks/playgent", receive)
+    mock = serve(app)
+    sent = mock.send("run.failed")
+    assert sent.response.status == 500
+    assert sent.deliveries[0].error.message == "ValueError: broken"
+    assert "in receive" in sent.deliveries[0].error.detail
+    assert mock.send("run.failed").delivered
+
+
+@pytest.mark.parametrize("exit_with", [SystemExit, pytest.fail.Exception])
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_exits_are_exceptions_too(serve, deliver, kind, exit_with):
+    """What would end a program does not end the test run, nor the loop that the application runs on."""
+
+    async def leave(_scope, _receive, _send):
+        raise exit_with("bye")
+
+    def wsgi_leave(_environ, _start_response):
+        raise exit_with("bye")
+
+    error = deliver(serve(AsgiProbe(leave) if kind == "asgi" else WsgiProbe(wsgi_leave))).deliveries[0].error
+    assert (error.kind, error.message) == ("app", f"{exit_with.__name__}: bye")
+
+
+def test_an_exception_without_words(serve):
+    """Its name is the message."""
+
+    async def bare(_scope, _receive, _send):
+        raise AssertionError
+
+    assert serve(AsgiProbe(bare)).send("run.failed").deliveries[0].error.message == "AssertionError"
+
+
+async def test_the_users_interruption_goes_on(mock, caplog):
+    """Control-C while an application runs on the test's loop ends the test, and leaves nothing to complain about."""
+    heard = []
+    loop = asyncio.get_running_loop()
+
+    async def interrupted(_scope, _receive, _send):
+        raise KeyboardInterrupt
+
+    app = AsgiProbe(interrupted, no_lifespan)
+
+    def session():
+        async def test():
+            mock.route(URL, to=app)
+            mock.register(HOOK)
+            await mock.asend("run.failed")
+
+        try:
+            asyncio.run(test())
+        except KeyboardInterrupt:
+            heard.append("interrupted")
+
+    await loop.run_in_executor(None, session)
+    assert heard == ["interrupted"]
+    gc.collect()
+    assert not caplog.records
+
+
+async def silent(_scope, _receive, _send): ...
+
+
+async def unfinished(_scope, _receive, send):
+    await start(send)
+    await send({"type": "http.response.body", "body": b"abc", "more_body": True})
+
+
+async def headless(_scope, _receive, send):
+    await send({"type": "http.response.body", "body": b"abc"})
+
+
+async def beheaded_twice(_scope, _receive, send):
+    await start(send)
+    await start(send)
+
+
+async def talkative(scope, receive, send):
+    await ok(scope, receive, send)
+    await send({"type": "http.response.body", "body": b"and another thing"})
+
+
+async def with_text(_scope, _receive, send):
+    await start(send, headers=[("X-Name", "text")])
+
+
+async def cancels_itself(_scope, _receive, _send):
+    raise asyncio.CancelledError
+
+
+def wsgi_silent(_environ, _start_response):
+    return []
+
+
+def wsgi_wrong_status(_environ, start_response):
+    start_response("fine", [])
+    return []
+
+
+def wsgi_twice(_environ, start_response):
+    start_response("200 OK", [])
+    start_response("404 Not Found", [])
+
+
+@pytest.mark.parametrize(
+    ("app", "words"),
+    [
+        (AsgiProbe(silent), "returned without an answer"),
+        (AsgiProbe(unfinished), "before its answer was complete: 3 bytes of body came"),
+        (AsgiProbe(headless), "unexpected ASGI message 'http.response.body'"),
+        (AsgiProbe(beheaded_twice), "unexpected ASGI message 'http.response.start'"),
+        (AsgiProbe(talkative), "unexpected ASGI message 'http.response.body'"),
+        (AsgiProbe(with_text), "AttributeError"),
+        (AsgiProbe(cancels_itself), "was cancelled before it had answered"),
+        (WsgiProbe(wsgi_silent), "returned without an answer"),
+        (WsgiProbe(wsgi_wrong_status), "ValueError"),
+        (WsgiProbe(wsgi_twice), "a second time without exc_info"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_breaches_of_the_interface_are_named(serve, deliver, app, words):
+    """No answer, half of one, or one out of order is an error of the application."""
+    error = deliver(serve(app)).deliveries[0].error
+    assert error.kind == "app"
+    assert words in error.message
+
+
+def test_wsgi_may_replace_its_answer_when_it_fails(serve):
+    """With exc_info an application says what went wrong: that is recorded, with the status that it chose."""
+
+    def repentant(_environ, start_response):
+        start_response("200 OK", [])
+        try:
+            {}["run_id"]
+        except KeyError:
+            start_response("500 Oh", [], sys.exc_info())
+        return [b"sorry"]
+
+    sent = serve(WsgiProbe(repentant)).send("run.failed")
+    assert (sent.response.status, sent.response.reason) == (500, "Oh")
+    assert sent.deliveries[0].error.message == "KeyError: 'run_id'"
+
+
+def test_wsgi_may_write_its_answer(serve):
+    """The write function of the standard works, and what is returned is closed."""
+    closed = []
+
+    class Rest(list):
+        def close(self):
+            closed.append(True)
+
+    def writes(_environ, start_response):
+        write = start_response("200 OK", [])
+        write(b"written, ")
+        return Rest([b"returned"])
+
+    assert serve(WsgiProbe(writes)).send("run.failed").response.body == b"written, returned"
+    assert closed == [True]
+
+
+def test_wsgi_may_start_its_answer_late(serve):
+    """A generator runs only when it is read."""
+
+    def lazy(_environ, start_response):
+        start_response("202 Later", [])
+        yield b"x"
+
+    assert serve(WsgiProbe(lazy)).send("run.failed").response.status == 202
+
+
+# ---------------------------------------------------------------- time-outs
+
+
+@pytest.fixture
+def hurried():
+    with MockServer(timeout=0.2) as mock:
+        mock.register(HOOK)
+        yield mock
+
+
+def test_a_hanging_asgi_application_is_cut_off(hurried, deliver):
+    """It is cancelled; the attempt is a time-out, with the part of the answer that came."""
+    cancelled = threading.Event()
+
+    async def hang(_scope, _receive, send):
+        await start(send)
+        await send({"type": "http.response.body", "body": b"abc", "more_body": True})
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    hurried.route(URL, to=AsgiProbe(hang))
+    sent = deliver(hurried)
+    error = sent.deliveries[0].error
+    assert (error.kind, error.message) == ("timeout", "no complete answer within 200ms: 3 bytes of body came")
+    assert sent.response.body == b"abc"
+    assert cancelled.wait(5)
+
+
+def test_a_hanging_wsgi_application_is_left_alone(hurried, deliver):
+    """Its thread cannot be stopped, but nobody waits for it; what it says later is not heard."""
+    release = threading.Event()
+    app = WsgiProbe(lambda environ, start_response: release.wait(30) and wsgi_ok(environ, start_response))
+    hurried.route(URL, to=app)
+    sent = deliver(hurried)
+    release.set()
+    app.threads[0].join()
+    assert sent.deliveries[0].error.message == "no answer within 200ms"
+    assert hurried.deliveries[0].response is None
+
+
+def test_an_application_that_blocks_its_loop_does_not_block_the_mock(hurried):
+    """From sync code an application has a loop of its own: while it sleeps, the mock goes on."""
+    release = threading.Event()
+
+    async def block(_scope, _receive, _send):
+        release.wait(30)
+
+    hurried.route(URL, to=AsgiProbe(block))
+    assert hurried.send("run.failed").deliveries[0].error.kind == "timeout"
+    assert hurried.requests == ()
+    release.set()
+
+
+async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried):
+    """The time runs on the mock's side, so even then it is up in time."""
+
+    async def block(_scope, _receive, _send):
+        threading.Event().wait(0.5)
+
+    hurried.route(URL, to=AsgiProbe(block))
+    sent = await hurried.asend("run.failed")
+    assert sent.deliveries[0].error.kind == "timeout"
+    assert sent.attempts[0].exchange.total_ms < 450
+
+
+def test_a_start_that_hangs_is_a_time_out(hurried, deliver, caplog):
+    """The message says that it was the start; at the end it is cancelled, as nothing else will stop it."""
+    app = AsgiProbe(lifespan=lambda *_: asyncio.Event().wait())
+    hurried.route(URL, to=app)
+    error = deliver(hurried).deliveries[0].error
+    assert (error.kind, error.message) == ("timeout", "the application did not start within 200ms")
+    hurried.reset()
+    assert not caplog.records
+
+
+def test_an_aiohttp_start_that_hangs_is_a_time_out(hurried, deliver):
+    """The same for what is served behind the scenes."""
+
+    async def hang(_app):
+        await asyncio.Event().wait()
+
+    app = web.Application()
+    app.on_startup.append(hang)
+    hurried.route(URL, to=app)
+    error = deliver(hurried).deliveries[0].error
+    assert (error.kind, error.message) == ("timeout", "the application did not start within 200ms")
+
+
+def test_a_background_task_is_waited_for(serve, deliver):
+    """When the event has been sent, what the handler left to be done is done."""
+    done = []
+
+    async def later():
+        await asyncio.sleep(0.01)
+        done.append(True)
+
+    async def app(scope, receive, send):
+        await PlainTextResponse("ok", background=BackgroundTask(later))(scope, receive, send)
+
+    sent = deliver(serve(AsgiProbe(app)))
+    assert sent.delivered
+    assert done == [True]
+    assert sent.attempts[0].exchange.total_ms < 10_000
+
+
+def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried, deliver):
+    """The answer is recorded, with its own time; the task goes on until the mock is reset."""
+    ended = threading.Event()
+
+    async def forever():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def app(scope, receive, send):
+        await PlainTextResponse("ok", background=BackgroundTask(forever))(scope, receive, send)
+
+    hurried.route(URL, to=AsgiProbe(app, no_lifespan))
+    sent = deliver(hurried)
+    assert sent.delivered
+    assert sent.attempts[0].exchange.total_ms < 200
+    hurried.reset()
+    assert ended.wait(5)
+
+
+def test_a_background_task_that_fails_is_an_error(serve):
+    """Nobody else would tell of it: the answer is recorded, and so is the exception."""
+
+    async def later():
+        raise LookupError("gone")
+
+    async def app(scope, receive, send):
+        await PlainTextResponse("ok", background=BackgroundTask(later))(scope, receive, send)
+
+    sent = serve(AsgiProbe(app)).send("run.failed")
+    assert sent.response.status == 200
+    assert sent.deliveries[0].error.message == "LookupError: gone"
+
+
+# ---------------------------------------------------------------- faults of the connection
+
+
+async def exchange_with(app, head, body, plan):
+    transport = AppTransport(None)
+    key = transport.add(read_destination(app))
+    try:
+        target = Target("https", "your-app.com", 443, "/", key)
+        return await transport.exchange(Request(target, b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n", body, plan), 5)
+    finally:
+        transport.reset()
+        await asyncio.to_thread(transport.settle)
+
+
+async def test_a_body_that_ends_too_early_in_asgi():
+    """After a part of the body the client is gone; the attempt says so, with what the application made of it."""
+    messages = []
+
+    class Reader(AsgiProbe):
+        async def __call__(self, scope, receive, _send):
+            if scope["type"] == "http":
+                messages.extend([await receive(), await receive(), await receive()])
+                raise ConnectionError("the client has gone")
+
+    exchange = await exchange_with(Reader(), b"Content-Length: 9", b"half", (b"", Close(message="closed on purpose")))
+    assert messages[0] == {"type": "http.request", "body": b"half", "more_body": True}
+    assert messages[1:] == [{"type": "http.disconnect"}] * 2
+    assert (exchange.error.kind, exchange.error.message, exchange.response) == ("closed", "closed on purpose", None)
+    assert "the client has gone" in exchange.error.detail
+
+
+async def test_a_client_that_does_not_wait_for_the_answer():
+    """The application gets the whole request, and its answer goes nowhere."""
+    app, wsgi_app = AsgiProbe(), WsgiProbe()
+    for each in (app, wsgi_app):
+        exchange = await exchange_with(each, b"Content-Length: 5", b"whole", (b"", Close()))
+        assert (exchange.error.kind, exchange.error.detail, exchange.response) == ("closed", "", None)
+        assert each.bodies == [b"whole"]
+
+
+async def test_a_body_in_chunks():
+    """It arrives whole, without a length: WSGI is told that it may be read to its end."""
+    app = WsgiProbe()
+    exchange = await exchange_with(app, b"Transfer-Encoding: chunked", b"whole", (b"5\r\nwhole\r\n0\r\n\r\n",))
+    assert exchange.response.status == 200
+    assert app.bodies == [b"whole"]
+    assert app.environs[0]["wsgi.input_terminated"]
+    assert "CONTENT_LENGTH" not in app.environs[0]
+
+
+async def test_aiohttp_gets_faults_of_the_connection_as_they_are(mock):
+    """It is served over a socket, so all of them reach it."""
+    bodies = []
+
+    async def receive(request):
+        bodies.append((request.headers["Transfer-Encoding"], await request.json()))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/webhooks/playgent", receive)
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    report = await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "fault": "chunked"}]})
+    report.raise_for_failures()
+    assert [(coding, body["event"]) for coding, body in bodies] == [("chunked", "run.failed")]
+
+
+# ---------------------------------------------------------------- answers without end
+
+MEBIBYTE = 1 << 20
+
+
+async def endless(_scope, _receive, send):
+    await start(send)
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 10_000, "more_body": True})
+
+
+async def endless_starlette(scope, receive, send):
+    async def parts():
+        while True:
+            yield b"x" * 10_000
+
+    await StreamingResponse(parts())(scope, receive, send)
+
+
+async def stubborn(_scope, _receive, send):
+    await start(send)
+    while True:
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b"x" * 300_000, "more_body": True})
+        await asyncio.sleep(0)
+
+
+async def enormous(_scope, _receive, send):
+    await start(send)
+    await send({"type": "http.response.body", "body": bytes(100 * MEBIBYTE)})
+
+
+def wsgi_endless(_environ, start_response):
+    start_response("200 OK", [])
+    return itertools.repeat(b"x" * 10_000)
+
+
+@pytest.mark.parametrize("answer", [endless, endless_starlette, stubborn, enormous, wsgi_endless])
+def test_an_endless_answer_is_cut_off(serve, deliver, answer):
+    """After a mebibyte nobody reads on: the answer counts, and its beginning is kept."""
+    app = WsgiProbe(answer) if answer is wsgi_endless else AsgiProbe(answer)
+    sent = deliver(serve(app))
+    assert sent.delivered, str(sent)
+    assert (len(sent.response.body), sent.response.body_size) == (65536, MEBIBYTE)
+
+
+@pytest.mark.parametrize("size", [65536, 65537])
+def test_the_first_64_kib_are_kept(serve, size):
+    """One byte more, and the record says that it is not the whole."""
+
+    async def answer(_scope, _receive, send):
+        await start(send)
+        await send({"type": "http.response.body", "body": b"x" * (size - 1), "more_body": True})
+        await send({"type": "http.response.body", "body": b"y"})
+
+    response = serve(AsgiProbe(answer)).send("run.failed").response
+    assert (len(response.body), response.body_truncated) == (65536, size > 65536)

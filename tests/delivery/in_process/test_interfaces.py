@@ -1,0 +1,139 @@
+"""Telling applications apart by their shape."""
+
+import functools
+import sys
+
+import pytest
+from aiohttp import web
+
+from mockserver import MockServer
+from mockserver.delivery.in_process.interfaces import interface_of
+from mockserver.errors import UsageError
+from tests.consumers import aiohttp_app, django_app, fastapi_app, flask_app
+from tests.delivery.in_process.apps import URL, AsgiProbe, WsgiProbe
+
+
+async def asgi_function(scope, receive, send): ...
+def wsgi_function(environ, start_response): ...
+def asgi_wrapper(scope, receive, send): ...
+def asgi_2_function(scope): ...
+def factory(): ...
+def anything(*args): ...
+async def async_two(request, response): ...
+
+
+def name_of(value):
+    return value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
+
+
+class Awaitable:
+    """An endpoint as Starlette has them: called with a request, it is awaited."""
+
+    def __init__(self, scope, receive, send): ...
+    def __await__(self):
+        yield
+
+
+class Asgi2:
+    def __init__(self, scope): ...
+
+
+@pytest.mark.parametrize(
+    ("app", "interface"),
+    [
+        (fastapi_app.create_app("s"), "asgi"),
+        (django_app.create_asgi_app("s"), "asgi"),
+        (AsgiProbe(), "asgi"),
+        (asgi_function, "asgi"),
+        (functools.partial(AsgiProbe()), "asgi"),
+        (asgi_wrapper, "asgi"),
+        (Awaitable, "asgi"),
+        (flask_app.create_app("s"), "wsgi"),
+        (django_app.create_app("s"), "wsgi"),
+        (WsgiProbe(), "wsgi"),
+        (wsgi_function, "wsgi"),
+        (WsgiProbe().__call__, "wsgi"),
+        (aiohttp_app.create_app("s"), "aiohttp"),
+    ],
+    ids=name_of,
+)
+def test_applications_are_recognised(app, interface):
+    """Objects, functions, wrappers and awaitable classes of every framework."""
+    assert interface_of(app) == interface
+
+
+@pytest.mark.parametrize(
+    ("app", "words"),
+    [
+        (5000, "not to 5000"),
+        (None, "not to None"),
+        (Asgi2, "pass an instance"),
+        (WsgiProbe, "pass an instance"),
+        (asgi_2_function, "guarantee_single_callable"),
+        (factory, "cannot tell how to call"),
+        (anything, 'interface="asgi"'),
+        (async_two, "cannot tell how to call"),
+        (type.__call__, "cannot tell how to call"),
+    ],
+    ids=name_of,
+)
+def test_what_is_no_application_is_refused_with_advice(app, words):
+    """A class, an old interface or an ambiguous callable is an error when the route is made."""
+    with MockServer() as mock, pytest.raises(UsageError) as caught:
+        mock.route(URL, to=app)
+    assert words in str(caught.value)
+
+
+def test_the_interface_can_be_said():
+    """What cannot be told can be said, and is believed."""
+    app = AsgiProbe()
+
+    def wrapper(*args):
+        return app(*args)
+
+    with MockServer() as mock:
+        mock.route(URL, to=wrapper, interface="asgi")
+        mock.register(URL)
+        assert mock.send("run.failed").delivered
+
+
+def test_a_url_is_still_a_destination():
+    """A route to another address goes over the network, here to the mock itself."""
+    with MockServer() as mock:
+        mock.route(URL, to=mock.url)
+        mock.register(URL + "/v1/webhooks")
+        assert mock.send("run.failed").response.status == 401
+
+
+def test_wrong_interfaces_are_refused():
+    """An unknown interface, and one beside a URL."""
+    with MockServer() as mock:
+        with pytest.raises(UsageError, match="there are asgi, wsgi, aiohttp"):
+            mock.route(URL, to=AsgiProbe(), interface="cgi")
+        with pytest.raises(UsageError, match="leads to a URL"):
+            mock.route(URL, to="http://127.0.0.1:1", interface="asgi")
+        with pytest.raises(UsageError, match="is not an http"):
+            mock.route("your-app.com", to=AsgiProbe())
+
+
+@pytest.mark.parametrize("app", [AsgiProbe(), WsgiProbe()], ids=["asgi", "wsgi"])
+def test_without_httpx_the_error_says_what_to_install(monkeypatch, app):
+    """The extra is named, as one would type it."""
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with MockServer() as mock, pytest.raises(UsageError, match=r"pip install 'playgent-mockserver\[in-process\]'"):
+        mock.route(URL, to=app)
+
+
+def test_aiohttp_applications_need_no_httpx(monkeypatch):
+    """They are served over a socket behind the scenes."""
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with MockServer() as mock:
+        mock.route(URL, to=web.Application())
+        mock.register(URL)
+        assert mock.send("run.failed").response.status == 404
+
+
+def test_aiohttp_is_not_imported_to_look_for_its_applications(monkeypatch):
+    """Where aiohttp's server was never imported, nothing can be an application of it."""
+    monkeypatch.delitem(sys.modules, "aiohttp.web")
+    assert interface_of(wsgi_function) == "wsgi"

@@ -1,0 +1,620 @@
+"""Which loop an application runs on, and how it is started and shut down there."""
+
+import asyncio
+import concurrent.futures
+import contextvars
+import gc
+import logging
+import threading
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from aiohttp import web
+from fastapi import FastAPI, Request
+
+from mockserver import MockServer
+from mockserver.delivery.in_process import App, AppTransport, read_destination
+from mockserver.delivery.in_process.lifespan import Lifespan
+from mockserver.model.messages import Request as HttpRequest
+from mockserver.model.targets import Target
+from tests.delivery.in_process.apps import HOOK, URL, AsgiProbe, WsgiProbe, no_lifespan, ok, start, wsgi_ok
+
+TENANT = contextvars.ContextVar("TENANT", default="nobody's")
+
+
+async def test_it_runs_on_the_loop_of_an_async_test(serve):
+    """Its pools and locks live there; the lifespan too, before the first request."""
+    app = AsgiProbe()
+    assert (await serve(app).asend("run.failed")).delivered
+    assert set(app.loops) == {asyncio.get_running_loop()}
+    assert app.log == ["startup", "request"]
+
+
+async def test_replays_run_it_there_too(serve):
+    """Every way to cause a delivery leads to the loop of whoever caused it."""
+    app = AsgiProbe()
+    mock = serve(app)
+    report = await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "repeat": 3}]}, speed="max")
+    report.raise_for_failures()
+    assert set(app.loops) == {asyncio.get_running_loop()}
+    assert app.log == ["startup", *["request"] * 3]
+
+
+async def test_what_is_sent_over_the_control_api_runs_where_the_route_was_made(serve):
+    """There is no caller's loop to be known, but the test's own is running."""
+    app = AsgiProbe()
+    mock = serve(app)
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(mock.url + "/_mock/events", json={"event": "run.failed"})
+    assert answer.is_success
+    assert set(app.loops) == {asyncio.get_running_loop()}
+    assert len(app.bodies) == 1
+
+
+async def test_what_another_thread_sends_runs_where_the_route_was_made(serve):
+    """A sync call in a thread leaves the loop free, and the application on it."""
+    app = AsgiProbe()
+    sent = await asyncio.to_thread(serve(app).send, "run.failed")
+    assert sent.delivered
+    assert set(app.loops) == {asyncio.get_running_loop()}
+
+
+async def test_a_loop_that_waits_for_the_delivery_in_vain_is_a_time_out():
+    """The worst case: the loop is blocked by waiting for a thread that sends. It ends, in time."""
+    app = AsgiProbe()
+    with MockServer(timeout=0.2) as mock:
+        mock.route(URL, to=app)
+        mock.register(HOOK)
+        thread = threading.Thread(target=mock.send, args=("run.failed",))
+        thread.start()
+        thread.join(10)
+        assert mock.deliveries[0].error.message == "no answer within 200ms"
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert app.loops == []  # nobody waits for it: the application never hears of it
+
+
+def test_from_sync_code_it_runs_on_a_loop_of_its_own(serve):
+    """Neither in this thread nor in the mock's, and on the same loop every time."""
+    app = AsgiProbe()
+    threads = set()
+
+    async def answer(scope, receive, send):
+        threads.add(threading.current_thread().name)
+        await ok(scope, receive, send)
+
+    app._answer = answer
+    mock = serve(app)
+    assert mock.send("run.failed").delivered
+    assert mock.send("run.failed").delivered
+    assert threads == {"mockserver-app"}
+    assert len(set(app.loops)) == 1
+    assert app.log == ["startup", "request", "request"]
+
+
+def test_wsgi_runs_in_threads_of_its_own(serve, deliver):
+    """One for each request, gone when it has answered."""
+    app = WsgiProbe()
+    mock = serve(app)
+    assert deliver(mock).delivered
+    assert deliver(mock).delivered
+    mock.reset()
+    assert threading.current_thread() not in app.threads
+    assert not [thread for thread in app.threads if thread.is_alive()]
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi", "aiohttp"])
+def test_a_handler_may_call_the_vendor(serve, deliver, kind):
+    """An application that calls the API while it handles an event is answered: nobody waits for anybody in a circle."""
+    mock = serve(WsgiProbe())
+    call = {"url": mock.url + "/v1/webhooks", "json": {}, "headers": {"Authorization": "Bearer k"}}
+
+    def call_the_vendor():
+        return httpx.post(**call).status_code  # blocking, as in many a real handler
+
+    async def asgi(_scope, _receive, send):
+        await start(send, call_the_vendor())
+        await send({"type": "http.response.body"})
+
+    def wsgi(_environ, start_response):
+        start_response(f"{call_the_vendor()} X", [])
+        return []
+
+    async def handler(_request):
+        return web.Response(status=call_the_vendor())
+
+    app = web.Application()
+    app.router.add_post("/webhooks/playgent", handler)
+    mock.route(URL, to={"asgi": AsgiProbe(asgi), "wsgi": WsgiProbe(wsgi), "aiohttp": app}[kind])
+    assert deliver(mock).response.status == 400
+
+
+async def test_a_handler_may_send_events_itself():
+    """A delivery that causes another one, on the same loop."""
+
+    async def answer(scope, receive, send):
+        if scope["path"] == "/webhooks/playgent":
+            assert (await mock.asend("run.completed")).delivered
+        await ok(scope, receive, send)
+
+    app = AsgiProbe(answer)
+    async with MockServer() as mock:
+        mock.route(URL, to=app)
+        mock.register(HOOK, events=["run.failed"])
+        mock.register(URL + "/other", events=["run.completed"])
+        assert (await mock.asend("run.failed")).delivered
+    assert app.log == ["startup", "request", "request", "shutdown"]
+
+
+async def test_the_context_of_the_test_stays_outside(serve):
+    """As behind a server, an application sees no context variables of whoever sends."""
+    seen = []
+    TENANT.set("the test's")
+
+    async def answer(scope, receive, send):
+        seen.append(TENANT.get())
+        await ok(scope, receive, send)
+
+    assert (await serve(AsgiProbe(answer)).asend("run.failed")).delivered
+    assert seen == ["nobody's"]
+
+
+def test_a_handler_may_reset_the_mock(mock):
+    """Its own delivery ends with that, and nothing waits for itself."""
+
+    def answer(environ, start_response):
+        mock.reset()
+        return wsgi_ok(environ, start_response)
+
+    app = WsgiProbe(answer)
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    with pytest.raises(concurrent.futures.CancelledError):
+        mock.send("run.failed")
+    app.threads[0].join()
+    assert mock.deliveries == ()
+
+
+# ---------------------------------------------------------------- lifespan
+
+
+def test_it_is_shut_down_when_the_mock_stops_or_is_reset(mock):
+    """In order, once, and started anew for the next delivery."""
+    app = AsgiProbe()
+    for _ in range(2):
+        mock.route(URL, to=app)
+        mock.register(HOOK)
+        assert mock.send("run.failed").delivered
+        mock.reset()
+    mock.stop()
+    assert app.log == ["startup", "request", "shutdown"] * 2
+
+
+async def test_async_with_shuts_down_on_the_running_loop():
+    """When the block is left, the shutdown is over, on the loop of the test."""
+    app = AsgiProbe()
+    async with MockServer() as mock:
+        mock.route(URL, to=app)
+        mock.register(HOOK)
+        assert (await mock.asend("run.failed")).delivered
+    assert app.log == ["startup", "request", "shutdown"]
+    assert set(app.loops) == {asyncio.get_running_loop()}
+
+
+async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve, monkeypatch):
+    """It cannot wait for its own loop; the shutdown is the next thing that happens there."""
+    app = AsgiProbe()
+    mock = serve(app)
+    assert (await mock.asend("run.failed")).delivered
+    with monkeypatch.context() as patch:
+        patch.setattr("concurrent.futures.wait", lambda *_: pytest.fail("it would wait for its own loop"))
+        mock.reset()
+    assert app.log == ["startup", "request"]
+    await asyncio.to_thread(app.ended.wait, 5)
+    assert app.log == ["startup", "request", "shutdown"]
+
+
+def test_a_loop_that_has_paused_is_run_on_for_the_shutdown(mock):
+    """As in the teardown of a sync fixture after an async test: the loop is there, but not running."""
+    app = AsgiProbe()
+    loop = asyncio.new_event_loop()
+    try:
+        mock.route(URL, to=app)
+        mock.register(HOOK)
+        assert loop.run_until_complete(mock.asend("run.failed")).delivered
+        mock.reset()
+        assert app.log == ["startup", "request", "shutdown"]
+    finally:
+        loop.close()
+
+
+def test_a_paused_loop_of_another_thread_is_left_to_that_thread(mock):
+    """It may not be run from here; the shutdown takes place when it runs again."""
+    app = AsgiProbe()
+    loop = asyncio.new_event_loop()
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    thread = threading.Thread(target=lambda: loop.run_until_complete(mock.asend("run.failed")))
+    thread.start()
+    thread.join()
+    mock.reset()
+    assert app.log == ["startup", "request"]
+    loop.run_until_complete(asyncio.to_thread(app.ended.wait, 5))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    assert app.log == ["startup", "request", "shutdown"]
+
+
+def test_a_loop_that_runs_in_another_thread_is_waited_for(mock):
+    """A reset from a plain thread returns when the application has shut down on its own loop."""
+    app = AsgiProbe()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    assert asyncio.run_coroutine_threadsafe(mock.asend("run.failed"), loop).result(10).delivered
+    mock.reset()
+    log = list(app.log)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    assert log == ["startup", "request", "shutdown"]
+
+
+def test_a_closed_loop_is_forgotten(mock, caplog):
+    """asyncio.run has cancelled what was left; there is nothing to say about it."""
+    app = AsgiProbe()
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    assert asyncio.run(mock.asend("run.failed")).delivered
+    mock.reset()
+    mock.stop()
+    gc.collect()
+    assert app.log == ["startup", "request", "cancelled"]
+    assert not caplog.records
+
+
+def test_a_closed_loop_has_closed_the_port_of_an_aiohttp_application(mock, caplog):
+    """It was served on that loop: it is cleaned up when the loop ends, and no socket is left open."""
+    log = []
+    mock.route(URL, to=aiohttp_app(log))
+    mock.register(HOOK)
+    assert asyncio.run(mock.asend("run.failed")).delivered
+    assert log[-1] == "down"
+    mock.reset()
+    gc.collect()
+    assert not caplog.records
+
+
+def test_an_application_moves_on_to_the_next_loop(mock):
+    """Each loop starts it for itself, so a module's application serves a test after the other."""
+    app = AsgiProbe()
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    assert asyncio.run(mock.asend("run.failed")).delivered
+    assert asyncio.run(mock.asend("run.failed")).delivered
+    assert mock.send("run.failed").delivered
+    assert len(set(app.loops)) == 3
+
+
+def test_requests_get_a_copy_of_the_state(serve):
+    """What the lifespan yields is there for each request, as Starlette documents it."""
+    states = []
+
+    async def answer(scope, receive, send):
+        states.append(dict(scope["state"]))
+        scope["state"]["mine"] = True
+        await ok(scope, receive, send)
+
+    mock = serve(AsgiProbe(answer))
+    mock.send("run.failed")
+    mock.send("run.failed")
+    assert states == [{"pool": "a pool"}] * 2
+
+
+def test_fastapi_lifespan(serve, deliver):
+    """The usual way, with a context manager and its state."""
+    log = []
+
+    async def lifespan(_app):
+        log.append("up")
+        yield {"name": "state"}
+        log.append("down")
+
+    app = FastAPI(lifespan=asynccontextmanager(lifespan))
+
+    @app.post("/webhooks/playgent")
+    async def receive(request: Request):
+        log.append(request.state.name)
+
+    mock = serve(app)
+    assert deliver(mock).delivered
+    mock.reset()
+    assert log[:2] == ["up", "state"]
+
+
+def test_a_failed_start_is_recorded_with_each_attempt(serve):
+    """The message is the cause, its detail the traceback; the application is not asked again."""
+    starts = []
+
+    async def lifespan(_app):
+        starts.append(1)
+        raise OSError("no database")
+        yield
+
+    mock = serve(FastAPI(lifespan=asynccontextmanager(lifespan)))
+    error = mock.send("run.failed").deliveries[0].error
+    assert (error.kind, error.message) == ("app", "the application did not start: OSError: no database")
+    assert "Traceback" in error.detail
+    assert mock.send("run.failed").deliveries[0].error == error
+    assert starts == [1]
+
+
+async def fails_to_start(_scope, _receive, send):
+    await send({"type": "lifespan.startup.failed"})
+
+
+async def returns_at_once(_scope, _receive, _send): ...
+
+
+async def says_odd_things(_scope, receive, send):
+    await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.odd"})
+    await receive()
+    await receive()
+
+
+def test_a_failed_start_without_a_reason(serve):
+    """It says so."""
+    error = serve(AsgiProbe(lifespan=fails_to_start)).send("run.failed").deliveries[0].error
+    assert error.message == "the application did not start: it gave no reason"
+
+
+@pytest.mark.parametrize("lifespan", [no_lifespan, returns_at_once, says_odd_things])
+def test_applications_without_lifespan_are_fine(serve, deliver, lifespan, caplog):
+    """They raise, return or say odd things, as frameworks without support for it do."""
+    assert deliver(serve(AsgiProbe(lifespan=lifespan))).delivered
+    assert not caplog.records
+
+
+async def fails_later(_scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    raise OSError("pool is gone")
+
+
+async def fails_to_stop(_scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.failed", "message": "pool is gone"})
+
+
+async def hangs_at_the_end(_scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("lifespan", "words"),
+    [(fails_later, "failed"), (fails_to_stop, "pool is gone"), (hangs_at_the_end, "did not shut down within")],
+)
+def test_a_bad_end_is_logged(serve, caplog, monkeypatch, lifespan, words):
+    """It spoils no test, but it is not silent."""
+    monkeypatch.setattr("mockserver.delivery.in_process.lifespan.PATIENCE", 0.1)
+    mock = serve(AsgiProbe(lifespan=lifespan))
+    assert mock.send("run.failed").delivered
+    mock.reset()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert words in caplog.text
+
+
+# ---------------------------------------------------------------- aiohttp
+
+
+def aiohttp_app(log, **hooks):
+    app = web.Application()
+
+    async def up(_app):
+        log.append("up")
+
+    async def down(_app):
+        log.append("down")
+
+    async def receive(_request):
+        log.append(asyncio.get_running_loop())
+        return web.Response(text="ok")
+
+    app.on_startup.append(hooks.get("up", up))
+    app.on_cleanup.append(hooks.get("down", down))
+    app.router.add_post("/webhooks/playgent", receive)
+    return app
+
+
+async def test_aiohttp_runs_on_the_loop_of_the_test():
+    """Started before the first request, cleaned up at the end."""
+    log = []
+    async with MockServer() as mock:
+        mock.route(URL, to=aiohttp_app(log))
+        mock.register(HOOK)
+        for _ in range(2):
+            sent = await mock.asend("run.failed")
+            assert sent.response.text == "ok"
+    loop = asyncio.get_running_loop()
+    assert log == ["up", loop, loop, "down"]
+    assert sent.attempts[0].request.target.url == HOOK
+
+
+def test_aiohttp_has_a_loop_of_its_own_in_sync_code(serve):
+    """Like an ASGI application."""
+    log = []
+    mock = serve(aiohttp_app(log))
+    assert mock.send("run.failed").delivered
+    mock.reset()
+    assert (log[0], log[-1], len(log)) == ("up", "down", 3)
+
+
+def test_what_aiohttp_itself_refuses_is_an_answer(mock):
+    """A request line that is too long for it gets its 400, as over the network."""
+    mock.route(URL, to=aiohttp_app([]))
+    mock.register(URL + "/" + "a" * 10_000)
+    sent = mock.send("run.failed")
+    assert (sent.response.status, sent.deliveries[0].error) == (400, None)
+
+
+def test_an_aiohttp_start_that_fails_is_recorded(serve, deliver):
+    """With the cause, each time."""
+
+    async def up(_app):
+        raise OSError("no database")
+
+    error = deliver(serve(aiohttp_app([], up=up))).deliveries[0].error
+    assert (error.kind, error.message) == ("app", "the application did not start: OSError: no database")
+
+
+def test_an_aiohttp_start_that_fails_with_a_runtime_error(serve):
+    """It is the application's own, not aiohttp's about loops."""
+
+    async def up(_app):
+        raise RuntimeError("no database")
+
+    error = serve(aiohttp_app([], up=up)).send("run.failed").deliveries[0].error
+    assert error.message == "the application did not start: RuntimeError: no database"
+
+
+def test_an_aiohttp_application_stays_with_its_loop(mock):
+    """It refuses another one; the message says what to do."""
+    app = aiohttp_app([])
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    assert asyncio.run(mock.asend("run.failed")).delivered
+    error = asyncio.run(mock.asend("run.failed")).deliveries[0].error
+    assert "make a new one for each test" in error.message
+
+
+def test_an_aiohttp_end_that_fails_is_logged(serve, caplog):
+    """It spoils no test, but it is not silent."""
+
+    async def down(_app):
+        raise OSError("pool is gone")
+
+    mock = serve(aiohttp_app([], down=down))
+    assert mock.send("run.failed").delivered
+    mock.reset()
+    assert "failed to shut down" in caplog.text
+
+
+# ---------------------------------------------------------------- stops and resets
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi", "aiohttp start", "aiohttp"])
+@pytest.mark.parametrize("ending", ["reset", "stop"])
+def test_what_is_in_flight_ends_with_the_mock(kind, ending):
+    """A delivery that waits for an application is over at once, and nothing is left behind."""
+    entered, release = threading.Event(), threading.Event()
+
+    async def hang(*_):
+        entered.set()
+        await asyncio.Event().wait()
+
+    def wsgi_hang(_environ, _start_response):
+        entered.set()
+        release.wait(30)
+        return []
+
+    aiohttp = web.Application()
+    if kind == "aiohttp start":
+        aiohttp.on_startup.append(hang)
+    aiohttp.router.add_post("/webhooks/playgent", hang)
+    app = {"asgi": AsgiProbe(hang), "wsgi": WsgiProbe(wsgi_hang)}.get(kind, aiohttp)
+    mock = MockServer().start()
+    mock.route(URL, to=app)
+    mock.register(HOOK)
+    ended = threading.Event()
+
+    def send():
+        try:
+            mock.send("run.failed")
+        except BaseException:  # noqa: BLE001 - cancelled or failed: the point is that it ends
+            pass
+        finally:
+            ended.set()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert entered.wait(10)
+    getattr(mock, ending)()
+    assert ended.wait(5)
+    mock.stop()
+    release.set()
+    sender.join()
+    if kind == "wsgi":
+        app.threads[0].join()
+
+
+def test_two_mocks_with_the_same_application():
+    """Each is a server of its own to it, and stopping one leaves the other."""
+    app = AsgiProbe()
+    with MockServer() as one:
+        with MockServer() as other:
+            for mock in (one, other):
+                mock.route(URL, to=app)
+                mock.register(HOOK)
+                assert mock.send("run.failed").delivered
+        assert app.log == ["startup", "request", "startup", "request", "shutdown"]
+        assert one.send("run.failed").delivered
+    assert app.log[5:] == ["request", "shutdown"]
+
+
+def test_the_same_application_for_two_addresses(mock):
+    """It is started once."""
+    app = AsgiProbe()
+    for url in (URL, "https://other.example"):
+        mock.route(url, to=app)
+        mock.register(url)
+    assert mock.send("run.failed").delivered
+    assert app.log == ["startup", "request", "request"]
+    assert {dict(scope["headers"])[b"host"] for scope in app.scopes} == {b"your-app.com", b"other.example"}
+
+
+async def test_what_was_never_started_need_not_be_stopped():
+    """A host that is ended before its application's turn came has nothing to do."""
+    await Lifespan(AsgiProbe()).stop()
+
+
+async def test_a_delivery_to_a_forgotten_application_is_stopped():
+    """What was on its way when the routes were reset reaches no other application."""
+    transport = AppTransport(None)
+    key = transport.add(read_destination(AsgiProbe()))
+    transport.reset()
+    assert transport.add(read_destination(AsgiProbe())) != key
+    target = Target("https", "your-app.com", 443, "/", key)
+    exchange = await transport.exchange(HttpRequest(target, b"POST / HTTP/1.1\r\n\r\n", b""), 1)
+    assert exchange.error.kind == "stopped"
+
+
+class LastMoment:
+    """A loop that looks as if it ran, and is closed when something is to run on it."""
+
+    def is_running(self):
+        return True
+
+    def is_closed(self):
+        return True
+
+    def call_soon_threadsafe(self, *_args, **_options):
+        raise RuntimeError("Event loop is closed")
+
+
+async def test_a_loop_that_closes_at_the_last_moment():
+    """The delivery is stopped, with the reason."""
+    transport = AppTransport(None)
+    key = transport.add(App(AsgiProbe(), "asgi", LastMoment()))
+    target = Target("https", "your-app.com", 443, "/", key)
+    exchange = await transport.exchange(HttpRequest(target, b"POST / HTTP/1.1\r\n\r\n", b""), 1)
+    assert exchange.error.message == "the event loop that the application ran on is closed"
+    await transport.close()
+    transport.settle()

@@ -1,0 +1,64 @@
+"""The address guard: this machine and its private networks, and nowhere else."""
+
+import pytest
+
+from mockserver.delivery.address_guard import why_refused
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.8.9.10",
+        "::1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "100.64.1.1",
+    ],
+)
+def test_home_addresses_may_be_contacted(address):
+    """Loopback and private addresses, also inside of IPv6, need no permission."""
+    assert why_refused(address, "host") is None
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "172.32.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+)
+def test_public_addresses_need_their_host_named(address):
+    """A public address is refused with the option that allows it, and then allowed by the host's name."""
+    reason = why_refused(address, "Api.Example.com")
+    assert reason is not None
+    assert "--allow-host Api.Example.com" in reason
+    assert why_refused(address, "Api.Example.com", ["api.example.COM"]) is None
+    assert why_refused(address, "other.example.com", ["api.example.com"]) is not None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "fe80::1",
+        "fe80::1%eth0",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+    ],
+)
+def test_some_addresses_are_never_contacted(address):
+    """Cloud metadata, multicast and the unspecified address stay out even when the host is allowed."""
+    reason = why_refused(address, "metadata", ["metadata"])
+    assert reason is not None
+    assert "never" in reason
+
+
+def test_broadcast_and_reserved_space_is_not_home():
+    """Reserved IPv4 space is no private network."""
+    assert why_refused("240.0.0.1", "host") is not None
+    assert why_refused("255.255.255.255", "host") is not None

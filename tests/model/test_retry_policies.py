@@ -1,0 +1,426 @@
+"""Retry policies: when a failed delivery is attempted again, when a webhook is given up, and how scripts say it."""
+
+import random
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from mockserver.model.messages import Exchange, ExchangeError, Response
+from mockserver.model.records import Attempt
+from mockserver.model.retry_after import LONGEST_WAIT, requested_wait
+from mockserver.model.retry_policies import MOST_ATTEMPTS, RetryPolicy, read_retry, retry_schema
+from mockserver.script.package_files import load_retry_policies
+
+NAMED = load_retry_policies()
+NOON = 784_123_200.0  # Sunday, 6 November 1994, 12:00:00 GMT
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def attempt(status=500, *, error=None, headers=()):
+    response = None if status is None else Response(status, headers=tuple(headers))
+    failure = ExchangeError(error, "it failed") if error else None
+    return Attempt(1, NOON, None, Exchange(response, failure))
+
+
+def waits(policy, *, seed=0):
+    """Every wait of a delivery whose attempts all fail."""
+    chance, found = random.Random(seed), []
+    failed = [attempt()]
+    while (wait := policy.wait_before_next(failed, chance)) is not None:
+        found.append(wait)
+        failed.append(attempt())
+    return found
+
+
+def wait_after(policy, last):
+    return policy.wait_before_next([last], random.Random(0))
+
+
+# The named policies
+
+
+@pytest.mark.parametrize(
+    ("name", "attempts", "seconds"),
+    [
+        ("none", 1, 0),
+        ("standard_webhooks", 10, 75 * HOUR + 35 * MINUTE + 5),
+        ("svix", 8, 27 * HOUR + 35 * MINUTE + 5),
+        ("shopify", 9, 4 * HOUR),
+        ("stripe", 11, 3 * DAY),
+        ("github", 1, 0),
+        ("three_attempts", 3, 5),
+    ],
+)
+def test_named_policies_last_as_long_as_their_sources_say(name, attempts, seconds):
+    """The number of attempts and the time from the first to the last are those of the documentation."""
+    policy = NAMED[name]
+    assert policy.max_attempts == attempts
+    assert sum(policy.delays) == seconds
+    assert len(waits(policy)) == attempts - 1
+
+
+def test_the_documented_steps_are_in_their_order():
+    """Where a source gives each step, the policy has just these."""
+    assert NAMED["standard_webhooks"].delays == (
+        5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR,
+    )  # fmt: skip
+    assert NAMED["svix"].delays == (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR)
+    assert NAMED["three_attempts"].delays == (1, 4)
+
+
+def test_the_other_documented_facts_of_the_named_policies():
+    """Time-outs, what 410 does, Retry-After and giving up are as documented."""
+    facts = {
+        policy.name: (policy.timeout, policy.gone_deactivates, policy.obeys_retry_after, policy.deactivate_after)
+        for policy in NAMED.values()
+    }
+    assert facts == {
+        "none": (None, False, False, None),
+        "standard_webhooks": (20, True, True, None),
+        "svix": (15, False, False, None),
+        "shopify": (5, False, False, 1),
+        "stripe": (None, False, False, None),
+        "github": (10, False, False, None),
+        "three_attempts": (None, False, False, None),
+    }
+
+
+def test_what_the_named_policies_retry():
+    """Every failure, as is common, but for the short one, which gives up where a repetition cannot help."""
+    retried = {policy.name: set(policy.retry_on) for policy in NAMED.values() if policy.delays}
+    assert retried.pop("three_attempts") == {"5xx", "408", "429", "network"}
+    assert all(classes == {"3xx", "4xx", "5xx", "network"} for classes in retried.values())
+
+
+@pytest.mark.parametrize("policy", NAMED.values(), ids=NAMED)
+def test_every_named_policy_is_consistent(policy):
+    """Each is kept under its name, has rising waits and a note, reads back as itself, and says where it is from."""
+    assert NAMED[policy.name] is policy
+    assert list(policy.delays) == sorted(policy.delays)
+    assert policy.note
+    spelled = {
+        "schedule": [0, *policy.delays],
+        "on": policy.retry_on,
+        "jitter": policy.jitter,
+        "timeout": policy.timeout,
+        "deactivate_after": policy.deactivate_after,
+    }
+    expected = msgspec.structs.replace(policy, name=f"{policy.name}, changed")
+    assert read_retry({"policy": policy.name} | spelled, NAMED) == expected
+    if policy.name != "none":
+        assert re.fullmatch(r"https://[a-z.-]+/\S+", policy.source)
+        assert re.fullmatch(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]", policy.date)
+
+
+def test_the_named_policies_cannot_be_changed_by_accident():
+    """They are read once for all servers of a process, so nobody may add to them."""
+    with pytest.raises(TypeError):
+        load_retry_policies()["mine"] = NAMED["none"]
+
+
+# When the next attempt is
+
+
+def test_nothing_is_waited_for_before_the_first_attempt():
+    """A delivery without attempts is attempted at once."""
+    assert NAMED["github"].wait_before_next([], random.Random(0)) == 0
+
+
+def test_the_waits_are_those_of_the_schedule_and_then_there_are_no_more():
+    """Without jitter each wait is exactly the one written down."""
+    assert waits(read_retry(["0s", "1s", "4s"], NAMED)) == [1, 4]
+
+
+def test_jitter_is_repeatable_and_within_its_bounds():
+    """The same seed gives the same waits, another one others, and none is further off than the policy says."""
+    policy = NAMED["standard_webhooks"]
+    drawn = waits(policy, seed=7)
+    assert drawn == waits(policy, seed=7) != waits(policy, seed=8)
+    factors = [
+        wait / delay for seed in range(200) for wait, delay in zip(waits(policy, seed=seed), policy.delays, strict=True)
+    ]
+    assert 0.8 <= min(factors) < 0.81
+    assert 1.19 < max(factors) <= 1.2
+
+
+def test_a_policy_without_jitter_leaves_chance_alone():
+    """What else is drawn from the same seed does not depend on how many attempts there were."""
+    chance = random.Random(3)
+    NAMED["svix"].wait_before_next([attempt()], chance)
+    assert chance.random() == random.Random(3).random()
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "retried"),
+    [
+        ("5xx", {"500", "503", "599"}),
+        ("4xx", {"400", "408", "429", "410"}),
+        ("3xx", {"302"}),
+        ("429", {"429"}),
+        ("network", {"timeout", "connect", "resolve", "tls", "closed", "protocol", "too_large", "app", "no answer"}),
+    ],
+)
+def test_what_is_retried(retry_on, retried):
+    """Each class retries what it names and nothing else; a refused address and the end of a replay never are."""
+    outcomes = {str(status): attempt(status) for status in (200, 204, 302, 400, 408, 410, 429, 500, 503, 599)}
+    errors = "address resolve connect tls timeout closed protocol too_large stopped app"
+    outcomes |= {error: attempt(None, error=error) for error in errors.split()} | {"no answer": attempt(None)}
+    policy = RetryPolicy("one class", delays=(1,), retry_on=(retry_on,))
+    assert {name for name, last in outcomes.items() if wait_after(policy, last) is not None} == retried
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_answer_that_broke_off_counts_as_a_network_error(status):
+    """The status of an incomplete answer says nothing: it is the error that decides."""
+    broken = attempt(status, error="closed")
+    assert wait_after(RetryPolicy("network", delays=(1,), retry_on=("network",)), broken) == 1
+    assert wait_after(RetryPolicy("statuses", delays=(1,), retry_on=("5xx",)), broken) is None
+
+
+# 410 and giving up
+
+
+def test_410_ends_the_delivery_and_the_webhook_where_the_policy_says_so():
+    """A sender that minds 410 stops at once; another one goes on as with every 4xx."""
+    minds, ignores = NAMED["standard_webhooks"], NAMED["svix"]
+    assert wait_after(minds, attempt(410)) is None
+    assert minds.deactivates([attempt(500), attempt(410)], 1)
+    assert not minds.deactivates([attempt(410), attempt(500)], 1)
+    assert not minds.deactivates([attempt(410, error="closed")], 1)
+    assert wait_after(ignores, attempt(410)) == 5
+    assert not ignores.deactivates([attempt(410)], 100)
+
+
+def test_failures_in_a_row_deactivate_the_webhook():
+    """The webhook is given up at the number of the policy, not before, and never by a success."""
+    policy = read_retry({"schedule": [0], "deactivate_after": 3}, NAMED)
+    assert [policy.deactivates([attempt()], failures) for failures in (1, 2, 3, 4)] == [False, False, True, True]
+    assert not policy.deactivates([attempt(200)], 3)
+    assert not policy.deactivates([], 3)
+    assert not NAMED["none"].deactivates([attempt()], 1_000_000)
+
+
+# Retry-After
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 120 ", 120),
+        ("0", 0),
+        ("000120", 120),
+        ("86400", DAY),
+        ("86401", DAY),
+        ("9" * 9, DAY),
+        ("9" * 100_000, DAY),
+        ("0" * 100_000, 0),
+        ("Sun, 06 Nov 1994 12:02:00 GMT", 120),
+        ("Sunday, 06-Nov-94 12:02:00 GMT", 120),
+        ("Sun Nov  6 12:02:00 1994", 120),
+        ("Sun, 06 Nov 1994 11:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", DAY),
+        ("Thursday, 01-Jan-70 00:00:00 GMT", 0),
+        ("Sunday, 06-Nov-33 12:02:00 GMT", DAY),
+        ("Mon, 31 Feb 1994 12:02:00 GMT", 0),
+        ("Sun, 06 Nov 1994 25:00:00 GMT", 0),
+        ("Sun, 06 Nov 0000 12:00:00 GMT", 0),
+        ("Sun, 06 Nov 1994 12:02:00 +0100", 0),
+        ("-5", 0),
+        ("1.5", 0),
+        ("1e9", 0),
+        ("inf", 0),
+        ("١٢٠", 0),
+        ("120, 240", 0),
+        ("soon", 0),
+        ("", 0),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_retry_after(value, seconds):
+    """Seconds and each spelling of an HTTP date are read, and bounded to a day; anything else asks for nothing."""
+    assert requested_wait((("retry-after", value),), NOON) == seconds
+
+
+def test_an_http_date_counts_from_the_date_of_the_answer():
+    """A consumer whose clock is wrong gets the wait that it means; a Date that cannot be read is as good as none."""
+    until = ("Retry-After", "Mon, 07 Nov 1994 00:00:30 GMT")
+    assert requested_wait((until, ("Date", "Mon, 07 Nov 1994 00:00:00 GMT")), NOON) == 30
+    assert requested_wait((until, ("Date", "yesterday")), NOON) == 12 * HOUR + 30
+    assert requested_wait((), NOON) == 0
+
+
+@given(
+    st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{2} (Jan|Feb|Dec) [0-9]{4} [0-9:]{8} GMT"),
+    st.text(max_size=40),
+)
+def test_no_retry_after_can_raise(value, date):
+    """Whatever a consumer puts there, a wait between nothing and a day comes out."""
+    assert 0 <= requested_wait((("retry-after", value), ("date", date)), NOON) <= LONGEST_WAIT
+
+
+def test_retry_after_lengthens_a_wait_and_never_shortens_it():
+    """The longer one of the header and the schedule counts, with a policy that obeys it and a complete answer."""
+    obeys = RetryPolicy("obeys", delays=(60,), obeys_retry_after=True)
+    ignores = RetryPolicy("ignores", delays=(60,))
+    longer, shorter = [("retry-after", "90")], [("retry-after", "5")]
+    assert wait_after(obeys, attempt(503, headers=longer)) == 90
+    assert wait_after(obeys, attempt(503, headers=shorter)) == 60
+    assert wait_after(ignores, attempt(503, headers=longer)) == 60
+    assert wait_after(obeys, attempt(503, error="timeout", headers=longer)) == 60
+    assert wait_after(obeys, attempt(None)) == 60
+
+
+def test_retry_after_adds_no_attempts():
+    """A consumer cannot ask for more attempts than the policy has."""
+    policy = RetryPolicy("obeys", delays=(), obeys_retry_after=True)
+    assert wait_after(policy, attempt(503, headers=[("retry-after", "1")])) is None
+
+
+# What scripts and the command line say
+
+SPELLINGS = [
+    ("stripe", NAMED["stripe"]),
+    (["0s", "1s", "4s"], RetryPolicy("schedule", delays=(1, 4))),
+    (("0s", "1m30s"), RetryPolicy("schedule", delays=(90,))),
+    ([0, 0.5], RetryPolicy("schedule", delays=(0.5,))),
+    (["0s"], RetryPolicy("schedule", delays=())),
+    ("0s,1s,4s", RetryPolicy("schedule", delays=(1, 4))),
+    ("[0s, 1s, 4s]", RetryPolicy("schedule", delays=(1, 4))),
+    ({"policy": "stripe"}, NAMED["stripe"]),
+    (
+        {"policy": "stripe", "timeout": "1s"},
+        msgspec.structs.replace(NAMED["stripe"], name="stripe, changed", timeout=1.0),
+    ),
+    (
+        {"policy": "shopify", "timeout": None, "deactivate_after": None},
+        msgspec.structs.replace(NAMED["shopify"], name="shopify, changed", timeout=None, deactivate_after=None),
+    ),
+    (
+        {
+            "schedule": ["0s", "1s"],
+            "on": ["5xx", 429, "408", "network"],
+            "jitter": 0.2,
+            "timeout": "5s",
+            "gone_deactivates": True,
+            "obeys_retry_after": True,
+            "deactivate_after": 10,
+        },
+        RetryPolicy("schedule", (1,), 0.2, 5, ("5xx", "429", "408", "network"), True, True, 10),
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "policy"), SPELLINGS, ids=[str(value)[:60] for value, _ in SPELLINGS])
+def test_spellings_of_a_policy(value, policy):
+    """A name, a schedule as a list or as text, and an object each give the policy that they mean."""
+    assert read_retry(value, NAMED) == policy
+
+
+WRONG = [
+    ("strpe", "no retry policy 'strpe'; there are none, standard_webhooks, .* did you mean 'stripe'"),
+    ("zzzzzz", r"no retry policy 'zzzzzz'; .*\[0s, 1s, 4s\]$"),
+    (3, "3 is no retry policy; allowed are a name .none, .*, a schedule .*, or an object"),
+    (None, "None is no retry policy"),
+    (True, "True is no retry policy"),
+    ([], r"schedule: \[\] is no list of durations; .* such as \[0s, 1s, 4s\]"),
+    (["1s", "4s"], "schedule: the first attempt waits for nothing, so its entry must be 0"),
+    (["0s", "1x"], "entry 2 of the schedule: '1x' is not a duration such as 250ms"),
+    (["0s", -1], "entry 2 of the schedule: -1 is not a duration"),
+    (["0s", True], "entry 2 of the schedule: True is not a duration"),
+    (["0s", {"a": 1}], "entry 2 of the schedule: .* is not a duration"),
+    ("0s,soon", "entry 2 of the schedule: 'soon' is not a duration"),
+    (["0s"] * (MOST_ATTEMPTS + 1), "101 attempts are more than the 100 that are allowed"),
+    ({}, "needs a schedule such as .* or the policy to change"),
+    ({"jitter": 0.1}, "needs a schedule"),
+    ({"schedule": "0s"}, "schedule: '0s' is no list of durations"),
+    ({"schedul": ["0s"]}, "unknown key 'schedul' .* allowed are policy, schedule, on, .* did you mean 'schedule'"),
+    ({"schedule": [0], 5: 1}, "unknown key 5 in a retry policy; allowed are"),
+    ({"policy": "svx"}, "no retry policy 'svx'.* did you mean 'svix'"),
+    ({"policy": ["svix"]}, r"policy: \['svix'\] is not the name of a retry policy; there are none, "),
+    ({"schedule": [0], "on": "5xx"}, r"on: '5xx' is no list such as \[5xx, 429, network\]"),
+    ({"schedule": [0], "on": []}, r"on: \[\] is no list"),
+    ({"schedule": [0], "on": ["netwrk"]}, "on: 'netwrk' is nothing that can be retried; .* did you mean 'network'"),
+    (
+        {"schedule": [0], "on": ["2xx"]},
+        "on: '2xx' is nothing that can be retried; allowed are 3xx, 4xx, 5xx or network",
+    ),
+    ({"schedule": [0], "on": [200]}, "on: 200 is nothing that can be retried; .* a status from 300 to 599"),
+    ({"schedule": [0], "on": ["600"]}, "on: '600' is nothing"),
+    ({"schedule": [0], "on": [True]}, "on: True is nothing"),
+    ({"schedule": [0], "jitter": 1.5}, "jitter: 1.5 is not a number from 0 to 1"),
+    ({"schedule": [0], "jitter": -0.1}, "jitter: -0.1 is not"),
+    ({"schedule": [0], "jitter": float("nan")}, "jitter: nan is not"),
+    ({"schedule": [0], "jitter": True}, "jitter: True is not"),
+    ({"schedule": [0], "jitter": "20%"}, "jitter: '20%' is not"),
+    ({"schedule": [0], "timeout": 0}, "timeout: no attempt can be answered in no time"),
+    ({"schedule": [0], "timeout": "soon"}, "timeout: 'soon' is not a duration"),
+    ({"schedule": [0], "gone_deactivates": "yes"}, "gone_deactivates: 'yes' is neither true nor false"),
+    ({"schedule": [0], "obeys_retry_after": 1}, "obeys_retry_after: 1 is neither"),
+    ({"schedule": [0], "deactivate_after": 0}, "deactivate_after: 0 is not a whole number from 1"),
+    ({"schedule": [0], "deactivate_after": 2.5}, "deactivate_after: 2.5 is not"),
+    ({"schedule": [0], "deactivate_after": True}, "deactivate_after: True is not"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), WRONG, ids=[str(value)[:60] for value, _ in WRONG])
+def test_what_is_wrong_is_said(value, message):
+    """Every wrong spelling is refused with what is wrong, what is allowed and what was probably meant."""
+    with pytest.raises(ValueError, match=message):
+        read_retry(value, NAMED)
+
+
+def test_messages_stay_short():
+    """However long or deep the wrong value is, the message is one that can be read."""
+    deep = value = []
+    for _ in range(100_000):
+        value = [value]
+    for wrong in (deep, value, [0, value], "x" * 1_000_000, {"policy": "x" * 1_000_000}, {"x" * 1_000_000: 1}):
+        with pytest.raises(ValueError, match=r"retry policy|schedule|key") as caught:
+            read_retry(wrong, NAMED)
+        assert len(str(caught.value)) < 400
+
+
+def test_a_hundred_attempts_are_allowed():
+    """The limit itself is no error."""
+    assert read_retry(["0s"] * MOST_ATTEMPTS, NAMED).max_attempts == MOST_ATTEMPTS
+
+
+# The JSON Schema
+
+SCHEMA = Draft202012Validator(retry_schema(NAMED))
+
+
+def test_the_schema_is_one():
+    """It is itself valid, so that editors accept the schema of scripts that holds it."""
+    Draft202012Validator.check_schema(SCHEMA.schema)
+
+
+@pytest.mark.parametrize(
+    "value", [value for value, _ in SPELLINGS if not isinstance(value, tuple)], ids=lambda value: str(value)[:60]
+)
+def test_the_schema_accepts_what_the_reader_accepts(value):
+    """No editor marks what works."""
+    assert SCHEMA.is_valid(value)
+
+
+#: What a schema cannot see, or can only with a pattern that nobody would read.
+UNSEEN = ("schedule: the first attempt", "entry 2 of the schedule: 'soon'", "timeout: no attempt can be answered")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        value
+        for value, message in WRONG
+        if not message.startswith(UNSEEN) and value != {"schedule": [0], 5: 1} and "nan" not in str(value)
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_the_schema_refuses_what_the_reader_refuses(value):
+    """An editor marks what would be an error."""
+    assert not SCHEMA.is_valid(value)

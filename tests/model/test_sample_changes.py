@@ -1,0 +1,58 @@
+"""override and remove: changes to the sample data, in which a typing error never passes."""
+
+import pytest
+
+from mockserver.model.sample_changes import PathError, change_sample
+
+SAMPLE = {"run_id": "run_1", "summary": {"passed": 3, "failed": 0}, "turns": [{"ok": True}, {"ok": False}], "a.b": 1}
+
+
+@pytest.mark.parametrize(
+    ("override", "remove", "changed"),
+    [
+        ({"run_id": "run_2"}, [], {"run_id": "run_2"}),
+        ({"summary.failed": 1}, [], {"summary": {"passed": 3, "failed": 1}}),
+        ({"summary": {"failed": 1}}, [], {"summary": {"passed": 3, "failed": 1}}),
+        ({"summary": None}, [], {"summary": None}),
+        ({"summary": [1]}, [], {"summary": [1]}),
+        ({"turns.1.ok": True}, [], {"turns": [{"ok": True}, {"ok": True}]}),
+        ({"turns.1": "x"}, [], {"turns": [{"ok": True}, "x"]}),
+        ({"a.b": 2}, [], {"a.b": 2}),
+        ({"run_id": {"new": "object"}}, [], {"run_id": {"new": "object"}}),
+        ({}, ["summary.failed"], {"summary": {"passed": 3}}),
+        ({}, ["turns.0"], {"turns": [{"ok": False}]}),
+    ],
+)
+def test_places_are_changed(override, remove, changed):
+    """Only the named places differ; objects are merged, anything else is replaced; the sample stays as it is."""
+    before = repr(SAMPLE)
+    assert change_sample(SAMPLE, override, remove) == {**SAMPLE, **changed}
+    assert repr(SAMPLE) == before
+
+
+def test_removing_a_key():
+    """A key can be taken away."""
+    assert "run_id" not in change_sample(SAMPLE, {}, ["run_id"])
+
+
+@pytest.mark.parametrize(
+    ("override", "remove", "message"),
+    [
+        (
+            {"run_di": 1},
+            [],
+            "no 'run_di' in the sample data; there are run_id, summary, turns, a.b; did you mean 'run_id'?",
+        ),
+        ({"summary.fialed": 1}, [], "no 'fialed' in 'summary'; there are passed, failed; did you mean 'failed'?"),
+        ({"summary": {"x": 1}}, [], "no 'x' in 'summary'; there are passed, failed"),
+        ({"turns.2.ok": 1}, [], "no '2' in 'turns'; there are 0, 1"),
+        ({"turns.-1": 1}, [], "no '-1' in 'turns'"),
+        ({"run_id.x": 1}, [], "no 'run_id.x' in the sample data: 'run_id' is a single value or empty"),
+        ({}, ["nothing"], "no 'nothing' in the sample data"),
+    ],
+)
+def test_a_place_that_does_not_exist(override, remove, message):
+    """The error says what there is and what was probably meant."""
+    with pytest.raises(PathError) as caught:
+        change_sample(SAMPLE, override, remove)
+    assert message in str(caught.value)

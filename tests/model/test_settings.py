@@ -1,0 +1,64 @@
+"""Settings: what is allowed, and what a wrong one says."""
+
+import pytest
+
+from mockserver.errors import UsageError
+from mockserver.model.registrations import Registration
+from mockserver.model.settings import read_settings
+from mockserver.model.webhooks import WebhookRegistry
+from mockserver.script.model import WebhookSpec
+
+
+def test_defaults_are_those_of_the_fidelity_table():
+    """Where the vendor is silent, the defaults are the documented ones of ours."""
+    settings = read_settings()
+    assert (settings.created_status, settings.timeout, settings.json_style) == (201, 10.0, "compact")
+    assert (settings.host, settings.strict, settings.enforce_rate_limit, settings.rate_limit) == (
+        "127.0.0.1",
+        False,
+        False,
+        100,
+    )
+    assert settings.max_request_bytes == 1024 * 1024
+
+
+def test_lists_are_fine_where_tuples_are_meant():
+    """A caller need not know how settings are kept."""
+    assert read_settings(api_keys=["a"], speed=2).api_keys == ("a",)
+    assert read_settings(speed="max").speed == "max"
+    assert read_settings(headers={"A": "1", "B": "2"}) == read_settings(headers=["A: 1", "B: 2"])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"sped": 1}, "unknown setting 'sped'; known are .*; did you mean 'speed'?"),
+        ({"port": "x"}, "invalid setting: Expected `int`, got `str` - at `\\$.port`"),
+        ({"port": 70000}, "port must be from 0 to 65535"),
+        ({"speed": 0}, "speed must be more than 0, 'max' or 'stepped'"),
+        ({"speed": "fast"}, "speed"),
+        ({"timeout": 0}, "timeout must be more than 0"),
+        ({"max_webhooks": -1}, "max_webhooks must be more than 0"),
+        ({"created_status": 404}, "created_status must be a 2xx status"),
+        ({"user_agent": "a\r\nb"}, "printable ASCII"),
+        ({"user_agent": "é"}, "printable ASCII"),
+        ({"json_style": "wide"}, "json_style"),
+        ({"headers": ["X-Api-Key"]}, "invalid setting: headers: a header is written as NAME: VALUE"),
+        ({"headers": {"Host": "x"}}, "invalid setting: headers: Host is written by the mock itself"),
+    ],
+)
+def test_wrong_settings(chosen, message):
+    """Each is refused with a sentence that names it."""
+    with pytest.raises(UsageError, match=message):
+        read_settings(**chosen)
+
+
+def test_secrets_are_in_no_repr():
+    """What a debugger or a failing assertion prints holds no secret."""
+    settings = read_settings(api_keys=["key-123"], headers={"X-Api-Key": "123"})
+    registration = Registration("https://a/", ("run.failed",), "whsec_123")
+    webhook = WebhookRegistry().add(registration)
+    shown = repr([settings, registration, webhook, WebhookSpec("http://a/", "whsec_123")])
+    assert "123" not in shown
+    assert "timeout=10.0" in shown
+    assert "api_keys=()" in repr(read_settings())

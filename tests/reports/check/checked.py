@@ -1,0 +1,108 @@
+"""Reports of checks, made by hand around real deliveries to a consumer in the test that answers as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from mockserver.checks.model import Check, CheckReport, Finding, Judgement
+from mockserver.model.messages import Exchange, ExchangeError, Response
+from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.redaction import Redactor
+from mockserver.reports.check_json import check_json
+from mockserver.reports.check_junit import check_junit
+from mockserver.reports.check_markdown import check_markdown
+from mockserver.reports.sarif import check_sarif
+from tests.receiving import Answer
+from tests.reports.replayed import replayed
+
+TARGET = "http://localhost:3000/webhooks/playgent"
+
+FORMS: dict[str, Callable[[CheckReport, Redactor], str]] = {
+    "json": check_json,
+    "junit": check_junit,
+    "markdown": check_markdown,
+    "sarif": check_sarif,
+}
+
+
+def check(number: str = "PG012", name: str = "wrong_secret", severity: str = "must", **more) -> Check:
+    """Make a check that nobody can run."""
+    told = {
+        "sends": "An event signed with another secret.",
+        "good": "401, and no effect",
+        "why": "Anybody could send events.",
+        "mend": "verify first, and answer 401 when it does not match",
+    }
+    return Check(id=number, name=name, severity=severity, **{**told, **more})
+
+
+def finding(
+    verdict: str, summary: str, *evidence: Delivery, of: Check | None = None, mend: str = "", seconds: float = 0.25
+) -> Finding:
+    """Make a finding of a check."""
+    return Finding(of or check(), Judgement(verdict, summary, evidence, mend), seconds)
+
+
+def report_of(*findings: Finding, target: str = TARGET, **attributes) -> CheckReport:
+    """Make the report of a run that began on 2024-12-16 at 10:00:00.5 and took 1.25 s."""
+    report = CheckReport(target, 7, 1734343200.5)
+    report.findings = list(findings)
+    report.deliveries = 42
+    report.seconds = 1.25
+    for name, value in attributes.items():
+        setattr(report, name, value)
+    return report
+
+
+async def delivery(
+    answer: Answer | None = None, steps: str = "- event: run.failed\n  fault: wrong_secret\n"
+) -> Delivery:
+    """Make one delivery to a real consumer."""
+    return (await replayed(steps, answer)).deliveries[0]
+
+
+def answered(made: Delivery, *, body: bytes = b"", headers=(), reason: str = "OK", error: str = "") -> Delivery:
+    """Return a delivery whose answer is another one than really came."""
+    response = Response(200, reason, tuple(headers), body, len(body))
+    exchange = Exchange(response, ExchangeError("closed", error) if error else None)
+    attempt = msgspec.structs.replace(made.attempts[-1], exchange=exchange)
+    return msgspec.structs.replace(made, attempts=(attempt,))
+
+
+def sent(made: Delivery, body: bytes) -> Delivery:
+    """Return a delivery whose payload and body are others than were really sent."""
+    attempt = made.attempts[-1]
+    head = attempt.request.head.replace(
+        f"Content-Length: {len(attempt.request.body)}".encode(), f"Content-Length: {len(body)}".encode()
+    )
+    request = msgspec.structs.replace(attempt.request, head=head, body=body)
+    event = msgspec.structs.replace(made.event, payload=body)
+    return msgspec.structs.replace(made, event=event, attempts=(msgspec.structs.replace(attempt, request=request),))
+
+
+def without_request() -> Delivery:
+    """Return a delivery whose URL nobody can connect to."""
+    exchange = Exchange(error=ExchangeError("address", "203.0.113.1 is no private address"))
+    attempts = (Attempt(1, 0, None, exchange),)
+    return Delivery(1, Event("run.failed", "", b"{}"), "check", TARGET, "PG012", attempts, "failed")
+
+
+def never_attempted() -> Delivery:
+    """Return a delivery that never came to its first attempt."""
+    return Delivery(2, Event("run.failed", "", b"{}"), "check", TARGET, "PG012")
+
+
+async def mixed() -> CheckReport:
+    """Make a report with findings of every verdict and severity, not in the order of what matters."""
+    made = await delivery()
+    return report_of(
+        finding("pass", "answered 200", made, of=check("PG001", "control")),
+        finding("warn", "answered 200 to a forgery", made, of=check("PG010", "missing_signature")),
+        finding("fail", "answered 500", made, of=check("PG021", "signature_without_prefix", "note")),
+        finding("fail", "answered 413", made, of=check("PG045", "body_size", "should"), mend="allow 1 MB"),
+        finding("fail", "answered 200, and handled it", made, of=check()),
+        finding("inconclusive", "the control failed", of=check("PG055", "burst")),
+        finding("not tested", "no probe was given", of=check("PG071", "duplicate_accepted", level=1)),
+    )

@@ -1,0 +1,103 @@
+"""Evidence: what was sent and what came back as text, and the command that sends it again."""
+
+import asyncio
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from mockserver.model.redaction import Redactor
+from mockserver.reports.check_evidence import curl_of, evidence_text, evidence_texts, why_no_curl
+from tests.receiving import SECRET, consuming
+from tests.reports.check.checked import delivery, finding, never_attempted, sent, without_request
+from tests.reports.replayed import replayed
+
+REDACTOR = Redactor([SECRET])
+
+
+async def test_a_delivery_as_text():
+    """Event, fault and time, then request and answer as they went over the wire, without the secret."""
+
+    async def answer(_):
+        return web.Response(status=401, text=f"bad signature for {SECRET}")
+
+    lines = evidence_text(await delivery(answer), REDACTOR).splitlines()
+    assert lines[0].startswith("run.failed [wrong_secret], over in ")
+    assert lines[1:3] == ["dlv_000001, attempt 1: sent", "POST /hooks HTTP/1.1"]
+    assert lines[-1] == "bad signature for ***"
+
+
+def test_deliveries_without_a_request_as_text():
+    """What is known of them is told."""
+    assert "no request could be made" in evidence_text(without_request(), REDACTOR)
+    assert evidence_text(never_attempted(), REDACTOR) == "run.failed\ndlv_000002 was never attempted"
+
+
+async def test_of_many_deliveries_the_first_are_shown():
+    """A burst stays readable."""
+    texts = evidence_texts(finding("fail", "x", *[await delivery()] * 50), REDACTOR)
+    assert len(texts) == 4
+    assert texts[3] == "... and 47 more deliveries"
+
+
+async def test_the_command_sends_the_same_request():
+    """A real curl, to a real consumer: the path, the signature and the body are those that were sent."""
+    made = await delivery()
+    async with consuming() as consumer:
+        command = curl_of(made, REDACTOR).replace(made.url.rpartition("/")[0], consumer.url)
+        process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
+        assert await process.wait() == 0
+        (received,) = consumer.received
+    request = made.attempts[0].request
+    assert received.body == request.body
+    assert received.header("X-Playgent-Signature") == dict(request.headers)["X-Playgent-Signature"]
+
+
+def changed(made, **fields):
+    """Return a delivery with another request."""
+    attempt = made.attempts[0]
+    request = msgspec.structs.replace(attempt.request, **fields)
+    return msgspec.structs.replace(made, attempts=(msgspec.structs.replace(attempt, request=request),))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_the_command_uses_the_method_of_the_request(method):
+    """A real curl sends an event by another method, with its body."""
+    made = await delivery()
+    head = made.attempts[0].request.head
+    other = changed(made, head=head.replace(b"POST ", f"{method} ".encode(), 1))
+    async with consuming() as consumer:
+        command = curl_of(other, REDACTOR).replace(made.url.rpartition("/")[0], consumer.url)
+        process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
+        assert await process.wait() == 0
+        (received,) = consumer.received
+    assert (received.method, received.body) == (method, made.attempts[0].request.body)
+
+
+async def test_where_there_is_no_command():
+    """What a command would change, or tell to others, is no command; the reason is there."""
+    made = await delivery()
+    head, target = made.attempts[0].request.head, made.attempts[0].request.target
+    none = {
+        "no request was made": without_request(),
+        "it went to an application in the same process": changed(made, target=msgspec.structs.replace(target, app="1")),
+        "its body is longer than 65536 bytes": sent(made, b"x" * 65_537),
+        "its request line is not the one that curl would write": changed(made, head=head.replace(b"POST", b"HEAD")),
+        "curl cannot write a request in pieces, or break it off": (
+            await replayed("- event: run.failed\n  fault: chunked\n")
+        ).deliveries[0],
+    }
+    for reason, each in none.items():
+        assert (curl_of(each, REDACTOR), why_no_curl(each, REDACTOR)) == ("", reason)
+    assert curl_of(sent(made, b"x" * 65_536), REDACTOR)
+
+
+@pytest.mark.parametrize("secret", ["whsec_it's", 'whsec_"a"b', SECRET])
+async def test_a_request_that_holds_a_secret_is_no_command(secret):
+    """Quoted for a shell, a secret could no longer be recognised."""
+    made = await delivery()
+    redactor = Redactor([secret])
+    for each in (sent(made, f"<{secret}>".encode()), sent(made, b"\xff" + secret.encode())):
+        assert (curl_of(each, redactor), why_no_curl(each, redactor)) == ("", "it holds a secret")
+    head = made.attempts[0].request.head.replace(b"Content-Type", b"Authorization: x\r\nContent-Type")
+    assert why_no_curl(changed(made, head=head), redactor) == "it holds a secret"

@@ -1,0 +1,95 @@
+"""JUnit XML of checks: valid by the schema of the other JUnit reports, and read back by a library that is not ours."""
+
+from pathlib import Path
+
+import xmlschema
+from junitparser import Error, Failure, JUnitXml, Skipped
+
+from mockserver.checks.model import Diagnosis
+from mockserver.model.redaction import Redactor
+from mockserver.reports.check_junit import check_junit
+from tests.receiving import SECRET
+from tests.reports.check.checked import TARGET, check, delivery, finding, mixed, report_of
+
+SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "junit.xsd")
+REDACTOR = Redactor([SECRET])
+
+
+def read(report):
+    """Write a report, check it by the schema, and read its suite back."""
+    text = check_junit(report, REDACTOR)
+    SCHEMA.validate(text)
+    parsed = JUnitXml.fromstring(text.encode())
+    (suite,) = parsed
+    assert (parsed.tests, parsed.failures, parsed.errors) == (suite.tests, suite.failures, suite.errors)
+    return suite
+
+
+async def test_a_case_for_each_check():
+    """Only a must that fails is a failure; what says nothing is skipped."""
+    suite = read(await mixed())
+    assert (suite.name, suite.tests, suite.failures, suite.errors, suite.skipped) == (TARGET, 7, 1, 0, 2)
+    assert suite.timestamp == "2024-12-16T10:00:00"
+    assert suite.time == 1.25
+    assert {each.name: each.value for each in suite.properties()} == {"seed": "7", "deliveries": "42"}
+    cases = list(suite)
+    assert {case.classname for case in cases} == {TARGET}
+    assert [(case.name, [type(result) for result in case.result]) for case in cases] == [
+        ("PG001 control", []),
+        ("PG010 missing signature", []),
+        ("PG021 signature without prefix", []),
+        ("PG045 body size", []),
+        ("PG012 wrong secret", [Failure]),
+        ("PG055 burst", [Skipped]),
+        ("PG071 duplicate accepted", [Skipped]),
+    ]
+    assert [case.result[0].message for case in cases[5:]] == [
+        "inconclusive: the control failed",
+        "not tested: no probe was given",
+    ]
+    assert cases[0].time == 0.25
+
+
+async def test_a_failure_tells_all():
+    """What was seen, how to mend it, what was sent and what came back."""
+    suite = read(report_of(finding("fail", "answered 200, and handled it", await delivery())))
+    (failure,) = next(iter(suite)).result
+    assert (failure.message, failure.type) == ("answered 200, and handled it", "must")
+    lines = failure.text.splitlines()
+    assert lines[:2] == ["answered 200, and handled it", "mend: verify first, and answer 401 when it does not match"]
+    assert "POST /hooks HTTP/1.1" in lines
+    assert "200 OK" in lines
+
+
+async def test_what_is_wrong_without_failing_the_build_stands_in_the_output():
+    """The worst first, each with how to mend it and its evidence."""
+    output = read(await mixed())._elem.find("system-out").text
+    assert output.startswith("7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 failed that must pass")
+    places = [
+        output.index(text) for text in ("fail PG045 body size (should): answered 413", "fail PG021", "warn PG010")
+    ]
+    assert places == sorted(places)
+    assert "mend: allow 1 MB" in output
+    assert output.count("POST /hooks HTTP/1.1") == 3
+    assert "PG012" not in output
+
+
+def test_a_consumer_that_cannot_be_reached():
+    """That is an error, not a failure."""
+    suite = read(report_of(unreachable="nobody listens on 127.0.0.1:3000"))
+    assert (suite.tests, suite.failures, suite.errors) == (1, 0, 1)
+    (case,) = suite
+    (error,) = case.result
+    assert isinstance(error, Error)
+    assert (error.message, error.type) == ("nobody listens on 127.0.0.1:3000", "unreachable")
+
+
+async def test_a_diagnosis():
+    """It stands in the error output, with the delivery that proves it; that none was found is told too."""
+    diagnosis = Diagnosis("it strips the prefix", "use the secret as it is", 9, (await delivery(),))
+    told = read(report_of(finding("fail", "answered 401", of=check("PG001", "control")), diagnosis=diagnosis))
+    text = told._elem.find("system-err").text
+    assert text.startswith("why correct deliveries are refused: it strips the prefix; mend: use the secret as it is\n")
+    assert "POST /hooks HTTP/1.1" in text
+    nothing = read(report_of(diagnosis=Diagnosis("", "", 9)))._elem.find("system-err").text
+    assert nothing == "none of the 9 wrong forms that were tried explains why correct deliveries are refused"

@@ -1,0 +1,565 @@
+"""Reading YAML: the values of YAML 1.2, and for every hostile file a clear error at the right place."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mockserver.model.nodes import Member, Node
+from mockserver.script.yaml_reader import MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, read_yaml
+from mockserver.script.yaml_source import MAX_BYTES
+
+PARSERS = [pytest.param(True, id="libyaml"), pytest.param(False, id="python")]
+
+
+@pytest.fixture(params=PARSERS)
+def libyaml(request):
+    """Run a test with each of PyYAML's two parsers."""
+    if request.param and not yaml.__with_libyaml__:
+        pytest.skip("this PyYAML was built without libyaml")
+    return request.param
+
+
+def read(source, libyaml=True):
+    problems = []
+    tree = read_yaml(source, problems, libyaml=libyaml and yaml.__with_libyaml__)
+    return tree, [(problem.line, problem.column, problem.message) for problem in problems]
+
+
+def same(left, right):
+    """Whether two values are equal and of the same types: 1, 1.0 and True differ."""
+    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+
+
+# What a file means: (source, value). The name of a case is its source.
+VALUES = [
+    # null, booleans and what only YAML 1.1 takes for them
+    ("[null, Null, NULL, ~, ]", [None, None, None, None]),
+    ("a:\nb:\n", {"a": None, "b": None}),
+    ("null", None),
+    ("[true, True, TRUE, false, False, FALSE]", [True, True, True, False, False, False]),
+    ("[on, off, yes, no, On, YES, y, n]", ["on", "off", "yes", "no", "On", "YES", "y", "n"]),
+    ("[tRUE, nULL, truth, nullable]", ["tRUE", "nULL", "truth", "nullable"]),
+    # integers
+    ("[0, 1, -1, +1, 00, -0]", [0, 1, -1, 1, 0, 0]),
+    ("[017, 0o17, 0x1F, 0xff, 0o0]", [17, 15, 31, 255, 0]),
+    ("[0b1, 1_000, 0o8, 0xG, 0x, -0x1F, 1 000]", ["0b1", "1_000", "0o8", "0xG", "0x", "-0x1F", "1 000"]),
+    ("[18446744073709551615, -9223372036854775808]", [2**64 - 1, -(2**63)]),
+    ("[0xFFFFFFFFFFFFFFFF, 0o1777777777777777777777]", [2**64 - 1, 2**64 - 1]),
+    ("0" * 5000 + "7", 7),
+    # floats
+    ("[1.5, -1.5, .5, 5., +.5, 1e3, 1E-3, 1.e2]", [1.5, -1.5, 0.5, 5.0, 0.5, 1000.0, 0.001, 100.0]),
+    ("[., .., ..., +, -, +-1, 1.2.3, 1e, e1, .e1]", [".", "..", "...", "+", "-", "+-1", "1.2.3", "1e", "e1", ".e1"]),
+    ("[1e-999, -0.0]", [0.0, -0.0]),
+    ("1." + "0" * 5000, 1.0),
+    # what YAML 1.1 makes of text
+    ("[12:30, 190:20:30, 1:2]", ["12:30", "190:20:30", "1:2"]),
+    ("2024-12-16T10:00:00Z", "2024-12-16T10:00:00Z"),
+    ("[2024-12-16, '2024-12-16', 1.2.3, =]", ["2024-12-16", "2024-12-16", "1.2.3", "="]),
+    ("[١٢, １]", ["١٢", "１"]),  # noqa: RUF001 - digits that are not ASCII are text
+    # quoted and block scalars are text
+    ("['1', \"true\", '', \"~\", '.nan']", ["1", "true", "", "~", ".nan"]),
+    ("a: |\n  1\nb: >-\n  true\n", {"a": "1\n", "b": "true"}),
+    ("a: |2-\n   x\n  y\n", {"a": " x\ny"}),
+    ("'it''s'", "it's"),
+    (r'"\t\n\x41\u00e9\U0001F600\/\0\e"', "\t\nAé😀/\0\x1b"),
+    ('"a\\\n  b\n  c\n\n  d"', "ab c\nd"),
+    ("a b\n  c", "a b c"),
+    ("a\n\n\n  b", "a\n\nb"),
+    ("x\n\n\ty", "x\ny"),
+    ("url: http://x/?a=b#c", {"url": "http://x/?a=b#c"}),
+    ("{url: http://x/?a=b#c, b: what? yes, c: x?}", {"url": "http://x/?a=b#c", "b": "what? yes", "c": "x?"}),
+    # surrogate pairs, which JSON writes for characters beyond U+FFFF
+    (r'"\ud83d\ude00"', "😀"),
+    (r'{"\uD83D\uDE00": ["x\uffff\ud83d\ude00y", "\\ud83d\\\ud83d\ude00"]}', {"😀": ["x\uffff😀y", "\\ud83d\\😀"]}),
+    (r"""['\ud83d', \uDE00\ufFfF, "\uffff"]""", ["\\ud83d", "\\uDE00\\ufFfF", "\uffff"]),
+    ("a: | # \\ud83d\n  \\ude00\n  \\uffff\n", {"a": "\\ude00\n\\uffff\n"}),
+    ("a: \\ud83d\n  \\ude00", {"a": "\\ud83d \\ude00"}),
+    # keys are text, as it is written
+    ("{404: a, true: b, ~: c, 1.50: d}", {"404": "a", "true": "b", "~": "c", "1.50": "d"}),
+    ("? a\n: 1\n? b\n", {"a": 1, "b": None}),
+    ("'<<': 1", {"<<": 1}),
+    ("{? : 1}", {"": 1}),
+    ("{a, b}", {"a": None, "b": None}),
+    ("[a: 1, b]", [{"a": 1}, "b"]),
+    # anchors
+    ("a: &x {b: 1}\nc: *x\n", {"a": {"b": 1}, "c": {"b": 1}}),
+    ("[&a 1, *a, &a 2, *a]", [1, 1, 2, 2]),
+    ("[&a [&a x, *a], *a]", [["x", "x"], "x"]),
+    ("[&a , *a]", [None, None]),
+    ("&k 404: 1\nb: *k", {"404": 1, "b": 404}),
+    ("&k \"404\": 1\nb: *k", {"404": 1, "b": "404"}),
+    # line ends, byte order mark, tabs where they are allowed, directives
+    ("a: 1\r\nb:\r\n  - 2\r\n", {"a": 1, "b": [2]}),
+    ("a: 1\rb: 2\r", {"a": 1, "b": 2}),
+    (b"\xef\xbb\xbfa: 1", {"a": 1}),
+    ("\ufeffa: 1", {"a": 1}),
+    ("\ufeff\ufeffa: 1", {"a": 1}),
+    ('{\n\t"a":\t1,\t"b": [\t]\n}', {"a": 1, "b": []}),
+    ("a:\tb\t# c\n", {"a": "b"}),
+    ("a\tb", "a\tb"),
+    ('"a\tb\n\tc"', "a\tb c"),
+    ("%YAML 1.1\n---\na: on", {"a": "on"}),
+    ("%YAML 1.2\n---\na: on\n...\n", {"a": "on"}),
+    ("%TAG !e! tag:example.com,2000:\n---\na: 1", {"a": 1}),
+    ("# comment\n\n---\n- 1 # one\n- a#b\n", [1, "a#b"]),
+    # a list, a number or text at the top are values like others
+    ("- a\n- - b\n  - c\n", ["a", ["b", "c"]]),
+    ("[]", []),
+    ("{}", {}),
+    ("''", ""),
+    ("é: 日本語 😀", {"é": "日本語 😀"}),
+]  # fmt: skip
+
+TAGS = "tags are not supported: write the value plainly (quote it to make it a string)"
+TAB = "a tab cannot stand here: YAML is indented with spaces"
+NUMBER = "JSON has no number"
+NO_KEY = "expected a key with a colon and a space"
+COLON = "a colon cannot stand here: put quotes around"
+UNCLOSED = "is never closed"
+AFTER = "the file's value ends before this place"
+FOLLOW = "cannot follow the value in this line: put quotes around the whole text"
+DIRECTIVE = "a line that starts with % is a directive"
+BLOCK = "after | or > only + or - and one digit"
+KEY = "a key must be text"
+EMPTY = "the file is empty"
+
+# Hostile files: (source, [(line, column, what the message says), ...]), and the value if the file is a tree in spite.
+NO_TREE = object()
+HOSTILE = [
+    # nothing there
+    ("", [(0, 0, EMPTY)], NO_TREE),
+    (b"\xef\xbb\xbf", [(0, 0, EMPTY)], NO_TREE),
+    (" \n\n", [(0, 0, EMPTY)], NO_TREE),
+    ("# only\n# comments\n", [(0, 0, EMPTY)], NO_TREE),
+    ("---\n", [(0, 0, EMPTY)], NO_TREE),
+    ("%YAML 1.2\n---\n...\n", [(0, 0, EMPTY)], NO_TREE),
+    # numbers that JSON or 64 bits cannot hold
+    (".inf", [(1, 1, NUMBER)], 0),
+    ("a: -.INF", [(1, 4, f"{NUMBER} -.INF")], {"a": 0}),
+    ("[.nan, +.Inf, .NaN]", [(1, 2, NUMBER), (1, 8, NUMBER), (1, 15, NUMBER)], [0, 0, 0]),
+    ("a: 1e999", [(1, 4, "too large: a JSON number goes up to about 1.8e308")], {"a": 0}),
+    ("a: -1e999", [(1, 4, "the number -1e999 is too large")], {"a": 0}),
+    ("18446744073709551616", [(1, 1, "does not fit in 64 bits: allowed are -9223372036854775808 to")], 0),
+    ("-9223372036854775809", [(1, 1, "the number -9223372036854775809 does not fit in 64 bits")], 0),
+    ("0x10000000000000000", [(1, 1, "64 bits")], 0),
+    ("0o2000000000000000000000", [(1, 1, "64 bits")], 0),
+    ("a: " + "9" * 10_000, [(1, 4, "9" * 30 + "… (10000 characters) does not fit in 64 bits")], {"a": 0}),
+    ("a: -" + "9" * 10_000, [(1, 4, "64 bits")], {"a": 0}),
+    ("a: 0x" + "f" * 10_000, [(1, 4, "64 bits")], {"a": 0}),
+    ("a: " + "9" * 10_000 + ".5", [(1, 4, "(10002 characters) is too large")], {"a": 0}),
+    ("&k .inf: 1", [(1, 1, NUMBER)], {".inf": 1}),
+    # duplicate keys, merge keys, keys that are not text
+    ("a: 1\nb: 2\na: 3\n", [(3, 1, "the key 'a' is here twice: the first one is in line 1")], {"a": 1, "b": 2}),
+    ("{a: 1, 'a': 2}", [(1, 8, "the key 'a' is here twice")], {"a": 1}),
+    ("{a: 1, a: 2, a: 3}", [(1, 8, "twice"), (1, 14, "twice: the first one is in line 1")], {"a": 1}),
+    ('{1: x, "\\x31": y}', [(1, 8, "the key '1' is here twice")], {"1": "x"}),
+    ("a: &x {b: 1}\nc:\n  <<: *x\n", [(3, 3, "merge keys (<<) are not part of YAML 1.2")], {"a": {"b": 1}, "c": {}}),
+    ("[a, b]: c", [(1, 1, KEY)], {}),
+    ("{a: b}: c", [(1, 1, KEY)], {}),
+    ("? - a\n: b", [(1, 3, KEY)], {}),
+    ("? [a: 1]\n: b\nc: 1", [(1, 3, KEY)], {"c": 1}),
+    ("&a a: 1\n*a : 2", [(2, 1, "an alias (*a) cannot be a key")], {"a": 1}),
+    ("{[{a: 1}]: b, c: 1}", [(1, 2, KEY)], {"c": 1}),
+    ("a: {{ run }}", [(1, 5, 'put quotes around a template: "{{ name }}"')], {"a": {}}),
+    # tags
+    ("!!python/object/apply:os.system [echo]", [(1, 1, TAGS)], ["echo"]),
+    ("a: !!str 1", [(1, 4, TAGS)], {"a": 1}),
+    ("a: !x {b: !y 1, !z c: 2}", [(1, 4, TAGS), (1, 11, TAGS), (1, 17, TAGS)], {"a": {"b": 1, "c": 2}}),
+    ("- ! 1", [(1, 3, TAGS)], [1]),
+    ("- !<tag:yaml.org,2002:int> '1'", [(1, 3, TAGS)], ["1"]),
+    ("- !!binary aGVsbG8=\n- !!set {a}", [(1, 3, TAGS), (2, 3, TAGS)], ["aGVsbG8=", {"a": None}]),
+    ("%TAG !e! tag:x,2000:\n--- !e!y a", [(2, 5, TAGS)], "a"),
+    ("a: !e!y b", [(1, 4, TAGS)], NO_TREE),
+    ("a: !<x", [(1, 4, TAGS)], NO_TREE),
+    ("a: !%zz b", [(1, 4, TAGS)], NO_TREE),
+    ("!", [(1, 1, TAGS), (0, 0, EMPTY)], NO_TREE),
+    # anchors and aliases
+    ("a: *b", [(1, 4, "there is no anchor &b above: put quotes around text that starts with *")], {"a": None}),
+    ("a: *b\nb: &b 1", [(1, 4, "there is no anchor &b above")], {"a": None, "b": 1}),
+    ("&a [*a]", [(1, 5, "the alias *a stands within what it repeats")], [None]),
+    ("&a {b: {c: *a}}", [(1, 12, "stands within what it repeats")], {"b": {"c": None}}),
+    ("a: *", [(1, 4, "* must be followed by a name")], NO_TREE),
+    ("a: **bold**", [(1, 4, "* must be followed by a name")], NO_TREE),
+    ("a: & b", [(1, 4, "& must be followed by a name")], NO_TREE),
+    ("a: &b &c d", [(1, 7, FOLLOW)], NO_TREE),
+    ("*" + "a" * 100, [(1, 1, "no anchor &aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa… (100 characters)")], None),
+    # documents and directives
+    ("a: 1\n---\nb: 2\n", [(2, 1, "only one document can stand in a file")], {"a": 1}),
+    ("---\na\n---\n!x [\n", [(3, 1, "only one document")], "a"),
+    ("a: 1\n...\nb: 2\n", [(3, 1, AFTER)], NO_TREE),
+    ("%YAML 3.0\n--- a", [(1, 1, DIRECTIVE)], NO_TREE),
+    ("%YAML 1.3\n--- a", [(1, 1, DIRECTIVE)], NO_TREE),
+    ("%YAML 1." + "1" * 5000 + "\n--- a", [(1, 1, DIRECTIVE)], NO_TREE),
+    ("%YAML\n--- a", [(1, 1, DIRECTIVE)], NO_TREE),
+    ("%FOO bar\n--- a", [(1, 1, DIRECTIVE)], NO_TREE),
+    ("% of all\n", [(1, 1, DIRECTIVE)], NO_TREE),
+    ("%TAG ! a\n%TAG ! b\n--- a", [(2, 1, DIRECTIVE)], NO_TREE),
+    ("%TAG !x! a\n" * 33, [(0, 0, "too many %TAG directives")], NO_TREE),
+    # encodings and characters
+    (b"a: \xff", [(1, 4, "byte 0xff is not UTF-8: save the file as UTF-8")], NO_TREE),
+    ("a: 1\r\nbé: ü".encode("latin-1"), [(2, 2, "byte 0xe9 is not UTF-8")], NO_TREE),
+    (b"a: \xc3", [(1, 4, "byte 0xc3 is not UTF-8")], NO_TREE),
+    (b"a: \xed\xa0\x80", [(1, 4, "byte 0xed is not UTF-8")], NO_TREE),
+    ("a: 1".encode("utf-16"), [(0, 0, "written in UTF-16: save it as UTF-8")], NO_TREE),
+    (b"\xfe\xff" + "a: 1".encode("utf-16-be"), [(0, 0, "UTF-16")], NO_TREE),
+    ("a: 1".encode("utf-32"), [(0, 0, "written in UTF-32")], NO_TREE),
+    (b"\0\0\xfe\xff\0\0\0a", [(0, 0, "UTF-32")], NO_TREE),
+    ("a: 1".encode("utf-16-le"), [(1, 2, "the character U+0000 cannot stand in a YAML file")], NO_TREE),
+    ("a: b\n\0", [(2, 1, "U+0000")], NO_TREE),
+    ("a:\rb: \x07", [(2, 4, 'U+0007 cannot stand in a YAML file: remove it, or write it as "\\u0007"')], NO_TREE),
+    ("é: '\x7f'", [(1, 5, "U+007F")], NO_TREE),
+    ("é: '\x85'", [(1, 5, "U+0085")], NO_TREE),
+    ("é: '\u2028'", [(1, 5, "U+2028")], NO_TREE),
+    ("é: '\ufffe'", [(1, 5, "U+FFFE")], NO_TREE),
+    ("é: '\ud800'", [(1, 5, "U+D800 cannot stand in a YAML file")], NO_TREE),
+    # escapes
+    (r'a: "\ud800"', [(1, 4, "\\ud800 is half of a character")], {"a": "\ufffd"}),
+    (r'"\ude00\ud83d": "\uDC00"', [(1, 1, "\\ude00 is half"), (1, 17, "\\udc00 is half")], {"\ufffd": "\ufffd"}),
+    (r'"\ud83d\u0041"', [(1, 1, "\\ud83d is half of a character")], "\ufffd"),
+    (r'"\U0000D83D"', [(1, 1, "\\ud83d is half of a character")], "\ufffd"),
+    (r'a: "C:\dir"', [(1, 7, "\\d is not an escape: write \\\\ for a backslash, or use single quotes")], NO_TREE),
+    (r'a: "\xZZ"', [(1, 5, "\\x is followed by 2 hexadecimal digits")], NO_TREE),
+    (r'a: "\u12"', [(1, 5, "\\u is followed by 4 hexadecimal digits")], NO_TREE),
+    (r'a: "\U00110000"', [(1, 5, "\\U is followed by 8 hexadecimal digits that name a character")], NO_TREE),
+    (r'a: "\UFFFFFFFF"', [(1, 5, "\\U is followed by 8 hexadecimal digits")], NO_TREE),
+    # tabs
+    ("a:\n\tb: 1", [(2, 1, TAB)], NO_TREE),
+    ("\ta: 1", [(1, 1, TAB)], NO_TREE),
+    ("- a\n\t- b", [(2, 1, TAB)], NO_TREE),
+    ("a: b\n\tc", [(2, 1, TAB)], NO_TREE),
+    ("-\ta", [(1, 2, TAB)], NO_TREE),
+    ("a: |\n\tx", [(2, 1, TAB)], NO_TREE),
+    # brackets and quotes that are not closed
+    ("a: [1, 2", [(1, 4, f"this [ {UNCLOSED}: a ] is missing")], NO_TREE),
+    ("a: {b: 1,\n  c: {d: 2}\n", [(1, 4, f"this {{ {UNCLOSED}: a }} is missing")], NO_TREE),
+    ("a: [1, 2\nb: 3", [(2, 2, "expected , or ] here, in the list that [ opened at line 1, column 4")], NO_TREE),
+    ('{"a"\n: 1}', [(2, 1, "a key stands in one line with its colon")], NO_TREE),
+    ('{"' + "a" * 1030 + '": 1}', [(1, 1034, "a key stands in one line with its colon, and is at most 1024")], NO_TREE),
+    ("{a: 'x' 'y'}", [(1, 9, "expected , or } here, in the object that { opened at line 1, column 1")], NO_TREE),
+    ("a: [1,\n---\n]", [(2, 1, "expected a value before -")], NO_TREE),
+    ("a: \"b\nc: d\n", [(1, 4, f'this text {UNCLOSED}: a " is missing at its end')], NO_TREE),
+    ("a: 'b", [(1, 4, f"this text {UNCLOSED}: a ' is missing")], NO_TREE),
+    ("a: 'b\n---\nc'", [(2, 1, "a quoted text cannot hold a line with --- or ...")], NO_TREE),
+    ("[a]]", [(1, 4, AFTER)], NO_TREE),
+    ("[1,,2]", [(1, 4, "expected a value before ,")], NO_TREE),
+    ("{a: 1}}", [(1, 7, AFTER)], NO_TREE),
+    ("[a", [(1, 1, UNCLOSED)], NO_TREE),
+    ("[a,", [(1, 4, "expected a value before the end of the file")], NO_TREE),
+    # colons, dashes and indentation
+    ("a: b: c", [(1, 5, COLON)], NO_TREE),
+    ("a: 1\n  b: 2", [(2, 4, COLON)], NO_TREE),
+    ("{a:}", [(1, 3, "a space is missing after the colon")], NO_TREE),
+    (": a", [(1, 1, "a key is missing before the colon")], NO_TREE),
+    ("a: 1\nb\nc: 2", [(2, 1, NO_KEY)], NO_TREE),
+    ("a: 1\n" + "b" * 2000 + ": 2", [(2, 1, NO_KEY)], NO_TREE),
+    ("a: - b", [(1, 4, "a list item cannot start here: put '- ' on a line of its own")], NO_TREE),
+    ("a: ? b", [(1, 4, "'? ' cannot start a key here")], NO_TREE),
+    ("- a\nb: 1", [(2, 1, "expected another item '- ' or the end of the list that starts at line 1")], NO_TREE),
+    ("a: 1\n- b", [(2, 1, "expected another key 'key: value' or the end of the object that starts at")], NO_TREE),
+    ("a:\n  b: 1\n c: 2", [(3, 2, "expected another key")], NO_TREE),
+    ("a: 'b' c", [(1, 8, f"c {FOLLOW}")], NO_TREE),
+    ("- 'b' c", [(1, 7, f"c {FOLLOW}")], NO_TREE),
+    ("'a' b", [(1, 5, AFTER)], NO_TREE),
+    ("a: @b", [(1, 4, "text cannot start with @: put quotes around it")], NO_TREE),
+    ("a: `b`", [(1, 4, "text cannot start with `")], NO_TREE),
+    ("a: %b", [(1, 4, "text cannot start with %")], NO_TREE),
+    ("a: | b", [(1, 6, BLOCK)], NO_TREE),
+    ("a: |0\n b", [(1, 5, BLOCK)], NO_TREE),
+    # several at once, in the order of the file
+    (
+        "a: .inf\nb: !x 1\na: 2\n<<: {}\nc: *c\nd: [",
+        [
+            (1, 4, NUMBER), (2, 4, TAGS), (3, 1, "twice"), (4, 1, "merge"), (5, 4, "no anchor"),
+            (6, 5, "expected a value before the end of the file"),
+        ],
+        NO_TREE,
+    ),
+    # too deep, too large
+    ("[" * 100_000, [(1, 65, "nested deeper than 64 levels")], NO_TREE),
+    ("{" * 100_000, [(1, 2, "quotes around a template"), (1, 65, "nested deeper")], NO_TREE),
+    ("{a: " * 100_000, [(1, 257, "nested deeper")], NO_TREE),
+    ("- " * 100_000, [(1, 129, "nested deeper")], NO_TREE),
+    ("? " * 100_000, [(1, 3, KEY), (1, 129, "nested deeper")], NO_TREE),
+    ("".join(" " * indent + "a:\n" for indent in range(500)), [(65, 65, "nested deeper")], NO_TREE),
+    (
+        "- &a0 []\n" + "".join(f"- &a{n} [*a{n - 1}]\n" for n in range(1, 100)),
+        [(64, 9, "with its aliases written out, the file is nested deeper than 64 levels")],
+        NO_TREE,
+    ),
+    ("&a " * 100_000, [(1, 4, AFTER)], NO_TREE),
+    ("!" * 100_000, [(1, 1, TAGS), (0, 0, EMPTY)], NO_TREE),
+    ("%" * 100_000, [(1, 1, DIRECTIVE)], NO_TREE),
+    ("x" * (MAX_BYTES + 1), [(0, 0, "too large: at most 16 MiB are read")], NO_TREE),
+    (b" " * (MAX_BYTES + 1), [(0, 0, "too large")], NO_TREE),
+]  # fmt: skip
+
+
+def label(source):
+    """Name a case by its source, cut off where it gets long."""
+    return ascii(source[:40])
+
+
+@pytest.mark.parametrize(("source", "value"), VALUES, ids=[label(case[0]) for case in VALUES])
+def test_values_are_those_of_yaml_1_2(source, value, libyaml):
+    """A file without errors has exactly the values that YAML 1.2 gives it, and of the right types."""
+    tree, problems = read(source, libyaml)
+    assert problems == []
+    assert same(tree.plain(), value)
+
+
+@pytest.mark.parametrize(("source", "expected", "value"), HOSTILE, ids=[label(case[0]) for case in HOSTILE])
+def test_hostile_files_give_clear_errors(source, expected, value, libyaml):
+    """Every problem of a hostile file is told at its place; where the file is still a tree, the rest can be read."""
+    tree, problems = read(source, libyaml)
+    assert [problem[:2] for problem in problems] == [problem[:2] for problem in expected]
+    for (*_, message), (*_, fragment) in zip(problems, expected, strict=True):
+        assert fragment in message
+        assert len(message) < 250
+        assert "\n" not in message
+    if value is NO_TREE:
+        assert tree is None
+    else:
+        assert same(tree.plain(), value)
+
+
+def test_there_are_a_hundred_hostile_files():
+    """The table keeps its promise."""
+    assert len(HOSTILE) >= 100
+
+
+def test_every_value_and_key_knows_its_place(libyaml):
+    """Lines and columns count from 1, columns in characters, and point to where a value or key starts."""
+    tree, problems = read("é: 😀\nlist:\n  - 'a'\n  - {x: &n 1, y: *n, z: }\nblock: |\n  text\n", libyaml)
+    assert problems == []
+    shared = Node(4, 9, 1)
+    assert tree == Node(
+        1,
+        1,
+        {
+            "é": Member(1, 1, Node(1, 4, "😀")),
+            "list": Member(
+                2,
+                1,
+                Node(
+                    3,
+                    3,
+                    [
+                        Node(3, 5, "a"),
+                        Node(
+                            4,
+                            5,
+                            {
+                                "x": Member(4, 6, shared),
+                                "y": Member(4, 15, shared),
+                                "z": Member(4, 22, Node(4, 25, None)),
+                            },
+                        ),
+                    ],
+                ),
+            ),
+            "block": Member(5, 1, Node(5, 8, "text\n")),
+        },
+    )
+
+
+def test_places_are_right_on_a_line_with_surrogate_escapes(libyaml):
+    """Putting surrogate pairs together moves nothing that follows on the line."""
+    tree, _ = read(r'["\ud83d\ude00", b]', libyaml)
+    assert tree.value[1] == Node(1, 18, "b")
+
+
+def test_aliases_share_the_node_of_their_anchor(libyaml):
+    """What an alias repeats is not copied."""
+    tree, _ = read("[&a {b: 1}, *a, *a]", libyaml)
+    first, second, third = tree.value
+    assert first is second is third
+
+
+def test_problems_are_added_to_those_before(libyaml):
+    """The list may hold problems already; they stay."""
+    problems = ["earlier"]
+    assert read_yaml("a: .inf", problems, libyaml=libyaml).plain() == {"a": 0}
+    assert problems[0] == "earlier"
+    assert len(problems) == 2
+
+
+def test_reading_stops_after_many_problems(libyaml):
+    """A file with endless errors gives the first of them, and says that there are more."""
+    tree, problems = read("a: 1\n" * 1000, libyaml)
+    assert tree is None
+    assert len(problems) == MAX_PROBLEMS + 1
+    assert problems[-1] == (MAX_PROBLEMS + 2, 1, "there are more problems from here on: correct these first")
+
+
+def laughs(start, item, levels=20, width=9):
+    lines = [f"- &a0 {start}"]
+    lines += [f"- &a{n} {item.format(', '.join([f'*a{n - 1}'] * width))}" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+# Files that would take long or much memory when read carelessly: (what makes the source, what the message says).
+BOMBS = {
+    "laughs in lists": (lambda: laughs("lol", "[{}]"), f"more than {MAX_NODES:,} values, aliases written out"),
+    "laughs in objects": (lambda: laughs("{a: 1}", "{{x: [{}]}}"), f"more than {MAX_NODES:,} values"),
+    "laughs two by two": (lambda: laughs("x", "[{}]", 60, 2), f"more than {MAX_NODES:,} values"),
+    "a long text many times": (lambda: f"- &a {'x' * 100_000}\n" + "- *a\n" * 1000, "more than 16,777,216 characters"),
+    "a long list many times": (
+        lambda: f"- &a [{'x' * 99_999}, b]\n" + "- *a\n" * 1000,
+        "more than 16,777,216 characters",
+    ),
+    "many values": (lambda: "[" + "1," * 2_000_000, f"more than {MAX_NODES:,} values"),
+    "many texts": (lambda: "- abcdefg\n" * 1_000_000, f"more than {MAX_NODES:,} values"),
+    "many objects": (lambda: "[" + "{a: 1}," * 1_000_000, f"more than {MAX_NODES:,} values"),
+    "many lists": (lambda: "- []\n" * 1_000_000, f"more than {MAX_NODES:,} values"),
+    "many anchors": (lambda: "- &a b\n" * 1_000_000, f"more than {MAX_NODES:,} values"),
+    "many nothings": (lambda: "- \n" * 1_000_000, f"more than {MAX_NODES:,} values"),
+    "many documents": (lambda: "--- a\n" * 1_000_000, "only one document"),
+    "many duplicates": (lambda: "{" + "a: 1, " * 1_000_000, "there are more problems"),
+    "many unknown aliases": (lambda: "[" + "*a, " * 1_000_000, "there are more problems"),
+    "many tags": (lambda: "- !x 1\n" * 1_000_000, "there are more problems"),
+    "many huge numbers": (lambda: ("- 1" + "0" * 10_000 + "\n") * 1000, "there are more problems"),
+    "a number of a million digits": (lambda: "1" * 1_000_000, "(1000000 characters) does not fit in 64 bits"),
+    "a float of a million digits": (lambda: "1" * 1_000_000 + ".0", "(1000002 characters) is too large"),
+    "a million brackets": (lambda: "[" * 1_000_000, f"nested deeper than {MAX_DEPTH} levels"),
+    "a million brackets, on lines": (lambda: "[\n" * 1_000_000, f"nested deeper than {MAX_DEPTH} levels"),
+    "a million braces": (lambda: "{a: " * 1_000_000, f"nested deeper than {MAX_DEPTH} levels"),
+    "a million dashes": (lambda: "- " * 1_000_000, f"nested deeper than {MAX_DEPTH} levels"),
+    "a million anchors": (lambda: "&a " * 1_000_000, "ends before this place"),
+    "a million aliases": (lambda: "*a " * 1_000_000, "ends before this place"),
+    "a million exclamation marks": (lambda: "! " * 1_000_000, "ends before this place"),
+    "a million commas": (lambda: "[" + "," * 1_000_000, "expected a value before ,"),
+    "a million colons": (lambda: ": " * 1_000_000, "a key is missing"),
+    "a million quotes": (lambda: '"' * 1_000_000, "ends before this place"),
+    "a million %TAG directives": (lambda: "".join(f"%TAG !{n}! x\n" for n in range(1_000_000 // 2)), "too many %TAG"),
+    "a million surrogates": (lambda: '"' + "\\ud83d" * 1_000_000 + '"', "too many characters written as pairs"),
+    "a text of 16 MiB that never ends": (lambda: '"' + "x" * (MAX_BYTES - 1), "is never closed"),
+    "16 MiB of comments": (lambda: "#\n" * (MAX_BYTES // 2), "the file is empty"),
+}
+
+# The memory of the whole process is limited, for libyaml's does not show in what Python can trace.
+MEASURE = """
+import resource, sys, time
+import psutil
+from mockserver.script.yaml_reader import read_yaml
+
+source = sys.stdin.buffer.read()
+limit = psutil.Process().memory_info().vms + 100_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+problems = []
+started = time.process_time()
+read_yaml(source, problems)
+print(time.process_time() - started, problems[-1].message)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot limit the memory of a process")
+@pytest.mark.parametrize(("make", "fragment"), BOMBS.values(), ids=BOMBS)
+def test_bombs_take_little_time_and_memory(make, fragment):
+    """A file made to exhaust its reader is refused soon, within 100 MB."""
+    command = [sys.executable, "-c", MEASURE]
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    child = subprocess.run(
+        command, input=make().encode(), capture_output=True, env=unmeasured, timeout=120, check=False
+    )
+    assert child.returncode == 0, child.stderr.decode()
+    seconds, message = child.stdout.decode().split(maxsplit=1)
+    assert fragment in message
+    assert float(seconds) < 10  # of processor time: a guard against hanging, a fraction of a second is usual
+
+
+SMALL_BOMBS = {name: bomb for name, bomb in BOMBS.items() if not name.startswith("many") and "16 MiB" not in name}
+
+
+@pytest.mark.parametrize(("make", "fragment"), SMALL_BOMBS.values(), ids=SMALL_BOMBS)
+def test_bombs_are_refused_without_libyaml_too(make, fragment):
+    """PyYAML's own parser is stopped at the same limits."""
+    _, problems = read(make(), libyaml=False)
+    assert fragment in problems[-1][2]
+
+
+def test_aliases_up_to_the_limits_can_be_written_out(libyaml):
+    """A tree that is returned is small enough to be turned into plain values."""
+    tree, problems = read("- &a [b, b, b]\n" + "- *a\n" * 50_000, libyaml)
+    assert problems == []
+    assert tree.plain() == [["b", "b", "b"]] * 50_001
+
+
+def test_the_deepest_allowed_nesting_is_read(libyaml):
+    """The limit is a limit: what just keeps it is fine, in brackets and by aliases."""
+    tree, problems = read("[" * MAX_DEPTH + "]" * MAX_DEPTH, libyaml)
+    assert problems == []
+    assert json.dumps(tree.plain()) == "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    chain = "- &a1 []\n" + "".join(f"- &a{n} [*a{n - 1}]\n" for n in range(2, MAX_DEPTH))
+    assert read(chain, libyaml)[1] == []
+
+
+def test_a_script_of_ten_thousand_steps_is_read(libyaml):
+    """Forty thousand lines are no trouble, and all of them arrive."""
+    step = "  - event: run.failed\n    after: 2s\n    override: {run_id: '{{ run }}', turn: 2}\n    remove: [name]\n"
+    tree, problems = read("version: 1\nsteps:\n" + step * (10_000 if libyaml else 100), libyaml)
+    assert problems == []
+    steps = tree.plain()["steps"]
+    assert len(steps) == (10_000 if libyaml else 100)
+    assert steps[-1] == {
+        "event": "run.failed",
+        "after": "2s",
+        "override": {"run_id": "{{ run }}", "turn": 2},
+        "remove": ["name"],
+    }
+
+
+json_keys = st.text(max_size=80)  # escaped, at most 960 characters: YAML allows 1024
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda values: st.lists(values, max_size=5) | st.dictionaries(json_keys, values, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(json_values, st.sampled_from([None, 1, "\t"]), st.booleans())
+@settings(deadline=None)
+def test_json_means_in_yaml_what_it_means_in_json(value, indent, libyaml):
+    """Every JSON document is read with the values that a JSON parser gives it."""
+    tree, problems = read(json.dumps(value, indent=indent), libyaml)
+    assert problems == []
+    assert same(tree.plain(), value)
+
+
+@given(json_values, st.booleans())
+@settings(deadline=None)
+def test_unescaped_json_has_the_same_values_or_a_problem(value, libyaml):
+    """JSON with its characters unescaped is read rightly too; only characters that YAML forbids are a problem."""
+    tree, problems = read(json.dumps(value, ensure_ascii=False), libyaml)
+    assert problems[0][2].startswith("the character U+") if problems else same(tree.plain(), value)
+
+
+TOKENS = [
+    "a", "b", "1", ".inf", "null", ": ", ":", "- ", "-", "? ", "?", "[", "]", "{", "}", ", ", ",", '"', "'", "|", ">",
+    "|2", "#", " # c", "&a ", "*a", "*b ", "!", "!!str ", "<<", " ", "  ", "\n", "\n  ", "\r\n", "\r", "\t", "\\",
+    "\\x41", "\\ud83d\\ude00", "\\ud800", "\\uffff", "%", "%YAML 1.2\n", "%TAG ! x\n", "---\n", "...\n", "@", "é", "😀",
+    "\ufeff", "a: 1\n", "- b\n", "\0", "\x85",
+]  # fmt: skip
+anything = st.text() | st.binary() | st.lists(st.sampled_from(TOKENS), max_size=15).map("".join)
+
+
+@given(anything, st.booleans())
+@settings(deadline=None, max_examples=500)
+def test_nothing_makes_the_reader_raise(source, libyaml):
+    """Whatever the source, there is a tree or a problem, each with a place in the file."""
+    tree, problems = read(source, libyaml)
+    assert tree is not None or problems
+    for line, column, message in problems:
+        assert (line, column) == (0, 0) or (line >= 1 and column >= 1)
+        assert "this is not YAML" not in message  # the words for what the reader does not know
+    if tree is not None:
+        json.dumps(tree.plain(), allow_nan=False).encode()

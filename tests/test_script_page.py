@@ -1,8 +1,0 @@
-"""The reference of the script format says what the program does."""
-
-from tests.script_page import PAGE, page
-
-
-def test_the_page_is_up_to_date():
-    """Renew it with ``python -m tests.script_page``."""
-    assert PAGE.read_text("utf-8") == page()

@@ -1,0 +1,494 @@
+"""MockServer: one object for sync and async tests, that starts, serves, waits and stops without surprises."""
+
+import asyncio
+import contextlib
+import gc
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from aiohttp import web
+
+from mockserver import (
+    DeliveryError,
+    LoopRunningError,
+    MockServer,
+    ScriptError,
+    StartError,
+    UsageError,
+    WaitTimeoutError,
+    verify,
+)
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
+from tests.receiving import SECRET, consuming, eventually
+
+
+class StdlibConsumer:
+    """A consumer of the standard library's own server, for tests without an event loop."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.status = 200
+        self.release = threading.Event()
+        self.release.set()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                good = verify(body, self.headers["X-Playgent-Signature"], SECRET)
+                outer.bodies.append(body)
+                outer.release.wait(10)
+                self.send_response(outer.status if good else 401)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def handle(self) -> None:
+                with contextlib.suppress(ConnectionError):  # a mock that is stopped cuts its connections
+                    super().handle()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.release.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def consumer():
+    running = StdlibConsumer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def mock():
+    with MockServer(speed="max", timeout=5.0) as running:
+        yield running
+
+
+def own_threads():
+    """The threads of this package that are running."""
+    return [thread for thread in threading.enumerate() if thread.name == "mockserver"]
+
+
+def call(mock, path, body=None, method=None):
+    """Call the vendor API as an application would, with the standard library."""
+    data = json.dumps(body).encode() if body is not None else None
+    headers = {"Authorization": "Bearer key", "Content-Type": "application/json"}
+    request = urllib.request.Request(mock.url + path, data=data, headers=headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def test_register_and_send(mock, consumer):
+    """The first lines of the documentation: register, send, look at the answer."""
+    hook = mock.register(consumer.url, events=["run.failed"], secret=SECRET)
+    sent = mock.send("run.failed", override={"run_id": "run_1"}, remove=["test_case_name"])
+    assert sent.delivered
+    assert sent.response is not None
+    assert (sent.response.status, sent.response.text, len(sent.attempts)) == (200, "ok", 1)
+    assert json.loads(consumer.bodies[0])["data"] == {
+        "run_id": "run_1",
+        "test_case_id": "tc_xyz789",
+        "failure_summary": "Turn 2 failed: Faithfulness score 0.45 below threshold 0.70",
+    }
+    assert mock.webhooks == (hook,)
+    assert [delivery.webhook_id for delivery in mock.deliveries] == [hook.webhook_id]
+    assert "secret" not in repr(hook)
+    assert SECRET not in repr(hook)
+    sent.raise_for_failures()
+
+
+def test_the_application_registers_itself_as_in_production(mock, consumer):
+    """POST /v1/webhooks with an https URL, a route to the local address, and the event arrives."""
+    status, answer = call(
+        mock, "/v1/webhooks", {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
+    )
+    assert (status, answer["active"]) == (201, True)
+    mock.route("https://your-app.com", to=consumer.url.removesuffix("/hooks"))
+    assert mock.wait_for_registration(["run.failed"]).webhook_id == answer["webhook_id"]
+    assert mock.send("run.failed").delivered
+    (request,) = mock.requests
+    assert (request.method, request.path, request.status) == ("POST", "/v1/webhooks", 201)
+    assert request.json()["url"] == "https://your-app.com/hooks"
+
+
+def test_the_vendor_api_fails_when_told_to(mock):
+    """The next calls are answered badly, with the headers that were asked for, and then well again."""
+    mock.fail_next(status=503, times=2, headers={"Retry-After": "1"})
+    body = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
+    assert [call(mock, "/v1/webhooks", body)[0] for _ in range(3)] == [503, 503, 201]
+    assert [request.status for request in mock.requests] == [503, 503, 201]
+    with pytest.raises(UsageError):
+        mock.fail_next(times=0)
+
+
+def test_data_is_sent_exactly(mock, consumer):
+    """What a test gives as data is the payload's data: braces are no templates, nothing is added."""
+    mock.register(consumer.url, secret=SECRET)
+    data = {"prompt": "{{ user }}", "é": ["😀", None, 1.5]}
+    assert mock.send("run.completed", data=data).delivered
+    assert json.loads(consumer.bodies[0])["data"] == data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"event": "run.faild"}, "unknown event 'run.faild'.*did you mean 'run.failed'"),
+        ({"event": "run.failed", "override": {"run": 1}}, "no 'run' in the sample data.*did you mean 'run_id'"),
+        ({"event": "run.failed", "remove": "nope"}, "no 'nope'"),
+        ({"event": "run.failed", "data": {}, "override": {"a": 1}}, "either data, or override and remove"),
+        ({"event": "run.failed", "data": {"a": float("nan")}}, "data.a is nan, which JSON cannot hold"),
+        ({"event": "run.failed", "data": {"a": [2**64]}}, r"data.a\[0\] does not fit in 64 bits"),
+        ({"event": "run.failed", "data": {"a": {1: 2}}}, "keys of JSON objects are strings"),
+        ({"event": "run.failed", "data": {"a": object()}}, "a object, which is not JSON"),
+        ({"event": "run.failed", "data": {"a": "\ud800"}}, "surrogate"),
+        ({"event": "run.failed", "data": [1]}, "data must be an object"),
+    ],
+)
+def test_wrong_arguments_of_send(mock, consumer, arguments, message):
+    """Each is refused with a sentence, and nothing is sent."""
+    mock.register(consumer.url, secret=SECRET)
+    with pytest.raises(UsageError, match=message):
+        mock.send(**arguments)
+    assert mock.deliveries == ()
+    assert consumer.bodies == []
+
+
+def test_data_that_holds_itself_is_refused(mock):
+    """A cycle is told, not followed for ever."""
+    data: dict = {}
+    data["me"] = data
+    with pytest.raises(UsageError, match="nested more than 200 levels deep, or holds itself"):
+        mock.send("run.failed", data=data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"url": "nowhere"}, "not an http:// or https:// URL"),
+        ({"url": "http://a/", "events": ["run.faild"]}, "did you mean 'run.failed'"),
+        ({"url": "http://a/", "events": []}, "at least one event"),
+        ({"url": "http://a/", "secret": ""}, "needs a secret"),
+    ],
+)
+def test_wrong_arguments_of_register(mock, arguments, message):
+    """Each is refused with a sentence, and nothing is registered."""
+    with pytest.raises(UsageError, match=message):
+        mock.register(**arguments)
+    assert mock.webhooks == ()
+
+
+def test_extra_events_can_be_sent(consumer):
+    """Event types beyond the documented ones, when they were announced."""
+    with MockServer(extra_events=["agent.created"]) as mock:
+        mock.register(consumer.url, secret=SECRET)
+        assert mock.send("agent.created").delivered
+        assert json.loads(consumer.bodies[0])["data"] == {}
+        with pytest.raises(UsageError, match="has no sample data"):
+            mock.send("agent.created", override={"a": 1})
+
+
+def test_an_event_that_nobody_wants_says_who_wants_what(mock):
+    """No deliveries, not delivered, and an explanation."""
+    assert "no webhook is registered" in str(mock.send("run.failed"))
+    mock.register("http://127.0.0.1:9/", events=["run.completed"])
+    sent = mock.send("run.failed")
+    assert (sent.delivered, sent.deliveries) == (False, ())
+    assert "no active webhook is subscribed to it. Registered: Webhook(wh_" in str(sent)
+    assert "http://127.0.0.1:9/ run.completed" in repr(sent)
+    with pytest.raises(UsageError, match="not exactly one delivery"):
+        _ = sent.response
+    with pytest.raises(DeliveryError, match="went nowhere"):
+        sent.raise_for_failures()
+
+
+def test_fan_out_has_several_deliveries(mock, consumer):
+    """Each webhook gets its own; all of them must arrive."""
+    mock.register(consumer.url, secret=SECRET)
+    mock.register(consumer.url, secret="another")
+    sent = mock.send("run.failed")
+    assert [delivery.delivered for delivery in sent.deliveries] == [True, False]
+    assert not sent.delivered
+    assert str(sent).count("\n") == 1
+    with pytest.raises(UsageError, match="not exactly one"):
+        _ = sent.attempts
+
+
+def test_replay_takes_a_file_a_name_a_dict_or_a_script(mock, consumer, tmp_path):
+    """The forms of a script, all of them delivered."""
+    mock.register(consumer.url, secret=SECRET)
+    text = "version: 1\nsteps: [{event: run.failed}]\n"
+    file = tmp_path / "one.yaml"
+    file.write_text(text)
+    forms = [
+        file,
+        str(file),
+        "run_failed",
+        {"version": 1, "steps": [{"event": "run.failed"}]},
+        read_script(text, load_catalog()),
+    ]
+    for form in forms:
+        report = mock.replay(form)
+        report.raise_for_failures()
+        assert (report.planned, len(report.deliveries)) == (1, 1)
+    assert len(consumer.bodies) == len(forms)
+
+
+def test_a_script_with_problems_is_refused_before_anything_is_sent(mock, consumer, tmp_path):
+    """The error has file, line and column."""
+    mock.register(consumer.url, secret=SECRET)
+    file = tmp_path / "bad.yaml"
+    file.write_text("version: 1\nsteps:\n- event: run.failed\n- event: run.faild\n")
+    with pytest.raises(ScriptError, match=r"bad\.yaml:4:10: unknown event"):
+        mock.replay(file)
+    with pytest.raises(UsageError, match=r"no script 'run_fialed'.*did you mean 'run_failed'"):
+        mock.replay("run_fialed")
+    with pytest.raises(UsageError, match="is a folder"):
+        mock.replay(tmp_path)
+    assert consumer.bodies == []
+
+
+def test_the_night_of_runs_keeps_its_times(mock, consumer):
+    """A script of hours is replayed at once, with the timestamps and the order of the night."""
+    mock.register(consumer.url, secret=SECRET)
+    report = mock.replay("night_of_runs", speed="max")
+    report.raise_for_failures()
+    assert report.planned == 120
+    assert report.scripted_seconds > 8 * 3600
+    times = [json.loads(body)["timestamp"] for body in consumer.bodies]
+    assert times == sorted(times)
+    assert (times[0], times[-1][:10]) == ("2024-12-16T22:00:00Z", "2024-12-17")
+
+
+def test_wait_for_sees_what_came_before_and_what_comes_later(mock, consumer):
+    """Deliveries made by another thread end the waiting."""
+    mock.register(consumer.url, secret=SECRET)
+    mock.send("run.failed", override={"run_id": "run_1"})
+    assert len(mock.wait_for("run.failed", timeout=0)) == 1
+    with ThreadPoolExecutor(1) as pool:
+        later = pool.submit(lambda: (time.sleep(0.02), mock.send("run.failed", override={"run_id": "run_2"})))
+        (delivery,) = mock.wait_for("run.failed", timeout=10, where={"run_id": "run_2"})
+        later.result()
+    assert delivery.data["run_id"] == "run_2"
+
+
+def test_wait_for_says_what_did_come(mock, consumer):
+    """A time-out names what was waited for, what arrived, and how it differs."""
+    mock.register(consumer.url, secret="wrong")
+    mock.send("run.failed")
+    with pytest.raises(WaitTimeoutError) as caught:
+        mock.wait_for("run.failed", count=2, timeout=0.01)
+    text = str(caught.value)
+    assert "waited 10ms for 2 of run.failed; 0 came." in text
+    assert "failed, 401" in text
+    with pytest.raises(UsageError, match="unknown event"):
+        mock.wait_for("run.faild")
+
+
+def test_wait_for_registration_says_what_the_api_received(mock):
+    """A time-out shows the calls that came instead."""
+    call(mock, "/v1/webhooks", {"url": "http://public.example/", "events": ["run.failed"], "secret": "s"})
+    with pytest.raises(
+        WaitTimeoutError, match=r"for a webhook for run.failed to be registered[\s\S]*POST /v1/webhooks -> 400"
+    ):
+        mock.wait_for_registration(["run.failed"], timeout=0.01)
+    mock.reset()
+    with pytest.raises(WaitTimeoutError, match="none"):
+        mock.wait_for_registration(timeout=0)
+
+
+def test_assertions(mock, consumer):
+    """assert_delivered returns what it found, and fails with what there is."""
+    mock.register(consumer.url, secret=SECRET)
+    with pytest.raises(
+        AssertionError, match=r"expected at least one delivery of run.failed, and there are 0\nNothing was sent."
+    ):
+        mock.assert_delivered("run.failed")
+    mock.send("run.failed")
+    mock.send("run.completed")
+    assert len(mock.assert_delivered("run.failed", times=1, where={"run_id": "run_def456"})) == 1
+    mock.assert_delivered("run.completed", where={"summary.turns_passed": 3})
+    mock.assert_not_delivered("evaluation.completed")
+    with pytest.raises(DeliveryError, match="differs: the data has no 'run'"):
+        mock.assert_delivered("run.failed", where={"run": 1})
+    with pytest.raises(DeliveryError, match=r"expected 2 deliveries of run.failed, and there is 1"):
+        mock.assert_delivered("run.failed", times=2)
+    with pytest.raises(UsageError, match="did you mean"):
+        mock.assert_delivered("run.faild")
+
+
+def test_a_long_record_is_shown_by_its_end(mock, consumer):
+    """A message shows the last twenty deliveries and says so."""
+    mock.register(consumer.url, secret=SECRET)
+    for _ in range(25):
+        mock.send("run.failed")
+    text = mock.describe()
+    assert "25 deliveries, the last 20 of them" in text
+    assert text.count("dlv_") == 20
+
+
+def test_reset_makes_everything_new(mock, consumer):
+    """Webhooks, deliveries, requests, routes and planned answers are gone, and ids begin again."""
+    first = mock.register(consumer.url, secret=SECRET)
+    mock.send("run.failed")
+    call(mock, "/v1/webhooks")
+    mock.fail_next()
+    mock.reset()
+    assert mock.webhooks == mock.deliveries == mock.requests == ()
+    assert call(mock, "/v1/webhooks")[0] == 200
+    assert mock.register(consumer.url, secret=SECRET).webhook_id == first.webhook_id
+    assert mock.send("run.failed").deliveries[0].delivery_id == "dlv_000001"
+
+
+def test_reset_ends_what_is_in_flight(mock, consumer):
+    """A delivery that hangs does not leak into the time after the reset."""
+    consumer.release.clear()
+    mock.register(consumer.url, secret=SECRET)
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(mock.send, "run.failed")
+        while not consumer.bodies:
+            time.sleep(0.001)
+        mock.reset()
+        with pytest.raises(BaseException):  # noqa: B017, PT011 - cancelled: the class depends on the Python version
+            hanging.result(timeout=10)
+    consumer.release.set()
+    assert mock.deliveries == ()
+    assert mock.unseen_failures() == ()
+
+
+def test_a_port_in_use_is_told_at_once():
+    """No hang: the exception comes out of the start, with what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=rf"port {port} on 127.0.0.1 is in use"):
+            MockServer(port=port).start()
+        assert own_threads() == []
+
+
+def test_life_is_forgiving_and_clear():
+    """Stopping twice is fine; using it before the start or starting twice says what to do."""
+    mock = MockServer()
+    with pytest.raises(UsageError, match="not running"):
+        _ = mock.url
+    with pytest.raises(UsageError, match="call start"):
+        mock.register("http://a/")
+    mock.start()
+    with pytest.raises(UsageError, match="running already"):
+        mock.start()
+    mock.stop()
+    mock.stop()
+    with pytest.raises(UsageError, match="unknown setting"):
+        MockServer(sped=1)
+
+
+def test_it_can_be_started_again():
+    """After a stop the same object serves again, on another port if it must."""
+    mock = MockServer()
+    for _ in range(2):
+        with mock:
+            assert call(mock, "/v1/webhooks")[0] == 200
+
+
+def test_stopping_is_quick_and_leaves_nothing_behind(consumer):
+    """With connections open on both sides the server is gone at once; no thread, task or socket stays."""
+    mock = MockServer().start()
+    mock.register(consumer.url, secret=SECRET)
+    assert mock.send("run.failed").delivered
+    port = int(mock.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as idle:
+        idle.sendall(b"POST /v1/webhooks HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{")
+        begun = time.monotonic()
+        mock.stop()
+        took = time.monotonic() - begun
+    consumer.close()
+    gc.collect()
+    assert took < 5  # the figure is measured by the benchmark; here a hang would be a minute
+    assert own_threads() == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_fifty_servers_do_not_disturb_each_other(consumer):
+    """Each has its own port, webhooks and record."""
+    servers = [MockServer(seed=number).start() for number in range(50)]
+    try:
+        assert len({mock.url for mock in servers}) == 50
+        for mock in servers[::2]:
+            mock.register(consumer.url, secret=SECRET)
+        with ThreadPoolExecutor(8) as pool:
+            sent = list(pool.map(lambda mock: mock.send("run.failed"), servers))
+        assert [outcome.delivered for outcome in sent] == [True, False] * 25
+        assert [len(mock.deliveries) for mock in servers] == [1, 0] * 25
+    finally:
+        for mock in servers:
+            mock.stop()
+
+
+async def test_async_with_and_the_twins():
+    """The same object in an async test, with an app on the test's own loop."""
+    async with consuming() as consumer, MockServer(speed="max") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        assert (await mock.asend("run.failed")).delivered
+        assert (await mock.areplay("refund_flow")).ok
+        assert len(await mock.await_for("run.failed", count=2)) == 2
+        assert (await mock.await_for_registration()).url == consumer.url
+        assert all(received.is_signed_with(SECRET) for received in consumer.received)
+
+
+async def test_sync_waits_are_refused_where_a_loop_is_running():
+    """They would deadlock an app on this loop: an error at once that names the twin, and nothing is sent."""
+    async with MockServer() as mock:
+        for method, twin in (("send", "asend"), ("replay", "areplay"), ("wait_for", "await_for")):
+            with pytest.raises(LoopRunningError, match=rf"{method}\(\) waits.*`await {twin}\(\.\.\.\)`"):
+                getattr(mock, method)("run.failed")
+        with pytest.raises(LoopRunningError, match="await_for_registration"):
+            mock.wait_for_registration()
+        assert mock.deliveries == ()
+
+
+async def test_cancelling_a_twin_cancels_the_work():
+    """A replay that a test gives up does not go on behind its back."""
+    async with consuming() as consumer, MockServer(speed="max") as mock:
+        hang = asyncio.Event()
+
+        async def answer(_):
+            await hang.wait()
+            return web.Response()
+
+        consumer.answer = answer
+        mock.register(consumer.url, secret=SECRET)
+        running = asyncio.create_task(mock.areplay({"version": 1, "steps": [{"event": "run.failed", "repeat": 9}]}))
+        await eventually(lambda: len(consumer.received) == 1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        hang.set()
+        await eventually(lambda: mock.deliveries[0].outcome == "failed")
+        assert len(mock.deliveries) == 1
