@@ -1,6 +1,7 @@
 """The house: a wing imports from the wings below it only, and model, faults and script do no I/O."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,6 @@ STILL_UPWARD = {
 STILL_IN_CIRCLES: set[str] = {
     "mockserver.checks.model",
     "mockserver.checks.report_text",
-    "mockserver.cli",
-    "mockserver.cli.program",
     "mockserver.delivery.http1.connection",
     "mockserver.delivery.http1.dial",
     "mockserver.delivery.http1.pool",
@@ -35,6 +34,7 @@ STILL_IN_CIRCLES: set[str] = {
 READS_PACKAGE_FILES = "script/package_files.py"
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Every module of the package by its full name, except the package itself and ``__main__``."""
     found = {}
@@ -57,8 +57,10 @@ def imports_of(file: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file} has a relative import: wings are read off the full names"
-            found.add(node.module or "")
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & set(modules())
+            found |= submodules
+            if len(submodules) < len(node.names):  # else it takes nothing from the package itself
+                found.add(node.module or "")
     return found
 
 

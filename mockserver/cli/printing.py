@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TextIO
 
 import click
@@ -111,15 +111,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines whose cells, but for the last, are as wide as the widest of their column."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths[:-1], strict=True)), last])
-        for *cells, last in rows
-    ]
 
 
 def shortened(text: str, length: int) -> str:

@@ -20,7 +20,7 @@ NAME = "mockserver"
 
 #: Each command: the module that it lives in, and what it does.
 _COMMANDS = {
-    "serve": ("serve", "Serve the vendor API and the control API (the default)."),
+    "serve": ("serve.command", "Serve the vendor API and the control API (the default)."),
     "replay": ("replay.command", "Replay scripts as signed deliveries."),
     "check": ("check.command", "Find out what a webhook consumer does wrong."),
     "send": ("send", "Send one event now."),
@@ -29,9 +29,9 @@ _COMMANDS = {
     "schema": ("validate", "Print the JSON Schema of scripts."),
     "sign": ("signatures", "Print the signature of a body."),
     "verify": ("signatures", "Tell whether a signature is valid."),
-    "events": ("events", "List the event types and their sample payloads."),
-    "faults": ("faults", "List the deliberate defects that a delivery can have."),
-    "retries": ("retries", "List the retry policies."),
+    "events": ("listings", "List the event types and their sample payloads."),
+    "faults": ("listings", "List the deliberate defects that a delivery can have."),
+    "retries": ("listings", "List the retry policies."),
 }
 
 _HELP = """A test double for the Playgent webhooks API: the vendor's server in memory, and scripted, signed events.

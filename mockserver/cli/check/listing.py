@@ -10,8 +10,7 @@ import click
 from mockserver.checks.model import Check
 from mockserver.checks.registry import chosen_checks
 from mockserver.cli import exit_codes
-from mockserver.cli.json_output import check_writable, write_json
-from mockserver.cli.printing import columns
+from mockserver.cli.listings import print_list, table, terminal_width
 
 #: What ``--explain`` says that a level needs beside the URL and the secret.
 _NEEDS = {0: "only the URL and the secret", 1: "--probe", 2: "--probe and --fail-once"}
@@ -28,15 +27,8 @@ def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> i
     Returns:
         The exit code.
     """
-    checks = chosen_checks(only, skip)
-    if json is not None:
-        check_writable(json)
-        write_json(json, [_view(check) for check in checks])
-        return exit_codes.OK
-    rows = [(check.id, check.severity, str(check.level), check.name, check.sends) for check in checks]
-    for line in columns([("ID", "SEVERITY", "LEVEL", "NAME", "WHAT IT SENDS"), *rows]):
-        click.echo(line)
-    return exit_codes.OK
+    headings = ("ID", "SEVERITY", "LEVEL", "NAME", "WHAT IT SENDS")
+    return print_list(json, chosen_checks(only, skip), _view, headings, _row)
 
 
 def explain(name: str) -> int:
@@ -52,9 +44,14 @@ def explain(name: str) -> int:
     check = chosen_checks((name,))[-1]
     click.echo(f"{check.id} {check.title} ({check.severity})\n")
     rows = [("sends:", check.sends), ("correct:", check.good), ("why:", check.why), ("mend:", check.mend)]
-    for line in columns([*rows, ("needs:", _NEEDS[check.level] if check.procedure else "a look at the code")]):
+    rows.append(("needs:", _NEEDS[check.level] if check.procedure else "a look at the code"))
+    for line in table(rows, terminal_width()):
         click.echo(line)
     return exit_codes.OK
+
+
+def _row(check: Check) -> Sequence[str]:
+    return (check.id, check.severity, str(check.level), check.name, check.sends)
 
 
 def _view(check: Check) -> dict[str, Any]:

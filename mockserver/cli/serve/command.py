@@ -102,7 +102,7 @@ def serve(
     # Nothing that is imported now is garbage: looking for some would take a tenth of the start-up time.
     gc.disable()
     # Imported here: wrong usage is told without waiting for the network's modules.
-    from mockserver.cli.serve_loop import Serving  # noqa: PLC0415
+    from mockserver.cli.serve.run import Serving  # noqa: PLC0415
 
     serving = Serving(settings, scripts)
     for rule in route:
