@@ -14,7 +14,7 @@ from benchmarks.rounds import Rounds
 from benchmarks.table import Figure, Measurement
 from mockserver import MockServer
 from mockserver.model.settings import read_settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 _CONSUMER = ("-m", "benchmarks.plain_consumer")
 _OURS, _AIOHTTP = "a delivery that is answered in two writes", "aiohttp.ClientSession"
@@ -41,12 +41,12 @@ def measure(*, quick: bool) -> list[Measurement]:
 
 def _ours(url: str, count: int) -> float:
     async def deliver() -> float:
-        service = Service(read_settings(speed="max"))
-        service.register(url, None, SECRET)
+        mock = Mock(read_settings(speed="max"))
+        mock.register(url, None, SECRET)
         begin = perf_counter()
-        report = await service.replay(one_step_script(count, 1))
+        report = await mock.replay(one_step_script(count, 1))
         seconds = perf_counter() - begin
-        await service.stop()
+        await mock.stop()
         if report.delivered != count:
             raise RuntimeError(f"not everything was delivered: {report.summary}")
         return seconds

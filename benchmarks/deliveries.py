@@ -28,7 +28,7 @@ from mockserver.model.settings import read_settings
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.templates import DataTemplate
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 CONCURRENCY = 50
 _EVENT = "run.failed"
@@ -92,13 +92,13 @@ def _run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, float]) -
 
 
 async def _ours(url: str, count: int) -> float:
-    service = Service(read_settings(speed="max"))
-    service.register(url, None, _SECRET)
+    mock = Mock(read_settings(speed="max"))
+    mock.register(url, None, _SECRET)
     script = one_step_script(count)
     begin = perf_counter()
-    report = await service.replay(script)
+    report = await mock.replay(script)
     seconds = perf_counter() - begin
-    await service.stop()
+    await mock.stop()
     if report.delivered != count:
         raise RuntimeError(f"not everything was delivered: {report.summary}")
     return count / seconds

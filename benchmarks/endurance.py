@@ -36,8 +36,8 @@ from mockserver.model.messages import Exchange, Request
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from mockserver.server.composition import Service
 from mockserver.server.loop_thread import new_event_loop
+from mockserver.server.mock import Mock
 
 #: How many exchanges the script and the settings let be in flight, and how many seconds each may take.
 CONCURRENCY = 100
@@ -169,9 +169,9 @@ async def _replayed(
         speed="max", timeout=TIMEOUT, max_concurrency=CONCURRENCY, max_deliveries=max(50, min(10_000, events // 50))
     )
     before = await _resources()
-    service = Service(settings, transport)
-    service.records.subscribe(watch.note)
-    replay = service.replaying(script)
+    mock = Mock(settings, transport)
+    mock.records.subscribe(watch.note)
+    replay = mock.replaying(script)
     begun = perf_counter()
     task = asyncio.get_running_loop().create_task(replay.run())
     await asyncio.wait([task], timeout=seconds)
@@ -179,7 +179,7 @@ async def _replayed(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     took = perf_counter() - begun
-    await service.stop()
+    await mock.stop()
     # Fewer than before: something of the process itself, such as a pipe to a consumer of before, was still open then.
     left = {what: max(0, count - before[what]) for what, count in (await _resources()).items()}
     outcome = Outcome(title)

@@ -70,11 +70,11 @@ async def _replay(url: str, count: int) -> Sample:
     # Imported here: the parent process does not need them.
     from benchmarks.deliveries import one_step_script  # noqa: PLC0415
     from mockserver.model.settings import read_settings  # noqa: PLC0415
-    from mockserver.server.composition import Service  # noqa: PLC0415
+    from mockserver.server.mock import Mock  # noqa: PLC0415
 
     process, sizes = psutil.Process(), []
-    service = Service(read_settings(speed="max"))
-    service.register(url, None, "whsec_benchmark")
+    mock = Mock(read_settings(speed="max"))
+    mock.register(url, None, "whsec_benchmark")
     seen = iter(range(1, count + 1))
     tenth = count // 10
 
@@ -82,9 +82,9 @@ async def _replay(url: str, count: int) -> Sample:
         if next(seen) % tenth == 0:
             sizes.append(process.memory_info().rss)
 
-    service.records.subscribe(look)
-    report = await service.replay(one_step_script(count))
-    await service.stop()
+    mock.records.subscribe(look)
+    report = await mock.replay(one_step_script(count))
+    await mock.stop()
     accounted = report.delivered + report.failed + report.not_sent
     return Sample(report.planned, accounted, report.delivered, sizes[0], sizes[-1], max(sizes))
 

@@ -31,12 +31,13 @@ async def _bare() -> str:
 
 async def _mock() -> str:
     # Imported here: the bare application must not pay for it.
+    from mockserver.control_api import ControlApi  # noqa: PLC0415
     from mockserver.model.settings import read_settings  # noqa: PLC0415
-    from mockserver.server.composition import Service  # noqa: PLC0415
+    from mockserver.server.mock import Mock  # noqa: PLC0415
 
-    service = Service(read_settings())
-    await service.start()
-    return service.url
+    mock = Mock(read_settings())
+    await mock.start(ControlApi)
+    return mock.url
 
 
 async def _serve(kind: str) -> None:

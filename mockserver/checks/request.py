@@ -21,7 +21,7 @@ from mockserver.model.messages import Transport
 from mockserver.model.redaction import Redactor
 from mockserver.model.targets import Target
 from mockserver.replay.probe import ProbeError
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 #: The verdicts of a must check from which on it fails a build.
 FAIL_ON = ("fail", "warn")
@@ -70,7 +70,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare_check(
-    service: Service,
+    service: Mock,
     request: CheckRequest,
     on_begin: OnBegin = lambda _: None,
     on_finding: OnFinding = lambda _: None,
@@ -125,7 +125,7 @@ def prepare_check(
     )
 
 
-def _access(service: Service, request: CheckRequest) -> ConsumerAccess:
+def _access(service: Mock, request: CheckRequest) -> ConsumerAccess:
     return ConsumerAccess(
         count=None if request.probe is None else _count(service, request.probe, request.probe_json),
         state=None if request.state is None else _state(service, request.state, request.state_json),
@@ -133,14 +133,14 @@ def _access(service: Service, request: CheckRequest) -> ConsumerAccess:
     )
 
 
-def _count(service: Service, probe: str | Callable[[], Any], path: str) -> Callable[[], Awaitable[Any]]:
+def _count(service: Mock, probe: str | Callable[[], Any], path: str) -> Callable[[], Awaitable[Any]]:
     if isinstance(probe, str):
         effect = _effect(service, probe, path)
         return lambda: _read(service.prober.read(effect))
     return lambda: _read(service.prober.call(probe, "the probe"))
 
 
-def _state(service: Service, state: str | Callable[[str], Any], path: str) -> Callable[[str], Awaitable[Any]]:
+def _state(service: Mock, state: str | Callable[[str], Any], path: str) -> Callable[[str], Awaitable[Any]]:
     if not isinstance(state, str):
         return lambda object_id: _read(service.prober.call(state, "the state", object_id))
     if ID not in state:
@@ -149,7 +149,7 @@ def _state(service: Service, state: str | Callable[[str], Any], path: str) -> Ca
     return lambda object_id: _read(service.prober.read(Effect(url=state.replace(ID, object_id), json=path)))
 
 
-def _effect(service: Service, url: str, path: str) -> Effect:
+def _effect(service: Mock, url: str, path: str) -> Effect:
     """A URL and a JSONPath, checked."""
     # Imported here: few checks have a probe by URL, and all others start faster.
     from jsonpath import JSONPathError, compile  # noqa: PLC0415, A004 - the library's name
@@ -169,7 +169,7 @@ async def _read(reading: Awaitable[Any]) -> Any:
         raise AccessError(str(error)) from None
 
 
-def _fail_once(service: Service, hook: str | Callable[[], Any]) -> Callable[[], Awaitable[None]]:
+def _fail_once(service: Mock, hook: str | Callable[[], Any]) -> Callable[[], Awaitable[None]]:
     if not isinstance(hook, str):
         return lambda: _read(service.prober.call(hook, "fail_once"))
     if hook.lower().startswith(("http://", "https://")):
@@ -185,7 +185,7 @@ def _fail_once(service: Service, hook: str | Callable[[], Any]) -> Callable[[], 
     return command
 
 
-async def _post(transport: Transport, target: Target, service: Service) -> None:
+async def _post(transport: Transport, target: Target, service: Mock) -> None:
     try:
         await post(target, transport, service.settings.sender, service.settings.timeout)
     except HookError as error:

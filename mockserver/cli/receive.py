@@ -41,11 +41,11 @@ def receive(host: str, port: int, secret: str | None, status: int) -> int:
     secret = needed(secret, "--secret", "signatures are verified with it")
 
     # Imported here: wrong usage is told without waiting for the network's modules.
-    from mockserver.server.embedded_consumer import Receiver  # noqa: PLC0415
+    from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415
 
     work = Interruptible()
     printer = Printer(sys.stdout, work.stop_for)
-    receiver = Receiver(secret, status, lambda received: _print(printer, received))
+    receiver = EmbeddedConsumer(secret, status, lambda received: _print(printer, received))
 
     async def perform() -> None:
         await receiver.start(host, port)

@@ -102,7 +102,7 @@ def send(
         return print_event(step, destination, settings)
 
     # Imported here: wrong usage is told without waiting for the network's modules.
-    from mockserver.server.composition import Service  # noqa: PLC0415
+    from mockserver.server.mock import Mock  # noqa: PLC0415
 
     work = Interruptible()
     reach = Reach()
@@ -110,15 +110,15 @@ def send(
     outcome: list[Sent] = []
 
     async def perform() -> None:
-        service = Service(settings)
-        service.register(destination.url, None, destination.secret)
-        service.records.subscribe(reach.note)
-        service.records.subscribe(lambda sent: printer.line(delivery_line(sent, colour=printer.colour)))
+        mock = Mock(settings)
+        mock.register(destination.url, None, destination.secret)
+        mock.records.subscribe(reach.note)
+        mock.records.subscribe(lambda sent: printer.line(delivery_line(sent, colour=printer.colour)))
         try:
-            outcome.append(await service.send(step))
+            outcome.append(await mock.send(step))
         finally:
             printer.flush()
-            await service.stop()
+            await mock.stop()
 
     stopped = work.run(perform())
     return stopped or _tell(outcome[0], reach, Redactor([destination.secret]))

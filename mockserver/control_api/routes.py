@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 
 from mockserver.control_api.guard import why_foreign
-from mockserver.control_api.mock import Mock, Running
 from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
 from mockserver.control_api.reading import (
     lost_lines_hint,
@@ -30,9 +29,11 @@ from mockserver.model.durations import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.report import Report
+from mockserver.replay.running_replay import RunningReplay
 from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
 from mockserver.script.model import EventStep
 from mockserver.script.templates import TemplateError
+from mockserver.server.mock import Mock
 from mockserver.vendor_api.envelope import ApiError, code_of
 from mockserver.vendor_api.requests import read_body
 
@@ -294,7 +295,7 @@ def _sent_view(deliveries: tuple[Delivery, ...], explanation: str, *, delivered:
     return {"delivered": delivered, "deliveries": views, "explanation": explanation}
 
 
-def _replay_view(running: Running) -> dict[str, Any]:
+def _replay_view(running: RunningReplay) -> dict[str, Any]:
     return {"replay_id": running.replay_id, "done": running.done, "report": running.report.as_dict()}
 
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from mockserver.model.signing import PREFIX, SIGNATURE_HEADER, verify
-from mockserver.server.http_host import HttpServer
+from mockserver.server.http_host import HttpHost
 
 #: The largest body that is taken, in bytes: more than any script makes.
 _BODY_LIMIT = 16 * 1024 * 1024
@@ -38,7 +38,7 @@ class Received(msgspec.Struct, frozen=True, gc=False):
         return not self.refusal
 
 
-class Receiver:
+class EmbeddedConsumer:
     """Takes deliveries on any path, and verifies the signature of each over its raw bytes.
 
     Args:
@@ -55,7 +55,7 @@ class Receiver:
         self._secret = secret
         self._status = status
         self._on_received = on_received
-        self._server = HttpServer(self, max_request_bytes=_BODY_LIMIT)
+        self._server = HttpHost(self, max_request_bytes=_BODY_LIMIT)
         self.verified = 0
         self.refused = 0
 

@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 
 from mockserver.errors import StartError
 
-_logger = logging.getLogger("mockserver.http_server")
+_logger = logging.getLogger("mockserver.http_host")
 
 #: Seconds that requests in progress get to finish when the server stops. Not 0, which aiohttp reads as "no limit".
 _GRACE = 0.05
@@ -50,7 +50,7 @@ class Fallback(Part, Protocol):
         ...
 
 
-class HttpServer:
+class HttpHost:
     """Serves its parts over HTTP. It can be started once.
 
     Args:

@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from mockserver.errors import LoopRunningError
-
 T = TypeVar("T")
 
 
@@ -21,25 +19,6 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
-
-
-def refuse_running_loop(method: str, twin: str) -> None:
-    """Raise where an event loop is running in this thread: a wait would stop that loop, and the app on it.
-
-    Args:
-        method: The sync method that was called.
-        twin: The async method to call instead.
-
-    Raises:
-        LoopRunningError: An event loop is running in this thread.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise LoopRunningError(
-        f"{method}() waits, and would block the event loop that is running in this thread: use `await {twin}(...)`"
-    )
 
 
 class LoopThread:

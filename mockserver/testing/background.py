@@ -8,8 +8,9 @@ from mockserver.errors import UsageError
 from mockserver.model.durations import parse_duration
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay
-from mockserver.server.composition import Service
-from mockserver.server.loop_thread import LoopThread, refuse_running_loop
+from mockserver.server.loop_thread import LoopThread
+from mockserver.server.mock import Mock
+from mockserver.testing.blocking import refuse_running_loop
 
 
 class BackgroundReplay:
@@ -57,16 +58,16 @@ class ClockControl:
 
     Args:
         thread: Where the mock runs.
-        service: The mock.
+        mock: The mock.
     """
 
-    def __init__(self, thread: LoopThread, service: Service) -> None:
+    def __init__(self, thread: LoopThread, mock: Mock) -> None:
         self._thread = thread
-        self._service = service
+        self._mock = mock
 
     def now(self) -> float:
         """Return the present moment, in seconds since 1970."""
-        return self._service.clock.now()
+        return self._mock.clock.now()
 
     def advance(self, by: float | str) -> None:
         """Let time pass on a stepped clock, and return when all that became due is over.
@@ -79,11 +80,11 @@ class ClockControl:
             LoopRunningError: An event loop is running in this thread: use :meth:`aadvance`.
         """
         refuse_running_loop("advance", "aadvance")
-        self._thread.wait(self._service.advance(_seconds(by)))
+        self._thread.wait(self._mock.advance(_seconds(by)))
 
     async def aadvance(self, by: float | str) -> None:
         """Do as :meth:`advance` does, without blocking the running event loop."""
-        await asyncio.wrap_future(self._thread.submit(self._service.advance(_seconds(by))))
+        await asyncio.wrap_future(self._thread.submit(self._mock.advance(_seconds(by))))
 
 
 def _seconds(by: float | str) -> float:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from mockserver.checks.model import CheckReport
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
+from mockserver.errors import UsageError
 from mockserver.model.records import Delivery, seen
 from mockserver.model.redaction import Redactor
-from mockserver.model.settings import Settings, Speed
+from mockserver.model.settings import Settings, Speed, read_settings
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.probe import ProbeFunction
 from mockserver.replay.report import Report
@@ -23,15 +28,25 @@ from mockserver.script.literal import literal_step
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import find_script, read_script_file
 from mockserver.script.reader import read_script
-from mockserver.server.loop_thread import refuse_running_loop
+from mockserver.server.loop_thread import LoopThread
+from mockserver.server.mock import Mock
 from mockserver.testing.assertions import assert_delivered, describe
 from mockserver.testing.background import BackgroundReplay, ClockControl
-from mockserver.testing.consumer_check import ConsumerChecks
+from mockserver.testing.blocking import refuse_running_loop
+from mockserver.testing.check_target import CheckOptions, checking
 from mockserver.testing.waiting import wait_for_deliveries, wait_for_registration
 from mockserver.vendor_api.calls import VendorCall
 
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
 
-class MockServer(ConsumerChecks):
+T = TypeVar("T")
+
+#: How many reports of checks are kept to be asked about.
+_KEPT = 100
+
+
+class MockServer:
     """The vendor's side of webhooks, for tests: a server on a free port, and events on demand.
 
     Use it as ``with MockServer() as mock:`` or ``async with MockServer() as mock:``. Plain methods work in sync and
@@ -45,22 +60,74 @@ class MockServer(ConsumerChecks):
         UsageError: An unknown setting, or a value that is not allowed.
     """
 
+    def __init__(self, **settings: Any) -> None:
+        self._mock = Mock(read_settings(**settings))
+        self._thread: LoopThread | None = None
+        self._broken: deque[CheckReport] = deque(maxlen=_KEPT)
+
+    # ---------------------------------------------------------------- from start to stop
+
+    def start(self) -> Self:
+        """Start the server; returns when it accepts connections.
+
+        Raises:
+            StartError: The port is in use, or the address is not this machine's.
+            UsageError: It runs already.
+        """
+        if self._thread is not None:
+            raise UsageError("the server is running already")
+        thread = LoopThread("mockserver")
+        try:
+            thread.wait(self._serve())
+        except BaseException:
+            thread.close()
+            raise
+        self._thread = thread
+        return self
+
+    def stop(self) -> None:
+        """Stop the server and close every connection. Safe to call more than once."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            try:
+                thread.wait(self._mock.stop())
+                self._mock.apps.settle()
+            finally:
+                thread.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        # Off the loop: starting imports aiohttp and takes some milliseconds.
+        return await asyncio.get_running_loop().run_in_executor(None, self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.stop)
+
     # ---------------------------------------------------------------- what is there
 
     @property
     def url(self) -> str:
         """The server's base URL, such as ``http://127.0.0.1:49152``; the vendor API is at ``url + "/v1"``."""
-        return self._service.url
+        return self._mock.url
 
     @property
     def ca_file(self) -> str:
         """The PEM file of the authority behind the server's certificate, for clients to trust; with ``tls=True``."""
-        return self._service.ca_file
+        return self._mock.ca_file
 
     @property
     def settings(self) -> Settings:
         """What was chosen, and the defaults of the rest."""
-        return self._service.settings
+        return self._mock.settings
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -70,12 +137,12 @@ class MockServer(ConsumerChecks):
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
         """The registered webhooks, in the order of registration."""
-        return self._running.call(self._service.webhooks.all)
+        return self._running.call(self._mock.webhooks.all)
 
     @property
     def requests(self) -> tuple[VendorCall, ...]:
         """The calls that the vendor API received."""
-        return self._running.call(lambda: tuple(self._service.calls.calls))
+        return self._running.call(lambda: tuple(self._mock.calls.calls))
 
     # ---------------------------------------------------------------- set-up
 
@@ -90,7 +157,7 @@ class MockServer(ConsumerChecks):
         Raises:
             UsageError: The URL or an event is not valid, or the secret is empty.
         """
-        return self._running.call(lambda: self._service.register(url, events, secret))
+        return self._running.call(lambda: self._mock.register(url, events, secret))
 
     def route(self, source: str, to: object, *, interface: Interface | None = None) -> None:
         """Deliver what is meant for one base URL to another, or to an application in this process.
@@ -105,7 +172,7 @@ class MockServer(ConsumerChecks):
             UsageError: One of them is no http or https URL and no application, or httpx is not installed.
         """
         destination = read_destination(to, interface)
-        self._running.call(lambda: self._service.route(source, destination))
+        self._running.call(lambda: self._mock.route(source, destination))
 
     def fail_next(
         self, status: int = 503, times: int = 1, headers: Mapping[str, str] | None = None, delay: float = 0.0
@@ -118,7 +185,7 @@ class MockServer(ConsumerChecks):
             headers: Headers to add, such as ``{"Retry-After": "1"}``.
             delay: Seconds to wait before answering.
         """
-        plan = self._service.plan
+        plan = self._mock.plan
         self._running.call(lambda: plan.fail_next(status=status, times=times, headers=headers, delay=delay))
 
     def shut_down_apps(self) -> None:
@@ -126,18 +193,18 @@ class MockServer(ConsumerChecks):
 
         The pytest plugin does it at the end of each test, while the test's event loop is still there.
         """
-        if self._thread is not None and self._service.apps.running:
-            self._running.call(self._service.apps.shut_down)
-            self._service.apps.settle()
+        if self._thread is not None and self._mock.apps.running:
+            self._running.call(self._mock.apps.shut_down)
+            self._mock.apps.settle()
 
     def reset(self) -> None:
         """Forget webhooks, deliveries, requests, planned answers and routes; end what is in flight."""
         self._broken.clear()
-        if self._thread is not None and self._service.untouched:
+        if self._thread is not None and self._mock.untouched:
             return  # what every test of a suite does twice should cost nothing
         self._running.cancel_all()
-        self._running.call(self._service.reset)
-        self._service.apps.settle()
+        self._running.call(self._mock.reset)
+        self._mock.apps.settle()
 
     # ---------------------------------------------------------------- events
 
@@ -170,7 +237,7 @@ class MockServer(ConsumerChecks):
         """
         refuse_running_loop("send", "asend")
         step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
-        return self._running.wait(self._service.send(step))
+        return self._running.wait(self._mock.send(step))
 
     async def asend(
         self,
@@ -184,7 +251,7 @@ class MockServer(ConsumerChecks):
     ) -> Sent:
         """Do as :meth:`send` does, without blocking the running event loop."""
         step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
-        return await self._awaited(self._service.send(step))
+        return await self._awaited(self._mock.send(step))
 
     def replay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Replay a script.
@@ -202,11 +269,11 @@ class MockServer(ConsumerChecks):
             LoopRunningError: An event loop is running in this thread: use :meth:`areplay`.
         """
         refuse_running_loop("replay", "areplay")
-        return self._running.wait(self._service.replay(self._script(script), speed))
+        return self._running.wait(self._mock.replay(self._script(script), speed))
 
     async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Do as :meth:`replay` does, without blocking the running event loop."""
-        return await self._awaited(self._service.replay(self._script(script), speed))
+        return await self._awaited(self._mock.replay(self._script(script), speed))
 
     def start_replay(
         self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None
@@ -219,7 +286,7 @@ class MockServer(ConsumerChecks):
         """
         read = self._script(script)
         with noting_the_loop():  # async probes of the test run on it
-            running = self._running.call(lambda: self._service.start_replay(read, speed))
+            running = self._running.call(lambda: self._mock.start_replay(read, speed))
         return BackgroundReplay(self._running, running)
 
     def write_report(
@@ -255,12 +322,59 @@ class MockServer(ConsumerChecks):
             function: Takes nothing and returns a JSON value, usually a count. A plain function is called in a thread
                 of its own, an async one on the loop of the async test that replays the script, else on the mock's.
         """
-        self._running.call(lambda: self._service.prober.functions.update({name: function}))
+        self._running.call(lambda: self._mock.prober.functions.update({name: function}))
 
     @property
     def clock(self) -> ClockControl:
         """What time it is for the mock; with ``speed="stepped"`` it is advanced by hand."""
-        return ClockControl(self._running, self._service)
+        return ClockControl(self._running, self._mock)
+
+    # ---------------------------------------------------------------- checks
+
+    def check(self, target: object = None, secret: str | None = None, **options: Unpack[CheckOptions]) -> CheckReport:
+        """Find out what a consumer gets wrong: forged events, duplicates, odd payloads, and more.
+
+        The deliveries do not go into the mock's record, and its webhooks and routes stay as they are.
+
+        Args:
+            target: The URL of the consumer, to which routes apply; an ASGI, WSGI or aiohttp application object; None
+                for the one webhook that is registered.
+            secret: What the consumer verifies with; None for the secret of the webhook that is registered with this
+                URL, else ``whsec_test``.
+            **options: See :class:`CheckOptions`.
+
+        Returns:
+            The report: look at its ``ok``, ``failures`` or ``finding("PG012")``, or call ``raise_for_failures()``.
+
+        Raises:
+            UsageError: The target, an option, or the probe cannot be used.
+            LoopRunningError: An event loop is running in this thread: use :meth:`acheck`.
+        """
+        __tracebackhide__ = True
+        refuse_running_loop("check", "acheck")
+        try:
+            return self._running.wait(self._checked(target, secret, options))
+        except UsageError as error:
+            raise error.with_traceback(None) from None  # our own frames tell a user nothing
+        finally:
+            self._mock.apps.settle()
+
+    async def acheck(
+        self, target: object = None, secret: str | None = None, **options: Unpack[CheckOptions]
+    ) -> CheckReport:
+        """Do as :meth:`check` does, without blocking the running event loop."""
+        __tracebackhide__ = True
+        try:
+            return await self._awaited(self._checked(target, secret, options))
+        except UsageError as error:
+            raise error.with_traceback(None) from None  # our own frames tell a user nothing
+        finally:
+            if self._mock.apps.ending:  # in a thread: an application that was started here shuts down on this loop
+                await asyncio.to_thread(self._mock.apps.settle)
+
+    def broken_checks(self) -> tuple[CheckReport, ...]:
+        """Return the reports since the last reset that are not ``ok``; this does not count as looking at them."""
+        return tuple(self._broken)
 
     # ---------------------------------------------------------------- waiting
 
@@ -283,13 +397,13 @@ class MockServer(ConsumerChecks):
             LoopRunningError: An event loop is running in this thread: use :meth:`await_for`.
         """
         refuse_running_loop("wait_for", "await_for")
-        return self._running.wait(wait_for_deliveries(self._service, event, count, timeout, where))
+        return self._running.wait(wait_for_deliveries(self._mock, event, count, timeout, where))
 
     async def await_for(
         self, event: str, count: int = 1, timeout: float = 5.0, where: Mapping[str, Any] | None = None
     ) -> tuple[Delivery, ...]:
         """Do as :meth:`wait_for` does, without blocking the running event loop."""
-        return await self._awaited(wait_for_deliveries(self._service, event, count, timeout, where))
+        return await self._awaited(wait_for_deliveries(self._mock, event, count, timeout, where))
 
     def wait_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
         """Wait until the application has registered a webhook; one that is there already counts.
@@ -306,11 +420,11 @@ class MockServer(ConsumerChecks):
             LoopRunningError: An event loop is running in this thread: use :meth:`await_for_registration`.
         """
         refuse_running_loop("wait_for_registration", "await_for_registration")
-        return self._running.wait(wait_for_registration(self._service, events, timeout))
+        return self._running.wait(wait_for_registration(self._mock, events, timeout))
 
     async def await_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
         """Do as :meth:`wait_for_registration` does, without blocking the running event loop."""
-        return await self._awaited(wait_for_registration(self._service, events, timeout))
+        return await self._awaited(wait_for_registration(self._mock, events, timeout))
 
     # ---------------------------------------------------------------- assertions
 
@@ -330,7 +444,7 @@ class MockServer(ConsumerChecks):
         Raises:
             DeliveryError: There are not as many; the message says what did come, and how it differs.
         """
-        self._service.catalog.check(event, self._service.settings.extra_events)
+        self._mock.catalog.check(event, self._mock.settings.extra_events)
         return assert_delivered(self.deliveries, event, times, where)
 
     def assert_not_delivered(self, event: str, where: Mapping[str, Any] | None = None) -> None:
@@ -354,8 +468,32 @@ class MockServer(ConsumerChecks):
 
     # ---------------------------------------------------------------- inside
 
+    @property
+    def _running(self) -> LoopThread:
+        if self._thread is None:
+            raise UsageError("the server is not running: use `with MockServer() as mock:`, or call start()")
+        self._mock.touch()
+        return self._thread
+
+    async def _serve(self) -> None:
+        # Imported here: a check without a server needs neither it nor aiohttp.
+        from mockserver.control_api import ControlApi  # noqa: PLC0415
+
+        await self._mock.start(ControlApi)
+
+    async def _awaited(self, work: Coroutine[Any, Any, T]) -> T:
+        with noting_the_loop():  # an application in this process runs on it
+            future = self._running.submit(work)
+        return await asyncio.wrap_future(future)
+
+    async def _checked(self, target: object, secret: str | None, options: CheckOptions) -> CheckReport:
+        report = await checking(self._mock, target, secret, options)
+        if report.broken:
+            self._broken.append(report)
+        return report
+
     def _records(self) -> tuple[Delivery, ...]:
-        return self._running.call(self._service.records.all)
+        return self._running.call(self._mock.records.all)
 
     def _describe_webhooks(self) -> str:
         webhooks = self.webhooks
@@ -364,13 +502,13 @@ class MockServer(ConsumerChecks):
         return "Registered:" + "".join(f"\n  {webhook!r}" for webhook in webhooks)
 
     def _step(self, event: str, **parts: Any) -> EventStep:
-        extra = self._service.settings.extra_events
-        return literal_step(self._service.catalog, event, extra_events=extra, **parts)
+        extra = self._mock.settings.extra_events
+        return literal_step(self._mock.catalog, event, extra_events=extra, **parts)
 
     def _script(self, script: str | Path | Mapping[str, Any] | Script) -> Script:
         if isinstance(script, Script):
             return script
         if isinstance(script, Mapping):
-            return read_script(msgspec.json.encode(script), self._service.catalog)
+            return read_script(msgspec.json.encode(script), self._mock.catalog)
         path = find_script(str(script))
-        return read_script(read_script_file(path), self._service.catalog, str(path))
+        return read_script(read_script_file(path), self._mock.catalog, str(path))

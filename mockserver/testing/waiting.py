@@ -10,52 +10,52 @@ from mockserver.errors import WaitTimeoutError
 from mockserver.model.durations import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.webhooks import Webhook
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from mockserver.testing.assertions import describe, matching
 
 
 async def wait_for_deliveries(
-    service: Service,
+    mock: Mock,
     event: str,
     count: int,
     timeout: float,
     where: Mapping[str, Any] | None,
 ) -> tuple[Delivery, ...]:
     """Wait until so many deliveries of an event have arrived; see ``MockServer.wait_for``."""
-    service.catalog.check(event, service.settings.extra_events)
-    arrived = list(matching(service.records.all(), event, where))
+    mock.catalog.check(event, mock.settings.extra_events)
+    arrived = list(matching(mock.records.all(), event, where))
 
     def enough(delivery: Delivery) -> bool:
         arrived.extend(matching([delivery], event, where))
         return len(arrived) >= count
 
-    if len(arrived) < count and not await _until(enough, service.records.subscribe, timeout):
+    if len(arrived) < count and not await _until(enough, mock.records.subscribe, timeout):
         what = f"{count} of {event}" + (f" where {dict(where)}" if where else "")
         raise WaitTimeoutError(
             f"waited {format_duration(timeout)} for {what}; {len(arrived)} came.\n"
-            + describe(service.records.all(), event, where)
+            + describe(mock.records.all(), event, where)
         )
     return tuple(arrived)
 
 
 async def wait_for_registration(
-    service: Service,
+    mock: Mock,
     events: Sequence[str],
     timeout: float,
 ) -> Webhook:
     """Wait until a webhook for some events is registered; see ``MockServer.wait_for_registration``."""
     for event in events:
-        service.catalog.check(event, service.settings.extra_events)
-    fitting = [webhook for webhook in service.webhooks.all() if _fits(webhook, events)]
+        mock.catalog.check(event, mock.settings.extra_events)
+    fitting = [webhook for webhook in mock.webhooks.all() if _fits(webhook, events)]
 
     def fits(webhook: Webhook) -> bool:
         if _fits(webhook, events):
             fitting.append(webhook)
         return bool(fitting)
 
-    if not fitting and not await _until(fits, service.webhooks.subscribe, timeout):
+    if not fitting and not await _until(fits, mock.webhooks.subscribe, timeout):
         what = f" for {', '.join(events)}" if events else ""
-        calls = "\n  ".join(repr(call) for call in service.calls.calls) or "none"
+        calls = "\n  ".join(repr(call) for call in mock.calls.calls) or "none"
         raise WaitTimeoutError(
             f"waited {format_duration(timeout)} for a webhook{what} to be registered. "
             f"Calls that the vendor API received:\n  {calls}"

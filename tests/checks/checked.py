@@ -7,7 +7,7 @@ from typing import Any
 from mockserver.checks.model import CheckReport
 from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.model.settings import read_settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 SECRET = "whsec_of_the_checked"
 
@@ -24,7 +24,7 @@ async def checked(url: str, **given: Any) -> CheckReport:
             ``extra_events``.
     """
     settings = {"timeout": given.pop("timeout", 10.0), "extra_events": given.pop("extra_events", ())}
-    service = Service(read_settings(**settings))
+    service = Mock(read_settings(**settings))
     try:
         request = CheckRequest(**{"url": url, "secret": SECRET, "seed": 1, **given})
         return await prepare_check(service, request).run()

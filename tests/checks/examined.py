@@ -21,7 +21,7 @@ from mockserver.model.events import Catalog
 from mockserver.model.messages import Transport
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import Answer, Consumer, Received, consuming
 
 #: It has all that the ways to misread a secret differ in: two underscores, capitals, a hyphen.
@@ -69,7 +69,7 @@ def telling_catalog(catalog: Catalog) -> Catalog:
 class Examination:
     """A consumer, and what the doctor needs to examine it."""
 
-    def __init__(self, consumer: Consumer, service: Service, **options: Any) -> None:
+    def __init__(self, consumer: Consumer, service: Mock, **options: Any) -> None:
         self.consumer = consumer
         request = CheckRequest(**{"url": f"{consumer.url}/hook", "secret": SECRET, "seed": 7, **options})
         self.bench: Bench = prepare_check(service, request)._bench
@@ -91,7 +91,7 @@ async def examining(
     answer: Answer, *, transport: Transport | None = None, tells: bool = False, **options: Any
 ) -> AsyncIterator[Examination]:
     """Serve a consumer that answers so, with a service beside it."""
-    service = Service(Settings(timeout=5), transport)
+    service = Mock(Settings(timeout=5), transport)
     if tells:
         service.catalog = telling_catalog(service.catalog)
     try:

@@ -20,7 +20,7 @@ from mockserver.model.messages import Exchange, Response
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
 from mockserver.reports.check_evidence import evidence_text
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.checks.examined import SECRET, diagnosed, documented, examining, is_genuine, keyed, verifying
 from tests.checks.misreadings import MISREADINGS, H
 from tests.consumers.launch import launch
@@ -98,7 +98,7 @@ async def test_two_mistakes_are_named_together(form):
 async def test_real_consumers_are_told_their_mistake(consumer, mistake):
     """Programs in Python and Node.js that are told to make a mistake are told by the doctor which one it is."""
     with launch(consumer, secret=SECRET, mistake=mistake) as running:
-        service = Service(Settings(timeout=5))
+        service = Mock(Settings(timeout=5))
         try:
             request = CheckRequest(url=running.webhook_url, secret=SECRET, only=("control",), diagnose=True)
             report = await prepare_check(service, request).run()
@@ -117,7 +117,7 @@ async def test_an_application_in_this_process_is_diagnosed_too():
         start_response("200 OK" if right else "401 Unauthorized", [("Content-Length", "0")])
         return [b""]
 
-    service = Service(Settings(timeout=5))
+    service = Mock(Settings(timeout=5))
     service.route("https://your-app.com", read_destination(app))
     try:
         request = CheckRequest(url="https://your-app.com/hook", secret=SECRET, only=("control",), diagnose=True)

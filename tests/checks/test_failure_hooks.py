@@ -15,7 +15,7 @@ from mockserver.checks import failure_hooks
 from mockserver.checks.failure_hooks import HookError, post, run_command
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
 from tests.receiving import consuming
@@ -138,12 +138,12 @@ async def test_a_command_that_nobody_wants_any_more_before_it_has_begun(turns, g
 
 @pytest.fixture
 async def service():
-    service = Service(read_settings())
+    service = Mock(read_settings())
     yield service
     await service.stop()
 
 
-async def posted(service: Service, url: str, timeout: float = 10) -> None:
+async def posted(service: Mock, url: str, timeout: float = 10) -> None:
     target = service.routes.resolve(url)
     await post(target, service.transport_to(target), (("User-Agent", "a-test/1"),), timeout)
 

@@ -16,7 +16,7 @@ import mockserver
 from mockserver.checks import transport
 from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.model.settings import read_settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer
 from tests.checks.judged import Keeps, signed
@@ -143,7 +143,7 @@ async def test_a_body_that_is_cut_within_characters_is_read_as_a_whole(decode, v
 async def test_an_event_without_a_text_is_no_proof_of_anything(check, aiohttp_server):
     """Nothing was sent, so nothing passed."""
     server = await aiohttp_server(Consumer().app())
-    service = Service(read_settings(extra_events=("order.shipped",)))
+    service = Mock(read_settings(extra_events=("order.shipped",)))
     url = str(server.make_url("/hooks"))
     request = CheckRequest(url=url, secret=SECRET, events=("order.shipped",), only=(check,))
     try:

@@ -16,7 +16,7 @@ from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.checks.registry import CHECKS
 from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.model.settings import Settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, checked, verdicts
 from tests.checks.consumer import Consumer
 from tests.checks.judged import BadBody, HangsUpOnForgeries, Hooks, answer_with, hang_up, signed
@@ -167,7 +167,7 @@ async def test_a_check_is_not_blamed_for_a_consumer_that_was_gone_before():
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    service = Service(Settings())
+    service = Mock(Settings())
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
     request = CheckRequest(url=url, secret=SECRET, only=("PG010", "PG012", "PG013", "PG006"))
     try:
@@ -249,7 +249,7 @@ async def test_a_probe_without_any_effect_fails_one_check_alone(check, verdict, 
 
 async def test_a_check_that_needs_a_hook_says_so_when_it_is_made_without():
     """As a run never does."""
-    service = Service(Settings())
+    service = Mock(Settings())
     try:
         made = prepare_check(service, CheckRequest(url="http://127.0.0.1:9/", secret=SECRET))._bench
         with pytest.raises(AccessError, match="nothing was given"):

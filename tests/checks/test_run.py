@@ -17,7 +17,7 @@ from mockserver.checks.registry import CHECKS
 from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, SLOW, checked, verdicts
 from tests.checks.consumer import Consumer
 
@@ -261,7 +261,7 @@ async def test_without_a_seed_every_run_has_ids_of_its_own(aiohttp_server):
 async def test_findings_are_told_as_they_come(aiohttp_server):
     """Each check is announced before it is made, and told when it is over."""
     server = await aiohttp_server(Consumer().app())
-    service = Service(read_settings())
+    service = Mock(read_settings())
     told: list[tuple[str, str]] = []
 
     def begins(check: Check) -> None:
@@ -280,7 +280,7 @@ async def test_findings_are_told_as_they_come(aiohttp_server):
 async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(aiohttp_server):
     """Its report has the findings so far, and how many deliveries were made."""
     server = await aiohttp_server(Consumer().app())
-    service = Service(read_settings())
+    service = Mock(read_settings())
     found = asyncio.Event()
     request = CheckRequest(url=str(server.make_url("/hooks")), secret=SECRET)
     run = prepare_check(service, request, on_finding=lambda _: found.set())
@@ -424,7 +424,7 @@ async def test_a_consumer_that_is_gone_fails_the_last_look():
     runner = web.AppRunner(consumer.app(), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    service = Service(read_settings())
+    service = Mock(read_settings())
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
     ended: list[asyncio.Task[None]] = []
 

@@ -8,7 +8,7 @@ import pytest
 from mockserver import sign
 from mockserver.delivery.reachability import why_unreachable
 from mockserver.model.targets import Target
-from mockserver.server.embedded_consumer import Receiver
+from mockserver.server.embedded_consumer import EmbeddedConsumer
 from tests.cli.program import SECRET
 from tests.consumers.post import post
 
@@ -18,7 +18,7 @@ BODY = b'{"event":"run.failed"}'
 @pytest.fixture
 async def receiver():
     received = []
-    receiver = Receiver(SECRET, 202, received.append)
+    receiver = EmbeddedConsumer(SECRET, 202, received.append)
     receiver.received = received
     await receiver.start()
     yield receiver
@@ -75,7 +75,7 @@ async def test_what_is_no_delivery(receiver):
 
 async def test_a_status_without_a_body():
     """With 204 the answer has no body."""
-    receiver = Receiver(SECRET, 204)
+    receiver = EmbeddedConsumer(SECRET, 204)
     await receiver.start()
     try:
         assert (await ask(receiver, BODY, sign(BODY, SECRET))).status == 204

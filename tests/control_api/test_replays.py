@@ -9,7 +9,7 @@ from mockserver.model.messages import Exchange
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import eventually
 
 YAML = """
@@ -78,7 +78,7 @@ async def test_an_await_step_waits_for_the_application(control, consumer):
     """The script begins before the application has registered."""
     script = "version: 1\nsteps:\n  - {await: registration, events: [run.failed], within: 30s}\n  - event: run.failed\n"
     replaying = asyncio.ensure_future(control.post("/replays?wait=true", script))
-    await eventually(lambda: bool(control.mock._service.replays))
+    await eventually(lambda: bool(control.mock._mock.replays))
     await control.register(consumer.url)
     assert (await replaying)["report"]["delivered"] == 1
 
@@ -110,7 +110,7 @@ async def test_a_bundled_script_by_its_name(control, consumer):
 async def test_names_of_no_bundled_script(control, query, body, message):
     """Only what is bundled has a name: no file of the machine can be asked for."""
     assert message in (await control.call("POST", f"/replays?{query}", body)).fails()
-    assert control.mock._service.replays == {}
+    assert control.mock._mock.replays == {}
 
 
 ON_ONE_LINE = "(all of it stands on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
@@ -189,7 +189,7 @@ async def test_bad_speeds(control, speed):
     """Only a factor more than 0, max and stepped are speeds."""
     answer = await control.call("POST", f"/replays?speed={speed}", YAML)
     assert "speed must be a factor such as 10 (from 0.000001 to 1000000), max or stepped" in answer.fails()
-    assert control.mock._service.replays == {}
+    assert control.mock._mock.replays == {}
 
 
 async def test_stepped_time_is_the_whole_mocks(control):
@@ -252,11 +252,11 @@ async def test_a_failure_of_our_own_is_told(caplog):
         async def close(self) -> None:
             pass
 
-    service = Service(read_settings(), Broken())
-    service.register("http://127.0.0.1:9/", None, "s")
-    running = service.start_replay(read_script(YAML, load_catalog()))
+    mock = Mock(read_settings(), Broken())
+    mock.register("http://127.0.0.1:9/", None, "s")
+    running = mock.start_replay(read_script(YAML, load_catalog()))
     report = await running.wait()
-    await service.stop()
+    await mock.stop()
     assert not report.ok
     assert report.halted == "the replay failed: RuntimeError('broken on purpose'); the log says where"
     assert "unexpected error in the replay rpl_000001" in caplog.text

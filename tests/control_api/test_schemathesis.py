@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mockserver.control_api import ControlApi
 from mockserver.model.fields import Field, Whole
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.settings import read_settings
 from mockserver.script.format import AWAIT_FIELDS, EVENT_FIELDS
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 # Every check is on by default. Two things no JSON Schema can say, so that a body which fits it may still be refused:
 # a script's paths must exist in the sample data, its templates must have known names, its faults must go together; and
@@ -46,7 +47,7 @@ class Nowhere:
 
 @contextmanager
 def serving(**settings) -> Iterator[str]:
-    """The URL of a service on a loop in a thread."""
+    """The URL of a mock on a loop in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -54,16 +55,16 @@ def serving(**settings) -> Iterator[str]:
     def wait(work):
         return asyncio.run_coroutine_threadsafe(work, loop).result(20)
 
-    async def started() -> Service:
-        service = Service(read_settings(**settings), Nowhere())
-        await service.start()
-        service.register("https://your-app.com/hooks", None, "whsec_x")
-        return service
+    async def started() -> Mock:
+        mock = Mock(read_settings(**settings), Nowhere())
+        await mock.start(ControlApi)
+        mock.register("https://your-app.com/hooks", None, "whsec_x")
+        return mock
 
     try:
-        service = wait(started())
-        yield service.url
-        wait(service.stop())
+        mock = wait(started())
+        yield mock.url
+        wait(mock.stop())
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)

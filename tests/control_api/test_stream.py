@@ -61,8 +61,8 @@ async def opened(control):
 
 def listeners(control):
     """How many listen to what happens in a mock, beside itself."""
-    service = control.mock._service
-    return [len(part._listeners) for part in (service.records, service.webhooks, service.calls)]
+    mock = control.mock._mock
+    return [len(part._listeners) for part in (mock.records, mock.webhooks, mock.calls)]
 
 
 async def test_everything_as_it_comes(control, consumer):
@@ -145,7 +145,7 @@ async def test_a_slow_reader_is_told_what_it_missed(control):
     body = json.dumps({"text": "x" * 200_000})
     for _ in range(160):  # 32 MB: more than any socket takes, and more than is kept
         await control.call("POST", "/v1/webhooks", body, headers={**AUTH, "Content-Type": "application/json"})
-    stream = next(iter(control.mock._service.calls._listeners[-1].__closure__)).cell_contents
+    stream = next(iter(control.mock._mock.calls._listeners[-1].__closure__)).cell_contents
     assert stream._bytes <= stream_module.MOST_WAITING_BYTES
     text = bytearray()
     loop = asyncio.get_running_loop()
@@ -161,7 +161,7 @@ async def test_a_slow_reader_is_told_what_it_missed(control):
 
 def registering(control, count):
     """Register so many webhooks in one turn of the mock's loop, so that no reader comes between; their ids."""
-    register = control.mock._service.register
+    register = control.mock._mock.register
     made = control.mock._running.call(lambda: [register("http://127.0.0.1:9/", None, "s") for _ in range(count)])
     return [webhook.webhook_id for webhook in made]
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_event_step, read_script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 EMPTY = {"webhooks": 0, "deliveries": 0, "dropped": 0}
 
@@ -222,31 +222,31 @@ async def test_reset_ends_time_that_is_being_advanced(start, hanging, consumer):
 
 async def test_work_that_is_ended_before_it_began_leaves_the_clock_free():
     """Reset in the very moment of a call: no token of the clock is lost."""
-    service = Service(read_settings(speed="stepped"))
-    service.register("http://127.0.0.1:9/", None, "s")
+    mock = Mock(read_settings(speed="stepped"))
+    mock.register("http://127.0.0.1:9/", None, "s")
     step = read_event_step("event: run.failed", load_catalog())
-    sending = asyncio.ensure_future(service.send(step))
+    sending = asyncio.ensure_future(mock.send(step))
     await asyncio.sleep(0)
-    service.start_replay(read_script("version: 1\nsteps: [event: run.failed]", load_catalog()))
-    service.reset()
+    mock.start_replay(read_script("version: 1\nsteps: [event: run.failed]", load_catalog()))
+    mock.reset()
     assert (await asyncio.wait_for(sending, 10)).delivered is False
-    await asyncio.wait_for(service.advance(60), 10)
-    await service.stop()
+    await asyncio.wait_for(mock.advance(60), 10)
+    await mock.stop()
 
 
 async def test_a_caller_that_gives_up_ends_its_work(hanging):
     """A cancelled send cuts its connection; nothing goes on behind anybody's back."""
-    service = Service(read_settings(timeout=600))
-    service.register(hanging.url, None, "s")
-    sending = asyncio.ensure_future(service.send(read_event_step("event: run.failed", load_catalog())))
+    mock = Mock(read_settings(timeout=600))
+    mock.register(hanging.url, None, "s")
+    sending = asyncio.ensure_future(mock.send(read_event_step("event: run.failed", load_catalog())))
     await asyncio.wait_for(hanging.asked.get(), 10)
     sending.cancel()
     await asyncio.wait([sending])
     assert sending.cancelled()
     await asyncio.wait_for(hanging.gone.wait(), 10)
-    (delivery,) = service.records.all()
+    (delivery,) = mock.records.all()
     assert delivery.outcome == "failed"
-    await service.stop()
+    await mock.stop()
 
 
 async def test_stopping_ends_what_hangs(start, hanging):

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from mockserver.model.settings import read_settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming, eventually, statuses
 from tests.reports.replayed import replayed, script
 
@@ -68,7 +68,7 @@ async def test_without_it_the_replay_goes_on():
 
 async def test_what_is_in_flight_is_not_cut_off():
     """In timed pacing a delivery that was begun gets its answer, although the replay goes no further."""
-    service = Service(read_settings(speed="max", timeout=5.0, extra_events=["order.shipped"]))
+    service = Mock(read_settings(speed="max", timeout=5.0, extra_events=["order.shipped"]))
     gate = asyncio.Event()
 
     async def answer(received):

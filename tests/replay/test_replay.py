@@ -11,7 +11,7 @@ from mockserver.model.settings import read_settings
 from mockserver.replay.clock import make_clock
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming, eventually
 
 
@@ -23,7 +23,7 @@ async def consumer():
 
 @pytest.fixture
 async def service():
-    made = Service(read_settings(speed="max", timeout=5.0))
+    made = Mock(read_settings(speed="max", timeout=5.0))
     yield made
     await made.stop()
 
@@ -169,7 +169,7 @@ async def test_together_sends_at_the_same_time(service, consumer):
 
 async def test_timed_pacing_does_not_wait_for_the_consumer(consumer):
     """With pacing timed, events start at their own times while earlier ones are still unanswered."""
-    service = Service(read_settings(speed=100.0))
+    service = Mock(read_settings(speed=100.0))
     gate = asyncio.Event()
 
     async def answer(received):
@@ -221,7 +221,7 @@ async def test_timed_pacing_at_speed_max_keeps_order_and_times(service, consumer
 
 async def test_real_time_is_kept(consumer):
     """At speed 1 a wait of 200 ms takes 200 ms."""
-    service = Service(read_settings())
+    service = Mock(read_settings())
     service.register(consumer.url, None, SECRET)
     begun = time.monotonic()
     try:
@@ -375,7 +375,7 @@ async def test_same_script_seed_and_start_give_the_same_bytes(consumer):
     """Repeatable, also with many in flight; another seed gives others."""
 
     async def bodies(seed: int) -> list[bytes]:
-        service = Service(read_settings(speed="max"))
+        service = Mock(read_settings(speed="max"))
         service.register(consumer.url, None, SECRET)
         consumer.received.clear()
         text = (
@@ -404,7 +404,7 @@ async def test_a_url_that_cannot_be_contacted_is_a_failure_not_a_crash(service):
 
 async def test_the_record_is_bounded_and_the_report_still_adds_up(consumer):
     """At the limit the oldest deliveries go, a counter says so, and every event is accounted for."""
-    service = Service(read_settings(speed="max", max_deliveries=10))
+    service = Mock(read_settings(speed="max", max_deliveries=10))
     service.register(consumer.url, None, SECRET)
     try:
         report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 50\n  concurrency: 5\n"))
@@ -422,7 +422,7 @@ async def test_recorded_bytes_are_bounded(consumer):
         return web.Response(body=b"x" * 50_000)
 
     consumer.answer = answer
-    service = Service(read_settings(speed="max", max_recorded_bytes=200_000))
+    service = Mock(read_settings(speed="max", max_recorded_bytes=200_000))
     service.register(consumer.url, None, SECRET)
     try:
         report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 10\n"))
@@ -445,7 +445,7 @@ async def test_the_report_holds_no_more_bytes_than_the_record(consumer):
         return web.Response(body=b"x" * 50_000)
 
     consumer.answer = answer
-    service = Service(read_settings(speed="max", max_recorded_bytes=200_000))
+    service = Mock(read_settings(speed="max", max_recorded_bytes=200_000))
     service.register(consumer.url, None, SECRET)
     try:
         report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 10\n"))

@@ -10,7 +10,7 @@ from mockserver.errors import DeliveryError, ScriptError, UsageError
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming, eventually
 
 HOUR = 3600.0
@@ -24,7 +24,7 @@ async def consumer():
 
 @pytest.fixture
 async def service(consumer):
-    made = Service(read_settings(speed="max", timeout=5.0))
+    made = Mock(read_settings(speed="max", timeout=5.0))
     made.register(consumer.url + "/hooks", None, SECRET)
     yield made
     await made.stop()
@@ -163,7 +163,7 @@ async def test_retries_that_are_due_in_between_keep_the_order_of_time(service, c
 async def test_a_policy_of_the_settings_and_one_of_the_step(consumer):
     """The step's policy wins over the script's, and that over the settings'."""
     failing(consumer, *[500] * 20)
-    service = Service(read_settings(speed="max", retry=(0, 1)))
+    service = Mock(read_settings(speed="max", retry=(0, 1)))
     service.register(consumer.url, None, SECRET)
     text = (
         "{}steps:\n- event: run.failed\n- {{event: run.failed, retry: [0, 1, 1, 1]}}\n"
@@ -178,7 +178,7 @@ async def test_a_policy_of_the_settings_and_one_of_the_step(consumer):
     finally:
         await service.stop()
     with pytest.raises(UsageError, match="did you mean 'stripe'"):
-        Service(read_settings(retry="stripee"))
+        Mock(read_settings(retry="stripee"))
 
 
 async def test_gone_deactivates_the_webhook(service, consumer):
@@ -207,7 +207,7 @@ async def test_failures_in_a_row_deactivate_the_webhook(service, consumer):
 async def test_a_replay_that_is_stopped_between_attempts_keeps_the_attempt(consumer):
     """What was sent is on record, and its last result is that of the attempt."""
     failing(consumer, *[500] * 5)
-    service = Service(read_settings(retry=(0, 3600)))
+    service = Mock(read_settings(retry=(0, 3600)))
     service.register(consumer.url, None, SECRET)
     try:
         replay = service.replaying(script("steps:\n- event: run.failed\n"))
@@ -515,7 +515,7 @@ async def test_resend(service, consumer):
 async def test_stepped_time(consumer):
     """Advanced by hand, exactly what became due has happened; an event with retries waits for its time."""
     failing(consumer, 500, 500)
-    service = Service(read_settings(speed="stepped", retry=(0, 60, 60)))
+    service = Mock(read_settings(speed="stepped", retry=(0, 60, 60)))
     service.register(consumer.url, None, SECRET)
     try:
         (step,) = script("steps:\n- event: run.failed\n").steps
@@ -537,7 +537,7 @@ async def test_stepped_time(consumer):
     finally:
         await service.stop()
     with pytest.raises(UsageError, match="speed='stepped'"):
-        await Service(read_settings()).advance(1)
+        await Mock(read_settings()).advance(1)
 
 
 async def test_ended_replays_are_forgotten_at_some_time(service):

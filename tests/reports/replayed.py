@@ -6,7 +6,7 @@ from mockserver.model.settings import read_settings
 from mockserver.replay.report import Report
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import SECRET, Answer, consuming
 
 START = "2024-12-16T10:00:00Z"
@@ -22,7 +22,7 @@ async def replayed(
     steps: str, answer: Answer | None = None, *, path: str = "/hooks", fail_fast: bool = False, **more: str
 ) -> Report:
     """Replay a script to a consumer, and return the report."""
-    service = Service(read_settings(speed="max", timeout=5.0))
+    service = Mock(read_settings(speed="max", timeout=5.0))
     async with consuming() as consumer:
         consumer.answer = answer or consumer.answer
         service.register(consumer.url + path, None, SECRET)
@@ -34,7 +34,7 @@ async def replayed(
 
 async def unreachable(steps: str) -> Report:
     """Replay a script to a port on which nobody listens any more."""
-    service = Service(read_settings(speed="max"))
+    service = Mock(read_settings(speed="max"))
     async with consuming() as consumer:
         url = consumer.url
     service.register(url, None, SECRET)

@@ -15,7 +15,7 @@ from mockserver.model.settings import read_settings
 from mockserver.script.format import script_schema
 from mockserver.script.package_files import bundled_scripts, find_script, load_catalog
 from mockserver.script.reader import read_script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_only_the_hostile_night_has_faults():
 @pytest.mark.parametrize("name", sorted(SCRIPTS.keys() - {"hostile_night"}))
 async def test_each_script_replays_and_every_event_is_accepted(name):
     """Replayed at speed max to a real consumer, every planned event arrives, signed."""
-    service = Service(read_settings(speed="max"))
+    service = Mock(read_settings(speed="max"))
     async with consuming() as consumer:
         service.register(consumer.url, None, SECRET)
         try:

@@ -7,7 +7,7 @@ from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.script.selection import only_steps, unjudged
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming
 
 STEPS = """\
@@ -35,7 +35,7 @@ def script(**more: str):
 
 async def bodies_of(replayed) -> dict[str, list[bytes]]:
     """Replay a script, and return the bodies that came by the number of their step."""
-    service = Service(read_settings(speed="max"))
+    service = Mock(read_settings(speed="max"))
     async with consuming() as consumer:
         service.register(consumer.url, None, SECRET)
         try:

@@ -12,7 +12,7 @@ import trustme
 from aiohttp import web
 
 from mockserver.errors import StartError
-from mockserver.server.http_host import HttpServer
+from mockserver.server.http_host import HttpHost
 from tests.vendor_api.serving import Mock
 
 
@@ -40,7 +40,7 @@ async def listen():
     servers = []
 
     async def listening(handler=hello, host="127.0.0.1", port=0, tls=None):
-        servers.append(HttpServer(Answering(handler)))
+        servers.append(HttpHost(Answering(handler)))
         await servers[-1].start(host, port, tls)
         return servers[-1]
 
@@ -230,7 +230,7 @@ async def test_stopping_twice_does_no_harm(listen):
     server = await listen()
     await server.stop()
     await server.stop()
-    await HttpServer(Answering(hello)).stop()
+    await HttpHost(Answering(hello)).stop()
     with pytest.raises(aiohttp.ClientConnectorError):
         await fetch(server.url)
 
@@ -245,7 +245,7 @@ async def test_other_parts_come_before_the_fallback():
         async def health(self, _):
             return web.Response(text="well")
 
-    server = HttpServer(Answering(hello), Part())
+    server = HttpHost(Answering(hello), Part())
     await server.start("127.0.0.1", 0)
     assert await fetch(server.url + "/_mock/health") == (200, "well")
     assert await fetch(server.url + "/_mock/other") == (200, "hello")

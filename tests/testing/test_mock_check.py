@@ -73,7 +73,7 @@ def test_nothing_of_the_mock_is_changed(mock, url):
     mock.check(url, SECRET, only="PG012")
     mock.check(flask_app.create_app("whsec_test"), only="PG012")
     assert (mock.deliveries, mock.webhooks, mock.requests) == before
-    assert "https://testserver" not in mock._service.routes  # asking the network for that name is nobody's business
+    assert "https://testserver" not in mock._mock.routes  # asking the network for that name is nobody's business
     assert mock.send("run.failed").delivered
 
 

@@ -13,7 +13,7 @@ import aiohttp
 from mockserver.model.registrations import RegistrationRules
 from mockserver.model.settings import Settings, read_settings
 from mockserver.model.webhooks import Webhook, WebhookRegistry
-from mockserver.server.http_host import HttpServer, Part
+from mockserver.server.http_host import HttpHost, Part
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from mockserver.vendor_api.routes import VendorApi
 
@@ -55,7 +55,7 @@ class Mock:
             now=lambda: self.time,
             on_registered=self.on_registered,
         )
-        self.server = HttpServer(self.api, *self.parts)
+        self.server = HttpHost(self.api, *self.parts)
         await self.server.start("127.0.0.1", 0)
         self.url, self.port = self.server.url, self.server.port
 

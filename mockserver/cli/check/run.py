@@ -14,7 +14,7 @@ from mockserver.delivery.reachability import why_unreachable
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 _STOPPED = "the run was stopped"
 _PREFIX = "whsec_"
@@ -42,10 +42,10 @@ class UrlCheck:
         self.request = request
         self.checks = chosen_checks(request.only, request.skip)
         self.redactor = Redactor(_spellings(request.secret))
-        self._service = Service(settings)
+        self._mock = Mock(settings)
         self._on_begin: OnBegin = lambda _: None
         self._on_finding: OnFinding = lambda _: None
-        self._run = prepare_check(self._service, request, self._begin, self._found)
+        self._run = prepare_check(self._mock, request, self._begin, self._found)
         self.report = self._run.report
         self.report.redact = self.redactor.text
 
@@ -72,7 +72,7 @@ class UrlCheck:
             self.report.stop(_STOPPED, self.checks)
             raise
         finally:
-            await self._service.stop()
+            await self._mock.stop()
 
     @property
     def exit_code(self) -> int:
@@ -84,8 +84,8 @@ class UrlCheck:
         return exit_codes.OK if self.report.ok else exit_codes.FAILED
 
     async def _await_target(self, within: float) -> None:
-        target = self._service.routes.resolve(self.request.url)
-        self.report.unreachable = await why_unreachable(target, within, self._service.settings.allow_hosts)
+        target = self._mock.routes.resolve(self.request.url)
+        self.report.unreachable = await why_unreachable(target, within, self._mock.settings.allow_hosts)
 
     def _begin(self, check: Check) -> None:
         self._on_begin(check)

@@ -19,7 +19,7 @@ from mockserver.replay.report import LOST, Report, StepReport
 from mockserver.reports.curl import DryTransport, curl_command, why_no_command
 from mockserver.script.model import EventStep, Script
 from mockserver.script.selection import unjudged
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 #: Where commands go when nobody said: to ``mockserver receive`` on its default port.
 _PLACEHOLDER = Destination("http://127.0.0.1:8485/webhooks/playgent", "whsec_dry_run")
@@ -43,18 +43,18 @@ def print_replay(plans: Sequence[tuple[Script, Destination | None]], settings: S
     reports: list[Report] = []
 
     async def perform() -> None:
-        service = Service(settings, DryTransport())
+        mock = Mock(settings, DryTransport())
         for script, destination in plans:
             where = destination or _PLACEHOLDER
             steps = {f"{script.source}:{step.line}": step.number for step in script.event_steps()}
-            unsubscribe = service.records.subscribe(partial(_print, printer, steps))
-            webhook = service.register(where.url, None, where.secret)
+            unsubscribe = mock.records.subscribe(partial(_print, printer, steps))
+            webhook = mock.register(where.url, None, where.secret)
             # Nobody answers, so that nothing is expected, and nobody's state is probed.
-            reports.append(await service.replay(unjudged(script), "max"))
+            reports.append(await mock.replay(unjudged(script), "max"))
             for step in reports[-1].steps:
                 if LOST in step.not_sent:
                     printer.line(one_line(_lost(reports[-1], step)))
-            service.webhooks.remove(webhook.webhook_id)
+            mock.webhooks.remove(webhook.webhook_id)
             unsubscribe()
         printer.flush()
 
@@ -71,10 +71,10 @@ def print_event(step: EventStep, destination: Destination, settings: Settings) -
     printer = Printer(sys.stdout, work.stop_for)
 
     async def perform() -> None:
-        service = Service(settings, DryTransport())
-        service.records.subscribe(partial(_print, printer, {}))
-        service.register(destination.url, None, destination.secret)
-        await service.send(step)
+        mock = Mock(settings, DryTransport())
+        mock.records.subscribe(partial(_print, printer, {}))
+        mock.register(destination.url, None, destination.secret)
+        await mock.send(step)
         printer.flush()
 
     return work.run(perform())

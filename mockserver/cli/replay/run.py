@@ -17,10 +17,10 @@ from mockserver.model.targets import Target
 from mockserver.replay.report import Report
 from mockserver.reports.serializers import delivery_view
 from mockserver.script.model import Script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 
 if TYPE_CHECKING:
-    from mockserver.server.embedded_consumer import Receiver
+    from mockserver.server.embedded_consumer import EmbeddedConsumer
 
 #: A script, and where its events go; None is the embedded consumer.
 Plan = tuple[Script, Destination | None]
@@ -53,14 +53,14 @@ class ReplayRun:
     ) -> None:
         self._plans = plans
         self._settings = settings
-        self._service = Service(settings)
+        self._mock = Mock(settings)
         self._speed = speed
         self._fail_fast = fail_fast
         self._secret = secret or secrets.token_urlsafe()
         self._reach = Reach()
         self._unreachable = ""
         self.reports = [Report(script, settings.max_deliveries, settings.max_recorded_bytes) for script, _ in plans]
-        self.receiver: Receiver | None = None
+        self.receiver: EmbeddedConsumer | None = None
         self.redactor = Redactor([self._secret, *_secrets(plans)])
 
     async def run(
@@ -79,10 +79,10 @@ class ReplayRun:
         Raises:
             asyncio.CancelledError: It was stopped.
         """
-        self._service.records.subscribe(self._reach.note)
-        self._service.records.subscribe(on_delivery)
+        self._mock.records.subscribe(self._reach.note)
+        self._mock.records.subscribe(on_delivery)
         if on_wait is not None:
-            self._service.records.subscribe_to_waits(on_wait)
+            self._mock.records.subscribe_to_waits(on_wait)
         try:
             if wait_for_target is not None:
                 self._unreachable = await self._await_targets(wait_for_target)
@@ -124,11 +124,11 @@ class ReplayRun:
     async def _replay_all(self) -> None:
         for number, (script, destination) in enumerate(self._plans):
             where = destination or await self._embedded()
-            webhook = self._service.register(where.url, None, where.secret)
-            replay = self._service.replaying(script, self._speed, fail_fast=self._fail_fast)
+            webhook = self._mock.register(where.url, None, where.secret)
+            replay = self._mock.replaying(script, self._speed, fail_fast=self._fail_fast)
             self.reports[number] = replay.report
             await replay.run()
-            self._service.webhooks.remove(webhook.webhook_id)
+            self._mock.webhooks.remove(webhook.webhook_id)
             if self._fail_fast and not replay.report.ok:
                 self._halt_after(number, script.source)
                 return
@@ -143,9 +143,9 @@ class ReplayRun:
         """Start the embedded consumer, if it does not run yet."""
         if self.receiver is None:
             # Imported here: a replay to a target needs no server, and aiohttp takes long to import.
-            from mockserver.server.embedded_consumer import Receiver  # noqa: PLC0415
+            from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415
 
-            receiver = Receiver(self._secret)
+            receiver = EmbeddedConsumer(self._secret)
             await receiver.start()
             self.receiver = receiver
         return Destination(f"{self.receiver.url}/webhooks/playgent", self._secret)
@@ -153,7 +153,7 @@ class ReplayRun:
     async def _stop(self) -> None:
         if self.receiver is not None:
             await self.receiver.stop()
-        await self._service.stop()
+        await self._mock.stop()
 
 
 def _secrets(plans: Sequence[Plan]) -> Iterator[str]:

@@ -102,13 +102,13 @@ def serve(
     # Nothing that is imported now is garbage: looking for some would take a tenth of the start-up time.
     gc.disable()
     # Imported here: wrong usage is told without waiting for the network's modules.
-    from mockserver.cli.serve.run import Serving  # noqa: PLC0415
+    from mockserver.cli.serve.run import ServeLoop  # noqa: PLC0415
 
-    serving = Serving(settings, scripts)
+    serving = ServeLoop(settings, scripts)
     for rule in route:
-        serving.service.routes.add(rule)
+        serving.mock.routes.add(rule)
     if target and secret:
-        serving.service.register(target, None, secret)
+        serving.mock.register(target, None, secret)
     return serving.run()
 
 

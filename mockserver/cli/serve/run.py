@@ -12,6 +12,7 @@ import click
 
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.printing import Printer, delivery_line, printable, shortened
+from mockserver.control_api import ControlApi
 from mockserver.model.durations import format_timestamp
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
@@ -19,14 +20,14 @@ from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
 from mockserver.reports.serializers import problem_view
 from mockserver.script.model import Script
-from mockserver.server.composition import Service
+from mockserver.server.mock import Mock
 from mockserver.vendor_api.calls import VendorCall
 
 #: So much of the reason is shown why the vendor API refused a call; the answer holds the whole.
 _REASON = 300
 
 
-class Serving:
+class ServeLoop:
     """Serves until it is stopped.
 
     Args:
@@ -34,11 +35,11 @@ class Serving:
         scripts: What to replay once it accepts connections.
 
     Attributes:
-        service: The mock.
+        mock: The mock.
     """
 
     def __init__(self, settings: Settings, scripts: Sequence[Script]) -> None:
-        self.service = Service(settings)
+        self.mock = Mock(settings)
         self._scripts = scripts
         self._work = Interruptible()
         self._out = Printer(sys.stdout, self._work.stop_for)
@@ -52,29 +53,29 @@ class Serving:
         return self._work.run(self._serve())
 
     async def _serve(self) -> None:
-        await self.service.start()
+        await self.mock.start(ControlApi)
         gc.enable()  # it was off for the start
         try:
             self._tell_ready()
-            self.service.calls.subscribe(self._call)
-            self.service.records.subscribe(self._delivery)
+            self.mock.calls.subscribe(self._call)
+            self.mock.records.subscribe(self._delivery)
             for script in self._scripts:
                 await self._replay(script)
             await asyncio.Event().wait()
         finally:
             self._out.flush()
-            await self.service.stop()
+            await self.mock.stop()
 
     def _tell_ready(self) -> None:
-        self._out.line(f"mockserver is ready: {self.service.url} (vendor API /v1, control API /_mock)")
-        if self.service.settings.tls:
-            self._out.line(f"clients trust its certificate with the CA file {self.service.ca_file}")
+        self._out.line(f"mockserver is ready: {self.mock.url} (vendor API /v1, control API /_mock)")
+        if self.mock.settings.tls:
+            self._out.line(f"clients trust its certificate with the CA file {self.mock.ca_file}")
         self._out.flush()
-        if not _is_loopback(self.service.settings.host):
+        if not _is_loopback(self.mock.settings.host):
             click.echo("mockserver: it does not listen on a loopback address: other machines can reach it", err=True)
 
     async def _replay(self, script: Script) -> None:
-        replay = self.service.replaying(script)
+        replay = self.mock.replaying(script)
         try:
             await replay.run()
         finally:
@@ -87,8 +88,8 @@ class Serving:
     def _redactor(self, script: Script) -> Redactor:
         """Hide what a consumer may have echoed in its answers."""
         own = [script.webhook.secret] if script.webhook else []
-        webhooks = (webhook.secret for webhook in self.service.webhooks.all())
-        return Redactor([*own, *webhooks, *self.service.settings.api_keys])
+        webhooks = (webhook.secret for webhook in self.mock.webhooks.all())
+        return Redactor([*own, *webhooks, *self.mock.settings.api_keys])
 
     def _call(self, call: VendorCall) -> None:
         status = str(call.status)

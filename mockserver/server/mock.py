@@ -1,14 +1,15 @@
-"""One mock, put together: the pieces of every layer, wired once.
+"""One mock, put together: the parts of every wing below, wired once.
 
 Everything here is async and belongs to one event loop. :class:`~mockserver.testing.mock_server.MockServer` runs it on a
-thread of its own; the command line runs it on its own loop.
+thread of its own; the command line runs it on its own loop. What is mounted beside the vendor API (the control API, the
+dashboard) is handed to :meth:`Mock.start` from above.
 """
 
 from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mockserver.delivery.http1 import Http1Transport
@@ -40,9 +41,8 @@ from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
 if TYPE_CHECKING:
     from mockserver.server.certificates import LocalCertificate
-    from mockserver.server.http_host import HttpServer
+    from mockserver.server.http_host import HttpHost, Part
     from mockserver.vendor_api.routes import VendorApi
-
 
 #: The id of the webhook that a script brings along, in deliveries to it.
 OWN_WEBHOOK = "script"
@@ -51,11 +51,11 @@ OWN_WEBHOOK = "script"
 _LAST_MOMENT = 253_370_764_800.0
 
 
-class Service:
-    """A mock without a thread: the vendor API, the control API, and the deliveries.
+class Mock:
+    """A mock without a thread: what it keeps, the vendor API, and the deliveries.
 
     Args:
-        settings: Everything that can be chosen.
+        settings: The settings.
         transport: What carries the deliveries; None is the network.
 
     Raises:
@@ -77,7 +77,7 @@ class Service:
         self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
         self.apps = AppTransport(self._transport)
         self._dispatcher = Dispatcher(self._transport, self.records, self.routes, self.webhooks, settings, self.apps)
-        self._server: HttpServer | None = None
+        self._server: HttpHost | None = None
         self._certificate: LocalCertificate | None = None
         self._vendor: VendorApi | None = None
         self.prober = Prober(
@@ -115,16 +115,18 @@ class Service:
         """Return what carries requests to a target: the network, or a call into this process."""
         return self.apps if target.app else self._transport
 
-    async def start(self) -> None:
-        """Serve the vendor API and the control API.
+    async def start(self, *parts: Callable[[Mock], Part]) -> None:
+        """Serve the vendor API, and what is mounted beside it.
+
+        Args:
+            *parts: What makes each part for this mock, such as the class ``ControlApi``.
 
         Raises:
             StartError: The address cannot be listened on.
             UsageError: TLS is asked for, and trustme is not installed.
         """
         # Imported here: a replay to a target needs no server, and aiohttp takes most of the start-up time.
-        from mockserver.control_api import ControlApi  # noqa: PLC0415
-        from mockserver.server.http_host import HttpServer  # noqa: PLC0415
+        from mockserver.server.http_host import HttpHost  # noqa: PLC0415
         from mockserver.vendor_api.routes import VendorApi  # noqa: PLC0415
 
         vendor = VendorApi(
@@ -135,7 +137,7 @@ class Service:
             plan=self.plan,
             now=time.time,
         )
-        server = HttpServer(vendor, ControlApi(self), max_request_bytes=self.settings.max_request_bytes)
+        server = HttpHost(vendor, *(make(self) for make in parts), max_request_bytes=self.settings.max_request_bytes)
         if self.settings.tls:
             from mockserver.server.certificates import LocalCertificate  # noqa: PLC0415
 
