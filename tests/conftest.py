@@ -7,6 +7,28 @@ import pytest
 
 pytest_plugins = ["pytester", "tests.consumers.fixtures"]
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Two tiers: the default one needs Python and the extra ``test``, the full one Node.js, curl and openssl too."""
+    parser.addoption("--full", action="store_true", help="run the full tier as well: slow tests, and those with tools")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which tier runs: under pytest-xdist nothing else does."""
+    return "tier: full" if config.getoption("full") else "tier: default (pytest --full runs the rest)"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of the full tier, unless they are asked for."""
+    if config.getoption("full"):
+        return
+    full = [item for item in items if item.get_closest_marker("full")]
+    if full:
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 # A runner in the background hands Ctrl-C down as ignored, and so would the commands under test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

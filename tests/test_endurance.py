@@ -44,6 +44,7 @@ def a_delivery(*attempts: tuple[int, float, int]) -> Delivery:
     return Delivery(1, Event("run.failed", "2024-12-16T10:00:00Z", payload), "wh_1", URL, "test", made, outcome)
 
 
+@pytest.mark.full
 def test_a_small_run_accounts_for_every_event() -> None:
     """Chaos, a killed consumer, Ctrl-C and SIGTERM: every event is accounted for, and nothing is left behind."""
     command = [
@@ -66,6 +67,7 @@ def test_a_small_run_accounts_for_every_event() -> None:
     assert re.search(r"exit code +143\n", done.stdout)
 
 
+@pytest.mark.full
 def test_too_few_events_are_refused() -> None:
     """A script with fewer events than its steps need is not run."""
     command = [sys.executable, "-m", "benchmarks.endurance", "--events", "10"]
@@ -87,6 +89,7 @@ def test_a_run_stopped_by_its_time_adds_up() -> None:
     assert dict(outcome.rows)["not sent: the replay was stopped"]
 
 
+@pytest.mark.full
 def test_a_claim_that_the_consumer_cannot_confirm_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mock that says 200 where nothing was sent does not get away with it."""
     honest = Http1Transport.exchange
@@ -101,6 +104,7 @@ def test_a_claim_that_the_consumer_cannot_confirm_is_noticed(monkeypatch: pytest
     assert [problem for problem in problems if problem.startswith("event 5: 1 times delivered by the report, 0 times")]
 
 
+@pytest.mark.full
 def test_an_answer_that_gets_lost_in_the_mock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole 2xx of the consumer that the mock takes for another answer is not explained away."""
     honest = Http1Transport.exchange
@@ -114,6 +118,7 @@ def test_an_answer_that_gets_lost_in_the_mock_is_noticed(monkeypatch: pytest.Mon
     assert [problem for problem in problems if problem.startswith("event 5: 0 times delivered")]
 
 
+@pytest.mark.full
 def test_an_event_that_is_not_counted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report that leaves an event out disagrees with its deliveries."""
     honest = StepReport.count
@@ -127,6 +132,7 @@ def test_an_event_that_is_not_counted_is_noticed(monkeypatch: pytest.MonkeyPatch
     assert [problem for problem in problems if problem.startswith("step 1: reported")]
 
 
+@pytest.mark.full
 def test_too_many_in_flight_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mock that does not keep to the limit of its settings does not get away with it."""
 

@@ -21,6 +21,7 @@ def test_every_example_is_run():
     assert folders == set(FOLDERS)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("example", FOLDERS)
 def test_the_example_works(example, tmp_path):
     """All of its tests pass, none is skipped, and there is no warning."""

@@ -19,6 +19,8 @@ from tests.consumers.launch import NAMES, Endpoint, launch
 from tests.consumers.mistakes import MISTAKES
 from tests.consumers.serve import serve_fastapi, serve_flask
 
+pytestmark = pytest.mark.full
+
 _THREADS = {"flask": serve_flask, "fastapi": serve_fastapi}
 _MUTANTS = [(mistake, consumer) for mistake, each in MISTAKES.items() for consumer in each.consumers]
 

@@ -120,6 +120,7 @@ def test_without_a_probe_it_says_what_is_missing(flask):
     assert "4 checks not tested: needs --probe, to see the effect (PG070, PG072, PG073, PG081)" in line
 
 
+@pytest.mark.full
 def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
     """A failure comes with what was seen, why it matters, how to mend it, and a command that shows it again."""
     with launch("flask", secret=SECRET, mistake="missing_signature_accepted") as consumer:

@@ -37,6 +37,7 @@ def shell(commands: str, home: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["sh"], input=commands.encode(), capture_output=True, check=False, env=env)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("style", ["compact", "spaced"])
 def test_pasted_into_a_shell_it_sends_the_same_bytes(tmp_path, style):
     """The bytes that curl sends are those that a replay of the same script sends, whatever stands in the data."""
@@ -89,6 +90,7 @@ def test_a_template_that_fails_is_told(tmp_path):
     assert "mockserver: 1 not printed: " in done.err
 
 
+@pytest.mark.full
 def test_send_dry_run(tmp_path):
     """`send --dry-run` prints one command; run by a shell, it delivers an event that verifies."""
     with recorder() as server:
@@ -104,6 +106,7 @@ def test_send_dry_run(tmp_path):
     assert b"X-Own" not in head
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("path", ["/a[1]{b}", "/x/../y/./z", "/~u/%7e?q=%2F&r=[]"])
 def test_curl_reads_nothing_into_a_url(tmp_path, path):
     """Brackets, braces and dots in a URL reach the server as they are."""
@@ -113,6 +116,7 @@ def test_curl_reads_nothing_into_a_url(tmp_path, path):
     assert server.requests == [request.wire]
 
 
+@pytest.mark.full
 def test_a_body_too_long_for_an_argument(tmp_path):
     """A body of more than a system allows in one argument goes through a pipe."""
     body = b'{"text":"' + b"x%s'" * 80_000 + b'"}'
@@ -130,6 +134,7 @@ def script_of(faults: list[str]) -> str:
     return f"version: 1\nstart: 2024-12-16T10:00:00Z\nsteps:\n{steps}"
 
 
+@pytest.mark.full
 def test_defective_requests_are_told_byte_for_byte(tmp_path):
     """Requests with faults are told as they are; one with a header that curl cannot send is a comment instead."""
     faults = [name for name, fault in FAULTS.items() if fault.layer in {"signature", "body"}]

@@ -4,7 +4,8 @@ import http.client
 import json
 import os
 import socket
-import subprocess
+import ssl
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -130,10 +131,11 @@ def test_https(tmp_path):
         line = command.wait_for_line("CA file")
         ca_file = line.removeprefix("clients trust its certificate with the CA file ")
         assert url.startswith("https://127.0.0.1:")
-        curl = ["curl", "--silent", "--show-error", "--fail", f"{url}/_mock/health"]
-        trusting = subprocess.run([*curl, "--cacert", ca_file], capture_output=True, timeout=20, check=True)
-        assert json.loads(trusting.stdout)["status"] == "ok"
-        assert subprocess.run(curl, capture_output=True, timeout=20, check=False).returncode == 60
+        trusting = ssl.create_default_context(cafile=ca_file)
+        with urllib.request.urlopen(f"{url}/_mock/health", timeout=20, context=trusting) as answer:
+            assert json.load(answer)["status"] == "ok"
+        with pytest.raises(urllib.error.URLError, match="certificate verify failed"):
+            urllib.request.urlopen(f"{url}/_mock/health", timeout=20)
         command.process.terminate()
         assert command.end().err == ""
     assert not Path(ca_file).exists()

@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -132,7 +134,8 @@ def test_serve_is_coloured():
     terminal = Terminal("serve", "--port=0", "--script", "run_failed", "--target=http://127.0.0.1:1/", "--secret=s")
     terminal.read_until("1 planned")
     url = re.search(r"http://[\d.:]+", terminal.text)[0]
-    subprocess.run(["curl", "-s", "-o", "/dev/null", f"{url}/v1/webhooks"], check=True)
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{url}/v1/webhooks", timeout=20)
     terminal.read_until("GET /v1/webhooks")
     terminal.process.terminate()
     assert terminal.end() == 143

@@ -6,7 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from mockserver import MockServer
+
+pytestmark = pytest.mark.full
 
 SUITE = Path(__file__).with_name("drive.test.mjs")
 

@@ -162,6 +162,7 @@ async def test_targets_with_bytes_that_are_no_text(control, target):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
 
 
+@pytest.mark.full
 async def test_curl_drives_it(control, consumer):
     """As the README shows it: one line in a shell."""
     curl = shutil.which("curl")

@@ -150,6 +150,7 @@ async def test_yaml_whose_line_breaks_are_not_what_is_wrong(control, body):
         assert "--data-binary" not in (await control.call("POST", path, body)).fails()
 
 
+@pytest.mark.full
 async def test_curl_sends_a_script(control, consumer, tmp_path):
     """As the message says it: with --data-binary it is whole, with -d it is not."""
     await control.register(consumer.url)

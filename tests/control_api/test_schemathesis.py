@@ -8,12 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from mockserver.control_api import ControlApi
+
+pytestmark = pytest.mark.full
 from mockserver.model.fields import Field, Whole
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.settings import read_settings
 from mockserver.script.format import AWAIT_FIELDS, EVENT_FIELDS
 from mockserver.server.mock import Mock
+
+pytestmark = pytest.mark.full
 
 # Every check is on by default. Two things no JSON Schema can say, so that a body which fits it may still be refused:
 # a script's paths must exist in the sample data, its templates must have known names, its faults must go together; and

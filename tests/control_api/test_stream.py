@@ -251,6 +251,7 @@ async def test_stopping_with_a_reader_that_does_not_read(start):
     reading.close()
 
 
+@pytest.mark.full
 async def test_node_reads_it(control, consumer):
     """The fetch of Node.js reads the same events, and sees the end."""
     node = shutil.which("node")

@@ -17,6 +17,8 @@ from tests.consumers.launch import NAMES, SECRET, Consumer, launch
 from tests.faults.requests import SENDER, compact, event
 from tests.faults.test_registry import BODY, DELIVERY, SIGNATURE, TRANSPORT
 
+pytestmark = pytest.mark.full
+
 TIMESTAMP = "2024-12-16T10:00:00Z"
 
 REFUSED = [*SIGNATURE, "tampered_body"]

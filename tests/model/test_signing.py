@@ -20,6 +20,7 @@ def test_signature_is_what_the_vendors_page_computes():
     assert mockserver.sign(BODY, SECRET) == f"sha256={expected}"
 
 
+@pytest.mark.full
 def test_signature_is_what_openssl_computes(tmp_path):
     """A tool that we did not write agrees."""
     body = tmp_path / "body"

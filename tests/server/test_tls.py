@@ -54,6 +54,7 @@ async def test_aiohttp_registers_over_https():
         assert (await mock.await_for_registration()).url == BODY["url"]
 
 
+@pytest.mark.full
 def test_curl_trusts_the_ca_file(mock):
     """For tests in other languages; the control API is there as well."""
     curl = shutil.which("curl")

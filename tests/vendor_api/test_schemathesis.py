@@ -8,6 +8,8 @@ import pytest
 
 from tests.vendor_api.serving import Mock, serve_in_thread
 
+pytestmark = pytest.mark.full
+
 KEY = "only-this-key"
 OPTIONS = (
     f"--header=Authorization: Bearer {KEY}",

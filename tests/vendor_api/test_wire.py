@@ -145,6 +145,7 @@ def test_a_client_that_asks_first_is_told_when_it_is_too_much(threaded):
     assert json.loads(body)["error"]["code"] == "payload_too_large"
 
 
+@pytest.mark.full
 def test_curl_can_register(threaded):
     """The command from the vendor's page works, but for the address."""
     given = ["-H", "Authorization: Bearer your-api-key", "-H", "Content-Type: application/json", "-d", JSON.decode()]

@@ -123,8 +123,18 @@ _EFFECTS = {
     "order_matters_500": Mistake("That a run failed, told after it was completed, is answered 500."),
 }
 
+#: The mistakes by family and name.
+FAMILIES: Mapping[str, Mapping[str, Mistake]] = {
+    "signature": _SIGNATURE,
+    "raw body": _RAW_BODY,
+    "wrong form": _WRONG_FORM,
+    "payload": _PAYLOAD,
+    "http": _HTTP,
+    "effects": _EFFECTS,
+}
+
 #: The mistakes by name.
-MISTAKES: Mapping[str, Mistake] = _SIGNATURE | _RAW_BODY | _WRONG_FORM | _PAYLOAD | _HTTP | _EFFECTS
+MISTAKES: Mapping[str, Mistake] = {name: each for family in FAMILIES.values() for name, each in family.items()}
 
 #: Those with which an ordinary delivery is refused, so that nothing else can be found out.
 REFUSES_EVERYTHING = frozenset(

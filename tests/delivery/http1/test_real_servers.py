@@ -19,6 +19,8 @@ from aiohttp import web
 from mockserver.delivery.http1 import Http1Transport
 from tests.delivery.http1.raw_server import a_request
 
+pytestmark = pytest.mark.full
+
 MIB = 1 << 20
 
 NODE_SERVER = r"""

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.full
+
 SUITE = """
 import asyncio
 import pytest
