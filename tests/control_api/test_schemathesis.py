@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from mockserver.control_api import ControlApi
-
-pytestmark = pytest.mark.full
 from mockserver.model.fields import Field, Whole
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.settings import read_settings
