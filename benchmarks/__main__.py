@@ -22,6 +22,7 @@ TOPICS = {
     "memory": "memory over 100,000 deliveries",
     "scripts": "validating a script of 10,000 steps",
     "checks": "how long `mockserver check` takes, and answers that come in two writes",
+    "files_entered": "how many files of the package one call enters",
     "pytest_costs": "what the plugin and the fixture cost a test suite, against other plugins",
 }
 

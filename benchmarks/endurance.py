@@ -32,11 +32,11 @@ from benchmarks.accounting import RETRY, Outcome, Watch, judge_books, judge_repo
 from benchmarks.chaotic_consumer import SECRET, ChaoticConsumer, chaos
 from benchmarks.processes import ENVIRONMENT, ROOT
 from mockserver.delivery.http1 import Http1Transport
+from mockserver.delivery.loop_thread import new_event_loop
 from mockserver.model.messages import Exchange, Request
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from mockserver.server.loop_thread import new_event_loop
 from mockserver.server.mock import Mock
 
 #: How many exchanges the script and the settings let be in flight, and how many seconds each may take.

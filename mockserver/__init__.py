@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockserver.checks.model import CheckReport
+    from mockserver.checks.model import Check, CheckReport, Finding, Judgement
     from mockserver.errors import (
         CheckError,
         DeliveryError,
@@ -21,40 +21,75 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeoutError,
     )
+    from mockserver.model.messages import AwaitContinue, Close, Exchange, ExchangeError, Pause, Request, Response
+    from mockserver.model.records import Attempt, Delivery, Event
+    from mockserver.model.settings import Settings
     from mockserver.model.signing import sign, verify
+    from mockserver.model.targets import Target
+    from mockserver.model.webhooks import Webhook
+    from mockserver.replay.report import Report, StepReport
+    from mockserver.replay.send_result import Sent
+    from mockserver.testing.background import BackgroundReplay, ClockControl
     from mockserver.testing.consumer_check import acheck, check
     from mockserver.testing.mock_server import MockServer
+    from mockserver.vendor_api.calls import VendorCall
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "CheckError": "mockserver.errors",
-    "CheckReport": "mockserver.checks.model",
-    "DeliveryError": "mockserver.errors",
-    "LoopRunningError": "mockserver.errors",
-    "MockServer": "mockserver.testing.mock_server",
-    "MockServerError": "mockserver.errors",
-    "ScriptError": "mockserver.errors",
-    "StartError": "mockserver.errors",
-    "UsageError": "mockserver.errors",
-    "WaitTimeoutError": "mockserver.errors",
-    "acheck": "mockserver.testing.consumer_check",
-    "check": "mockserver.testing.consumer_check",
-    "sign": "mockserver.model.signing",
-    "verify": "mockserver.model.signing",
+#: The modules that the public names live in.
+_NAMES = {
+    "mockserver.checks.model": "Check CheckReport Finding Judgement",
+    "mockserver.errors": (
+        "CheckError DeliveryError LoopRunningError MockServerError ScriptError StartError UsageError WaitTimeoutError"
+    ),
+    "mockserver.model.messages": "AwaitContinue Close Exchange ExchangeError Pause Request Response",
+    "mockserver.model.records": "Attempt Delivery Event",
+    "mockserver.model.settings": "Settings",
+    "mockserver.model.signing": "sign verify",
+    "mockserver.model.targets": "Target",
+    "mockserver.model.webhooks": "Webhook",
+    "mockserver.replay.report": "Report StepReport",
+    "mockserver.replay.send_result": "Sent",
+    "mockserver.testing.background": "BackgroundReplay ClockControl",
+    "mockserver.testing.consumer_check": "acheck check",
+    "mockserver.testing.mock_server": "MockServer",
+    "mockserver.vendor_api.calls": "VendorCall",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "Attempt",
+    "AwaitContinue",
+    "BackgroundReplay",
+    "Check",
     "CheckError",
     "CheckReport",
+    "ClockControl",
+    "Close",
+    "Delivery",
     "DeliveryError",
+    "Event",
+    "Exchange",
+    "ExchangeError",
+    "Finding",
+    "Judgement",
     "LoopRunningError",
     "MockServer",
     "MockServerError",
+    "Pause",
+    "Report",
+    "Request",
+    "Response",
     "ScriptError",
+    "Sent",
+    "Settings",
     "StartError",
+    "StepReport",
+    "Target",
     "UsageError",
+    "VendorCall",
     "WaitTimeoutError",
+    "Webhook",
     "__version__",
     "acheck",
     "check",

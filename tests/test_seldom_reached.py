@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from mockserver import DeliveryError, MockServer
+from mockserver.delivery.loop_thread import LoopThread, new_event_loop
 from mockserver.errors import UsageError
 from mockserver.model.targets import Routes
 from mockserver.replay.report import Report
 from mockserver.script.package_files import load_catalog, read_script_file
 from mockserver.script.reader import read_script
-from mockserver.server.loop_thread import LoopThread, new_event_loop
 
 
 def test_a_report_shows_its_summary_where_an_assertion_on_it_fails():

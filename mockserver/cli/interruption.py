@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from mockserver.cli import exit_codes
-from mockserver.server.loop_thread import new_event_loop
+from mockserver.delivery.loop_thread import cancel_others, new_event_loop
 
 _SIGNALS = {signal.SIGINT: exit_codes.INTERRUPTED, signal.SIGTERM: exit_codes.TERMINATED}
 
@@ -56,7 +56,7 @@ class Interruptible:
                 loop.run_until_complete(self._task)
             if self._exit_code:
                 _end_soon(self._exit_code)
-            loop.run_until_complete(_cancel_others())
+            loop.run_until_complete(cancel_others())
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
@@ -78,11 +78,3 @@ def _end_soon(exit_code: int) -> None:
     deadline = threading.Timer(_PATIENCE, os._exit, (exit_code,))
     deadline.daemon = True  # it does not hold up a process that ends by itself
     deadline.start()
-
-
-async def _cancel_others() -> None:
-    """End what the work has left behind."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

@@ -13,6 +13,7 @@ import msgspec
 
 from mockserver.checks.model import CheckReport
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
+from mockserver.delivery.loop_thread import LoopThread
 from mockserver.errors import UsageError
 from mockserver.model.records import Delivery, seen
 from mockserver.model.redaction import Redactor
@@ -28,7 +29,6 @@ from mockserver.script.literal import literal_step
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import find_script, read_script_file
 from mockserver.script.reader import read_script
-from mockserver.server.loop_thread import LoopThread
 from mockserver.server.mock import Mock
 from mockserver.testing.assertions import assert_delivered, describe
 from mockserver.testing.background import BackgroundReplay, ClockControl

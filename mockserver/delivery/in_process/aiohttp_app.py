@@ -17,7 +17,7 @@ from aiohttp import web
 from mockserver.delivery.in_process.call import RawHeaders, parse_head
 from mockserver.delivery.in_process.failures import app_error
 from mockserver.delivery.in_process.host import LoopHost
-from mockserver.delivery.in_process.loops import PATIENCE
+from mockserver.delivery.loop_thread import PATIENCE
 from mockserver.model.durations import format_duration
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
 from mockserver.model.targets import Target

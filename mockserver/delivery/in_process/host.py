@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from mockserver.delivery.in_process.call import Call
 from mockserver.delivery.in_process.failures import app_error
-from mockserver.delivery.in_process.loops import PATIENCE, Ending, LoopEndedError, LoopEnding
+from mockserver.delivery.in_process.loops import Ending, LoopEndedError, LoopEnding
+from mockserver.delivery.loop_thread import PATIENCE
 from mockserver.model.messages import Exchange, ExchangeError, Request
 
 _logger = logging.getLogger("mockserver.in_process")

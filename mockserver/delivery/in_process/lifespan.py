@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mockserver.delivery.in_process.loops import PATIENCE
+from mockserver.delivery.loop_thread import PATIENCE
 from mockserver.model.messages import ExchangeError
 
 _logger = logging.getLogger("mockserver.in_process")

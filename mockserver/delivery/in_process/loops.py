@@ -20,10 +20,9 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-T = TypeVar("T")
+from mockserver.delivery.loop_thread import PATIENCE, LoopThread
 
-#: The most seconds that anything may take to end before it is left to itself.
-PATIENCE = 5.0
+T = TypeVar("T")
 
 _caller: contextvars.ContextVar[asyncio.AbstractEventLoop | None] = contextvars.ContextVar("caller", default=None)
 
@@ -118,43 +117,16 @@ class LoopEndedError(Exception):
     """An event loop is closed, so that nothing can run on it any more."""
 
 
-class AppThread:
-    """An event loop on a daemon thread, for applications that are called from sync code."""
+def app_thread() -> LoopThread:
+    """Return a new thread with a loop for applications that are called from sync code."""
+    return LoopThread("mockserver-app", asyncio.new_event_loop())  # the standard loop: apps know it best
 
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()  # the standard one, whatever the mock itself uses: apps know it best
-        self._stopping: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run, name="mockserver-app", daemon=True)
-        self._thread.start()
 
-    def end(self, endings: Sequence[LoopEnding]) -> Ending:
-        """Stop the loop once everything on it has ended."""
-        self.loop.call_soon_threadsafe(self._begin_to_stop, endings)
-        return ThreadEnding([self._thread], 2 * PATIENCE)
+def end_thread(thread: LoopThread, endings: Sequence[LoopEnding]) -> Ending:
+    """Stop the loop of a thread once everything on it has ended."""
 
-    def _begin_to_stop(self, endings: Sequence[LoopEnding]) -> None:
-        self._stopping = self.loop.create_task(self._stop(endings))
-
-    async def _stop(self, endings: Sequence[LoopEnding]) -> None:
+    async def ended() -> None:
         for ending in endings:
             await asyncio.wrap_future(ending.done)
-        self.loop.stop()
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        try:
-            self.loop.run_forever()
-            self.loop.run_until_complete(_cancel_others())
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-            self.loop.run_until_complete(self.loop.shutdown_default_executor())
-        finally:
-            asyncio.set_event_loop(None)
-            self.loop.close()
-
-
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others, timeout=PATIENCE)
+    return ThreadEnding([thread.stop_after(ended())], 2 * PATIENCE)

@@ -6,7 +6,15 @@ import asyncio
 
 from mockserver.delivery.in_process.host import Host, LoopHost
 from mockserver.delivery.in_process.interfaces import App
-from mockserver.delivery.in_process.loops import AppThread, Ending, LoopEndedError, LoopEnding, noted_loop
+from mockserver.delivery.in_process.loops import (
+    Ending,
+    LoopEndedError,
+    LoopEnding,
+    app_thread,
+    end_thread,
+    noted_loop,
+)
+from mockserver.delivery.loop_thread import LoopThread
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
 
 _FORGOTTEN = Exchange(error=ExchangeError("stopped", "the route to the application was forgotten by a reset"))
@@ -26,7 +34,7 @@ class AppTransport:
         self._apps: dict[str, App] = {}
         self._last_loops: dict[str, asyncio.AbstractEventLoop | None] = {}
         self._hosts: dict[tuple[str, asyncio.AbstractEventLoop | None], Host] = {}
-        self._thread: AppThread | None = None
+        self._thread: LoopThread | None = None
         self._endings: tuple[Ending, ...] = ()
         self._added = 0
 
@@ -96,7 +104,7 @@ class AppTransport:
         endings: list[Ending] = [host.end() for host in hosts]
         if thread is not None:
             here = [ending for host, ending in zip(hosts, endings, strict=True) if _runs_on(host, thread.loop)]
-            endings.append(thread.end([ending for ending in here if isinstance(ending, LoopEnding)]))
+            endings.append(end_thread(thread, [ending for ending in here if isinstance(ending, LoopEnding)]))
         self._endings += tuple(endings)
 
     async def close(self) -> None:
@@ -147,7 +155,7 @@ class AppTransport:
                 self._last_loops[key] = loop
                 return loop
         if self._thread is None:
-            self._thread = AppThread()
+            self._thread = app_thread()
         return self._thread.loop
 
 

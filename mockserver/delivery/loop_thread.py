@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: The most seconds that anything may take to end before it is left to itself.
+PATIENCE = 5.0
+
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return a new event loop: uvloop's when it is installed, for it is faster, else the standard one."""
@@ -26,17 +29,18 @@ class LoopThread:
 
     Args:
         name: The thread's name.
+        loop: The loop; None for a new one.
     """
 
-    def __init__(self, name: str) -> None:
-        self._loop = new_event_loop()
+    def __init__(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = loop or new_event_loop()
         self._work: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run a coroutine on the loop; cancelling the future cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
         self._work.add(future)
         future.add_done_callback(self._work.discard)
         return future
@@ -71,29 +75,34 @@ class LoopThread:
             except BaseException as error:  # noqa: BLE001 - it is raised again where it belongs
                 future.set_exception(error)
 
-        self._loop.call_soon_threadsafe(run)
+        self.loop.call_soon_threadsafe(run)
         return future.result()
+
+    def stop_after(self, work: Coroutine[Any, Any, Any]) -> threading.Thread:
+        """Stop the loop once something is over, and return the thread, which ends then."""
+        self.submit(work).add_done_callback(lambda _: self.loop.call_soon_threadsafe(self.loop.stop))
+        return self._thread
 
     def close(self) -> None:
         """Cancel what still runs, stop the loop, and end the thread."""
-        self.wait(_cancel_others())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self.stop_after(cancel_others()).join()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+        asyncio.set_event_loop(self.loop)
         try:
-            self._loop.run_forever()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self.loop.run_forever()
+            self.loop.run_until_complete(cancel_others())
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
             asyncio.set_event_loop(None)
-            self._loop.close()
+            self.loop.close()
 
 
-async def _cancel_others() -> None:
+async def cancel_others() -> None:
+    """Cancel every other task of the running loop, and wait until they have ended, but not for ever."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     if others:
-        await asyncio.wait(others)
+        await asyncio.wait(others, timeout=PATIENCE)
