@@ -29,6 +29,7 @@ from mockserver.model.fields import (
 from mockserver.model.nodes import Node
 from mockserver.script.delivery_fields import Faults, Retry
 from mockserver.script.expect_fields import ExpectKind
+from mockserver.script.flow_fields import NodeList, flow_fields
 
 #: More repeats than this are a typing error: at a million a second they would take months.
 MOST_REPEATS = 1_000_000_000
@@ -83,20 +84,22 @@ WEBHOOK_FIELDS: Fields = {
 }
 
 
+FLOW_FIELDS: Fields = flow_fields(lambda: _step_schema("event"))
+
+
 class StepList:
     """The steps: read one by one later, for they depend on the rest of the script."""
 
     def read(self, node: Node, reading: Reading) -> list[Node] | None:
         """Return the nodes of the steps."""
-        if isinstance(node.value, list) and node.value:
+        if isinstance(node.value, list):
             return node.value
-        what = "an empty list" if node.value == [] else described(node)
-        reading.problem(node, f"expected a list of steps, not {what}")
+        reading.problem(node, f"expected a list of steps, not {described(node)}")
         return None
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        return {"type": "array", "minItems": 1, "items": {"anyOf": [_step_schema(key) for key in STEP_FIELDS]}}
+        return {"type": "array", "items": {"anyOf": [_step_schema(key) for key in STEP_FIELDS]}}
 
 
 SCRIPT_FIELDS: Fields = {
@@ -113,7 +116,11 @@ SCRIPT_FIELDS: Fields = {
     "retry": Field(Retry(), "when failed attempts are made again, for all event steps"),
     "extra_events": Field(ListOf(Text()), "event types of your own, beyond the documented ones"),
     "defaults": Field(ObjectOf(DEFAULTS_FIELDS, "the defaults"), "keys for all event steps that do not have them"),
-    "steps": Field(StepList(), "what happens, in this order", required=True),
+    "flows": Field(
+        NodeList("flows", lambda: object_schema(FLOW_FIELDS)),
+        "what becomes of calls of the application; the first rule that matches a call decides",
+    ),
+    "steps": Field(StepList(), "what happens, in this order; needed where there are no flows"),
 }
 
 
@@ -138,4 +145,8 @@ def script_schema() -> dict[str, Any]:
         "title": "A script of the playgent-mockserver",
         "description": "Which events happen, when, and with which data. Format version 1.",
         **object_schema(SCRIPT_FIELDS),
+        "anyOf": [
+            {"required": ["steps"], "properties": {"steps": {"minItems": 1}}},
+            {"required": ["flows"], "properties": {"flows": {"minItems": 1}}},
+        ],
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,10 +11,13 @@ from mockserver.faults.fault import ChosenFault
 from mockserver.faults.registry import is_signature_fault
 from mockserver.model.expectations import DELIVERED, Expectation, default_status
 from mockserver.model.retry_policies import RetryPolicy
+from mockserver.script.flow_routes import FLOW_ROUTES, FlowRoute
 from mockserver.script.templates import DataTemplate
 
 Pacing = Literal["settled", "timed"]
-
+Advance = Literal["time", "reads", "manual"]
+FlowOutcome = Literal["completed", "failed", "never"]
+Deliver = Literal["after_answer", "before_answer"]
 
 _NOTHING_SAID = Expectation()
 
@@ -158,6 +162,80 @@ class WebhookSpec(msgspec.Struct, frozen=True):
         return f"WebhookSpec({self.url})"
 
 
+class FlowEvent(msgspec.Struct, frozen=True):
+    """An event of a flow.
+
+    Args:
+        step: Everything about it but what its data is made of.
+        exact: Whether the step's data is sent as it is; otherwise the data is that of the resource, changed.
+        override: Values that differ from the resource's, by key or dotted path.
+        remove: Keys or dotted paths to take away.
+    """
+
+    step: EventStep
+    exact: bool = False
+    override: DataTemplate | None = None
+    remove: tuple[str, ...] = ()
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule: which calls it decides, and what becomes of what they make.
+
+    Args:
+        on: The call, such as ``POST /v1/runs``.
+        when: Values that fields of the request must have, by dotted path: one, or a list of those allowed.
+        times: How many calls it is good for; None for all.
+        states: How many seconds each state lasts; None where the rule does not say.
+        advance: What moves it from one state to the next.
+        reads: How many reads move it one state on, with ``advance`` by reads.
+        outcome: How it ends.
+        turns: How many turns a run has; None for those of its test case.
+        failed_turn: Which of them fails, from 1, where the outcome is failed; None for the second, or the last.
+        deliver: Whether its events go out before the call is answered.
+        events: What happens at the end; None for the documented event of the outcome.
+        webhook: Where its events go when nothing was registered.
+        retry: When failed attempts are made again, where an event does not say.
+        source: The file that it came from.
+        line: Its line in the file; 0 for none.
+        written: The rule as it was written, as plain JSON.
+    """
+
+    on: str
+    when: Mapping[str, Any] = {}
+    times: int | None = None
+    states: Mapping[str, float] | None = None
+    advance: Advance = "time"
+    reads: int = 0
+    outcome: FlowOutcome = "completed"
+    turns: int | None = None
+    failed_turn: int | None = None
+    deliver: Deliver = "after_answer"
+    events: tuple[FlowEvent, ...] | None = None
+    webhook: WebhookSpec | None = None
+    retry: RetryPolicy | None = None
+    source: str = "<flow>"
+    line: int = 0
+    written: Mapping[str, Any] = {}
+
+    @property
+    def route(self) -> FlowRoute:
+        """The call that it is for."""
+        return FLOW_ROUTES[self.on]
+
+    @property
+    def waits(self) -> tuple[tuple[str, float], ...]:
+        """The states that it stays in before its end, each with how many seconds it lasts."""
+        states = self.states or {}
+        if self.advance == "time":
+            return tuple((state, states[state]) for state in self.route.states if states.get(state))
+        return tuple((state, 0.0) for state in self.route.states if self.states is None or state in states)
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes to its end, by the mock's clock, as far as time moves it."""
+        return sum(seconds for _, seconds in self.waits)
+
+
 class Script(msgspec.Struct, frozen=True, kw_only=True):
     """A script, free of errors.
 
@@ -171,6 +249,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
         retry: When failed attempts are made again; None for the settings' policy.
         pacing: ``settled``: a step starts when the one before it has its outcome; ``timed``: at its own time.
         steps: What happens.
+        flows: What becomes of calls of the application; the first that matches a call decides.
     """
 
     source: str
@@ -182,6 +261,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy | None = None
     pacing: Pacing = "settled"
     steps: tuple[Step, ...] = ()
+    flows: tuple[Flow, ...] = ()
 
     @property
     def planned(self) -> int:

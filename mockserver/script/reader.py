@@ -6,6 +6,8 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from mockserver.errors import Problem, ScriptError, UsageError
 from mockserver.faults.request_builder import check_faults
 from mockserver.model.events import Catalog
@@ -14,11 +16,15 @@ from mockserver.model.fields import Reading, described, read_object
 from mockserver.model.nodes import Member, Node
 from mockserver.model.sample_changes import PathError, change_sample, copied
 from mockserver.model.suggestions import did_you_mean, listed
-from mockserver.script.format import EVENT_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
+from mockserver.script.flow_reader import read_flow
+from mockserver.script.flow_routes import FLOW_NAMES
+from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
 from mockserver.script.json_reader import read_plain_json
 from mockserver.script.model import (
     AwaitStep,
     EventStep,
+    Flow,
+    FlowEvent,
     PauseStep,
     Script,
     Step,
@@ -77,6 +83,30 @@ def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[s
     return step
 
 
+def read_flows(source: bytes | str, catalog: Catalog, name: str = "<flow>") -> tuple[Flow, ...]:
+    """Read flows: a script that has some, or one rule on its own.
+
+    Args:
+        source: JSON or YAML: ``{"on": "POST /v1/runs", "outcome": "failed"}``, or a script with ``flows``.
+        catalog: The event types.
+        name: How messages name the source.
+
+    Raises:
+        ScriptError: It has problems, or no flows.
+    """
+    problems: list[Problem] = []
+    tree = read_yaml(source, problems)
+    if tree is None or problems or (isinstance(tree.value, dict) and "version" in tree.value):
+        flows = read_script(source, catalog, name).flows
+        if not flows:
+            raise ScriptError(name, [Problem(0, 0, "it has no flows")])
+        return flows
+    flow = _ScriptReader(catalog, problems).flow(tree, 1, name)
+    if problems or flow is None:
+        raise ScriptError(name, sorted(set(problems), key=lambda problem: (problem.line, problem.column)))
+    return (flow,)
+
+
 def _lone_step(
     tree: Node | None, catalog: Catalog, extra_events: tuple[str, ...], problems: list[Problem]
 ) -> EventStep | None:
@@ -96,6 +126,8 @@ class _ScriptReader:
         self._variables: Mapping[str, Any] = {}
         self._defaults: Mapping[str, Any] = {}
         self._defaults_node = _NOTHING
+        self._more_names: tuple[str, ...] = ()
+        self._open_paths: tuple[str, ...] = ()
 
     def read(self, tree: Node, name: str) -> Script | None:
         if isinstance(tree.value, dict) and "extra_events" in tree.value:
@@ -103,11 +135,16 @@ class _ScriptReader:
         values = read_object(tree, SCRIPT_FIELDS, self.reading, "a script")
         if values is None:
             return None
+        if "flows" in values:
+            self._more_names = FLOW_NAMES
         if "vars" in values:
             self._variables = self._checked_variables(_member(tree, "vars").node, values["vars"])
         if "defaults" in values:
             self._defaults, self._defaults_node = values["defaults"], _member(tree, "defaults").node
         webhook = values.get("webhook", {})
+        self._check_content(tree)
+        flows = tuple(self._flows(values.pop("flows", ()), name))
+        self._more_names = ()
         script = Script(
             source=name,
             name=values.get("name", name),
@@ -119,9 +156,21 @@ class _ScriptReader:
             pacing=values.get("pacing", "settled"),
             steps=tuple(self._steps(values.get("steps", ()))),
         )
+        script = msgspec.structs.replace(script, flows=tuple(_within(flow, script) for flow in flows))
         if script.seconds > _LONGEST:
             self.reading.problem(tree, "the script takes more than a thousand years: look at every, after and repeat")
         return script
+
+    def _check_content(self, tree: Node) -> None:
+        """Refuse a script in which nothing happens: neither steps nor flows."""
+        assert isinstance(tree.value, dict)  # noqa: S101 - read_object has looked
+        lists = {key: tree.value[key].node for key in ("steps", "flows") if key in tree.value}
+        if not lists:
+            message = f"a script needs the key 'steps': {SCRIPT_FIELDS['steps'].doc}"
+            self.reading.problem(tree, message)
+        elif all(node.value == [] for node in lists.values()):
+            for key, node in lists.items():
+                self.reading.problem(node, f"expected a list of {key}, not an empty list")
 
     def _learn_events(self, node: Node) -> None:
         items = node.value if isinstance(node.value, list) else []
@@ -132,12 +181,36 @@ class _ScriptReader:
         for key, member in node.value.items():
             if not key.isidentifier() or keyword.iskeyword(key):
                 message = f"{key!r} cannot be used in a template: letters, digits and _ are allowed"
-            elif key in NAMES or key in _LITERALS:
+            elif key in NAMES or key in _LITERALS or key in self._more_names:
                 message = f"{key!r} already means something in templates: choose another name"
             else:
                 continue
             self.reading.problem_at(member.key_line, member.key_column, message)
         return variables
+
+    def _flows(self, nodes: list[Node], name: str) -> Iterator[Flow]:
+        for number, node in enumerate(nodes, 1):
+            flow = self.flow(node, number, name)
+            if flow is not None:
+                yield flow
+
+    def flow(self, node: Node, number: int, name: str) -> Flow | None:
+        self._more_names = FLOW_NAMES
+        return read_flow(node, number, FLOW_FIELDS, self, name)
+
+    def flow_event(self, node: Node, number: str, open_paths: tuple[str, ...]) -> FlowEvent | None:
+        """Read an event of a flow: its changes are checked on the sample data, and made on that of the resource."""
+        self._open_paths = open_paths
+        step = self.event_step(node, number)
+        self._open_paths = ()
+        if step is None or self.reading.problems:
+            return None
+        given = node.plain()
+        values = {**self._defaults, **given}
+        if "data" in given or ("data" in values and not {"override", "remove"} & given.keys()):
+            return FlowEvent(step, exact=True)
+        override = DataTemplate(values.get("override", {}), self._variables, self._more_names)
+        return FlowEvent(step, override=override, remove=tuple(values.get("remove", ())))
 
     def _steps(self, nodes: list[Node]) -> Iterator[Step]:
         for index, node in enumerate(nodes, 1):
@@ -247,6 +320,8 @@ class _ScriptReader:
             return data
         member = _member(node, key)
         for path, line, column in _paths(member.node):
+            if path.partition(".")[0] in self._open_paths:
+                continue
             override = {path: values[key][path]} if key == "override" else {}
             try:
                 data = change_sample(data, override, [] if override else [path])
@@ -256,7 +331,7 @@ class _ScriptReader:
 
     def _template(self, node: Node, key: str, data: Mapping[str, Any]) -> DataTemplate:
         try:
-            return DataTemplate(data, self._variables)
+            return DataTemplate(data, self._variables, self._more_names)
         except TemplateError:
             self._note_templates(_member(node, key).node)
             return DataTemplate({}, {})
@@ -272,13 +347,18 @@ class _ScriptReader:
                 pending += item.value
             else:
                 try:
-                    DataTemplate({"": item.value}, self._variables)
+                    DataTemplate({"": item.value}, self._variables, self._more_names)
                 except TemplateError as error:
                     self.reading.problem(item, str(error))
 
     def _problem_at_key(self, node: Node, key: str, message: str) -> None:
         member = _member(node, key)
         self.reading.problem_at(member.key_line, member.key_column, message)
+
+
+def _within(flow: Flow, script: Script) -> Flow:
+    """A flow with what the script around it says of all deliveries."""
+    return msgspec.structs.replace(flow, webhook=script.webhook, retry=script.retry)
 
 
 def _member(node: Node, key: str) -> Member:

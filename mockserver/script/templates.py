@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -46,11 +46,13 @@ class Moment(msgspec.Struct, frozen=True):
         index: Which repeat of its step it is, from 0.
         now: The event's timestamp.
         seed: What makes its generated values its own, and the same ones each time.
+        more: Values of the names that the template was given beside the script's ``vars``.
     """
 
     index: int
     now: str
     seed: str
+    more: Mapping[str, Any] = {}
 
 
 def _generators(chance: random.Random) -> dict[str, Callable[..., Any]]:
@@ -97,15 +99,16 @@ class DataTemplate:
     Args:
         data: The JSON.
         variables: The script's ``vars``.
+        more: Names whose values are known when it is rendered, and not before.
 
     Raises:
         TemplateError: A template has a syntax error or uses an unknown name.
     """
 
-    def __init__(self, data: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], variables: Mapping[str, Any], more: Sequence[str] = ()) -> None:
         self._data = data
         self._variables = variables
-        self._render = _compile(data, variables)
+        self._render = _compile(data, {**variables, **dict.fromkeys(more)})
         self._draws = self._render is not None and _draws(data)
 
     @classmethod
@@ -133,7 +136,7 @@ class DataTemplate:
         """
         if self._render is None:
             return self._data
-        names = {**self._variables, "index": moment.index, "now": moment.now}
+        names = {**self._variables, **moment.more, "index": moment.index, "now": moment.now}
         if self._draws:
             names = {**_generators(random.Random(moment.seed)), **names}  # noqa: S311 - repeatable on purpose
         rendered: Mapping[str, Any] = self._render(names)

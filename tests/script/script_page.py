@@ -12,6 +12,7 @@ from mockserver.script.expect_fields import EXPECT_FIELDS
 from mockserver.script.format import (
     AWAIT_FIELDS,
     EVENT_FIELDS,
+    FLOW_FIELDS,
     PAUSE_FIELDS,
     SCRIPT_FIELDS,
     TOGETHER_FIELDS,
@@ -54,6 +55,7 @@ def page() -> str:
         "Events at the same time": TOGETHER_FIELDS,
         "A pause": PAUSE_FIELDS,
         "Waiting for the application": AWAIT_FIELDS,
+        "A flow": FLOW_FIELDS,
     }
     parts = [OPENING]
     parts += [f"## {title}\n\n{table(fields)}" for title, fields in sections.items()]

@@ -124,7 +124,7 @@ def test_all_problems_are_reported_at_once_with_their_places():
     ) == [
         "refund.yaml:1:10: expected 1, not 2",
         "refund.yaml:2:1: unknown key 'sed' in a script; known are version, name, seed, start, vars, webhook, pacing, retry, "
-        "extra_events, defaults, steps; did you mean 'seed'?",
+        "extra_events, defaults, flows, steps; did you mean 'seed'?",
         "refund.yaml:3:8: expected an ISO 8601 timestamp such as 2024-12-16T10:00:00Z, not 'yesterday'",
         "refund.yaml:5:12: unknown event 'run.faild'; known are run.completed, run.failed, evaluation.completed, "
         "optimization.completed (others must be listed under extra_events); did you mean 'run.failed'?",
