@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mockserver.model.targets import Target
     from mockserver.model.webhooks import Webhook
     from mockserver.replay.report import Report, StepReport
-    from mockserver.replay.send_result import Sent
+    from mockserver.replay.send_result import SendResult
     from mockserver.testing.background import BackgroundReplay, ClockControl
     from mockserver.testing.consumer_check import acheck, check
     from mockserver.testing.mock_server import MockServer
@@ -49,7 +49,7 @@ _NAMES = {
     "mockserver.model.targets": "Target",
     "mockserver.model.webhooks": "Webhook",
     "mockserver.replay.report": "Report StepReport",
-    "mockserver.replay.send_result": "Sent",
+    "mockserver.replay.send_result": "SendResult",
     "mockserver.testing.background": "BackgroundReplay ClockControl",
     "mockserver.testing.consumer_check": "acheck check",
     "mockserver.testing.mock_server": "MockServer",
@@ -81,7 +81,7 @@ __all__ = [
     "Request",
     "Response",
     "ScriptError",
-    "Sent",
+    "SendResult",
     "Settings",
     "StartError",
     "StepReport",

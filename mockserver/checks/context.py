@@ -15,7 +15,7 @@ from mockserver.checks.answer_comparison import Manners
 from mockserver.checks.effects import ConsumerAccess, Effects
 from mockserver.faults.fault import ChosenFault
 from mockserver.faults.reading import read_fault
-from mockserver.faults.request_builder import faulty_request
+from mockserver.faults.request_builder import build_request
 from mockserver.model.durations import format_timestamp
 from mockserver.model.events import Catalog, encode_payload
 from mockserver.model.messages import Request, Transport
@@ -178,7 +178,7 @@ class Bench:
         """Make the request of an event: a valid one, but for the faults."""
         chosen = [fault if isinstance(fault, ChosenFault) else read_fault(fault) for fault in faults]
         chance = random.Random(f"{self.seed}/{len(self.deliveries)}")  # noqa: S311 - repeatable on purpose
-        return faulty_request(event, self.target, self.secret, self._sender, chosen, chance)
+        return build_request(event, self.target, self.secret, self._sender, chosen, chance)
 
     async def deliver(
         self,

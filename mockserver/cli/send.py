@@ -27,7 +27,7 @@ from mockserver.cli.printing import Printer, delivery_line, printable, shortened
 from mockserver.cli.streams import read_standard_input
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
-from mockserver.replay.send_result import Sent
+from mockserver.replay.send_result import SendResult
 from mockserver.script.literal import literal_step
 from mockserver.script.package_files import load_catalog
 
@@ -107,7 +107,7 @@ def send(
     work = Interruptible()
     reach = Reach()
     printer = Printer(sys.stdout, work.stop_for)
-    outcome: list[Sent] = []
+    outcome: list[SendResult] = []
 
     async def perform() -> None:
         mock = Mock(settings)
@@ -124,7 +124,7 @@ def send(
     return stopped or _tell(outcome[0], reach, Redactor([destination.secret]))
 
 
-def _tell(sent: Sent, reach: Reach, redactor: Redactor) -> int:
+def _tell(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
     """Print the answer, or why there is none."""
     if sent.lost:
         click.echo(str(sent))

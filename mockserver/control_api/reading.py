@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from multidict import MultiMapping
@@ -14,13 +14,13 @@ from mockserver.errors import UsageError
 from mockserver.model.durations import parse_duration
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import matches_status
-from mockserver.model.records import Delivery
+from mockserver.model.records import Delivery, Outcome
 from mockserver.model.settings import Speed
 from mockserver.model.suggestions import did_you_mean, listed
 from mockserver.script.package_files import read_bundled_script
 
 _NAMED_SPEEDS: dict[str, Speed] = {"max": "max", "stepped": "stepped"}
-_OUTCOMES = ("pending", "delivered", "failed")
+_OUTCOMES = get_args(Outcome)
 
 #: What YAML of several lines begins with, once they stand on one: a comment, or a key with another one after it.
 _SEVERAL_LINES = rb"\s*(#|[\w-]+:\s.*?[\w-]+:(\s|$))"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from mockserver.control_api.operations import DELIVERY_ID, MOST_REPEATS_OF_A_CALL
 from mockserver.model.durations import LONGEST
 from mockserver.model.fields import Field, Whole, object_schema
+from mockserver.model.records import Outcome
 from mockserver.script.format import EVENT_FIELDS, script_schema
 
 Schema = dict[str, Any]
@@ -135,7 +136,7 @@ def _deliveries() -> dict[str, Schema]:
     })  # fmt: skip
     delivery = _object({
         "delivery_id": delivery_id, "event": _TEXT, "timestamp": _MOMENT, "webhook_id": _TEXT, "url": _TEXT,
-        "source": _TEXT, "faults": _TEXTS, "outcome": {"enum": ["pending", "delivered", "failed"]}, "unmet": _TEXTS,
+        "source": _TEXT, "faults": _TEXTS, "outcome": {"enum": list(get_args(Outcome))}, "unmet": _TEXTS,
         "payload": payload, "attempts": {"type": "array", "items": of("Attempt")},
     })  # fmt: skip
     several = {"type": "array", "items": of("Delivery")}
@@ -155,11 +156,12 @@ def _replays() -> dict[str, Schema]:
     step = _object({"number": _TEXT, "line": _COUNT, "what": _TEXT, **counts, "not_sent": reasons})
     report = {
         **_object({
-            "script": _TEXT, "name": _TEXT, "ok": _YES_OR_NO, **counts, "reasons": reasons, "halted": _or_null(_TEXT),
+            "script": _TEXT, "name": _TEXT, "ok": _YES_OR_NO, **counts, "interrupted": _COUNT,
+            "reasons": reasons, "halted": _or_null(_TEXT),
             "seconds": _NUMBER, "scripted_seconds": _NUMBER, "steps": {"type": "array", "items": step},
             "explanations": _TEXTS,
         }),
-        "description": "planned = delivered + failed + not_sent, once the replay is over",
+        "description": "planned = delivered + failed + not_sent, once it is over; not_sent includes interrupted",
     }  # fmt: skip
     return {"Replay": _object({"replay_id": _TEXT, "done": _YES_OR_NO, "report": report})}
 

@@ -1,42 +1,47 @@
-"""A request in the making. Faults change it stage by stage; what comes out is a request like any other.
+"""The request of a delivery, byte for byte: the right one, and the one that faults have changed.
 
-The stages run in this order, and so does what a fault of each may rely on:
+Documented: POST, the signature header, the raw body. Ours: the other headers and their order, which is the order that
+curl uses, so that a dry run can print commands that send the same bytes.
+
+Faults change a request stage by stage. The stages come in this order, and each fault may rely on what is ready:
 
 ``payload``
     The JSON, before it is signed: whatever a fault does here is signed correctly.
 ``headers``
-    The headers stand, with the right signature of the payload.
+    The headers, with the right signature of the payload.
 ``body``
     What is sent instead of what was signed.
 ``framing``
-    The header that says where the body ends stands, and with it all headers.
+    The header that says where the body ends, and with it all headers.
 ``wire``
-    The head is bytes; when each of them is written, and what comes of the connection.
+    The head as bytes; when each of them is written, and how the connection ends.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, get_args
 
 import msgspec
 
 from mockserver.faults.fault import ChosenFault, Stage
-from mockserver.faults.signed_requests import CONTENT_TYPE
 from mockserver.model.events import encode_payload
 from mockserver.model.messages import Request, WireStep
 from mockserver.model.records import Event
-from mockserver.model.sender_headers import SenderHeaders
+from mockserver.model.sender_headers import SenderHeaders, header_lines
 from mockserver.model.signing import SIGNATURE_HEADER, sign
 from mockserver.model.targets import Target
+
+CONTENT_TYPE = "application/json"
 
 
 class Draft(msgspec.Struct):
     """A request in the making.
 
     Args:
-        event: The event that it tells of.
+        event: The event that it reports.
         target: Where it goes.
         secret: The webhook's secret.
         sender: The headers that say who sends it, and what the user adds.
@@ -71,6 +76,47 @@ class Draft(msgspec.Struct):
         self.headers[at : at + 1] = [(name, value) for value in values]
 
 
+def build_request(
+    event: Event,
+    target: Target,
+    secret: str,
+    sender: SenderHeaders,
+    faults: Sequence[ChosenFault] = (),
+    chance: random.Random | None = None,
+) -> Request:
+    """Build the request of a delivery: every delivery's, with faults or without.
+
+    Args:
+        event: The event.
+        target: Where it goes.
+        secret: The webhook's secret, the key of the signature.
+        sender: The headers that say who sends it, and what the user adds.
+        faults: The faults, in any order; those of the delivery as a whole change nothing here.
+        chance: Where the faults draw from; seeded, it gives the same bytes again. None is always the same source.
+
+    Raises:
+        UsageError: A fault changes a field that the payload does not have.
+    """
+    if faults:
+        chance = chance or random.Random(0)  # noqa: S311 - repeatable on purpose
+        return _with_faults(Draft(event, target, secret, sender, chance, event.payload), faults)
+    payload = event.payload
+    head = f"{_opening(target, sender)}{sign(payload, secret)}\r\nContent-Length: {len(payload)}\r\n\r\n"
+    return Request(target, head.encode("ascii"), payload)
+
+
+@lru_cache(maxsize=1024)
+def _opening(target: Target, sender: SenderHeaders) -> str:
+    """Everything before the signature: the same for all deliveries to one target."""
+    return (
+        f"POST {target.path} HTTP/1.1\r\n"
+        f"Host: {target.authority}\r\n"
+        f"{header_lines(sender)}"
+        f"Content-Type: {CONTENT_TYPE}\r\n"
+        f"{SIGNATURE_HEADER}: "
+    )
+
+
 def check_faults(event: str, data: Mapping[str, Any], faults: Sequence[ChosenFault]) -> None:
     """Refuse faults that cannot be applied to an event's data, before anything is sent.
 
@@ -84,35 +130,10 @@ def check_faults(event: str, data: Mapping[str, Any], faults: Sequence[ChosenFau
     """
     payload = encode_payload(event, "2024-12-16T10:00:00Z", data)
     sample = Event(event, "2024-12-16T10:00:00Z", payload)
-    target = Target("http", "localhost", 80, "/")
-    faulty_request(sample, target, "secret", (), faults, random.Random(0))  # noqa: S311 - nothing is kept
+    build_request(sample, Target("http", "localhost", 80, "/"), "secret", (), faults)
 
 
-def faulty_request(
-    event: Event,
-    target: Target,
-    secret: str,
-    sender: SenderHeaders,
-    faults: Sequence[ChosenFault],
-    chance: random.Random,
-) -> Request:
-    """Build the request of a delivery that has faults.
-
-    Args:
-        event: The event.
-        target: Where it goes.
-        secret: The webhook's secret.
-        sender: The headers that say who sends it, and what the user adds.
-        faults: The faults, in any order; those of the delivery layer change nothing here.
-        chance: Where chance comes from; seeded, it gives the same bytes again.
-
-    Returns:
-        The request. Without faults it is the one that ``signed_request`` builds.
-
-    Raises:
-        UsageError: A fault changes a field that the payload does not have.
-    """
-    draft = Draft(event, target, secret, sender, chance, event.payload)
+def _with_faults(draft: Draft, faults: Sequence[ChosenFault]) -> Request:
     ordered = sorted(faults, key=lambda chosen: chosen.fault.position)
     for stage in get_args(Stage):
         _BEGIN[stage](draft)

@@ -11,7 +11,12 @@ import msgspec
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 from mockserver.model.webhooks import Webhook
 
-Outcome = Literal["pending", "delivered", "failed"]
+#: What became of a delivery.
+#:
+#: ``pending`` until the last attempt is over · ``delivered`` answered 2xx · ``failed`` answered otherwise, or not
+#: answered at all · ``interrupted`` stopped while an attempt waited for its answer: the consumer may have it or not ·
+#: ``not_sent`` stopped before its first attempt.
+Outcome = Literal["pending", "delivered", "failed", "interrupted", "not_sent"]
 
 #: What one delivery costs in memory beside the bytes it holds; measured, rounded up.
 _OVERHEAD = 1024
@@ -23,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     Args:
         type: The event type, such as ``run.failed``.
         timestamp: When, as the payload says it.
-        payload: The JSON that tells of it: the body of every delivery of this event.
+        payload: The JSON that reports it: the body of every delivery of this event.
     """
 
     type: str
@@ -80,9 +85,9 @@ class Delivery(msgspec.Struct, gc=False):
         url: The webhook's URL, as registered.
         source: What caused it: ``send``, or the script and line of a step.
         attempts: The attempts so far.
-        outcome: ``pending`` until the last attempt is over.
+        outcome: What became of it, see :data:`Outcome`.
         size: Bytes of memory that the record of it takes, about; counted when it is over.
-        seen: Whether somebody has looked at its outcome.
+        seen: Whether anyone has looked at its outcome.
         faults: The names of its deliberate defects.
         unmet: In which points it does not meet what its step expects.
     """
@@ -130,14 +135,15 @@ class Delivery(msgspec.Struct, gc=False):
         return self.payload["data"]
 
     def __str__(self) -> str:
-        result = self.attempts[-1].result if self.attempts else "not yet attempted"
+        result = self.attempts[-1].result if self.attempts else "no attempt"
         tries = f" after {len(self.attempts)} attempts" if len(self.attempts) > 1 else ""
         took = f" in {self.attempts[-1].exchange.total_ms:.1f} ms" if self.attempts else ""
-        return f"{self.delivery_id} {self.event.type} to {self.url}: {self.outcome}{tries}, {result}{took}"
+        outcome = self.outcome.replace("_", " ")
+        return f"{self.delivery_id} {self.event.type} to {self.url}: {outcome}{tries}, {result}{took}"
 
 
 def seen(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
-    """Return deliveries, noting that somebody looks at their outcome."""
+    """Return deliveries, noting that their outcome is looked at."""
     looked_at = tuple(deliveries)
     for delivery in looked_at:
         delivery.seen = True
@@ -146,7 +152,7 @@ def seen(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
 
 Listener = Callable[[Delivery], None]
 
-#: Is told of a delivery whose next attempt has to wait: the seconds, and the moment, by the clock of its replay.
+#: Called with a delivery whose next attempt has to wait: the seconds, and the moment, by the clock of its replay.
 WaitListener = Callable[[Delivery, float, float], None]
 
 
@@ -181,12 +187,11 @@ class RecordStore:
             self._drop_oldest()
         return delivery
 
-    def finish(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Note the final outcome of a delivery, and tell the listeners."""
-        delivery.outcome = outcome
+    def finish(self, delivery: Delivery) -> None:
+        """Note that a delivery has its final outcome, and show it to the listeners."""
         delivery.size = _OVERHEAD + sum(map(_size, delivery.attempts))
         if self._pending.get(delivery.number) is not delivery:
-            return  # begun before the record was cleared: whoever listens now has nothing to do with it
+            return  # begun before the record was cleared: today's listeners have nothing to do with it
         del self._pending[delivery.number]
         if delivery.number in self._deliveries:
             self._bytes += delivery.size
@@ -197,7 +202,7 @@ class RecordStore:
                 listener(delivery)
 
     def postpone(self, delivery: Delivery, wait: float, moment: float) -> None:
-        """Tell the listeners that the next attempt of a delivery has to wait."""
+        """Show the listeners a delivery whose next attempt has to wait."""
         for listener in self._wait_listeners:
             listener(delivery, wait, moment)
 

@@ -1,60 +1,86 @@
-"""The dispatcher: one event to the webhooks that it goes to, each delivery signed, sent, retried and recorded."""
+"""The dispatcher: it publishes events, whether a script, a test, the control API or a flow lets them happen.
+
+The payload of the event is made once; each of its deliveries is signed, sent, retried, judged and recorded.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from mockserver.errors import UsageError
-from mockserver.faults.delivery import DeliveryPlan
+from mockserver.faults.delivery import DeliveryPlan, delivery_plan
 from mockserver.faults.fault import ChosenFault
-from mockserver.faults.request_builder import faulty_request
-from mockserver.faults.signed_requests import signed_request
-from mockserver.model.expectations import matches_status
+from mockserver.faults.request_builder import build_request
+from mockserver.model.durations import format_timestamp
+from mockserver.model.events import encode_payload
+from mockserver.model.expectations import DELIVERED, Expectation, judge, matches_status
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
-from mockserver.model.records import Attempt, Delivery, Event, RecordStore
+from mockserver.model.records import Attempt, Delivery, Event, Outcome, RecordStore
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Routes
 from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.replay.clock import Clock, Group
-from mockserver.replay.slots import Slots
+from mockserver.script.model import EventStep
+from mockserver.script.templates import Moment
 
-_STOPPED = Exchange(error=ExchangeError("stopped", "stopped while waiting for the answer"))
+_INTERRUPTED = Exchange(error=ExchangeError("stopped", "interrupted while waiting for the answer: outcome unknown"))
+
+_NO_NAMES: Mapping[str, Any] = {}
 
 
-class Treatment(msgspec.Struct, frozen=True):
+class DeliveryOptions(msgspec.Struct, frozen=True):
     """How the deliveries of an event are made, where that is not the ordinary way.
 
     Args:
         faults: Their deliberate defects.
-        plan: How many copies of each there are.
+        plan: What these do to the delivery as a whole, such as how many copies there are.
         retry: When a failed attempt is made again; None for never.
         seed: Makes what is drawn by chance repeatable.
-        expected: The statuses that are expected: a refusal that is, ends the attempts as a success does.
     """
 
     faults: tuple[ChosenFault, ...] = ()
     plan: DeliveryPlan = DeliveryPlan()
     retry: RetryPolicy | None = None
     seed: str = ""
-    expected: tuple[str, ...] = ()
 
 
-ORDINARY = Treatment()
+ORDINARY = DeliveryOptions()
+
+
+class Occurrence(msgspec.Struct, frozen=True):
+    """An event that happens, on its way to its webhooks.
+
+    Args:
+        event: The event.
+        webhooks: Where it goes.
+        source: What caused it, for the record.
+        expect: What each of its deliveries must get as an answer; None if it does not matter.
+        options: How its deliveries are made.
+    """
+
+    event: Event
+    webhooks: Sequence[Webhook]
+    source: str
+    expect: Expectation | None = None
+    options: DeliveryOptions = ORDINARY
 
 
 class Dispatcher:
-    """Makes deliveries.
+    """Publishes events.
 
     Args:
         transport: What carries the requests.
         records: Where every attempt is noted.
         routes: Where registered URLs really lead.
         webhooks: Where a retry policy deactivates webhooks.
-        settings: The time-out of an attempt, the sender's headers, and how many attempts may be in flight at once.
+        settings: The time-out of an attempt, the sender's headers, how payloads are spelled, and how many attempts may
+            be in flight at once.
         apps: What carries requests to applications in this process; None where no route leads to one.
     """
 
@@ -72,55 +98,81 @@ class Dispatcher:
         self._records = records
         self._routes = routes
         self._webhooks = webhooks
-        self._timeout = settings.timeout
+        self._settings = settings
         self._sender = settings.sender
-        self._slots = Slots(settings.max_concurrency)
+        self._slots = asyncio.Semaphore(settings.max_concurrency)
         self._failures_in_a_row: dict[str, int] = {}
 
-    async def deliver(
+    def occur(
         self,
-        event: Event,
+        step: EventStep,
         webhooks: Sequence[Webhook],
-        source: str,
-        clock: Clock,
-        treatment: Treatment = ORDINARY,
+        now: float,
         *,
-        into: list[Delivery],
-    ) -> None:
-        """Deliver an event to webhooks, to all of them at once, until each delivery has its final outcome.
-
-        When it is cancelled, each delivery that was in flight has failed, and says that it was stopped.
+        seed: str,
+        source: str,
+        index: int = 0,
+        retry: RetryPolicy | None = None,
+        more: Mapping[str, Any] = _NO_NAMES,
+    ) -> Occurrence:
+        """Let an event happen: make its payload. Nothing is sent yet; :meth:`publish` does that.
 
         Args:
-            event: The event.
-            webhooks: Where it goes.
+            step: What happens; its timing means nothing here.
+            webhooks: Where the event goes.
+            now: When it happens, by the mock's clock, in seconds since 1970.
+            seed: Makes what is drawn by chance repeatable; another one for each event.
             source: What caused it, for the record.
-            clock: What time it is.
-            treatment: How its deliveries are made.
-            into: Where each delivery is added when it begins.
+            index: Which repeat of its step it is, from 0.
+            retry: When failed attempts are made again, where the step does not say.
+            more: Values of the names that the templates of the step may use beside the script's ``vars``.
+
+        Returns:
+            The event with all that belongs to it. Its plan may say that it is to be lost, or to change places.
+
+        Raises:
+            TemplateError: A template in its data fails.
         """
-        plan = treatment.plan
+        plan = delivery_plan(step.faults) if step.faults else ORDINARY.plan
+        timestamp = format_timestamp(now - plan.stale)
+        data = step.data.source
+        if not step.data.constant:
+            data = step.data.render(Moment(index, timestamp, seed, more))
+        event = Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._settings.json_style))
+        retry = step.retry or retry
+        options = DeliveryOptions(step.faults, plan, retry, seed) if step.faults or retry else ORDINARY
+        return Occurrence(event, webhooks, source, step.expect, options)
+
+    async def publish(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> None:
+        """Deliver an event to its webhooks, to all of them at once, until each delivery has its final outcome.
+
+        Also when this is cancelled, each delivery has one: what was in flight is ``interrupted``, what had not begun
+        is ``not_sent``.
+
+        Args:
+            occurrence: The event.
+            clock: What time it is.
+            deliveries: Where each delivery is added when it begins. Their outcome is judged.
+        """
+        webhooks, plan = occurrence.webhooks, occurrence.options.plan
         if plan.together:
             webhooks = tuple(webhooks) * plan.copies
         for _ in range(1 if plan.together else plan.copies):
-            deliveries = self._begin(event, webhooks, source, treatment)
-            into += deliveries
-            if len(deliveries) == 1:
-                await self._carry(deliveries[0], webhooks[0], clock, treatment)
+            begun = self._begin(occurrence, webhooks)
+            deliveries += begun
+            if len(begun) == 1:
+                await self._carry(begun[0], webhooks[0], clock, occurrence)
                 continue
-            async with Group(clock) as group:
-                for delivery, webhook in zip(deliveries, webhooks, strict=True):
-                    group.spawn(self._carry(delivery, webhook, clock, treatment))
+            try:
+                async with Group(clock) as group:
+                    for delivery, webhook in zip(begun, webhooks, strict=True):
+                        group.spawn(self._carry(delivery, webhook, clock, occurrence))
+            finally:
+                for delivery in begun:
+                    if delivery.outcome == "pending":  # its task was cancelled before it had begun
+                        self._finish(delivery, occurrence.expect)
 
-    def _begin(self, event: Event, webhooks: Sequence[Webhook], source: str, treatment: Treatment) -> list[Delivery]:
-        deliveries = [self._records.begin(event, webhook, source) for webhook in webhooks]
-        if treatment.faults:
-            names = tuple(chosen.fault.name for chosen in treatment.faults)
-            for delivery in deliveries:
-                delivery.faults = names
-        return deliveries
-
-    async def resend(
+    async def publish_again(
         self, event: Event, webhook: Webhook, source: str, clock: Clock, request: Request | None
     ) -> Delivery:
         """Deliver to one webhook once more.
@@ -136,60 +188,66 @@ class Dispatcher:
             The new delivery, with its final outcome.
         """
         delivery = self._records.begin(event, webhook, source)
-        await self._carry(delivery, webhook, clock, ORDINARY, request)
+        await self._carry(delivery, webhook, clock, Occurrence(event, (webhook,), source), request)
         return delivery
 
     def reset(self) -> None:
         """Forget which webhooks have failed how often."""
         self._failures_in_a_row.clear()
 
+    def _begin(self, occurrence: Occurrence, webhooks: Sequence[Webhook]) -> list[Delivery]:
+        begun = [self._records.begin(occurrence.event, webhook, occurrence.source) for webhook in webhooks]
+        if occurrence.options.faults:
+            names = tuple(chosen.fault.name for chosen in occurrence.options.faults)
+            for delivery in begun:
+                delivery.faults = names
+        return begun
+
     async def _carry(
         self,
         delivery: Delivery,
         webhook: Webhook,
         clock: Clock,
-        treatment: Treatment,
+        occurrence: Occurrence,
         request: Request | None = None,
     ) -> None:
         try:
-            request = request or self._request(delivery.event, webhook, treatment)
-        except UsageError as error:  # a URL that nobody can connect to, a fault in a field that is not there
+            request = request or self._request(delivery.event, webhook, occurrence.options)
+        except UsageError as error:  # a URL that cannot be connected to, a fault in a field that is not there
             exchange = Exchange(error=ExchangeError("request", str(error)))
             delivery.attempts = (Attempt(1, clock.now(), None, exchange),)
-            self._records.finish(delivery, "failed")
+            self._finish(delivery, occurrence.expect)
             return
-        policy = treatment.retry
+        policy = occurrence.options.retry
         try:
             await self._attempt(delivery, request, clock, policy)
             if policy is not None and not delivery.attempts[-1].delivered:
-                await self._retry(delivery, request, clock, policy, treatment)
+                await self._retry(delivery, request, clock, policy, occurrence)
         finally:
             # Also when it is stopped in the middle: what was sent is on record.
-            if policy is not None:
+            if policy is not None and delivery.attempts:
                 self._apply_policy(delivery, policy)
-            self._records.finish(delivery, "delivered" if delivery.attempts[-1].delivered else "failed")
+            self._finish(delivery, occurrence.expect)
 
     async def _attempt(self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy | None) -> None:
-        timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
+        timeout = self._settings.timeout if policy is None or policy.timeout is None else policy.timeout
+        transport = self._apps if request.target.app else self._transport
+        exchange = _INTERRUPTED
+        await self._slots.acquire()
         at = clock.now()
-        exchange = _STOPPED
         try:
-            transport = self._apps if request.target.app else self._transport
-            if not self._slots.take():
-                await self._slots.turn()
-            try:
-                exchange = await transport.exchange(request, timeout)
-            finally:
-                self._slots.give_back()
+            exchange = await transport.exchange(request, timeout)
         finally:
+            self._slots.release()
             delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange),)
 
     async def _retry(
-        self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, treatment: Treatment
+        self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, occurrence: Occurrence
     ) -> None:
         """Make further attempts, with the very bytes of the first, as long as the policy says."""
-        chance = random.Random(f"{treatment.seed}/{delivery.webhook_id}/retry")  # noqa: S311 - repeatable on purpose
-        while not delivery.attempts[-1].delivered and not _refused_as_expected(delivery, treatment.expected):
+        seed = f"{occurrence.options.seed}/{delivery.webhook_id}/retry"
+        chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        while not delivery.attempts[-1].delivered and not _refused_as_expected(delivery, occurrence.expect):
             wait = policy.wait_before_next(delivery.attempts, chance)
             if wait is None:
                 return
@@ -197,6 +255,15 @@ class Dispatcher:
             self._records.postpone(delivery, wait, moment)
             await clock.sleep_until(moment)
             await self._attempt(delivery, request, clock, policy)
+
+    def _finish(self, delivery: Delivery, expect: Expectation | None) -> None:
+        """Note the final outcome of a delivery, whatever it met with, and in which points it is not as expected."""
+        delivery.outcome = outcome = _outcome(delivery)
+        if outcome == "delivered" and expect is DELIVERED:
+            pass  # nearly always
+        elif expect is not None and outcome in ("delivered", "failed"):
+            delivery.unmet = tuple(judge(expect, delivery))
+        self._records.finish(delivery)
 
     def _apply_policy(self, delivery: Delivery, policy: RetryPolicy) -> None:
         """Deactivate the webhook, if that is what the policy does after such a delivery."""
@@ -208,15 +275,26 @@ class Dispatcher:
         if policy.deactivates(delivery.attempts, failures):
             self._webhooks.change(webhook_id, {"active": False})
 
-    def _request(self, event: Event, webhook: Webhook, treatment: Treatment) -> Request:
+    def _request(self, event: Event, webhook: Webhook, options: DeliveryOptions) -> Request:
         target = self._routes.resolve(webhook.url)
-        if not treatment.faults:
-            return signed_request(target, event.payload, webhook.secret, self._sender)
-        chance = random.Random(treatment.seed)  # noqa: S311 - repeatable on purpose
-        return faulty_request(event, target, webhook.secret, self._sender, treatment.faults, chance)
+        if not options.faults:
+            return build_request(event, target, webhook.secret, self._sender)
+        chance = random.Random(options.seed)  # noqa: S311 - repeatable on purpose
+        return build_request(event, target, webhook.secret, self._sender, options.faults, chance)
 
 
-def _refused_as_expected(delivery: Delivery, expected: tuple[str, ...]) -> bool:
+def _outcome(delivery: Delivery) -> Outcome:
+    if not delivery.attempts:
+        return "not_sent"
+    last = delivery.attempts[-1]
+    if last.delivered:
+        return "delivered"
+    return "interrupted" if last.error is not None and last.error.kind == "stopped" else "failed"
+
+
+def _refused_as_expected(delivery: Delivery, expect: Expectation | None) -> bool:
     """Whether the last answer is the refusal that is expected: then there is nothing more to try."""
     response = delivery.response if delivery.error is None else None
-    return response is not None and "any" not in expected and matches_status(expected, response.status)
+    if response is None or expect is None or "any" in expect.status:
+        return False
+    return matches_status(expect.status, response.status)

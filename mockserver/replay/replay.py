@@ -7,22 +7,17 @@ import time
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
-import msgspec
-
-from mockserver.faults.delivery import DeliveryPlan, delivery_plan
-from mockserver.model.durations import format_duration, format_timestamp
-from mockserver.model.events import encode_payload
-from mockserver.model.expectations import DELIVERED, judge
-from mockserver.model.records import Delivery, Event
+from mockserver.model.durations import format_duration
+from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.replay.clock import Clock, Group
-from mockserver.replay.dispatcher import ORDINARY, Dispatcher, Treatment
+from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import ProbeError, Prober
-from mockserver.replay.report import LOST, Report
+from mockserver.replay.report import LOST, STOPPED, Report
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
-from mockserver.script.templates import Moment, TemplateError
+from mockserver.script.templates import TemplateError
 
 
 class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why
@@ -36,19 +31,6 @@ class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on,
     def __init__(self, reason: str, step: str = "") -> None:
         super().__init__(reason)
         self.step = step
-
-
-_ORDINARY_PLAN = DeliveryPlan()
-
-
-class _Happening(msgspec.Struct):
-    """An event that happens, on its way to its webhooks."""
-
-    step: EventStep
-    index: int
-    event: Event
-    webhooks: Sequence[Webhook]
-    plan: DeliveryPlan
 
 
 class Replay:
@@ -90,7 +72,7 @@ class Replay:
         self._fail_fast = fail_fast
         own = script.webhook
         self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
-        self._held: list[_Happening] = []
+        self._held: list[tuple[str, Occurrence]] = []  # with the numbers of their steps
         self._holds_clock = False
         self.report = Report(script, settings.max_deliveries, settings.max_recorded_bytes)
 
@@ -116,7 +98,7 @@ class Replay:
             asyncio.CancelledError: The replay was stopped; :attr:`report` accounts for every event all the same.
         """
         begun, scripted = time.perf_counter(), self._clock.now()
-        reason = "the replay was stopped"
+        reason = STOPPED
         self.report.began = time.time()
         self.hold_clock()
         try:
@@ -157,7 +139,7 @@ class Replay:
         """Let a step happen, and look whether it has the effect on the consumer's state that it must have."""
         effect = step.expect.effect
         if effect is None:
-            await happening
+            await self._timed(step, happening)
             return
         try:
             before = await self._prober.read(effect)
@@ -165,13 +147,20 @@ class Replay:
             happening.close()
             self.report.explain(step.number, str(error))
             return
-        await happening
+        await self._timed(step, happening)
         try:
             unmet = await self._prober.why_not(effect, before)
         except ProbeError as error:
             unmet = str(error)
         if unmet:
             self.report.explain(step.number, unmet)
+
+    async def _timed(self, step: EventStep, happening: Coroutine[Any, Any, None]) -> None:
+        begun = time.perf_counter()
+        try:
+            await happening
+        finally:
+            self.report.took(step.number, time.perf_counter() - begun)
 
     async def _repeat(self, step: EventStep, begin: float) -> None:
         """Let an event happen as often as its step says, at most ``concurrency`` at once."""
@@ -222,63 +211,46 @@ class Replay:
                 group.spawn(self._happen(step, index))
 
     async def _happen(self, step: EventStep, index: int) -> None:
-        """Let one event happen: make its payload, deliver it, judge and count it."""
+        """Let one event happen, publish it and count it."""
         webhooks = self._recipients(step.event)
         if not webhooks:
             self.report.count_not_sent(step.number, self._why_nobody(step.event))
             return
-        plan = delivery_plan(step.faults) if step.faults else _ORDINARY_PLAN
-        if plan.lost:
-            self.report.count_not_sent(step.number, LOST)
-            return
         try:
-            event = self._event(step, index, plan.stale)
+            occurrence = self._dispatcher.occur(
+                step,
+                webhooks,
+                self._clock.now(),
+                seed=f"{self._script.seed}/{step.number}/{index}",
+                source=f"{self._script.source}:{step.line}",
+                index=index,
+                retry=self._script.retry or self._retry,
+            )
         except TemplateError as error:
             self.report.count_not_sent(step.number, str(error))
             return
-        happening = _Happening(step, index, event, webhooks, plan)
-        if plan.swap_with_next and not self._held:
-            self._held.append(happening)
-            return
-        await self._deliver(happening)
-        if self._held:
-            await self._release_held()
+        plan = occurrence.options.plan
+        if plan.lost:
+            self.report.count_not_sent(step.number, LOST)
+        elif plan.swap_with_next and not self._held:
+            self._held.append((step.number, occurrence))
+        else:
+            await self._publish(step.number, occurrence)
+            if self._held:
+                await self._release_held()
 
     async def _release_held(self) -> None:
-        """Deliver the events that were to change places with the one after them."""
+        """Publish the events that were to change places with the one after them."""
         held, self._held = self._held, []
-        for happening in held:
-            await self._deliver(happening)
+        for number, occurrence in held:
+            await self._publish(number, occurrence)
 
-    async def _deliver(self, happening: _Happening) -> None:
-        step = happening.step
-        retry = step.retry or self._script.retry or self._retry
-        treatment = ORDINARY
-        if step.faults or retry:
-            treatment = Treatment(
-                step.faults, happening.plan, retry, self._seed(step, happening.index), step.expect.status
-            )
+    async def _publish(self, number: str, occurrence: Occurrence) -> None:
         deliveries: list[Delivery] = []
-        source = f"{self._script.source}:{step.line}"
         try:
-            await self._dispatcher.deliver(
-                happening.event, happening.webhooks, source, self._clock, treatment, into=deliveries
-            )
+            await self._dispatcher.publish(occurrence, self._clock, deliveries)
         finally:
-            for delivery in deliveries:
-                if step.expect is not DELIVERED or not delivery.delivered:
-                    delivery.unmet = tuple(judge(step.expect, delivery))
-            self.report.count(step.number, deliveries)
-
-    def _seed(self, step: EventStep, index: int) -> str:
-        return f"{self._script.seed}/{step.number}/{index}"
-
-    def _event(self, step: EventStep, index: int, stale: float) -> Event:
-        timestamp = format_timestamp(self._clock.now() - stale)
-        data = step.data.source
-        if not step.data.constant:
-            data = step.data.render(Moment(index, timestamp, self._seed(step, index)))
-        return Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._settings.json_style))
+            self.report.count(number, deliveries)
 
     def _recipients(self, event: str) -> Sequence[Webhook]:
         return self._webhooks.subscribed_to(event) if len(self._webhooks) else self._own

@@ -15,7 +15,13 @@ from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Ste
 #: Why an event with the fault of this name was not sent.
 LOST = "lost on purpose"
 
-#: So many sentences of a step are kept as evidence; all unmet expectations are counted.
+#: Why an event has no outcome that was in flight when the replay was stopped.
+INTERRUPTED = "interrupted, outcome unknown"
+
+#: Why an event was not sent that had not begun when the replay was stopped.
+STOPPED = "the replay was stopped"
+
+#: How many sentences of a step are kept as evidence; all unmet expectations are counted.
 _EVIDENCE = 20
 
 
@@ -29,10 +35,10 @@ class StepReport(msgspec.Struct, kw_only=True):
         planned: How many events it was to make happen.
         delivered: How many of them every webhook accepted.
         failed: How many of them at least one webhook did not accept.
-        not_sent: How many of them went nowhere, by reason.
+        not_sent: How many of them have no outcome, by reason: they were not sent, or interrupted.
         unmet: How many of them did not meet what the step expects.
         evidence: The first sentences on what was not met: the event's deliveries, what was expected, what came.
-        seconds: How long its deliveries took, added up.
+        seconds: How long the step took in real time, from its first event to the end of its last.
     """
 
     number: str
@@ -53,11 +59,13 @@ class StepReport(msgspec.Struct, kw_only=True):
 
     def count(self, deliveries: Sequence[Delivery]) -> None:
         """Count an event by its deliveries."""
-        if all(delivery.delivered for delivery in deliveries):
+        outcomes = {delivery.outcome for delivery in deliveries}
+        if outcomes == {"delivered"}:
             self.delivered += 1
-        else:
+        elif "failed" in outcomes:
             self.failed += 1
-        self.seconds += sum(each.exchange.total_ms for delivery in deliveries for each in delivery.attempts) / 1000
+        else:
+            self.count_not_sent(INTERRUPTED if outcomes - {"not_sent"} else STOPPED)
         unmet = [delivery for delivery in deliveries if delivery.unmet]
         if unmet:
             self.count_unmet(*(f"{'; '.join(delivery.unmet)} ({delivery})" for delivery in unmet))
@@ -75,7 +83,7 @@ class StepReport(msgspec.Struct, kw_only=True):
 
 
 class Report:
-    """What a replay did: planned = delivered + failed + not sent.
+    """What a replay did: planned = delivered + failed + not sent, where interrupted events count as not sent.
 
     Args:
         script: The script that was replayed.
@@ -89,6 +97,7 @@ class Report:
         began: When the replay began, in seconds since 1970, by the real time; 0 if it never did.
         seconds: How long it took.
         scripted_seconds: How long it took by the script's clock.
+        timeouts_in_a_row: How many events up to the last one timed out, without any that was answered between them.
     """
 
     def __init__(self, script: Script, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
@@ -100,6 +109,7 @@ class Report:
         self.began = 0.0
         self.seconds = 0.0
         self.scripted_seconds = 0.0
+        self.timeouts_in_a_row = 0
         self._by_number = {step.number: step for step in self.steps}
         self._deliveries: deque[Delivery] = deque()
         self._max_deliveries = max_deliveries
@@ -123,8 +133,13 @@ class Report:
 
     @property
     def not_sent(self) -> int:
-        """How many events went nowhere."""
+        """How many events have no outcome: they were not sent, or :attr:`interrupted`."""
         return sum(self.reasons.values())
+
+    @property
+    def interrupted(self) -> int:
+        """How many events were in flight when the replay was stopped: the consumer may have them or not."""
+        return self.reasons.get(INTERRUPTED, 0)
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -161,6 +176,7 @@ class Report:
         step.count(deliveries)
         if step.unmet:
             self._note_problem(number)
+        self.timeouts_in_a_row = self.timeouts_in_a_row + 1 if any(map(_timed_out, deliveries)) else 0
         for delivery in deliveries:
             self._deliveries.append(delivery)
             self._bytes += delivery.size
@@ -174,6 +190,10 @@ class Report:
         self._by_number[number].count_not_sent(reason)
         if reason != LOST:
             self._note_problem(number)
+
+    def took(self, number: str, seconds: float) -> None:
+        """Note how long a step took in real time."""
+        self._by_number[number].seconds = seconds
 
     def explain(self, number: str, sentence: str) -> None:
         """Note that the effect of a step is not the one that is expected."""
@@ -215,9 +235,7 @@ class Report:
     @property
     def counts(self) -> str:
         """The counts in words: planned = delivered + failed + not sent, and the expectations that were not met."""
-        sent = f"{self.delivered} delivered + {self.failed} failed + {self.not_sent} not sent"
-        unmet = f"; {self.unmet} expectation{'' if self.unmet == 1 else 's'} not met" if self.unmet else ""
-        return f"{self.planned} planned = {sent}{unmet}"
+        return counts_of([self])
 
     def explanations(self) -> list[str]:
         """Return a line for each expectation that was not met, and each reason for which events were not sent."""
@@ -239,7 +257,11 @@ class Report:
             *([self.halted] if self.halted and step.number == self.halted_at else []),
             *step.evidence,
             *([f"{more} more expectations not met"] if more > 0 else []),
-            *(f"{events} not sent: {reason}" for reason, events in step.not_sent.items() if reason not in others),
+            *(
+                f"{events} {reason}" if reason == INTERRUPTED else f"{events} not sent: {reason}"
+                for reason, events in step.not_sent.items()
+                if reason not in others
+            ),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -252,6 +274,7 @@ class Report:
             "delivered": self.delivered,
             "failed": self.failed,
             "not_sent": self.not_sent,
+            "interrupted": self.interrupted,
             "unmet": self.unmet,
             "reasons": self.reasons,
             "halted": self.halted or None,
@@ -275,6 +298,21 @@ class Report:
 
     def __repr__(self) -> str:
         return f"<Report {self.summary}>"
+
+
+def counts_of(reports: Sequence[Report]) -> str:
+    """Return the counts of reports in words, added up."""
+    planned, delivered, failed, not_sent, interrupted, unmet = (
+        sum(getattr(report, name) for report in reports)
+        for name in ("planned", "delivered", "failed", "not_sent", "interrupted", "unmet")
+    )
+    sent = f"{delivered} delivered + {failed} failed + {not_sent - interrupted} not sent"
+    sent += f" + {interrupted} interrupted (outcome unknown)" if interrupted else ""
+    return f"{planned} planned = {sent}" + (f"; {unmet} expectation{'s' * (unmet != 1)} not met" if unmet else "")
+
+
+def _timed_out(delivery: Delivery) -> bool:
+    return delivery.error is not None and delivery.error.kind == "timeout"
 
 
 def _step_reports(steps: Sequence[Step]) -> list[StepReport]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mockserver.errors import UsageError
 from mockserver.replay.replay import Replay
-from mockserver.replay.report import Report
+from mockserver.replay.report import STOPPED, Report
 
 #: So many replays that are over can still be asked for.
 MOST_ENDED_REPLAYS = 100
@@ -47,7 +47,7 @@ class RunningReplay:
     async def wait(self) -> Report:
         """Return the report when the replay is over, also when it was stopped."""
         await asyncio.wait([self._task])
-        self.report.close("the replay was stopped")  # for one that was stopped before it began
+        self.report.close(STOPPED)  # for one that was stopped before it began
         return self.report
 
     def _over(self, task: asyncio.Task[Report]) -> None:

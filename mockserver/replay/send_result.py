@@ -10,7 +10,7 @@ from mockserver.model.records import Attempt, Delivery, seen
 from mockserver.model.webhooks import Webhook
 
 
-class Sent:
+class SendResult:
     """What became of one event.
 
     Args:
@@ -82,4 +82,4 @@ class Sent:
         return f"{self.event} went nowhere: no active webhook is subscribed to it. Registered: {subscribed}"
 
     def __repr__(self) -> str:
-        return f"<Sent {self}>"
+        return f"<SendResult {self}>"

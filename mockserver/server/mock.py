@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.delivery.in_process import App, AppTransport, on_callers_loop
 from mockserver.errors import UsageError
-from mockserver.faults.delivery import delivery_plan
 from mockserver.model.durations import LONGEST, format_timestamp
 from mockserver.model.events import encode_payload
-from mockserver.model.expectations import judge
 from mockserver.model.messages import Transport
 from mockserver.model.records import Delivery, Event, RecordStore
 from mockserver.model.registrations import Registration, RegistrationRules
@@ -27,15 +25,14 @@ from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
 from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
-from mockserver.replay.dispatcher import Dispatcher, Treatment
+from mockserver.replay.dispatcher import Dispatcher
 from mockserver.replay.probe import Prober
 from mockserver.replay.replay import Replay
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay, RunningReplays
-from mockserver.replay.send_result import Sent
+from mockserver.replay.send_result import SendResult
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import load_catalog
-from mockserver.script.templates import Moment
 from mockserver.server.work import Work
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
@@ -191,7 +188,7 @@ class Mock:
         else:
             self.routes.add(Route(source, source, self.apps.add(to)))
 
-    async def send(self, step: EventStep, source: str = "send") -> Sent:
+    async def send(self, step: EventStep, source: str = "send") -> SendResult:
         """Let one event happen now, and deliver it.
 
         Args:
@@ -204,25 +201,24 @@ class Mock:
         webhooks = self.webhooks.subscribed_to(step.event)
         self.touch()
         self._sends += 1
-        plan = delivery_plan(step.faults)
+        clock = self._clock_of_send()
+        occurrence = self._dispatcher.occur(
+            step,
+            webhooks,
+            clock.now(),
+            seed=f"{self.settings.seed}/send/{self._sends}",
+            source=source,
+            index=self._sends - 1,
+            retry=self.retry,
+        )
+        plan = occurrence.options.plan
         if plan.swap_with_next:
             raise UsageError("swap_with_next needs a next event: use it in a script")
         if plan.lost:
-            return Sent(step.event, (), self.webhooks.all(), lost=True)
-        seed = f"{self.settings.seed}/send/{self._sends}"
-        timestamp = format_timestamp(self.clock.now() - plan.stale)
-        data = step.data.render(Moment(self._sends - 1, timestamp, seed))
-        payload = encode_payload(step.event, timestamp, data, self.settings.json_style)
-        treatment = Treatment(step.faults, plan, step.retry or self.retry, seed, step.expect.status)
-        event = Event(step.event, timestamp, payload)
+            return SendResult(step.event, (), self.webhooks.all(), lost=True)
         deliveries: list[Delivery] = []
-        clock = self._clock_of_send()
-        await self._work.carry(
-            self._dispatcher.deliver(event, webhooks, source, clock, treatment, into=deliveries), clock
-        )
-        for delivery in deliveries:
-            delivery.unmet = tuple(judge(step.expect, delivery)) if delivery.outcome != "pending" else ()
-        return Sent(step.event, deliveries, self.webhooks.all())
+        await self._work.carry(self._dispatcher.publish(occurrence, clock, deliveries), clock)
+        return SendResult(step.event, deliveries, self.webhooks.all())
 
     async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
         """Deliver once more what was delivered before.
@@ -244,7 +240,9 @@ class Mock:
         self.touch()
         event, again = (self._renewed(delivery), None) if fresh else (delivery.event, request)
         source = f"resend of {delivery.delivery_id}"
-        resent = await self._work.finish(self._dispatcher.resend(event, webhook, source, self.clock, again), self.clock)
+        resent = await self._work.finish(
+            self._dispatcher.publish_again(event, webhook, source, self.clock, again), self.clock
+        )
         if resent is None:
             raise UsageError(f"{delivery.delivery_id} was being sent again when the mock was reset")
         resent.faults = () if fresh else delivery.faults

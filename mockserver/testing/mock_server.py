@@ -21,7 +21,7 @@ from mockserver.model.settings import Settings, Speed, read_settings
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.probe import ProbeFunction
 from mockserver.replay.report import Report
-from mockserver.replay.send_result import Sent
+from mockserver.replay.send_result import SendResult
 from mockserver.reports.har import har_document
 from mockserver.reports.junit import junit_xml
 from mockserver.reports.markdown import markdown as markdown_summary
@@ -217,7 +217,7 @@ class MockServer:
         remove: Sequence[str] = (),
         fault: Any = None,
         retry: Any = None,
-    ) -> Sent:
+    ) -> SendResult:
         """Let one event happen now, and deliver it to every webhook that is subscribed.
 
         Args:
@@ -248,7 +248,7 @@ class MockServer:
         remove: Sequence[str] = (),
         fault: Any = None,
         retry: Any = None,
-    ) -> Sent:
+    ) -> SendResult:
         """Do as :meth:`send` does, without blocking the running event loop."""
         step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
         return await self._awaited(self._mock.send(step))

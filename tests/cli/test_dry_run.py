@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mockserver.faults.registry import FAULTS
-from mockserver.faults.signed_requests import signed_request
+from mockserver.faults.request_builder import build_request
 from mockserver.model.messages import Request
+from mockserver.model.records import Event
 from mockserver.model.targets import Target
 from mockserver.reports.curl import curl_command
 from tests.cli.program import SECRET, mockserver, recorder
@@ -35,6 +36,12 @@ def shell(commands: str, home: Path) -> subprocess.CompletedProcess[bytes]:
     (home / ".curlrc").write_text('header = "X-Own: 1"\nuser-agent = "own"\n', "utf-8")
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "http_proxy": "http://127.0.0.1:1/"}
     return subprocess.run(["sh"], input=commands.encode(), capture_output=True, check=False, env=env)
+
+
+def request_of(body: bytes, url: str, user_agent: str) -> Request:
+    """The request that the sender makes for a body."""
+    event = Event("run.failed", "2024-12-16T10:00:00Z", body)
+    return build_request(event, Target.parse(url), SECRET, (("User-Agent", user_agent),))
 
 
 @pytest.mark.full
@@ -99,10 +106,7 @@ def test_send_dry_run(tmp_path):
         assert server.requests == []
         assert shell(done.out, tmp_path).stdout == b"ok"
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
-    assert (
-        signed_request(Target.parse(server.url), body, SECRET, (("User-Agent", "playgent-mockserver"),)).wire
-        == server.requests[0]
-    )
+    assert server.requests[0] == request_of(body, server.url, "playgent-mockserver").wire
     assert b"X-Own" not in head
 
 
@@ -111,7 +115,7 @@ def test_send_dry_run(tmp_path):
 def test_curl_reads_nothing_into_a_url(tmp_path, path):
     """Brackets, braces and dots in a URL reach the server as they are."""
     with recorder() as server:
-        request = signed_request(Target.parse(server.url + path), b"{}", SECRET, (("User-Agent", "it's me"),))
+        request = request_of(b"{}", server.url + path, "it's me")
         assert shell(curl_command(request), tmp_path).returncode == 0
     assert server.requests == [request.wire]
 
@@ -121,7 +125,7 @@ def test_a_body_too_long_for_an_argument(tmp_path):
     """A body of more than a system allows in one argument goes through a pipe."""
     body = b'{"text":"' + b"x%s'" * 80_000 + b'"}'
     with recorder() as server:
-        request: Request = signed_request(Target.parse(server.url), body, SECRET, (("User-Agent", "agent"),))
+        request = request_of(body, server.url, "agent")
         assert shell(curl_command(request), tmp_path).stderr == b""
     assert server.requests == [request.wire]
 

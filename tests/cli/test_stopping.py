@@ -49,7 +49,7 @@ def test_in_the_middle_of_a_pause(tmp_path, number, code):
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_in_the_middle_of_a_delivery(tmp_path, number, code):
-    """A delivery whose consumer does not answer is cut off, and on record as failed."""
+    """A delivery that waits for its answer is interrupted: what became of it is unknown, and nothing is blamed."""
     (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
     with (
         recorder(None) as server,
@@ -61,8 +61,8 @@ def test_in_the_middle_of_a_delivery(tmp_path, number, code):
         command.send_signal(number)
         done = command.end()
     assert done.code == code
-    assert "4 planned = 0 delivered + 1 failed + 3 not sent" in done.out
-    assert "stopped while waiting for the answer" in done.err
+    assert "4 planned = 0 delivered + 0 failed + 3 not sent + 1 interrupted (outcome unknown)\n" in done.out
+    assert "step 1 (run.failed): 1 interrupted, outcome unknown\n" in done.err
 
 
 def test_a_second_time(tmp_path):
@@ -110,7 +110,7 @@ def test_sending_one_event():
         command.send_signal(signal.SIGINT)
         done = command.end()
     assert done.code == 130
-    assert "stopped while waiting for the answer" in done.out
+    assert "interrupted while waiting for the answer: outcome unknown" in done.out
     assert "Traceback" not in done.err
 
 

@@ -166,7 +166,7 @@ async def test_reset_ends_a_delivery_that_hangs(start, hanging, consumer, speed)
     await asyncio.wait_for(hanging.asked.get(), 10)
     await control.post("/reset", status=204)
     stopped = await asyncio.wait_for(sending, 10)
-    assert stopped["outcome"] == "failed"
+    assert stopped["outcome"] == "interrupted"
     assert stopped["attempts"][0]["error"]["kind"] == "stopped"
     assert EMPTY.items() <= (await control.get("/health")).items()
     await control.register(consumer.url)
@@ -191,7 +191,7 @@ async def test_reset_ends_a_resend_that_hangs(start, hanging, speed):
 
 @pytest.mark.parametrize("speed", [1.0, "max", "stepped"])
 async def test_reset_ends_a_replay(start, hanging, speed):
-    """Its report accounts for every event: what was in flight failed, the rest was not sent."""
+    """Its report accounts for every event: what was in flight is interrupted, the rest was not sent."""
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
     script = "version: 1\nsteps: [{event: run.failed, repeat: 5}]"
@@ -201,8 +201,8 @@ async def test_reset_ends_a_replay(start, hanging, speed):
     replay = await asyncio.wait_for(replaying, 10)
     report = replay["report"]
     assert replay["done"] is True
-    assert (report["planned"], report["failed"], report["not_sent"]) == (5, 1, 4)
-    assert report["reasons"] == {"the replay was stopped": 4}
+    assert (report["planned"], report["failed"], report["not_sent"], report["interrupted"]) == (5, 0, 5, 1)
+    assert report["reasons"] == {"the replay was stopped": 4, "interrupted, outcome unknown": 1}
 
 
 async def test_reset_ends_time_that_is_being_advanced(start, hanging, consumer):
@@ -245,7 +245,7 @@ async def test_a_caller_that_gives_up_ends_its_work(hanging):
     assert sending.cancelled()
     await asyncio.wait_for(hanging.gone.wait(), 10)
     (delivery,) = mock.records.all()
-    assert delivery.outcome == "failed"
+    assert delivery.outcome == "interrupted"
     await mock.stop()
 
 

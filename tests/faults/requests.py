@@ -8,7 +8,7 @@ import json
 import random
 
 from mockserver.faults.reading import read_faults
-from mockserver.faults.request_builder import faulty_request
+from mockserver.faults.request_builder import build_request
 from mockserver.model.messages import Request
 from mockserver.model.records import Event
 from mockserver.model.targets import Target
@@ -61,6 +61,6 @@ def faulty(
 ) -> Request:
     """The request of a delivery with these faults, as scripts write them."""
     seed = options.pop("seed", 0)
-    return faulty_request(
+    return build_request(
         event(payload, **options), Target.parse(url), SECRET, SENDER, read_faults(faults), random.Random(seed)
     )

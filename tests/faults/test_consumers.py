@@ -10,7 +10,7 @@ import pytest
 
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.faults.reading import read_faults
-from mockserver.faults.request_builder import faulty_request
+from mockserver.faults.request_builder import build_request
 from mockserver.model.messages import Exchange
 from mockserver.model.targets import Target
 from tests.consumers.launch import NAMES, SECRET, Consumer, launch
@@ -48,7 +48,7 @@ def deliver(consumer: Consumer, faults: object, run: str = "run_1") -> Exchange:
     """Deliver one event with faults, on a connection of its own."""
     payload = compact({"event": "run.failed", "timestamp": TIMESTAMP, "data": {"run_id": run, "name": "Café"}})
     target = Target.parse(consumer.webhook_url)
-    request = faulty_request(event(payload), target, SECRET, SENDER, read_faults(faults), random.Random(4))
+    request = build_request(event(payload), target, SECRET, SENDER, read_faults(faults), random.Random(4))
 
     async def exchange() -> Exchange:
         transport = Http1Transport()

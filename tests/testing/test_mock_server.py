@@ -490,5 +490,5 @@ async def test_cancelling_a_twin_cancels_the_work():
         with pytest.raises(asyncio.CancelledError):
             await running
         hang.set()
-        await eventually(lambda: mock.deliveries[0].outcome == "failed")
+        await eventually(lambda: mock.deliveries[0].outcome == "interrupted")
         assert len(mock.deliveries) == 1

@@ -14,7 +14,7 @@ from mockserver.model.records import Delivery, WaitListener
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Target
-from mockserver.replay.report import Report
+from mockserver.replay.report import STOPPED, Report
 from mockserver.reports.serializers import delivery_view
 from mockserver.script.model import Script
 from mockserver.server.mock import Mock
@@ -90,7 +90,7 @@ class ReplayRun:
                 await self._replay_all()
         finally:
             for report in self.reports:
-                report.close(self._unreachable or "the replay was stopped")
+                report.close(self._unreachable or STOPPED)
             await self._stop()
 
     @property

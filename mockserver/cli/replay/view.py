@@ -14,7 +14,7 @@ from mockserver.model.durations import format_duration, format_timestamp
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Speed
-from mockserver.replay.report import Report
+from mockserver.replay.report import Report, counts_of
 
 if TYPE_CHECKING:
     from mockserver.cli.replay.live import LiveTable
@@ -103,12 +103,7 @@ class ReplayView:
 
 
 def _total(reports: list[Report]) -> str:
-    planned, delivered, failed, not_sent, unmet = (
-        sum(getattr(report, name) for report in reports)
-        for name in ("planned", "delivered", "failed", "not_sent", "unmet")
-    )
-    sent = f"{delivered} delivered + {failed} failed + {not_sent} not sent"
-    return f"{len(reports)} scripts: {planned} planned = {sent}" + (f"; {unmet} expectations not met" if unmet else "")
+    return f"{len(reports)} scripts: {counts_of(reports)}"
 
 
 def _explain(run: ReplayRun) -> None:
