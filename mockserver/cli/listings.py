@@ -15,7 +15,6 @@ from mockserver.cli import exit_codes
 from mockserver.cli.json_output import check_writable, write_json
 from mockserver.cli.options import ENVIRONMENT, json_option
 from mockserver.faults.fault import Fault, Parameter
-from mockserver.faults.kinds import KINDS, show_value
 from mockserver.faults.registry import FAULTS
 from mockserver.model.durations import format_duration
 from mockserver.model.events import EventType, encode_payload
@@ -178,7 +177,7 @@ def _fault_row(fault: Fault) -> Sequence[str]:
 
 
 def _default(parameter: Parameter) -> str | None:
-    return None if parameter.default is None else show_value(parameter.default, parameter)
+    return None if parameter.default is None else parameter.show(parameter.default)
 
 
 def _fault_view(fault: Fault) -> dict[str, Any]:
@@ -192,7 +191,7 @@ def _fault_view(fault: Fault) -> dict[str, Any]:
                 "name": each.name,
                 "doc": each.doc,
                 "default": _default(each),
-                "schema": KINDS[each.kind].schema(each),
+                "schema": each.kind.schema(),
             }
             for each in fault.parameters
         ],

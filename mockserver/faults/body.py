@@ -9,6 +9,7 @@ import msgspec
 
 from mockserver.faults.fault import Fault, Parameter
 from mockserver.faults.request_builder import Draft
+from mockserver.model.fields import Size, Text, Whole
 
 #: The largest body that a fault makes: 64 MiB.
 MOST_BYTES = 64 * 1024 * 1024
@@ -16,6 +17,9 @@ MOST_BYTES = 64 * 1024 * 1024
 _PADDING = b'"padding":""'
 #: Any string of JSON text, and the colon after it if it is a key.
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?')
+HEADER_TEXT = Text(
+    pattern=r"[!-~](?:[ -~]*[!-~])?", expected="printable ASCII text with no space at either end", templates=True
+)
 #: Of a huge body, only so many bytes are searched for something to tamper with.
 _SEARCHED = 65536
 _WORD = re.compile(rb"[0-9A-Za-z]")
@@ -94,9 +98,7 @@ _BULK_FAULTS = (
         doc="A field `padding` of the data makes the body exactly this large; one that is larger already stays so.",
         stage="payload",
         apply=_large_body,
-        parameters=(
-            Parameter(name="size", kind="size", doc="the body's bytes", default=1_000_000, low=1, high=MOST_BYTES),
-        ),
+        parameters=(Parameter(name="size", kind=Size(1, MOST_BYTES), doc="the body's bytes", default=1_000_000),),
         slot="bulk",
     ),
     Fault(
@@ -105,9 +107,7 @@ _BULK_FAULTS = (
         doc="A field `nested` of the data holds lists within lists.",
         stage="payload",
         apply=_deep_nesting,
-        parameters=(
-            Parameter(name="depth", kind="count", doc="how many levels", default=10_000, low=1, high=1_000_000),
-        ),
+        parameters=(Parameter(name="depth", kind=Whole(1, 1_000_000), doc="how many levels", default=10_000),),
         slot="bulk",
     ),
 )
@@ -148,7 +148,7 @@ BODY_FAULTS = (
         doc="The Content-Type is not that of JSON.",
         stage="headers",
         apply=_wrong_content_type,
-        parameters=(Parameter(name="type", kind="text", doc="the header's value", default="text/plain"),),
+        parameters=(Parameter(name="type", kind=HEADER_TEXT, doc="the header's value", default="text/plain"),),
     ),
     Fault(
         name="tampered_body",

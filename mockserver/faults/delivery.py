@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mockserver.faults.fault import ChosenFault, Fault, Parameter
-from mockserver.model.durations import LONGEST
+from mockserver.model.fields import Duration, Whole
 
 
 class DeliveryPlan(msgspec.Struct, frozen=True):
@@ -31,8 +31,8 @@ class DeliveryPlan(msgspec.Struct, frozen=True):
     swap_with_next: bool = False
 
 
-_TIMES = Parameter(name="times", kind="count", doc="how many copies there are in all", default=2, low=2, high=1000)
-_AGE = Parameter(name="age", kind="duration", doc="how old it is", default=3600.0, low=0.001, high=LONGEST)
+_TIMES = Parameter(name="times", kind=Whole(2, 1000), doc="how many copies there are in all", default=2)
+_AGE = Parameter(name="age", kind=Duration(0.001), doc="how old it is", default=3600.0)
 
 DELIVERY_FAULTS = (
     Fault(

@@ -7,14 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from mockserver.model.fields import Kind
+
 #: What a fault touches: the signature, the body, the delivery as a whole, or the bytes on their way.
 Layer = Literal["signature", "body", "transport", "delivery"]
 
 #: When a fault changes a request in the making; in the order in which the stages come.
 Stage = Literal["payload", "headers", "body", "framing", "wire"]
-
-#: What kind of value a parameter takes.
-KindName = Literal["duration", "count", "size", "path", "text", "choice"]
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,21 +21,19 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         name: Its name.
-        kind: What kind of value it takes.
+        kind: What kind of value it takes, with its limits.
         doc: What it means, in a few words.
         default: Its value when it is not given; None when that depends on the request, as ``doc`` then says.
-        low: The least: seconds, a number or bytes.
-        high: The greatest.
-        choices: What is allowed for a ``choice``.
     """
 
     name: str
-    kind: KindName
+    kind: Kind
     doc: str
     default: Any = None
-    low: float = 0
-    high: float = 0
-    choices: tuple[str, ...] = ()
+
+    def show(self, value: Any) -> str:
+        """Return a value as scripts write it."""
+        return self.kind.show(value)
 
 
 def _nothing(draft: Any, **values: Any) -> None:

@@ -16,21 +16,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mockserver.faults.fault import ChosenFault, Fault, Parameter
-from mockserver.faults.kinds import KINDS, read_value, show_value, shown
+from mockserver.faults.fault import ChosenFault, Fault
 from mockserver.faults.registry import FAULTS, check_combination
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.fields import INVALID, Kind, Reading, Schema, described, hint_for, read_plain, shortened
+from mockserver.model.nodes import Node
 
 #: What a message says is allowed.
 FAULT_FORMS = "the name of a fault such as wrong_secret, large_body(2MB) or {slow_body: 2s}, or a list of these"
 
-_CALL = re.compile(r"\s*([^\s()]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
+_CALL = re.compile(r"([^\s()]+)\s*(?:\((.*)\))?", re.DOTALL)
 _NAMED_VALUE = re.compile(r"\s*([a-z_]+)\s*=(.*)", re.DOTALL)
 _INTEGER = re.compile(r"[0-9]{1,15}")
 
 
 def read_faults(value: Any) -> tuple[ChosenFault, ...]:
-    """Read the faults of a delivery.
+    """Read the faults of a delivery from a plain value.
 
     Args:
         value: One of the forms above. An empty list is no fault.
@@ -41,95 +41,131 @@ def read_faults(value: Any) -> tuple[ChosenFault, ...]:
     Raises:
         ValueError: What is wrong, what is allowed, and what was probably meant.
     """
-    faults = tuple(map(read_fault, value)) if isinstance(value, (list, tuple)) else (read_fault(value),)
-    check_combination(faults)
+    faults: tuple[ChosenFault, ...] = read_plain(value, Faults())
     return faults
 
 
 def read_fault(value: Any) -> ChosenFault:
     """Read one fault, in any form but a list. Arguments and errors are those of :func:`read_faults`."""
-    if isinstance(value, str):
-        return _read_call(value)
-    if isinstance(value, Mapping) and len(value) == 1:
-        ((name, values),) = value.items()
-        return _chosen(_named(name), {} if values is None else values)
-    raise ValueError(f"a fault is {FAULT_FORMS}, not {shown(value)}")
-
-
-def _read_call(text: str) -> ChosenFault:
-    match = _CALL.fullmatch(text)
-    if not match:
-        raise ValueError(f"a fault is {FAULT_FORMS}, not {shown(text)}")
-    fault = _named(match[1])
-    text = match[2].strip() if match[2] else ""
-    if not text:
-        return _chosen(fault, {})
-    named = [_NAMED_VALUE.fullmatch(part) for part in text.split(",")]
-    values = {found[1]: _plain(found[2].strip()) for found in named if found}
-    return _chosen(fault, values if len(values) == len(named) else _plain(text))
+    fault: ChosenFault = read_plain(value, OneFault())
+    return fault
 
 
 def written(chosen: ChosenFault) -> str:
     """Write a fault as a script can: ``large_body(2MB)``."""
     given = ((parameter, chosen.values[parameter.name]) for parameter in chosen.fault.parameters)
-    shown_values = [
-        f"{parameter.name}={show_value(value, parameter)}" for parameter, value in given if value is not None
-    ]
-    return f"{chosen.name}({', '.join(shown_values)})" if shown_values else chosen.name
+    shown = [f"{parameter.name}={parameter.show(value)}" for parameter, value in given if value is not None]
+    return f"{chosen.name}({', '.join(shown)})" if shown else chosen.name
 
 
-def _plain(text: str) -> str | int:
-    return int(text) if _INTEGER.fullmatch(text) else text
+class Faults(Kind):
+    """One fault or several, each with its parameters."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the faults."""
+        items = node.value if isinstance(node.value, list) else [node]
+        faults = tuple(OneFault().read(item, reading) for item in items)
+        if INVALID in faults:
+            return INVALID
+        try:
+            check_combination(faults)
+        except ValueError as error:
+            reading.problem(node, str(error))
+            return INVALID
+        return faults
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        one = _forms()
+        return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}]}
 
 
-def _named(name: Any) -> Fault:
-    if name in FAULTS:
-        return FAULTS[name]
-    hint = did_you_mean(name, FAULTS) if isinstance(name, str) else ""
-    raise ValueError(f"unknown fault {shown(name)}; known are {', '.join(FAULTS)}{hint}")
+class OneFault(Kind):
+    """One fault with its parameters."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the fault."""
+        value = node.value
+        if isinstance(value, str) and (call := _CALL.fullmatch(value.strip())):
+            return self._called(call, node, reading)
+        if isinstance(value, dict) and len(value) == 1:
+            ((name, member),) = value.items()
+            fault = self._named(name, Node(member.key_line, member.key_column, name), reading)
+            return INVALID if fault is None else self._chosen(fault, member.node, reading)
+        keys = f"an object with the keys {', '.join(value)}"[:80] if isinstance(value, dict) and value else ""
+        reading.problem(node, f"a fault is {FAULT_FORMS}, not {keys or described(node)}")
+        return INVALID
+
+    def _called(self, call: re.Match[str], node: Node, reading: Reading) -> Any:
+        fault = self._named(call[1], node, reading)
+        if fault is None:
+            return INVALID
+        text = call[2].strip() if call[2] else ""
+        if not text:
+            return self._chosen(fault, Node(node.line, node.column, None), reading)
+        named = [_NAMED_VALUE.fullmatch(part) for part in text.split(",")]
+        if all(named):
+            values = {found[1]: _plain(found[2].strip(), node) for found in named if found}
+            return self._with_values(fault, values, node, reading)
+        return self._chosen(fault, _plain(text, node), reading)
+
+    def _named(self, name: str, node: Node, reading: Reading) -> Fault | None:
+        if name not in FAULTS:
+            known = ", ".join(FAULTS)
+            reading.problem(node, f"unknown fault {shortened(name)}; known are {known}{hint_for(name, FAULTS)}")
+        return FAULTS.get(name)
+
+    def _chosen(self, fault: Fault, node: Node, reading: Reading) -> Any:
+        """Take what stands beside a fault's name: nothing, an object of parameters, or the first parameter's value."""
+        if isinstance(node.value, dict):
+            known = {parameter.name for parameter in fault.parameters}
+            for name, member in node.value.items():
+                if name not in known:
+                    reading.problem_at(member.key_line, member.key_column, _no_parameter(fault, name))
+            values = {name: member.node for name, member in node.value.items() if name in known}
+            chosen = self._with_values(fault, values, node, reading)
+            return chosen if len(values) == len(node.value) else INVALID
+        if node.value is None:
+            return self._with_values(fault, {}, node, reading)
+        if not fault.parameters:
+            reading.problem(node, f"fault {fault.name!r} has no parameters, so it takes no {described(node)}")
+            return INVALID
+        return self._with_values(fault, {fault.parameters[0].name: node}, node, reading)
+
+    def _with_values(self, fault: Fault, given: Mapping[str, Node], node: Node, reading: Reading) -> Any:
+        values: dict[str, Any] = {}
+        unknown = given.keys() - {parameter.name for parameter in fault.parameters}
+        for name in sorted(unknown):
+            reading.problem(node, _no_parameter(fault, name))
+        for parameter in fault.parameters:
+            values[parameter.name] = parameter.default
+            if parameter.name not in given:
+                continue
+            value = given[parameter.name]
+            try:
+                values[parameter.name] = parameter.kind.parse(value.value)
+            except ValueError:
+                what = f"fault {fault.name!r}: {parameter.name} must be {parameter.kind.expected}"
+                reading.problem(value, f"{what}, not {described(value)}")
+                return INVALID
+        return INVALID if unknown else ChosenFault(fault, values)
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"anyOf": _forms()}
 
 
-def _chosen(fault: Fault, values: Any) -> ChosenFault:
-    given = values if isinstance(values, Mapping) else _first_parameter(fault, values)
-    known = {parameter.name: parameter for parameter in fault.parameters}
-    for name in given:
-        if name not in known:
-            raise _no_parameter(fault, name)
-    return ChosenFault(fault, {name: _value(fault, parameter, given) for name, parameter in known.items()})
+def _plain(text: str, place: Node) -> Node:
+    return Node(place.line, place.column, int(text) if _INTEGER.fullmatch(text) else text)
 
 
-def _first_parameter(fault: Fault, value: Any) -> Mapping[str, Any]:
-    if not fault.parameters:
-        raise ValueError(f"fault {fault.name!r} has no parameters, so it takes no {shown(value)}")
-    return {fault.parameters[0].name: value}
-
-
-def _no_parameter(fault: Fault, name: Any) -> ValueError:
+def _no_parameter(fault: Fault, name: str) -> str:
     known = [parameter.name for parameter in fault.parameters]
     takes = f"it takes {', '.join(known)}" if known else "it takes none"
-    hint = did_you_mean(name, known) if isinstance(name, str) else ""
-    return ValueError(f"fault {fault.name!r} has no parameter {name!r}; {takes}{hint}")
+    return f"fault {fault.name!r} has no parameter {shortened(name)}; {takes}{hint_for(name, known)}"
 
 
-def _value(fault: Fault, parameter: Parameter, given: Mapping[str, Any]) -> Any:
-    if parameter.name not in given:
-        return parameter.default
-    try:
-        return read_value(given[parameter.name], parameter)
-    except ValueError as error:
-        raise ValueError(f"fault {fault.name!r}: {error}") from None
-
-
-# --- as JSON Schema
-
-
-def faults_schema() -> dict[str, Any]:
-    """Return the JSON Schema of what :func:`read_faults` reads."""
-    one = _fault_schema()
-    return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}]}
-
-
-def _fault_schema() -> list[dict[str, Any]]:
+def _forms() -> list[Schema]:
     return [
         {"enum": list(FAULTS)},  # first, so that an editor offers the names
         {"type": "string", "pattern": rf"^\s*({'|'.join(FAULTS)})\s*(\(.*\))?\s*$"},
@@ -143,10 +179,9 @@ def _fault_schema() -> list[dict[str, Any]]:
     ]
 
 
-def _values_schema(fault: Fault) -> dict[str, Any]:
+def _values_schema(fault: Fault) -> Schema:
     schemas = {
-        parameter.name: {"description": parameter.doc, **KINDS[parameter.kind].schema(parameter)}
-        for parameter in fault.parameters
+        parameter.name: {"description": parameter.doc, **parameter.kind.schema()} for parameter in fault.parameters
     }
     named = {"type": "object", "properties": schemas, "additionalProperties": False}
     return {"description": fault.doc, "anyOf": [{"type": "null"}, named, *list(schemas.values())[:1]]}

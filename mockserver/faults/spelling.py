@@ -16,6 +16,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.faults.fault import Fault, Parameter
 from mockserver.faults.request_builder import Draft
+from mockserver.model.fields import Text
 from mockserver.model.records import Event
 from mockserver.model.sample_changes import PathError, change_sample
 from mockserver.model.suggestions import did_you_mean
@@ -132,7 +133,7 @@ def _trailing_newline(draft: Draft) -> None:
 
 _FIELD = Parameter(
     name="field",
-    kind="path",
+    kind=Text(expected="a key or dotted path, such as run_id or summary.turns_failed", templates=True),
     doc=(
         "a key or dotted path in `data`, or else a field beside it, such as `timestamp`; without it, the id of what"
         " the event is about (`run_id`, `evaluation_id`, `optimization_id`)"

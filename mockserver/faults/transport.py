@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from mockserver.faults.body import MOST_BYTES
 from mockserver.faults.fault import Fault, Parameter, Stage
 from mockserver.faults.request_builder import Draft
+from mockserver.model.fields import Duration, OneOf, Size, Whole
 from mockserver.model.messages import AwaitContinue, Close, Pause, WireStep
 
 #: What drips comes in so many pieces, or in one a second if that makes more.
@@ -76,27 +77,24 @@ def _disconnect(draft: Draft, how: str) -> None:
     draft.ending = [Close(how == "reset", f"{verb} on purpose before the answer was read (disconnect)")]
 
 
-_OVER = Parameter(name="over", kind="duration", doc="how long it takes", default=2.0, low=0.001, high=_LONGEST)
+_OVER = Parameter(name="over", kind=Duration(0.001, _LONGEST), doc="how long it takes", default=2.0)
 _AFTER = Parameter(
     name="after",
-    kind="size",
+    kind=Size(0, MOST_BYTES),
     doc="how many bytes are sent, at most all but one; without it, half of them",
-    high=MOST_BYTES,
 )
-_CHUNKS = Parameter(name="chunks", kind="count", doc="how many chunks", default=3, low=1, high=10_000)
+_CHUNKS = Parameter(name="chunks", kind=Whole(1, 10_000), doc="how many chunks", default=3)
 _WITHIN = Parameter(
     name="within",
-    kind="duration",
+    kind=Duration(0.0, _LONGEST),
     doc="how long it waits; then the body is sent all the same",
     default=1.0,
-    high=_LONGEST,
 )
 _HOW = Parameter(
     name="how",
-    kind="choice",
+    kind=OneOf("close", "reset"),
     doc="`close` (in an orderly way) or `reset`",
     default="close",
-    choices=("close", "reset"),
 )
 
 

@@ -1,37 +1,53 @@
-"""The vocabulary in which the script format is described: kinds of values, and tables of keys.
+"""The vocabulary of fields: kinds of values, and tables of keys.
 
-Each kind reads a node into a value, noting every problem with its place, and describes itself as JSON Schema. So the
-format is written down once (in :mod:`~mockserver.script.format`), and the reader, the messages and the schema
-cannot disagree.
+A kind reads a node into a value, notes every problem at its place, and describes itself as JSON Schema. So whatever
+people write (scripts, faults, retry policies, bodies of the control API, arguments of Python calls) is described once,
+in a table, and its reader, its messages and its schema cannot disagree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from mockserver.errors import Problem, UsageError
-from mockserver.model.durations import DURATION_FORMS, parse_duration, parse_timestamp
-from mockserver.model.nodes import Node
+from mockserver.model.durations import DURATION_FORMS, LONGEST, format_duration, parse_duration, parse_timestamp
+from mockserver.model.nodes import Member, Node
+from mockserver.model.sizes import parse_size, show_size
 from mockserver.model.suggestions import did_you_mean, listed
 from mockserver.model.targets import Target
 
 Schema = dict[str, Any]
 
+#: What a kind returns for a node that is not valid; a problem is noted then.
+INVALID: Any = object()
+
+#: After this many problems, reading stops.
+MOST_PROBLEMS = 100
+
+#: No more of a wrong word than this is compared with the known ones: comparing takes long with a text that is no word.
+_LONGEST_WORD = 64
+
+
+class TooManyProblemsError(Exception):
+    """Reading stops: there are more problems than anyone reads at once. All of those before it are noted."""
+
 
 class Reading:
-    """One reading of a script: what is known, and the problems so far.
+    """One reading: what is known, and the problems so far.
 
     Args:
         problems: Where problems are noted.
-        events: The event types that a step may name.
-        policies: The retry policies that a script may name.
+        events: The event types that may be named.
+        policies: The retry policies that may be named.
     """
 
     def __init__(
-        self, problems: list[Problem], events: tuple[str, ...], policies: Mapping[str, Any] | None = None
+        self, problems: list[Problem], events: tuple[str, ...] = (), policies: Mapping[str, Any] | None = None
     ) -> None:
         self.problems = problems
         self.events = events
@@ -39,29 +55,55 @@ class Reading:
 
     def problem(self, place: Node, message: str) -> None:
         """Note a problem at a node's place."""
-        self.problems.append(Problem(place.line, place.column, message))
+        self.problem_at(place.line, place.column, message)
 
     def problem_at(self, line: int, column: int, message: str) -> None:
-        """Note a problem at a place."""
+        """Note a problem at a place.
+
+        Raises:
+            TooManyProblemsError: There are so many that reading stops.
+        """
+        if len(self.problems) >= MOST_PROBLEMS:
+            self.problems.append(Problem(line, column, "there are more problems from here on: fix these first"))
+            raise TooManyProblemsError
         self.problems.append(Problem(line, column, message))
 
 
-class Kind(Protocol):
-    """A kind of value."""
+class Kind:
+    """A kind of value. A simple one defines ``expected``, ``parse`` and ``schema``; any other overrides ``read``."""
+
+    #: What a message says is allowed.
+    expected: str = "another value"
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the value of a node; None if it is not valid, and a problem noted."""
-        ...
+        """Return the value of a node; INVALID if it is not valid, and a problem is noted."""
+        try:
+            return self.parse(node.value)
+        except ValueError:
+            reading.problem(node, f"expected {self.expected}, not {described(node)}")
+            return INVALID
+
+    def parse(self, value: Any) -> Any:
+        """Return what a plain value means.
+
+        Raises:
+            ValueError: It is not of this kind.
+        """
+        raise NotImplementedError
+
+    def show(self, value: Any) -> str:
+        """Return a value of this kind as it can be written."""
+        return str(value)
 
     def schema(self) -> Schema:
         """Return the JSON Schema of this kind."""
-        ...
+        raise NotImplementedError
 
 
 class Field(msgspec.Struct, frozen=True):
     """A key of an object: the kind of its value, what it is for, and whether it must be there."""
 
-    kind: Any
+    kind: Kind
     doc: str
     required: bool = False
 
@@ -69,46 +111,61 @@ class Field(msgspec.Struct, frozen=True):
 Fields = Mapping[str, Field]
 
 
-class Text:
+class Text(Kind):
     """A string that is not empty, in which templates mean nothing.
 
     Args:
         secret: Whether the value must not be shown in messages.
+        pattern: What it must look like, as a regular expression without anchors; None for any text.
+        expected: What a message says is allowed.
+        templates: Whether braces are text like any other, and not a mistake.
     """
 
-    def __init__(self, *, secret: bool = False) -> None:
+    def __init__(
+        self, *, secret: bool = False, pattern: str | None = None, expected: str = "text", templates: bool = False
+    ) -> None:
+        self.expected = expected
         self._secret = secret
+        self._pattern = pattern
+        self._templates = templates
 
-    def read(self, node: Node, reading: Reading) -> str | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the string."""
-        if not isinstance(node.value, str):
-            reading.problem(node, f"expected text, not {described(node, secret=self._secret)}")
-        elif not node.value.strip():
-            reading.problem(node, "expected text, not an empty string")
-        elif "{{" in node.value:
+        value = node.value
+        if not isinstance(value, str) or (self._pattern is not None and not re.fullmatch(self._pattern, value)):
+            reading.problem(node, f"expected {self.expected}, not {described(node, secret=self._secret)}")
+        elif not value.strip():
+            reading.problem(node, f"expected {self.expected}, not an empty string")
+        elif "{{" in value and not self._templates:
             reading.problem(node, "templates work in the strings of data and override only")
         else:
-            return node.value
-        return None
+            return value
+        return INVALID
+
+    def parse(self, value: Any) -> str:
+        """Return the string."""
+        if isinstance(value, str) and value.strip() and re.fullmatch(self._pattern or "(?s:.)*", value):
+            return value
+        raise ValueError
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        return {"type": "string", "minLength": 1}
+        return {"type": "string", "minLength": 1, **({"pattern": f"^{self._pattern}$"} if self._pattern else {})}
 
 
-class Url:
+class Url(Kind):
     """An absolute http or https URL that can be delivered to."""
 
-    def read(self, node: Node, reading: Reading) -> str | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the URL."""
         text = Text().read(node, reading)
-        if text is None:
-            return None
+        if text is INVALID:
+            return INVALID
         try:
             Target.parse(text)
         except UsageError as error:
             reading.problem(node, f"{error}; expected a URL such as http://localhost:3000/webhooks/playgent")
-            return None
+            return INVALID
         return text
 
     def schema(self) -> Schema:
@@ -116,8 +173,133 @@ class Url:
         return {"type": "string", "pattern": "^https?://"}
 
 
-class Whole:
-    """A whole number in a range.
+class Whole(Kind):
+    """A whole number in a range; 2.0 is the whole number 2, as in JSON.
+
+    Args:
+        low: The least.
+        high: The greatest; None for any.
+    """
+
+    def __init__(self, low: int, high: int | None = None) -> None:
+        self.low = low
+        self.high = high
+        self.expected = f"a whole number from {low}" + ("" if high is None else f" to {high}")
+
+    def parse(self, value: Any) -> int:
+        """Return the number."""
+        number = int(value) if isinstance(value, float) and value.is_integer() else value
+        if isinstance(number, int) and not isinstance(number, bool) and _between(number, self.low, self.high):
+            return number
+        raise ValueError
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"type": "integer", **_limits(self.low, self.high)}
+
+
+class Number(Kind):
+    """A number, whole or not.
+
+    Args:
+        low: The least; None for any.
+        high: The greatest; None for any.
+    """
+
+    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+        self.low = low
+        self.high = high
+        self.expected = "a number"
+        if low is not None:
+            self.expected += f" from {low:g}" + ("" if high is None else f" to {high:g}")
+
+    def parse(self, value: Any) -> float:
+        """Return the number."""
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and math.isfinite(value) and _between(value, self.low, self.high):
+            return value  # type: ignore[no-any-return]  # what is a number has been seen
+        raise ValueError
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"type": "number", **_limits(self.low, self.high)}
+
+
+class YesOrNo(Kind):
+    """True or false."""
+
+    expected = "true or false"
+
+    def parse(self, value: Any) -> bool:
+        """Return it."""
+        if isinstance(value, bool):
+            return value
+        raise ValueError
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"type": "boolean"}
+
+
+class Duration(Kind):
+    """A duration, in seconds.
+
+    Args:
+        low: The shortest, in seconds.
+        high: The longest, in seconds.
+    """
+
+    def __init__(self, low: float = 0.0, high: float = LONGEST) -> None:
+        self.low = low
+        self.high = high
+        bounded = (low, high) != (0.0, LONGEST)
+        span = f"a duration such as 250ms or 2s, {format_duration(low)} to {format_duration(high)}"
+        self.expected = span if bounded else DURATION_FORMS
+
+    def parse(self, value: Any) -> float:
+        """Return the seconds."""
+        seconds = parse_duration(value)
+        if self.low <= seconds <= self.high:
+            return seconds
+        raise ValueError
+
+    def show(self, value: Any) -> str:
+        """Return a duration as it can be written."""
+        return format_duration(value)
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema: one type with a pattern, for editors say what is wrong with one, but not of two."""
+        number = r"[0-9]+(\.[0-9]+)?"
+        return {
+            "type": ["number", "string"],
+            **_limits(self.low, self.high),
+            "pattern": rf"^\s*({number}|({number}(ms|s|m|h|d))+)\s*$",
+            **_editor_message(self.expected),
+            "examples": ["250ms", "2s", "1m30s", "2h", 5],
+        }
+
+
+class Timestamp(Kind):
+    """A moment, in seconds since 1970."""
+
+    expected = "an ISO 8601 timestamp such as 2024-12-16T10:00:00Z"
+
+    def parse(self, value: Any) -> float:
+        """Return the seconds since 1970."""
+        return parse_timestamp(value)
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {
+            "type": "string",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].{1,30})?$",
+            **_editor_message(self.expected),
+            "examples": ["2024-12-16T10:00:00Z"],
+        }
+
+
+class Size(Kind):
+    """A number of bytes, such as ``2MB``, ``64KiB`` or 4096.
 
     Args:
         low: The least.
@@ -125,66 +307,33 @@ class Whole:
     """
 
     def __init__(self, low: int, high: int) -> None:
-        self._low = low
-        self._high = high
+        self.low = low
+        self.high = high
+        self.expected = f"a size from {low} to {high} bytes, such as 2MB, 64KiB or 4096"
 
-    def read(self, node: Node, reading: Reading) -> int | None:
-        """Return the number."""
-        value = node.value
-        if isinstance(value, int) and not isinstance(value, bool) and self._low <= value <= self._high:
-            return value
-        reading.problem(node, f"expected a whole number from {self._low} to {self._high}, not {described(node)}")
-        return None
+    def parse(self, value: Any) -> int:
+        """Return the number of bytes."""
+        size = parse_size(value)
+        if self.low <= size <= self.high:
+            return size
+        raise ValueError
 
-    def schema(self) -> Schema:
-        """Return the JSON Schema."""
-        return {"type": "integer", "minimum": self._low, "maximum": self._high}
-
-
-class Duration:
-    """A duration, in seconds."""
-
-    def read(self, node: Node, reading: Reading) -> float | None:
-        """Return the seconds."""
-        try:
-            return parse_duration(node.value)
-        except ValueError:
-            reading.problem(node, f"expected {DURATION_FORMS}, not {described(node)}")
-            return None
-
-    def schema(self) -> Schema:
-        """Return the JSON Schema."""
-        number = r"[0-9]+(\.[0-9]+)?"
-        return {
-            "anyOf": [
-                {"type": "number", "minimum": 0},
-                {"type": "string", "pattern": rf"^\s*({number}|({number}(ms|s|m|h|d))+)\s*$"},
-            ],
-            "examples": ["250ms", "2s", "1m30s", "2h", 5],
-        }
-
-
-class Timestamp:
-    """A moment, in seconds since 1970."""
-
-    def read(self, node: Node, reading: Reading) -> float | None:
-        """Return the seconds since 1970."""
-        try:
-            return parse_timestamp(node.value)
-        except ValueError:
-            reading.problem(node, f"expected an ISO 8601 timestamp such as 2024-12-16T10:00:00Z, not {described(node)}")
-            return None
+    def show(self, value: Any) -> str:
+        """Return a size as it can be written."""
+        return show_size(value)
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
         return {
-            "type": "string",
-            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].{1,30})?$",
-            "examples": ["2024-12-16T10:00:00Z"],
+            "type": ["integer", "string"],
+            **_limits(self.low, self.high),
+            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*([KkMmGg][Ii]?)?[Bb]?\s*$",
+            **_editor_message(self.expected),
+            "examples": ["2MB", "64KiB"],
         }
 
 
-class OneOf:
+class OneOf(Kind):
     """One of a few words or numbers.
 
     Args:
@@ -193,88 +342,168 @@ class OneOf:
 
     def __init__(self, *choices: str | int) -> None:
         self._choices = choices
+        self.expected = listed(map(str, choices))
 
     def read(self, node: Node, reading: Reading) -> Any:
         """Return the choice."""
-        value = node.value
+        try:
+            return self.parse(node.value)
+        except ValueError:
+            hint = hint_for(node.value, map(str, self._choices))
+            reading.problem(node, f"expected {self.expected}, not {described(node)}{hint}")
+            return INVALID
+
+    def parse(self, value: Any) -> Any:
+        """Return the choice."""
         if isinstance(value, (str, int)) and not isinstance(value, bool) and value in self._choices:
             return value
-        words = [str(choice) for choice in self._choices]
-        hint = did_you_mean(value, words) if isinstance(value, str) else ""
-        reading.problem(node, f"expected {listed(words)}, not {described(node)}{hint}")
-        return None
+        raise ValueError
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
         return {"enum": list(self._choices)}
 
 
-class EventName:
+class EventName(Kind):
     """An event type: a documented one, or one that the script lists under extra_events."""
 
-    def read(self, node: Node, reading: Reading) -> str | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the event type."""
         value = node.value
         if isinstance(value, str) and value in reading.events:
             return value
-        hint = did_you_mean(value, reading.events) if isinstance(value, str) else ""
         reading.problem(
             node,
             f"unknown event {described(node)}; known are {', '.join(reading.events)}"
-            f" (others must be listed under extra_events){hint}",
+            f" (others must be listed under extra_events){hint_for(value, reading.events)}",
         )
-        return None
+        return INVALID
 
     def schema(self) -> Schema:
         """Return the JSON Schema: any text, for extra_events may add to the documented types."""
         return {"type": "string", "minLength": 1}
 
 
-class ListOf:
+class OrNull(Kind):
+    """A value of a kind, or null.
+
+    Args:
+        kind: The kind.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the value, or None."""
+        return None if node.value is None else self._kind.read(node, reading)
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        schema = self._kind.schema()
+        types = schema.get("type")
+        if types is None:
+            return {"anyOf": [schema, {"type": "null"}]}
+        return {**schema, "type": [*([types] if isinstance(types, str) else types), "null"]}
+
+
+class ListOf(Kind):
     """A list of values of one kind.
 
     Args:
         kind: The kind of its items.
         non_empty: Whether it must have an item.
+        most: How many items it may have; None for any number.
     """
 
-    def __init__(self, kind: Kind, *, non_empty: bool = False) -> None:
+    def __init__(self, kind: Kind, *, non_empty: bool = False, most: int | None = None) -> None:
         self._kind = kind
         self._non_empty = non_empty
+        self._most = most
 
-    def read(self, node: Node, reading: Reading) -> tuple[Any, ...] | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the valid items."""
         if not isinstance(node.value, list):
             reading.problem(node, f"expected a list, not {described(node)}")
-            return None
+            return INVALID
         if self._non_empty and not node.value:
             reading.problem(node, "expected a list with at least one item, not an empty one")
+        if self._most is not None and len(node.value) > self._most:
+            reading.problem(node, f"expected a list of at most {self._most} items, not of {len(node.value)}")
+            return INVALID
         values = (self._kind.read(item, reading) for item in node.value)
-        return tuple(value for value in values if value is not None)
+        return tuple(value for value in values if value is not INVALID)
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        schema: Schema = {"type": "array", "items": self._kind.schema()}
-        return {**schema, "minItems": 1} if self._non_empty else schema
+        least = {"minItems": 1} if self._non_empty else {}
+        most = {} if self._most is None else {"maxItems": self._most}
+        return {"type": "array", "items": self._kind.schema(), **least, **most}
 
 
-class JsonObject:
+class MapOf(Kind):
+    """An object with the user's own keys, and values of one kind.
+
+    Args:
+        kind: The kind of its values.
+        title: What it is, for messages: ``headers``.
+        key: What a key must look like, as a regular expression without anchors; None for any.
+    """
+
+    def __init__(self, kind: Kind, title: str, *, key: str | None = None) -> None:
+        self._kind = kind
+        self._title = title
+        self._key = key
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the valid values by key."""
+        if not isinstance(node.value, dict):
+            reading.problem(node, f"expected {self._title} as an object (name: value), not {described(node)}")
+            return INVALID
+        values: dict[str, Any] = {}
+        for name, member in node.value.items():
+            if self._key is not None and not re.fullmatch(self._key, name):
+                reading.problem_at(member.key_line, member.key_column, f"{shortened(name)} cannot be a key here")
+                continue
+            value = self._kind.read(member.node, reading)
+            if value is not INVALID:
+                values[name] = value
+        return values
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        names = {} if self._key is None else {"propertyNames": {"pattern": f"^{self._key}$"}}
+        return {"type": "object", **names, "additionalProperties": self._kind.schema()}
+
+
+class JsonObject(Kind):
     """Any JSON object: the keys are the user's own."""
 
-    def read(self, node: Node, reading: Reading) -> dict[str, Any] | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the object."""
         if isinstance(node.value, dict):
-            value: dict[str, Any] = node.plain()
-            return value
+            return node.plain()
         reading.problem(node, f"expected an object (key: value), not {described(node)}")
-        return None
+        return INVALID
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
         return {"type": "object"}
 
 
-class ObjectOf:
+class JsonValue(Kind):
+    """Any JSON value."""
+
+    def read(self, node: Node, reading: Reading) -> Any:  # noqa: ARG002 - no value can be a problem
+        """Return the value."""
+        return node.plain()
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema: anything."""
+        return {}
+
+
+class ObjectOf(Kind):
     """An object with known keys.
 
     Args:
@@ -286,9 +515,10 @@ class ObjectOf:
         self._fields = fields
         self._title = title
 
-    def read(self, node: Node, reading: Reading) -> dict[str, Any] | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the valid values by key."""
-        return read_object(node, self._fields, reading, self._title)
+        values = read_object(node, self._fields, reading, self._title)
+        return INVALID if values is None else values
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
@@ -314,38 +544,141 @@ def read_object(node: Node, fields: Fields, reading: Reading, title: str) -> dic
     for key, member in node.value.items():
         if key in fields:
             value = fields[key].kind.read(member.node, reading)
-            if value is not None:
+            if value is not INVALID:
                 values[key] = value
         else:
-            hint = did_you_mean(key, fields)
-            known = ", ".join(fields)
-            reading.problem_at(
-                member.key_line, member.key_column, f"unknown key {key!r} in {title}; known are {known}{hint}"
-            )
+            known = ", ".join(fields) or "none"
+            message = f"unknown key {shortened(key)} in {title}; known are {known}{hint_for(key, fields)}"
+            reading.problem_at(member.key_line, member.key_column, message)
     for key, field in fields.items():
         if field.required and key not in node.value:
             reading.problem(node, f"{title} needs the key {key!r}: {field.doc}")
     return values
 
 
-def object_schema(fields: Fields) -> Schema:
-    """Return the JSON Schema of an object with known keys."""
+def object_schema(fields: Fields, **more: Any) -> Schema:
+    """Return the JSON Schema of an object with known keys.
+
+    Args:
+        fields: The keys.
+        more: What else the schema says, such as a title.
+    """
     properties = {key: {"description": field.doc, **field.kind.schema()} for key, field in fields.items()}
     required = [key for key, field in fields.items() if field.required]
-    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    schema: Schema = {"type": "object", **more, "properties": properties, "additionalProperties": False}
     return {**schema, "required": required} if required else schema
+
+
+def read_plain(value: Any, kind: Kind, reading: Reading | None = None, name: str = "") -> Any:
+    """Read a plain Python value (None, bool, int, float, str, list, tuple or mapping) as a kind reads a node.
+
+    Args:
+        value: The value.
+        kind: What it must be.
+        reading: What is known; its problems stay untouched. Nothing is known without.
+        name: How messages name the value itself; what is in it follows as a path, such as ``retry.schedule[1]``.
+
+    Returns:
+        What the kind makes of it.
+
+    Raises:
+        ValueError: It is not of that kind; the message has a line for each problem.
+    """
+    places = [name]
+    try:
+        node = _numbered(value, name, places, 1)
+    except RecursionError:
+        raise ValueError(f"{name or 'the value'} is nested too deeply, or holds itself") from None
+    known = reading or Reading([])
+    found = Reading([], known.events, known.policies)
+    try:
+        result = kind.read(node, found)
+    except TooManyProblemsError:
+        result = INVALID
+    if found.problems:
+        raise ValueError("\n".join(_at_path(places[problem.column], problem.message) for problem in found.problems))
+    return result
+
+
+def _numbered(value: Any, place: str, places: list[str], depth: int) -> Node:
+    """Return a plain value as a node whose column is the number of its place."""
+    number = len(places)
+    places.append(place)
+    if depth > _DEEPEST and isinstance(value, (Mapping, list, tuple)):
+        raise RecursionError
+    if isinstance(value, Mapping):
+        members = {}
+        for key, child in value.items():
+            if not isinstance(key, str):
+                raise ValueError(_at_path(place, f"the key {shortened(key)} is not text: keys are strings"))  # noqa: TRY004
+            inside = f"{place}.{key}" if place else key
+            key_number = len(places)
+            places.append(place)
+            members[key] = Member(0, key_number, _numbered(child, inside, places, depth + 1))
+        return Node(0, number, members)
+    if isinstance(value, (list, tuple)):
+        # An item of a list that has no name is shown by the message itself.
+        paths = (f"{place}[{index}]" if place else "" for index in range(len(value)))
+        items = zip(value, paths, strict=True)
+        return Node(0, number, [_numbered(item, path, places, depth + 1) for item, path in items])
+    return Node(0, number, value)
+
+
+#: Values deeper than this are not read: they are a mistake, and would exhaust the stack.
+_DEEPEST = 100
+
+
+def _at_path(place: str, message: str) -> str:
+    return f"{place}: {message}" if place else message
+
+
+def hint_for(word: Any, allowed: Iterable[str]) -> str:
+    """Return what a wrong word probably meant, as the end of a message; empty when nothing comes near."""
+    return did_you_mean(word[:_LONGEST_WORD], allowed) if isinstance(word, str) else ""
 
 
 def described(node: Node, *, secret: bool = False) -> str:
     """Return what a node holds, for a message: a short value as written, anything longer by its kind."""
     value = node.value
     if isinstance(value, dict):
-        return "an object"
+        return "an object" if value else "an empty object"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     if value is None:
         return "nothing"
     if secret:
         return "a value of another kind"
-    shown = msgspec.json.encode(value).decode() if not isinstance(value, str) else repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    if isinstance(value, (bool, int, float)):
+        return shortened(value, _as_json)
+    return shortened(value)
+
+
+def shortened(value: Any, write: Callable[[Any], str] = repr) -> str:
+    """Return a value as it is written, cut off where that gets long."""
+    cut = value[:100] if isinstance(value, str) else value
+    text = write(cut)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode() if math.isfinite(value) else str(value)
+    except OverflowError:  # more than 64 bits
+        return "a number of more than 64 bits"
+
+
+def _between(value: float, low: float | None, high: float | None) -> bool:
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+def _limits(low: float | None, high: float | None) -> Schema:
+    """Return the limits of a number as JSON Schema."""
+    return {
+        **({} if low is None else {"minimum": low}),
+        **({} if high is None else {"maximum": high}),
+    }
+
+
+def _editor_message(expected: str) -> Schema:
+    """Return what editors show instead of a pattern or a type: keywords that VS Code and its relatives know."""
+    return {"errorMessage": f"expected {expected}", "patternErrorMessage": f"expected {expected}"}

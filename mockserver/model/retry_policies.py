@@ -8,17 +8,34 @@ from __future__ import annotations
 
 import random
 import re
-import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from mockserver.model.durations import parse_duration
-from mockserver.model.fields import Duration, Schema
+from mockserver.model.fields import (
+    INVALID,
+    Duration,
+    Field,
+    Fields,
+    Kind,
+    ListOf,
+    Number,
+    OrNull,
+    Reading,
+    Schema,
+    Whole,
+    YesOrNo,
+    described,
+    hint_for,
+    object_schema,
+    read_object,
+    read_plain,
+)
+from mockserver.model.nodes import Node
 from mockserver.model.records import Attempt
 from mockserver.model.retry_after import requested_wait
-from mockserver.model.suggestions import did_you_mean, listed
+from mockserver.model.suggestions import listed
 
 #: The named policies, in the order of their data file.
 POLICY_NAMES = ("none", "standard_webhooks", "svix", "shopify", "stripe", "github", "three_attempts")
@@ -30,8 +47,7 @@ MOST_ATTEMPTS = 100
 _NEVER_RETRIED = frozenset({"address", "stopped"})
 
 _STATUS_CLASSES = ("3xx", "4xx", "5xx")
-_STATUS = "[345][0-9]{2}"
-_ON_FORMS = f"{listed([*_STATUS_CLASSES, 'network'])}, or a status from 300 to 599"
+_OUTCOME = f"{'|'.join(_STATUS_CLASSES)}|network|[345][0-9]{{2}}"
 _SCHEDULE_FORM = "a schedule is the waits before each attempt, such as [0s, 1s, 4s]"
 
 
@@ -128,193 +144,136 @@ def _failure_classes(attempt: Attempt) -> tuple[str, ...]:
 
 
 def read_retry(value: Any, named: Mapping[str, RetryPolicy]) -> RetryPolicy:
-    """Read the policy that a script or the command line means.
+    """Read a policy from a plain value.
 
     Args:
         value: The name of a policy; a schedule, as a list of durations or as the text ``0s,1s,4s``; or an object with
             a ``schedule`` or the ``policy`` to change, and any of the other keys.
         named: The policies that there are, by name.
 
-    Returns:
-        The policy.
-
     Raises:
         ValueError: It is none of these; the message says what is wrong, what is allowed and what was probably meant.
     """
-    if isinstance(value, str):
-        return _schedule_text(value) if re.match(r"[\s\[]*[0-9]", value) else _named(value, named)
-    if isinstance(value, (list, tuple)):
-        return _own(value)
-    if isinstance(value, Mapping):
-        return _object(value, named)
-    raise ValueError(
-        f"{_shown(value)} is no retry policy; allowed are a name ({listed(named)}), a schedule such as [0s, 1s, 4s], "
-        f"or an object such as {{policy: {next(iter(named))}, timeout: 1s}}"
-    )
+    policy: RetryPolicy = read_plain(value, Retry(), Reading([], policies=named))
+    return policy
 
 
-def _named(name: str, named: Mapping[str, RetryPolicy]) -> RetryPolicy:
-    if name in named:
-        return named[name]
-    hint = _hint(name, named)
-    raise ValueError(
-        f"there is no retry policy {_shown(name)}; there are {', '.join(named)}, "
-        f"or a schedule such as [0s, 1s, 4s]{hint}"
-    )
+class _Schedule(Kind):
+    """The waits before each attempt."""
+
+    _waits = ListOf(Duration(), non_empty=True, most=MOST_ATTEMPTS)
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the waits after the first one, which is 0."""
+        waits = self._waits.read(node, reading)
+        if waits is INVALID or not waits:
+            return INVALID
+        if waits[0] and len(waits) == len(node.value):  # type: ignore[arg-type]  # what has waits is a list
+            reading.problem(node, f"the first attempt waits for nothing, so its entry must be 0; {_SCHEDULE_FORM}")
+            return INVALID
+        return waits[1:]
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {**self._waits.schema(), "examples": [["0s", "1s", "4s"]]}
 
 
-def _schedule_text(text: str) -> RetryPolicy:
-    return _own([part.strip() for part in text.strip().removeprefix("[").removesuffix("]").split(",")])
+class _Outcome(Kind):
+    """What can be retried: a class of statuses, a status, or every error of the network."""
+
+    expected = f"{listed([*_STATUS_CLASSES, 'network'])}, or a status from 300 to 599"
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return it as a word of ``retry_on``."""
+        text = str(node.value) if isinstance(node.value, int) else node.value
+        if isinstance(text, str) and re.fullmatch(_OUTCOME, text):
+            return text
+        hint = hint_for(text, [*_STATUS_CLASSES, "network"])
+        reading.problem(node, f"expected {self.expected}, not {described(node)}{hint}")
+        return INVALID
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"type": ["integer", "string"], "minimum": 300, "maximum": 599, "pattern": f"^({_OUTCOME})$"}
 
 
-def _own(schedule: Any) -> RetryPolicy:
-    return RetryPolicy(name="schedule", delays=_delays(schedule))
+class _PolicyName(Kind):
+    """The name of a policy."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the policy of that name."""
+        value = node.value
+        if isinstance(value, str) and value in reading.policies:
+            return reading.policies[value]
+        known = ", ".join(reading.policies)
+        hint = hint_for(value, reading.policies)
+        reading.problem(
+            node,
+            f"there is no retry policy {described(node)}; there are {known}, or a schedule such as [0s, 1s, 4s]{hint}",
+        )
+        return INVALID
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"enum": list(POLICY_NAMES)}
 
 
-def _object(value: Mapping[Any, Any], named: Mapping[str, RetryPolicy]) -> RetryPolicy:
-    for key in value:
-        if key != "policy" and key not in _KEYS:
-            allowed = ["policy", *_KEYS]
-            hint = _hint(key, allowed)
-            raise ValueError(f"unknown key {_shown(key)} in a retry policy; allowed are {listed(allowed)}{hint}")
-    changes = {field: read(value[key]) for key, (field, read) in _KEYS.items() if key in value}
-    if "policy" in value:
-        name = value["policy"]
-        if not isinstance(name, str):
-            raise ValueError(f"policy: {_shown(name)} is not the name of a retry policy; there are {', '.join(named)}")
-        base = _named(name, named)
-        # Its source says something else now, and a record of it must not pass for the original.
-        return msgspec.structs.replace(base, **changes, name=f"{name}, changed") if changes else base
-    if "schedule" not in value:
-        raise ValueError("a retry policy needs a schedule such as [0s, 1s, 4s], or the policy to change")
-    return RetryPolicy(name="schedule", **changes)
-
-
-def _delays(schedule: Any) -> tuple[float, ...]:
-    if not isinstance(schedule, (list, tuple)) or not schedule:
-        raise ValueError(f"schedule: {_shown(schedule)} is no list of durations; {_SCHEDULE_FORM}")
-    if len(schedule) > MOST_ATTEMPTS:
-        raise ValueError(f"schedule: {len(schedule)} attempts are more than the {MOST_ATTEMPTS} that are allowed")
-    first, *delays = (_duration(f"entry {number} of the schedule", wait) for number, wait in enumerate(schedule, 1))
-    if first:
-        raise ValueError(f"schedule: the first attempt waits for nothing, so its entry must be 0; {_SCHEDULE_FORM}")
-    return tuple(delays)
-
-
-def _duration(place: str, value: Any) -> float:
-    try:
-        return parse_duration(value if isinstance(value, (str, int, float)) else _shown(value))
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
-
-
-def _retry_on(value: Any) -> tuple[str, ...]:
-    if isinstance(value, (list, tuple)) and value:
-        return tuple(map(_outcome, value))
-    raise ValueError(f"on: {_shown(value)} is no list such as [5xx, 429, network]; allowed in it are {_ON_FORMS}")
-
-
-def _outcome(value: Any) -> str:
-    text = str(value) if isinstance(value, int) and 300 <= value <= 599 else value
-    if isinstance(text, str) and (text in (*_STATUS_CLASSES, "network") or re.fullmatch(_STATUS, text)):
-        return text
-    hint = _hint(text, [*_STATUS_CLASSES, "network"])
-    raise ValueError(f"on: {_shown(value)} is nothing that can be retried; allowed are {_ON_FORMS}{hint}")
-
-
-def _jitter(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"jitter: {_shown(value)} is not a number from 0 to 1, such as 0.2 for 20 % more or less")
-    return float(value)
-
-
-def _timeout(value: Any) -> float | None:
-    if value is None:
-        return None
-    seconds = _duration("timeout", value)
-    if not seconds:
-        raise ValueError("timeout: no attempt can be answered in no time; null takes the time-out of the settings")
-    return seconds
-
-
-def _deactivate_after(value: Any) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value
-    raise ValueError(f"deactivate_after: {_shown(value)} is not a whole number from 1; null deactivates never")
-
-
-def _flag(key: str) -> Callable[[Any], bool]:
-    def read(value: Any) -> bool:
-        if isinstance(value, bool):
-            return value
-        raise ValueError(f"{key}: {_shown(value)} is neither true nor false")
-
-    return read
-
-
-def _hint(value: Any, allowed: Iterable[str]) -> str:
-    # Cut, for comparing takes long with a text that is no word at all.
-    return did_you_mean(value[:64], allowed) if isinstance(value, str) else ""
-
-
-def _shown(value: Any) -> str:
-    return reprlib.repr(value)
-
-
-#: The keys of an object: the field that each one sets, and how its value is read.
-_KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "schedule": ("delays", _delays),
-    "on": ("retry_on", _retry_on),
-    "jitter": ("jitter", _jitter),
-    "timeout": ("timeout", _timeout),
-    "gone_deactivates": ("gone_deactivates", _flag("gone_deactivates")),
-    "obeys_retry_after": ("obeys_retry_after", _flag("obeys_retry_after")),
-    "deactivate_after": ("deactivate_after", _deactivate_after),
+#: The keys of a policy that a script writes out.
+POLICY_FIELDS: Fields = {
+    "policy": Field(_PolicyName(), "the named policy that the other keys change"),
+    "schedule": Field(_Schedule(), "the waits before each attempt; the first is 0"),
+    "on": Field(ListOf(_Outcome(), non_empty=True), "what is retried: 5xx, 4xx, 3xx, a status, or network"),
+    "jitter": Field(Number(0, 1), "0.2: a wait is up to 20 % longer or shorter"),
+    "timeout": Field(OrNull(Duration(0.001)), "how long an attempt may take; null: as the settings say"),
+    "gone_deactivates": Field(YesOrNo(), "whether a 410 deactivates the webhook"),
+    "obeys_retry_after": Field(YesOrNo(), "whether Retry-After lengthens the wait"),
+    "deactivate_after": Field(OrNull(Whole(1)), "how many failed deliveries in a row deactivate the webhook"),
 }
 
 
-def retry_schema(names: Iterable[str]) -> Schema:
-    """Return the JSON Schema of what :func:`read_retry` accepts.
+class Retry(Kind):
+    """A retry policy: the name of one, a schedule, or an object."""
 
-    Args:
-        names: The names of the policies that there are.
-    """
-    name = {"enum": list(names)}
-    duration = Duration().schema()
-    schedule = {
-        "type": "array",
-        "description": "the waits before each attempt; the first is 0",
-        "items": duration,
-        "minItems": 1,
-        "maxItems": MOST_ATTEMPTS,
-        "examples": [["0s", "1s", "4s"]],
-    }
-    text = {"type": "string", "pattern": r"^[\s\[]*[0-9]", "examples": ["0s,1s,4s"]}
-    return {"anyOf": [name, schedule, text, _object_schema(name, schedule, duration)]}
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the policy."""
+        value = node.value
+        if isinstance(value, str) and re.match(r"[\s\[]{0,99}[0-9]", value):
+            parts = value.strip().removeprefix("[").removesuffix("]").split(",")
+            node = Node(node.line, node.column, [Node(node.line, node.column, part.strip()) for part in parts])
+        elif isinstance(value, str):
+            return _PolicyName().read(node, reading)
+        elif isinstance(value, dict):
+            return self._object(node, reading)
+        elif not isinstance(value, list):
+            allowed = f"a name ({listed(reading.policies)}), a schedule such as [0s, 1s, 4s]"
+            changed = "or an object such as {policy: stripe, timeout: 1s}"
+            reading.problem(node, f"expected a retry policy: {allowed}, {changed}, not {described(node)}")
+            return INVALID
+        delays = _Schedule().read(node, reading)
+        return delays if delays is INVALID else RetryPolicy(name="schedule", delays=delays)
+
+    def _object(self, node: Node, reading: Reading) -> Any:
+        known = len(reading.problems)
+        values = read_object(node, POLICY_FIELDS, reading, "a retry policy") or {}
+        if len(reading.problems) > known:
+            return INVALID
+        base = values.pop("policy", None)
+        changes = {_FIELD_OF.get(key, key): value for key, value in values.items()}
+        if base is not None:
+            # Its source says something else now, and a record of it must not pass for the original.
+            return msgspec.structs.replace(base, **changes, name=f"{base.name}, changed") if changes else base
+        if "delays" not in changes:
+            message = "a retry policy needs a schedule such as [0s, 1s, 4s], or the policy to change"
+            reading.problem(node, message)
+            return INVALID
+        return RetryPolicy(name="schedule", **changes)
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        text = {"type": "string", "pattern": r"^[\s\[]*[0-9]", "examples": ["0s,1s,4s"]}
+        written_out = {**object_schema(POLICY_FIELDS), "anyOf": [{"required": ["policy"]}, {"required": ["schedule"]}]}
+        return {"anyOf": [_PolicyName().schema(), _Schedule().schema(), text, written_out]}
 
 
-def _object_schema(name: Schema, schedule: Schema, duration: Schema) -> Schema:
-    outcome = {
-        "anyOf": [
-            {"type": "string", "pattern": f"^({'|'.join(_STATUS_CLASSES)}|network|{_STATUS})$"},
-            {"type": "integer", "minimum": 300, "maximum": 599},
-        ]
-    }
-    properties: dict[str, Schema] = {
-        "policy": name | {"description": "the named policy that the other keys change"},
-        "schedule": schedule,
-        "on": {"type": "array", "description": "what is retried", "items": outcome, "minItems": 1},
-        "jitter": {"type": "number", "description": "0.2: a wait is up to 20 % longer or shorter"}
-        | {"minimum": 0, "maximum": 1},
-        "timeout": {"description": "how long an attempt may take", "anyOf": [duration, {"type": "null"}]},
-        "gone_deactivates": {"type": "boolean", "description": "whether a 410 deactivates the webhook"},
-        "obeys_retry_after": {"type": "boolean", "description": "whether Retry-After lengthens the wait"},
-        "deactivate_after": {"type": ["integer", "null"], "minimum": 1}
-        | {"description": "how many failed deliveries in a row deactivate the webhook"},
-    }
-    return {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "anyOf": [{"required": ["policy"]}, {"required": ["schedule"]}],
-    }
+#: The fields of a policy that scripts know by another name.
+_FIELD_OF = {"schedule": "delays", "on": "retry_on"}

@@ -7,9 +7,14 @@ from typing import Any
 
 from mockserver.model.expectations import BodyExpectation, Effect, Expectation
 from mockserver.model.fields import (
+    INVALID,
     Duration,
     Field,
     Fields,
+    JsonValue,
+    Kind,
+    MapOf,
+    Number,
     ObjectOf,
     Reading,
     Schema,
@@ -23,105 +28,61 @@ from mockserver.model.fields import (
 from mockserver.model.nodes import Node
 
 _STATUS = re.compile(r"[1-5][0-9]{2}|[1-5]xx|any")
-_STATUS_FORMS = "a status such as 401, a class such as 2xx, any, or a list of these"
 
 
-class Statuses:
+class Statuses(Kind):
     """A status, a class of them, ``any``, or a list of these."""
 
-    def read(self, node: Node, reading: Reading) -> tuple[str, ...] | None:
+    expected = "a status such as 401, a class such as 2xx, any, or a list of these"
+
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the patterns."""
-        if isinstance(node.value, list):
-            if not node.value:
-                reading.problem(node, f"expected {_STATUS_FORMS}, not an empty list")
-            read = (self._one(item, reading) for item in node.value)
-            return tuple(status for status in read if status)
-        status = self._one(node, reading)
-        return (status,) if status else None
+        items = node.value if isinstance(node.value, list) and node.value else [node]
+        read = [super(Statuses, self).read(item, reading) for item in items]
+        return INVALID if INVALID in read else tuple(read)
 
-    def _one(self, node: Node, reading: Reading) -> str | None:
-        text = str(node.value).lower()
-        if isinstance(node.value, (str, int)) and _STATUS.fullmatch(text):
+    def parse(self, value: Any) -> str:
+        """Return one pattern."""
+        text = str(value).lower()
+        if isinstance(value, (str, int)) and _STATUS.fullmatch(text):
             return text
-        reading.problem(node, f"expected {_STATUS_FORMS}, not {described(node)}")
-        return None
+        raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
-        one = {
-            "anyOf": [
-                {"type": "integer", "minimum": 100, "maximum": 599},
-                {"type": "string", "pattern": f"^({_STATUS.pattern})$"},
-            ]
+        """Return the JSON Schema: one type with a pattern, for editors say what is wrong with one, but not of two."""
+        one: Schema = {"minimum": 100, "maximum": 599, "pattern": f"^({_STATUS.pattern})$"}
+        one |= {"errorMessage": f"expected {self.expected}", "patternErrorMessage": f"expected {self.expected}"}
+        return {
+            "type": ["integer", "string", "array"],
+            **one,
+            "items": {"type": ["integer", "string"], **one},
+            "minItems": 1,
+            "examples": ["2xx", 401, [401, 403]],
         }
-        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}], "examples": ["2xx", 401, [401, 403]]}
 
 
-class JsonValue:
-    """Any JSON value."""
-
-    def read(self, node: Node, _: Reading) -> Any:
-        """Return the value, in a tuple: null is a value too."""
-        return (node.plain(),)
-
-    def schema(self) -> Schema:
-        """Return the JSON Schema: anything."""
-        return {}
-
-
-class Number:
-    """A number, whole or not, of either sign."""
-
-    def read(self, node: Node, reading: Reading) -> float | None:
-        """Return the number."""
-        if isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-            return node.value
-        reading.problem(node, f"expected a number, not {described(node)}")
-        return None
-
-    def schema(self) -> Schema:
-        """Return the JSON Schema."""
-        return {"type": "number"}
-
-
-class JsonPath:
+class JsonPath(Kind):
     """A JSONPath (RFC 9535)."""
 
-    def read(self, node: Node, reading: Reading) -> str | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the path."""
         # Imported here: few scripts have an effect to prove, and all others start faster.
         from jsonpath import JSONPathError  # noqa: PLC0415
         from jsonpath import compile as compile_path  # noqa: PLC0415
 
         text = Text().read(node, reading)
-        if text is None:
-            return None
+        if text is INVALID:
+            return INVALID
         try:
             compile_path(text)
         except JSONPathError as error:
             reading.problem(node, f"{described(node)} is not a JSONPath such as $.count: {str(error).splitlines()[0]}")
-            return None
+            return INVALID
         return text
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
         return {"type": "string", "minLength": 1}
-
-
-class HeaderValues:
-    """Headers with the values that they must have."""
-
-    def read(self, node: Node, reading: Reading) -> dict[str, str] | None:
-        """Return the values by name."""
-        if not isinstance(node.value, dict):
-            reading.problem(node, f"expected headers as an object (name: value), not {described(node)}")
-            return None
-        read = {name: Text().read(member.node, reading) for name, member in node.value.items()}
-        return {name: value for name, value in read.items() if value is not None}
-
-    def schema(self) -> Schema:
-        """Return the JSON Schema."""
-        return {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
 
 
 _BODY_FIELDS: Fields = {
@@ -140,39 +101,33 @@ _EFFECT_FIELDS: Fields = {
 }
 
 
-class Body:
+class Body(Kind):
     """What the body must be: a text, or an object that says how to compare."""
 
-    def read(self, node: Node, reading: Reading) -> BodyExpectation | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the expectation."""
         if isinstance(node.value, str):
             return BodyExpectation(equals=node.value)
         values = read_object(node, _BODY_FIELDS, reading, "the expected body")
-        if values is None:
-            return None
-        if "json" in values:
-            (values["json"],) = values["json"]
-        return BodyExpectation(**values)
+        return INVALID if values is None else BodyExpectation(**values)
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
         return {"anyOf": [{"type": "string"}, object_schema(_BODY_FIELDS)]}
 
 
-class EffectKind:
+class EffectKind(Kind):
     """A change of the consumer's state."""
 
-    def read(self, node: Node, reading: Reading) -> Effect | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the effect."""
         values = read_object(node, _EFFECT_FIELDS, reading, "an effect")
         if values is None:
-            return None
+            return INVALID
         for one, other in (("url", "probe"), ("change", "to")):
             if (one in values) == (other in values):
                 reading.problem(node, f"an effect has either {one} or {other}")
-                return None
-        if "to" in values:
-            (values["to"],) = values["to"]
+                return INVALID
         return Effect(**values)
 
     def schema(self) -> Schema:
@@ -184,19 +139,19 @@ EXPECT_FIELDS: Fields = {
     "status": Field(Statuses(), "what the status of the answer must be"),
     "within": Field(Duration(), "how long the answer may take, in real time"),
     "body": Field(Body(), "what the body of the answer must be"),
-    "headers": Field(HeaderValues(), "headers that the answer must have"),
+    "headers": Field(MapOf(Text(), "headers"), "headers that the answer must have"),
     "attempts": Field(Whole(1, 100), "after how many attempts it must have succeeded"),
     "effect": Field(EffectKind(), "the change of the consumer's own state that the step must have"),
 }
 
 
-class ExpectKind:
+class ExpectKind(Kind):
     """The whole of ``expect``."""
 
-    def read(self, node: Node, reading: Reading) -> Expectation | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the expectation."""
         values = ObjectOf(EXPECT_FIELDS, "expect").read(node, reading)
-        return Expectation(**values) if values is not None else None
+        return INVALID if values is INVALID else Expectation(**values)
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""

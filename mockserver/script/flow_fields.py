@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver.model.fields import (
+    INVALID,
     Duration,
     Field,
     Fields,
     JsonObject,
+    Kind,
     OneOf,
     Reading,
     Schema,
@@ -32,16 +34,16 @@ _READS_FIELDS: Fields = {
 }
 
 
-class States:
+class States(Kind):
     """How long each state lasts, by its name; which names there are depends on the call."""
 
-    def read(self, node: Node, reading: Reading) -> dict[str, float] | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the seconds by state."""
         if not isinstance(node.value, dict):
             reading.problem(node, f"expected states as an object (state: duration), not {described(node)}")
-            return None
+            return INVALID
         read = {state: Duration().read(member.node, reading) for state, member in node.value.items()}
-        return {state: seconds for state, seconds in read.items() if seconds is not None}
+        return {state: seconds for state, seconds in read.items() if seconds is not INVALID}
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
@@ -52,25 +54,25 @@ class States:
         }
 
 
-class AdvanceKind:
+class AdvanceKind(Kind):
     """What moves it on: time, so many reads, or a hand."""
 
-    def read(self, node: Node, reading: Reading) -> tuple[str, int] | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the way, and how many reads."""
         if isinstance(node.value, dict):
             values = read_object(node, _READS_FIELDS, reading, "advance")
-            return ("reads", values["reads"]) if values and "reads" in values else None
+            return ("reads", values["reads"]) if values and "reads" in values else INVALID
         if node.value in ("time", "manual"):
             return (str(node.value), 0)
         reading.problem(node, f"expected time, manual or {{reads: 2}}, not {described(node)}")
-        return None
+        return INVALID
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
         return {"anyOf": [{"enum": ["time", "manual"]}, object_schema(_READS_FIELDS)]}
 
 
-class NodeList:
+class NodeList(Kind):
     """A list whose items are read one by one later, for they depend on the rest of the script.
 
     Args:
@@ -82,12 +84,12 @@ class NodeList:
         self._what = what
         self._items = items
 
-    def read(self, node: Node, reading: Reading) -> list[Node] | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the nodes of the items."""
         if isinstance(node.value, list):
             return node.value
         reading.problem(node, f"expected a list of {self._what}, not {described(node)}")
-        return None
+        return INVALID
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from mockserver.faults.reading import Faults
 from mockserver.model.events import DOCUMENTED_EVENTS
 from mockserver.model.fields import (
+    INVALID,
     Duration,
     EventName,
     Field,
     Fields,
     JsonObject,
+    Kind,
     ListOf,
     ObjectOf,
     OneOf,
@@ -27,7 +30,7 @@ from mockserver.model.fields import (
     object_schema,
 )
 from mockserver.model.nodes import Node
-from mockserver.script.delivery_fields import Faults, Retry
+from mockserver.model.retry_policies import Retry
 from mockserver.script.expect_fields import ExpectKind
 from mockserver.script.flow_fields import NodeList, flow_fields
 
@@ -87,15 +90,15 @@ WEBHOOK_FIELDS: Fields = {
 FLOW_FIELDS: Fields = flow_fields(lambda: _step_schema("event"))
 
 
-class StepList:
+class StepList(Kind):
     """The steps: read one by one later, for they depend on the rest of the script."""
 
-    def read(self, node: Node, reading: Reading) -> list[Node] | None:
+    def read(self, node: Node, reading: Reading) -> Any:
         """Return the nodes of the steps."""
         if isinstance(node.value, list):
             return node.value
         reading.problem(node, f"expected a list of steps, not {described(node)}")
-        return None
+        return INVALID
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from mockserver.faults.page import faults_page
 from mockserver.faults.registry import FAULTS
-from tests.faults.renew_page import PAGE
+from tests.faults.faults_page import PAGE, faults_page
 
 
 def test_the_page_is_up_to_date():
-    """docs/faults.md is what the generator gives; if not, run: python -m tests.faults.renew_page."""
+    """docs/faults.md is what the generator gives; if not, run: python -m tests.faults.faults_page."""
     assert PAGE.read_text("utf-8") == faults_page()
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mockserver.faults.kinds import parse_size, show_size
-from mockserver.faults.reading import faults_schema, read_fault, read_faults, written
+from mockserver.faults.reading import Faults, read_fault, read_faults, written
 from mockserver.faults.registry import FAULTS
+from mockserver.model.sizes import parse_size, show_size
 
 DAY = 86400.0
 
@@ -64,7 +64,6 @@ GOOD = [
 BAD = [
     (None, "a fault is the name of a fault such as wrong_secret, .*, not nothing"),
     (3, ".*, not 3"),
-    (True, ".*, not True"),
     ("", ".*, not ''"),
     ("x(", r".*, not 'x\('"),
     ("two words", ".*, not 'two words'"),
@@ -74,31 +73,28 @@ BAD = [
     ([["lost"]], ".*, not a list"),
     ("wrong_secrt", "unknown fault 'wrong_secrt'; known are missing_signature, .*; did you mean 'wrong_secret'"),
     ({"slow-body": 1}, "unknown fault 'slow-body'; .*; did you mean 'slow_body'"),
-    ({4: 1}, "unknown fault 4; known are .*, swap_with_next$"),
+    ({4: 1}, "the key 4 is not text"),
     (["lost", "nothing"], "unknown fault 'nothing'"),
     ({"wrong_secret": 3}, "fault 'wrong_secret' has no parameters, so it takes no 3"),
     ("wrong_secret(x)", "fault 'wrong_secret' has no parameters, so it takes no 'x'"),
     ({"wrong_secret": {"times": 3}}, "fault 'wrong_secret' has no parameter 'times'; it takes none"),
     ({"slow_body": {"ovr": 3}}, "fault 'slow_body' has no parameter 'ovr'; it takes over; did you mean 'over'"),
-    ({"slow_body": {3: 3}}, "fault 'slow_body' has no parameter 3; it takes over$"),
     ("slow_body(after=1)", "fault 'slow_body' has no parameter 'after'; it takes over"),
     ("slow_body(soon)", "fault 'slow_body': over must be a duration such as 250ms or 2s, 1ms to 1h, not 'soon'"),
     ("slow_body(0)", ".* not 0$"),
     ("slow_body(61m)", ".* not '61m'"),
     ({"slow_body": {"over": None}}, ".* not nothing"),
-    ({"slow_body": True}, ".* not True"),
+    ({"slow_body": True}, ".* not true"),
     ({"slow_body": float("nan")}, ".* not nan"),
     ("large_body(0)", "fault 'large_body': size must be a size from 1 to 67108864 bytes, such as 2MB, .*, not 0"),
     ("large_body(65MiB)", ".* not '65MiB'"),
     ("large_body(1.5B)", r".* not '1\.5B'"),
     ("large_body(2 parsecs)", ".* not '2 parsecs'"),
-    ({"large_body": True}, ".* not True"),
     ({"large_body": 2.5}, ".* not 2.5"),
     ({"large_body": [1]}, ".* not a list"),
     ("deep_nesting(0)", "fault 'deep_nesting': depth must be a whole number from 1 to 1000000, not 0"),
     ("deep_nesting(1000001)", ".* not 1000001"),
     ("deep_nesting(99999999999999999999)", ".* not '99999999999999999999'"),
-    ({"deep_nesting": True}, ".* not True"),
     ("duplicate(1)", "fault 'duplicate': times must be a whole number from 2 to 1000, not 1"),
     ("duplicate(2, 3)", ".* not '2, 3'"),
     ("missing_field(=)", None),
@@ -110,7 +106,7 @@ BAD = [
     ({"wrong_content_type": "a\r\nX: y"}, r"fault 'wrong_content_type': type must be printable ASCII .*, not 'a\\r"),
     ({"wrong_content_type": ""}, ".* not ''"),
     ("disconnect(rudely)", "fault 'disconnect': how must be close or reset, not 'rudely'"),
-    ({"disconnect": True}, ".* not True"),
+    ({"disconnect": True}, ".* not true"),
     ("stale(0)", "fault 'stale': age must be a duration such as 250ms or 2s, 1ms to .*, not 0"),
 ]
 GOOD.append(("missing_field(=)", [("missing_field", {"field": "="})]))
@@ -121,7 +117,7 @@ BAD = [(value, message) for value, message in BAD if message is not None]
 def test_every_form_is_read(value, meaning):
     """Names, calls, objects and lists of them mean the fault with a value for each parameter; the schema agrees."""
     assert [(chosen.name, dict(chosen.values)) for chosen in read_faults(value)] == meaning
-    jsonschema.validate(value, faults_schema())
+    jsonschema.validate(value, Faults().schema())
 
 
 @pytest.mark.parametrize(("value", "message"), BAD, ids=[repr(value)[:40] for value, _ in BAD])
@@ -180,9 +176,9 @@ def test_anything_is_read_or_refused(value):
 def test_the_schema_refuses_what_an_editor_can_see(value):
     """Editors mark what the reader would refuse."""
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(value, faults_schema())
+        jsonschema.validate(value, Faults().schema())
 
 
 def test_the_schema_is_one():
     """It is valid by the draft that scripts use."""
-    jsonschema.Draft202012Validator.check_schema(faults_schema())
+    jsonschema.Draft202012Validator.check_schema(Faults().schema())

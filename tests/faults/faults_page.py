@@ -1,12 +1,17 @@
-"""The page of the documentation that lists the faults, made from the registry."""
+"""The page docs/faults.md, made from the registry.
+
+Renew it with ``python -m tests.faults.faults_page``.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from mockserver.faults.fault import Fault, Layer, Parameter
-from mockserver.faults.kinds import show_value
 from mockserver.faults.registry import FAULTS, SLOTS
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 _LAYERS: dict[Layer, str] = {
     "signature": (
@@ -29,7 +34,7 @@ _LAYERS: dict[Layer, str] = {
 _OPENING = """\
 # Faults
 
-<!-- Made from the registry by `python -m tests.faults.renew_page`; what is written here by hand is lost. -->
+<!-- Made from the registry by `python -m tests.faults.faults_page`; what is written here by hand is lost. -->
 
 A fault is one deliberate defect of a delivery. A step of a script names one, or a list of them:
 
@@ -77,16 +82,19 @@ def _row(fault: Fault) -> str:
 
 def describe_parameter(parameter: Parameter) -> str:
     """Return in one line what a parameter means, its default and what is allowed."""
-    default = "" if parameter.default is None else f"by default {show_value(parameter.default, parameter)}"
+    default = "" if parameter.default is None else f"by default {parameter.show(parameter.default)}"
     return ", ".join(filter(None, (f"`{parameter.name}`: {parameter.doc}", default, _allowed(parameter))))
 
 
 def _allowed(parameter: Parameter) -> str:
-    if not parameter.high:
-        return ""
-    return f"from {show_value(parameter.low, parameter)} to {show_value(parameter.high, parameter)}"
+    high = getattr(parameter.kind, "high", None)
+    return f"from {parameter.show(parameter.kind.low)} to {parameter.show(high)}" if high else ""
 
 
 def _exclusion(slot: str) -> str:
     names = [f"`{fault.name}`" for fault in FAULTS.values() if fault.slot == slot]
     return f"- any two of {', '.join(names)}: {SLOTS[slot]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(faults_page(), "utf-8")
