@@ -4,7 +4,6 @@
 - :mod:`~mockserver.control_api.routes`: what each operation does;
 - :mod:`~mockserver.control_api.reading`: queries and bodies;
 - :mod:`~mockserver.control_api.stream`: server-sent events;
-- :mod:`~mockserver.control_api.guard`: no web page drives the mock;
 - :mod:`~mockserver.control_api.openapi` and :mod:`~mockserver.control_api.schemas`: its description.
 """
 

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mockserver.control_api.guard import why_foreign
 from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
 from mockserver.control_api.reading import (
     lost_lines_hint,
@@ -34,6 +33,7 @@ from mockserver.reports.serializers import call_view, delivery_view, encode_view
 from mockserver.script.model import EventStep
 from mockserver.script.templates import TemplateError
 from mockserver.server.mock import Mock
+from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.envelope import ApiError, code_of
 from mockserver.vendor_api.requests import read_body
 
@@ -91,7 +91,7 @@ class ControlApi:
         """Refuse web pages, and word every error."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            reason = why_foreign(request.headers, request.scheme, self._mock.settings.host)
+            reason = why_foreign(request.headers, request.scheme, self._mock.settings)
             if reason is not None:
                 return _error(403, reason)
             try:

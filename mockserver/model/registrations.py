@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -37,33 +37,32 @@ def _ipv6() -> str:
     return rf"\[(?:{'|'.join(forms)})\]"
 
 
-@cache
-def url_pattern(*, strict: bool) -> str:
-    """Return the regular expression for a webhook's url; the OpenAPI document publishes the same one.
-
-    Args:
-        strict: Whether http is refused for loopback hosts as well.
-    """
-    https = rf"https://(?:{_LABEL}(?:\.{_LABEL})*|{_ipv6()})"
-    loopback = rf"http://(?:localhost|127(?:\.{_OCTET}){{3}}|\[::1\])"
-    return f"^{https if strict else f'(?:{https}|{loopback})'}{_PORT}{_REST}$"
-
-
-@cache
-def _url_form(*, strict: bool) -> re.Pattern[str]:
-    return re.compile(url_pattern(strict=strict)[1:-1])
-
-
 class RegistrationRules(msgspec.Struct, frozen=True):
     """What registrations are measured against.
 
     Args:
         events: The event types that may be subscribed to.
         strict: Whether only HTTPS will do, as the documentation says.
+        http_hosts: Names of hosts for which http will do as well, unless strict.
     """
 
     events: tuple[str, ...]
     strict: bool = False
+    http_hosts: tuple[str, ...] = ()
+
+
+@lru_cache(16)
+def url_pattern(rules: RegistrationRules) -> str:
+    """Return the regular expression for a webhook's url; the OpenAPI document publishes the same one."""
+    https = rf"https://(?:{_LABEL}(?:\.{_LABEL})*|{_ipv6()})"
+    names = "".join(f"|{re.escape(name)}" for name in rules.http_hosts)
+    http = rf"http://(?:localhost|127(?:\.{_OCTET}){{3}}|\[::1\]{names})"
+    return f"^{https if rules.strict else f'(?:{https}|{http})'}{_PORT}{_REST}$"
+
+
+@lru_cache(16)
+def _url_form(rules: RegistrationRules) -> re.Pattern[str]:
+    return re.compile(url_pattern(rules)[1:-1])
 
 
 class Registration(msgspec.Struct, frozen=True):
@@ -144,13 +143,20 @@ def read_url(value: Any, rules: RegistrationRules) -> str:
         raise RegistrationError(f"url must be a string, not {_shown(value)}")
     if len(value) > URL_MAX_LENGTH:
         raise RegistrationError(f"url is {len(value)} characters long; at most {URL_MAX_LENGTH} are allowed")
-    if _url_form(strict=rules.strict).fullmatch(value):
+    if _url_form(rules).fullmatch(value):
         return value
     if value.startswith("http://"):
-        but = "" if rules.strict else "; http:// is accepted for localhost, 127.0.0.0/8 and [::1] only"
-        raise RegistrationError(f"url must be HTTPS, not {_shown(value)}{but}")
+        raise RegistrationError(f"url must be HTTPS, not {_shown(value)}{'' if rules.strict else _about_http(rules)}")
     raise RegistrationError(
         f"url must be an absolute https:// URL in ASCII, without user name or fragment, not {_shown(value)}"
+    )
+
+
+def _about_http(rules: RegistrationRules) -> str:
+    hosts = listed(["localhost", "127.0.0.0/8", "[::1]", *rules.http_hosts])
+    return (
+        f"; http:// is accepted for {hosts} only: allow the name of a container with --allow-http-host NAME, or "
+        "register an https:// URL and lead it to the application with --route https://NAME=http://HOST:PORT"
     )
 
 

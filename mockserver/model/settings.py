@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -39,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         speed: How fast scripts are replayed, and retries follow one another.
         retry: The retry policy of deliveries whose script has none: its name, or a schedule such as ``[0, 1, 4]``.
         allow_hosts: Public hosts that deliveries may go to.
+        allow_http_hosts: Names, such as those of containers, for which a registration may use http.
+        control_hosts: Names, beside loopback addresses and localhost, by which callers may address the mock.
         ca_file: A PEM file of certificates to trust in addition to the system's, for https targets.
         extra_events: Event types to accept in registrations beyond the documented four.
         max_webhooks: How many webhooks may be registered at once.
@@ -65,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speed: Speed = 1.0
     retry: str | tuple[float | str, ...] = "none"
     allow_hosts: tuple[str, ...] = ()
+    allow_http_hosts: tuple[str, ...] = ()
+    control_hosts: tuple[str, ...] = ()
     ca_file: str | None = None
     extra_events: tuple[str, ...] = ()
     max_webhooks: int = 100_000
@@ -131,6 +136,8 @@ def read_settings(**chosen: Any) -> Settings:
 
 
 def _check_ranges(settings: Settings) -> None:
+    _check_hosts("allow_http_hosts", settings.allow_http_hosts)
+    _check_hosts("control_hosts", settings.control_hosts)
     for name in _POSITIVE:
         if getattr(settings, name) <= 0:
             raise UsageError(f"invalid setting: {name} must be more than 0, not {getattr(settings, name)}")
@@ -146,3 +153,9 @@ def _check_ranges(settings: Settings) -> None:
         sender_headers(settings.user_agent, settings.headers)
     except ValueError as error:
         raise UsageError(f"invalid setting: headers: {error}") from None
+
+
+def _check_hosts(name: str, hosts: tuple[str, ...]) -> None:
+    for host in hosts:
+        if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", host):
+            raise UsageError(f"invalid setting: {name}: {host!r} is not a host name; leave out scheme and port")

@@ -126,7 +126,9 @@ class Mock:
 
         vendor = VendorApi(
             registry=self.webhooks,
-            rules=RegistrationRules((*self.catalog.names, *self.settings.extra_events), self.settings.strict),
+            rules=RegistrationRules(
+                (*self.catalog.names, *self.settings.extra_events), self.settings.strict, self.settings.allow_http_hosts
+            ),
             settings=self.settings,
             calls=self.calls,
             plan=self.plan,

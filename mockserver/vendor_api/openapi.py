@@ -23,6 +23,7 @@ _RATE_HEADERS = {
 _ERRORS = {
     400: ("InvalidRequest", "The body is not JSON, or a field is missing or not allowed"),
     401: ("Unauthorized", "There is no API key, or one that is not accepted"),
+    403: ("Forbidden", "The Host or Origin header names neither this machine nor an allowed host"),
     404: ("NotFound", "There is no such webhook"),
     413: ("PayloadTooLarge", "The body is larger than is allowed"),
     429: ("RateLimited", "More requests in a minute than are allowed; only when the limit is enforced"),
@@ -186,7 +187,7 @@ def _request_fields(rules: RegistrationRules) -> dict[str, Any]:
             "description": "Where events are posted to; must be HTTPS"
             + ("" if rules.strict else ", or http for a loopback host"),
             "maxLength": URL_MAX_LENGTH,
-            "pattern": url_pattern(strict=rules.strict),
+            "pattern": url_pattern(rules),
         },
         "events": {
             "type": "array",

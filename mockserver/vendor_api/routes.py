@@ -1,7 +1,8 @@
 """The vendor API: from a request to an answer.
 
-One handler takes every request that nobody else wants. The order of its questions is the order of the errors: a planned
-bad answer, the rate limit, the path (404), the method (405), the API key (401), the size (413), the body (400).
+One handler takes every request that no other part serves. The order of its questions is the order of the errors: the
+caller (403), a planned bad answer, the rate limit, the path (404), the method (405), the API key (401), the size (413),
+the body (400).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mockserver.model.registrations import RegistrationError, RegistrationRules,
 from mockserver.model.settings import Settings
 from mockserver.model.suggestions import did_you_mean
 from mockserver.model.webhooks import Webhook, WebhookLimitError, WebhookRegistry
+from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
 from mockserver.vendor_api.envelope import Answer, ApiError, error_answer, ok
 from mockserver.vendor_api.operations import WEBHOOKS, Directory, Match, Operation, offered
@@ -100,7 +102,11 @@ class VendorApi:
         headers, url = request.headers, request.rel_url
         authorization = headers.get("Authorization", "")
         allowance = self._limits.count(bearer_token(authorization), received_at)
-        body, unreadable = await read_body(request, self._settings.max_request_bytes)
+        foreign = why_foreign(headers, request.scheme, self._settings)
+        if foreign is None:
+            body, unreadable = await read_body(request, self._settings.max_request_bytes)
+        else:
+            body, unreadable = b"", ApiError(403, foreign)
         call = Call(
             request.method,
             url.raw_path,
@@ -110,7 +116,7 @@ class VendorApi:
             body,
             unreadable,
         )
-        planned = self._plan.take() if _is_below_v1(call.path) else None
+        planned = self._plan.take() if foreign is None and _is_below_v1(call.path) else None
         answer = self._answer(call, allowance) if planned is None else _as_answer(planned, allowance)
         # Recorded before a planned delay: a client that gives up waiting has called all the same.
         self._calls.record(
@@ -153,6 +159,8 @@ class VendorApi:
             return ApiError(500, "The mock server failed; its log says why").answer()
 
     def _dispatch(self, call: Call, allowance: Allowance) -> Answer:
+        if call.unreadable is not None and call.unreadable.status == 403:
+            raise call.unreadable
         if self._settings.enforce_rate_limit and not allowance.allowed:
             raise _rate_limited(allowance)
         match = self._match(call)

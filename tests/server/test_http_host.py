@@ -161,7 +161,7 @@ async def test_stopping_does_not_wait_for_idle_connections(listen):
     """A kept-alive connection is closed at once."""
     server = await listen()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"hello")
     assert await seconds_to_stop(server) < 0.3
     assert await reader.read() == b""
@@ -182,7 +182,7 @@ async def test_stopping_does_not_wait_for_handlers(listen):
 
     server = await listen(endless)
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await entered.wait()
     assert await seconds_to_stop(server) < 0.3
     await asyncio.wait_for(ended.wait(), 5)
@@ -207,7 +207,7 @@ async def test_stopping_cuts_off_a_client_that_does_not_read(listen):
     server = await listen(stream)
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.setblocking(False)
-        await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await full.wait()
         assert await seconds_to_stop(server) < 0.3
         assert not server._connections  # cut off, not left to be written to when the client reads on
@@ -218,7 +218,7 @@ async def test_stopping_does_not_wait_for_the_rest_of_a_body():
     mock = Mock.of(max_request_bytes=10)
     await mock.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
-    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
+    writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc")
     assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 4")
     assert await seconds_to_stop(mock.server) < 0.3
     writer.close()

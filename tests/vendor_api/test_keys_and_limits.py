@@ -40,7 +40,9 @@ async def test_configured_keys_are_the_only_ones(start, token, status):
 
 def test_a_token_that_is_no_text_is_refused(threaded):
     """Bytes outside UTF-8 are just another token, and never a failure."""
-    request = b"GET /v1/webhooks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n"
+    request = (
+        b"GET /v1/webhooks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n"
+    )
     assert exchange(threaded.port, request).startswith(b"HTTP/1.1 200 ")
 
 
@@ -48,7 +50,9 @@ async def test_a_token_that_is_no_text_is_not_a_configured_key(start):
     """The comparison works on bytes, so hostile ones cannot break it."""
     mock = await start(api_keys=["one"])
     reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
-    writer.write(b"GET /v1/webhooks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\nConnection: close\r\n\r\n")
+    writer.write(
+        b"GET /v1/webhooks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\r\nConnection: close\r\n\r\n"
+    )
     assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
     writer.close()
     await writer.wait_closed()
