@@ -18,6 +18,7 @@ _ERRORS = {
     400: "The query or the body is not what it must be, or what is asked for is not possible; the message says why",
     403: "The Host or Origin header is foreign",
     404: "There is no such thing",
+    408: "It did not come in time; the answer says what came, and what was nearest",
     413: "The body is larger than is allowed",
 }
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {

@@ -9,6 +9,12 @@ import msgspec
 #: The most deliveries in one answer; whoever wants more asks for the next page.
 MOST_LISTED = 1000
 
+#: The most deliveries in one answer that shows them in brief.
+MOST_BRIEF = 2000
+
+#: The longest that one call may wait for deliveries, in seconds.
+LONGEST_WAIT = 600.0
+
 #: More repeats than this in one call are for a script: the answer holds all deliveries.
 MOST_REPEATS_OF_A_CALL = 1000
 
@@ -43,7 +49,7 @@ class Operation(msgspec.Struct, frozen=True):
         errors: Statuses of errors beyond 400 and 403, which every operation has.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     name: str
     doc: str
@@ -58,7 +64,12 @@ class Operation(msgspec.Struct, frozen=True):
 
 _TEXT = {"type": "string"}
 
+_COUNT = {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": 1}
+
+SEARCH = Query("q", 'a search, such as: event:run.failed status:4xx -fault:wrong_secret "some text"', _TEXT)
+
 FILTERS = (
+    SEARCH,
     Query("event", "only this event type", _TEXT),
     Query("status", "only these: pending, delivered, failed, a status such as 401, or a class such as 4xx",
           {"type": "string", "pattern": f"^({STATUS})$"}),
@@ -74,21 +85,62 @@ REPLAY_OPTIONS = (
           {"type": "string", "pattern": rf"^({SPEED}|max|stepped)$"}),
 )  # fmt: skip
 
+WAIT_OPTIONS = (
+    SEARCH,
+    Query("count", "how many deliveries to wait for", _COUNT),
+    Query("timeout", "how long to wait, in real time: a duration such as 250ms or 5s, or seconds",
+          {"type": "string", "pattern": "^[0-9]{1,2}(ms|s)$", "default": "5s"}),
+)  # fmt: skip
+
+_BRIEF_LIMIT = Query(
+    "limit", "how many at most", {"type": "integer", "minimum": 1, "maximum": MOST_BRIEF, "default": 1000}
+)
+BRIEF_OPTIONS = (
+    SEARCH,
+    _BRIEF_LIMIT,
+    Query("before", "only those before the delivery with this id", {"type": "string", "pattern": f"^{DELIVERY_ID}$"}),
+)
+
+TIMELINE_OPTIONS = (SEARCH, _BRIEF_LIMIT, Query("replay_id", "only those of this replay", _TEXT))
+
+STREAM_OPTIONS = (
+    SEARCH,
+    Query("brief", "whether deliveries come in brief, many at once, also while they are under way",
+          {"type": "boolean", "default": False}),
+)  # fmt: skip
+
 OPERATIONS = (
     Operation("GET", "/health", "health", "Tell that the mock is there, and how much it holds.",
               gives="Health", answer="What the mock holds"),
     Operation("GET", "/openapi.json", "openapi", "Return this document.", gives="Document", answer="This document"),
     Operation("POST", "/events", "send", "Let one event happen now: an event step of the script format.",
               takes="EventStep", gives="Sent", answer="The deliveries that it made, each with its outcome",
-              errors=(413,)),
+              query=(Query("webhook_id", "only to this webhook, whatever it is subscribed to", _TEXT),),
+              errors=(404, 413)),
     Operation("POST", "/replays", "start_replay",
               "Replay a script, of the body or a bundled one; with wait=true the answer is its whole report.",
               takes="Script", body_required=False, query=REPLAY_OPTIONS, status=202, gives="Replay",
               answer="The replay, with its report so far", errors=(413,)),
+    Operation("GET", "/replays", "replays", "List the replays in the background, the newest first.",
+              gives="Replays", answer="The replays in brief"),
+    Operation("DELETE", "/replays/{replay_id}", "stop_replay", "End a replay; its report accounts for every event.",
+              gives="Replay", answer="The replay, which is over", errors=(404,)),
     Operation("GET", "/replays/{replay_id}", "replay", "Return a replay with its report.",
               gives="Replay", answer="The replay, with its report so far", errors=(404,)),
     Operation("GET", "/deliveries", "deliveries", "List the deliveries on record, the oldest first.",
               query=FILTERS, gives="Deliveries", answer="A page of deliveries"),
+    Operation("GET", "/deliveries/latest", "latest_delivery", "Return the newest delivery that a search finds.",
+              query=(SEARCH,), gives="Delivery", answer="The delivery", errors=(404,)),
+    Operation("GET", "/deliveries/wait", "wait_for_deliveries",
+              "Wait until enough deliveries that a search finds have their final outcome; those on record count.",
+              query=WAIT_OPTIONS, gives="Found", answer="The deliveries, the oldest first", errors=(408,)),
+    Operation("GET", "/deliveries/brief", "brief_deliveries", "List deliveries in brief, the newest first.",
+              query=BRIEF_OPTIONS, gives="BriefDeliveries", answer="A page of deliveries"),
+    Operation("GET", "/timeline", "timeline", "Return deliveries with the moments of their attempts, for a chart.",
+              query=TIMELINE_OPTIONS, gives="Timeline", answer="The deliveries, the oldest first", errors=(404,)),
+    Operation("GET", "/deliveries/{delivery_id}/snippets", "snippets",
+              "Return a delivery as code: curl, a step of a script, a test for pytest, a test for Node.js.",
+              gives="Snippets", answer="The code, without secrets, and whether the signature fits", errors=(404,)),
     Operation("GET", "/deliveries/{delivery_id}", "delivery", "Return a delivery with its attempts.",
               gives="Delivery", answer="The delivery", errors=(404,)),
     Operation("POST", "/deliveries/{delivery_id}/resend", "resend",
@@ -97,6 +149,10 @@ OPERATIONS = (
               errors=(404, 413)),
     Operation("GET", "/webhooks", "webhooks", "List the registered webhooks, in the order of registration.",
               gives="Webhooks", answer="The webhooks"),
+    Operation("POST", "/webhooks", "register", "Register a webhook on behalf of an application; any URL will do.",
+              takes="Registration", status=201, gives="Webhook", answer="The webhook", errors=(413,)),
+    Operation("PATCH", "/webhooks/{webhook_id}", "change_webhook", "Switch a webhook on or off.",
+              takes="WebhookChange", gives="Webhook", answer="The webhook", errors=(404, 413)),
     Operation("GET", "/webhooks/{webhook_id}", "webhook", "Return a webhook.",
               gives="Webhook", answer="The webhook", errors=(404,)),
     Operation("DELETE", "/webhooks", "forget_webhooks", "Forget every webhook.", status=204),
@@ -105,11 +161,20 @@ OPERATIONS = (
               gives="Requests", answer="The calls, with secrets and API keys hidden"),
     Operation("POST", "/faults", "fail_next", "Make the vendor API answer its next calls badly.",
               takes="PlannedAnswer", body_required=False, status=204, errors=(413,)),
+    Operation("GET", "/faults", "planned_failures", "Return how many calls will still be answered badly.",
+              gives="PlannedFailures", answer="How many"),
+    Operation("DELETE", "/faults", "forget_failures", "Make the vendor API answer as usual again.", status=204),
+    Operation("GET", "/catalog", "catalog",
+              "Return what can be sent: event types with sample data, faults, retry policies, bundled scripts.",
+              gives="Catalog", answer="What there is"),
+    Operation("POST", "/scripts/validate", "validate", "Check a script; nothing is sent.",
+              takes="Script", gives="Validated", answer="How many events it makes happen, in how many seconds",
+              errors=(413,)),
     Operation("POST", "/clock/advance", "advance",
               "Let time pass on a stepped clock; answers when all that became due is over.",
               takes="Advance", gives="Time", answer="What the clock shows", errors=(413,)),
     Operation("POST", "/reset", "reset", "Forget everything, and end what is in flight.", status=204),
     Operation("GET", "/stream", "stream",
               "Server-sent events: delivery, webhook and request, each as it comes; dropped, when the reader is slow.",
-              answer="The events, until the reader goes"),
+              query=STREAM_OPTIONS, answer="The events, until the reader goes"),
 )  # fmt: skip

@@ -90,7 +90,8 @@ def read_filters(query: Mapping[str, str], catalog: Catalog, extra_events: tuple
     after = number_of(query["after"]) if "after" in query else 0
     if after is None:
         raise UsageError(f"after must be the id of a delivery such as dlv_000001, not {query['after']!r}")
-    return Filters(event, status and status.lower(), query.get("webhook_id"), after, _limit(query.get("limit", "100")))
+    limit = read_whole(query.get("limit", "100"), "limit", 1, MOST_LISTED)
+    return Filters(event, status and status.lower(), query.get("webhook_id"), after, limit)
 
 
 def number_of(delivery_id: str) -> int | None:
@@ -98,9 +99,14 @@ def number_of(delivery_id: str) -> int | None:
     return int(delivery_id[4:]) if re.fullmatch(DELIVERY_ID, delivery_id) else None
 
 
-def _limit(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_LISTED:
-        raise UsageError(f"limit must be a whole number from 1 to {MOST_LISTED}, not {text!r}")
+def read_whole(text: str, name: str, low: int, high: int) -> int:
+    """Read a whole number.
+
+    Raises:
+        UsageError: It is none, or out of range.
+    """
+    if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {text!r}")
     return int(text)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from mockserver.control_api.call import Call, error_answer, json_answer
+from mockserver.control_api.catalog import CatalogOperations
+from mockserver.control_api.delivery_search import DeliverySearch, known_delivery, search_of
 from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
 from mockserver.control_api.reading import (
     lost_lines_hint,
-    number_of,
     read_filters,
     read_flag,
     read_object,
@@ -22,39 +24,22 @@ from mockserver.control_api.reading import (
     read_speed,
     whole,
 )
-from mockserver.control_api.stream import EventStream
+from mockserver.control_api.stream import BriefStream, EventStream
 from mockserver.errors import ScriptError, UsageError
 from mockserver.model.durations import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay
-from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
+from mockserver.reports.serializers import call_view, delivery_view, webhook_view
 from mockserver.script.model import EventStep
 from mockserver.script.templates import TemplateError
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.caller_guard import why_foreign
-from mockserver.vendor_api.envelope import ApiError, code_of
+from mockserver.vendor_api.envelope import ApiError
 from mockserver.vendor_api.requests import read_body
 
-_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _PLANNED_ANSWER = ("status", "times", "headers", "delay", "body")
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One call of an operation, read and checked as far as its table goes.
-
-    Args:
-        request: The request.
-        path: The parameters in its path.
-        query: The parameters in its query.
-        body: The body, if the operation takes one.
-    """
-
-    request: web.Request
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    body: bytes
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -71,6 +56,7 @@ class ControlApi:
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
         self._streams: set[EventStream] = set()
+        self._others = (DeliverySearch(mock), CatalogOperations(mock))
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -93,19 +79,20 @@ class ControlApi:
         async def guarded(request: web.Request) -> web.StreamResponse:
             reason = why_foreign(request.headers, request.scheme, self._mock.settings)
             if reason is not None:
-                return _error(403, reason)
+                return error_answer(403, reason)
             try:
                 return await answer(request)
             except (UsageError, TemplateError) as error:
-                return _error(400, str(error))
+                return error_answer(400, str(error))
             except ApiError as error:
-                return _error(error.status, error.message)
+                return error_answer(error.status, error.message)
 
         return guarded
 
     def _operation(self, operation: Operation) -> Answerer:
         """Read what an operation is called with, and do it."""
-        handler: Handler = getattr(self, operation.name)
+        having = next(part for part in (self, *self._others) if hasattr(part, operation.name))
+        handler: Handler = getattr(having, operation.name)
 
         async def answer(request: web.Request) -> web.StreamResponse:
             query = read_query(request.query, operation.query)
@@ -113,14 +100,14 @@ class ControlApi:
             if operation.takes:
                 body, unreadable = await read_body(request, self._mock.settings.max_request_bytes)
                 if unreadable is not None:
-                    response = _error(unreadable.status, unreadable.message)
+                    response = error_answer(unreadable.status, unreadable.message)
                     response.force_close()  # the rest of the body stands where the next request would begin
                     return response
             try:
                 return await handler(Call(request, request.match_info, query, body))
             except ScriptError as error:
                 problems = [msgspec.to_builtins(problem) for problem in error.problems]
-                return _error(400, f"{error}{lost_lines_hint(body)}", problems=problems)
+                return error_answer(400, f"{error}{lost_lines_hint(body)}", problems=problems)
 
         return answer
 
@@ -132,14 +119,19 @@ class ControlApi:
         from mockserver.script.reader import read_event_step  # noqa: PLC0415
 
         step = read_event_step(call.body, self._mock.catalog, self._mock.settings.extra_events)
+        only = call.query.get("webhook_id")
+        if only is not None:
+            _known(self._mock.webhooks.get(only), only)
         if _is_plain(step):
-            sent = await self._mock.send(step)
-            return _json(_sent_view(sent.deliveries, str(sent), delivered=sent.delivered))
+            sent = await self._mock.send(step, only=only)
+            return json_answer(_sent_view(sent.deliveries, str(sent), delivered=sent.delivered))
+        if only is not None:
+            raise UsageError("webhook_id is for one event: leave repeat, after and effects out, or replay a script")
         if step.repeat > MOST_REPEATS_OF_A_CALL:
             raise UsageError(f"repeat is at most {MOST_REPEATS_OF_A_CALL} here: for more, post a script to /replays")
         report = (await self._mock.play(step)).report
         explanation = "\n".join([report.summary, *report.explanations()])
-        return _json(_sent_view(report.deliveries, explanation, delivered=_all_delivered(report)))
+        return json_answer(_sent_view(report.deliveries, explanation, delivered=_all_delivered(report)))
 
     async def start_replay(self, call: Call) -> web.Response:
         """Replay a script."""
@@ -150,24 +142,40 @@ class ControlApi:
         running = self._mock.start_replay(read_script(source, self._mock.catalog, name), speed)
         if wait:
             await running.wait()
-        return _json(_replay_view(running), 200 if wait else 202)
+        return json_answer(_replay_view(running), 200 if wait else 202)
 
     async def replay(self, call: Call) -> web.Response:
         """Return a replay."""
+        return json_answer(_replay_view(self._known_replay(call)))
+
+    async def replays(self, _: Call) -> web.Response:
+        """List the replays in the background, the newest first."""
+        return json_answer(
+            {"replays": [_replay_row(running) for running in reversed(tuple(self._mock.replays.values()))]}
+        )
+
+    async def stop_replay(self, call: Call) -> web.Response:
+        """End a replay."""
+        running = self._known_replay(call)
+        await running.stop()
+        return json_answer(_replay_view(running))
+
+    def _known_replay(self, call: Call) -> RunningReplay:
         running = self._mock.replays.get(call.path["replay_id"])
         if running is None:
             raise ApiError(404, f"there is no replay {call.path['replay_id']!r}, or it was forgotten")
-        return _json(_replay_view(running))
+        return running
 
     # --- deliveries
 
     async def deliveries(self, call: Call) -> web.Response:
         """List deliveries."""
         filters = read_filters(call.query, self._mock.catalog, self._mock.settings.extra_events)
-        found = filters.matching(self._mock.records.all())
+        search = search_of(call.query.get("q", ""), self._mock)
+        found = filter(search.matches, filters.matching(self._mock.records.all()))
         page = list(islice(found, filters.limit))
         more = next(found, None) is not None
-        return _json(
+        return json_answer(
             {
                 "deliveries": [delivery_view(delivery) for delivery in page],
                 "next": page[-1].delivery_id if more else None,
@@ -177,33 +185,45 @@ class ControlApi:
 
     async def delivery(self, call: Call) -> web.Response:
         """Return a delivery."""
-        return _json(delivery_view(self._delivery(call)))
+        return json_answer(delivery_view(known_delivery(call, self._mock)))
 
     async def resend(self, call: Call) -> web.Response:
         """Deliver once more."""
-        delivery = self._delivery(call)
+        delivery = known_delivery(call, self._mock)
         fresh = read_object(call.body, ("fresh",)).get("fresh", False)
         if not isinstance(fresh, bool):
             raise UsageError("fresh must be true or false")
-        return _json(delivery_view(await self._mock.resend(delivery, fresh=fresh)))
-
-    def _delivery(self, call: Call) -> Delivery:
-        wanted = call.path["delivery_id"]
-        number = number_of(wanted)
-        delivery = None if number is None else self._mock.records.get(number)
-        if delivery is None:
-            raise ApiError(404, f"no delivery {wanted!r} is on record")
-        return delivery
+        return json_answer(delivery_view(await self._mock.resend(delivery, fresh=fresh)))
 
     # --- webhooks and the vendor API
 
     async def webhooks(self, _: Call) -> web.Response:
         """List webhooks."""
-        return _json({"webhooks": [webhook_view(webhook) for webhook in self._mock.webhooks.all()]})
+        return json_answer({"webhooks": [webhook_view(webhook) for webhook in self._mock.webhooks.all()]})
 
     async def webhook(self, call: Call) -> web.Response:
         """Return a webhook."""
-        return _json(webhook_view(_known(self._mock.webhooks.get(call.path["webhook_id"]), call)))
+        return json_answer(
+            webhook_view(_known(self._mock.webhooks.get(call.path["webhook_id"]), call.path["webhook_id"]))
+        )
+
+    async def register(self, call: Call) -> web.Response:
+        """Register a webhook on behalf of an application."""
+        body = read_object(call.body, ("url", "events", "secret"))
+        url, events, secret = body.get("url"), body.get("events"), body.get("secret")
+        if not isinstance(url, str) or not isinstance(secret, str):
+            raise UsageError("url and secret must be there, and be texts")
+        if events is not None and not (isinstance(events, list) and all(isinstance(each, str) for each in events)):
+            raise UsageError("events must be a list of event types; leave it out for all of them")
+        return json_answer(webhook_view(self._mock.register(url, events, secret)), 201)
+
+    async def change_webhook(self, call: Call) -> web.Response:
+        """Switch a webhook on or off."""
+        body = read_object(call.body, ("active",))
+        if not isinstance(body.get("active"), bool):
+            raise UsageError('active must be true or false, such as {"active": false}')
+        webhook_id = call.path["webhook_id"]
+        return json_answer(webhook_view(_known(self._mock.webhooks.change(webhook_id, body), webhook_id)))
 
     async def forget_webhooks(self, _: Call) -> web.Response:
         """Forget every webhook."""
@@ -215,13 +235,13 @@ class ControlApi:
 
     async def forget_webhook(self, call: Call) -> web.Response:
         """Forget a webhook."""
-        _known(self._mock.webhooks.remove(call.path["webhook_id"]), call)
+        _known(self._mock.webhooks.remove(call.path["webhook_id"]), call.path["webhook_id"])
         return web.Response(status=204)
 
     async def requests(self, _: Call) -> web.Response:
         """List the calls to the vendor API."""
         calls = self._mock.calls
-        return _json({"requests": [call_view(call) for call in calls.calls], "dropped": calls.dropped})
+        return json_answer({"requests": [call_view(call) for call in calls.calls], "dropped": calls.dropped})
 
     async def fail_next(self, call: Call) -> web.Response:
         """Plan bad answers of the vendor API."""
@@ -233,12 +253,21 @@ class ControlApi:
         self._mock.plan.fail_next(**{key: whole(value) for key, value in planned.items()})
         return web.Response(status=204)
 
+    async def planned_failures(self, _: Call) -> web.Response:
+        """Tell how many calls of the vendor API will still be answered badly."""
+        return json_answer({"pending": self._mock.plan.pending})
+
+    async def forget_failures(self, _: Call) -> web.Response:
+        """Answer as usual again."""
+        self._mock.plan.clear()
+        return web.Response(status=204)
+
     # --- the mock itself
 
     async def health(self, _: Call) -> web.Response:
         """Tell that the mock is there."""
         records = self._mock.records
-        return _json(
+        return json_answer(
             {
                 "status": "ok",
                 "time": format_timestamp(self._mock.clock.now()),
@@ -252,7 +281,7 @@ class ControlApi:
         """Return the OpenAPI document."""
         from mockserver.control_api.openapi import describe  # noqa: PLC0415 - few ask for it
 
-        return _json(describe((*self._mock.catalog.names, *self._mock.settings.extra_events)))
+        return json_answer(describe((*self._mock.catalog.names, *self._mock.settings.extra_events)))
 
     async def advance(self, call: Call) -> web.Response:
         """Let time pass."""
@@ -260,7 +289,7 @@ class ControlApi:
         if "by" not in body:
             raise UsageError('by is missing: how much time is to pass, such as {"by": "5m"}')
         await self._mock.advance(read_seconds(body["by"], "by"))
-        return _json({"time": format_timestamp(self._mock.clock.now())})
+        return json_answer({"time": format_timestamp(self._mock.clock.now())})
 
     async def reset(self, _: Call) -> web.Response:
         """Forget everything."""
@@ -269,7 +298,9 @@ class ControlApi:
 
     async def stream(self, call: Call) -> web.StreamResponse:
         """Serve events until the reader goes."""
-        stream = EventStream(self._mock.records, self._mock.webhooks, self._mock.calls)
+        search = search_of(call.query.get("q", ""), self._mock)
+        kind = BriefStream if read_flag(call.query, "brief") else EventStream
+        stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search)
         self._streams.add(stream)
         try:
             return await stream.serve(call.request)
@@ -299,9 +330,18 @@ def _replay_view(running: RunningReplay) -> dict[str, Any]:
     return {"replay_id": running.replay_id, "done": running.done, "report": running.report.as_dict()}
 
 
-def _known(webhook: Webhook | None, call: Call) -> Webhook:
+def _replay_row(running: RunningReplay) -> dict[str, Any]:
+    report = running.report
+    return {
+        "replay_id": running.replay_id, "done": running.done, "script": report.script.source,
+        "name": report.script.name, "ok": report.ok, "planned": report.planned, "delivered": report.delivered,
+        "failed": report.failed, "not_sent": report.not_sent, "unmet": report.unmet,
+    }  # fmt: skip
+
+
+def _known(webhook: Webhook | None, webhook_id: str) -> Webhook:
     if webhook is None:
-        raise ApiError(404, f"there is no webhook {call.path['webhook_id']!r}")
+        raise ApiError(404, f"there is no webhook {webhook_id!r}")
     return webhook
 
 
@@ -316,16 +356,8 @@ def _other_method(allowed: list[str]) -> Answerer:
     async def answer(request: web.Request) -> web.Response:
         if request.method == "OPTIONS":
             return web.Response(status=204, headers={"Allow": allow})
-        response = _error(405, f"{request.method} is not possible here; allowed are {allow}")
+        response = error_answer(405, f"{request.method} is not possible here; allowed are {allow}")
         response.headers["Allow"] = allow
         return response
 
     return answer
-
-
-def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(body=encode_view(value), status=status, headers=_HEADERS)
-
-
-def _error(status: int, message: str, **more: Any) -> web.Response:
-    return _json({"error": {"code": code_of(status), "message": message, **more}}, status)

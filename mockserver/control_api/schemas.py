@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from mockserver.control_api.operations import DELIVERY_ID, MOST_REPEATS_OF_A_CALL
 from mockserver.model.durations import LONGEST
+from mockserver.model.events import DOCUMENTED_EVENTS
 from mockserver.model.fields import Field, Whole, object_schema
 from mockserver.model.records import Outcome
 from mockserver.script.format import EVENT_FIELDS, script_schema
@@ -53,6 +54,16 @@ def _taken() -> dict[str, Schema]:
         "Resend": _object({"fresh": _YES_OR_NO}, required=(), example={"fresh": True}),
         "Advance": _object({"by": _DURATION}, example={"by": "5m"}),
         "PlannedAnswer": _planned_answer(),
+        "Registration": _object(
+            {
+                "url": {"type": "string", "pattern": r"^https?://[a-z0-9.]{1,40}/[a-z]{0,10}$"},
+                "events": {"type": "array", "items": {"enum": list(DOCUMENTED_EVENTS)}, "minItems": 1},
+                "secret": {"type": "string", "minLength": 1},
+            },
+            ("url", "secret"),
+            example={"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"},
+        ),
+        "WebhookChange": _object({"active": _YES_OR_NO}, example={"active": False}),
     }
 
 
@@ -106,7 +117,10 @@ def _given() -> dict[str, Schema]:
         "Webhooks": _object({"webhooks": {"type": "array", "items": of("Webhook")}}),
         "Request": _request(),
         "Requests": _object({"requests": {"type": "array", "items": of("Request")}, "dropped": _COUNT}),
+        "PlannedFailures": _object({"pending": _COUNT}),
         **_deliveries(),
+        **_brief(),
+        **_catalog(),
         **_replays(),
         "Error": _error(),
     }
@@ -116,7 +130,7 @@ def _request() -> Schema:
     body = {"description": "the JSON, its secrets hidden; null when it is not JSON, or there is none"}
     return _object({
         "number": _COUNT, "received_at": _MOMENT, "method": _TEXT, "path": _TEXT, "query": _TEXT, "headers": _HEADERS,
-        "body": body, "body_size": _COUNT, "status": _COUNT,
+        "body": body, "body_size": _COUNT, "status": _COUNT, "problem": _TEXT,
     })  # fmt: skip
 
 
@@ -146,7 +160,60 @@ def _deliveries() -> dict[str, Schema]:
         "Attempt": attempt,
         "Delivery": delivery,
         "Deliveries": _object({"deliveries": several, "next": following, "dropped": dropped}),
+        "Found": _object({"count": _COUNT, "deliveries": several}),
         "Sent": _object({"delivered": _YES_OR_NO, "deliveries": several, "explanation": _TEXT}),
+    }
+
+
+def _brief() -> dict[str, Schema]:
+    delivery_id = {"type": "string", "pattern": f"^{DELIVERY_ID}$"}
+    outcome = {"enum": ["pending", "delivered", "failed"]}
+    row = _object({
+        "delivery_id": delivery_id, "event": _TEXT, "timestamp": _MOMENT, "webhook_id": _TEXT, "url": _TEXT,
+        "source": _TEXT, "outcome": outcome, "status": _or_null(_COUNT), "error": _or_null(_TEXT), "faults": _TEXTS,
+        "unmet": _COUNT, "attempts": _COUNT, "at": _or_null(_MOMENT), "ms": _or_null(_NUMBER),
+    })  # fmt: skip
+    moment = _object({
+        "at": _NUMBER, "ms": _NUMBER, "status": _or_null(_COUNT), "error": _or_null(_TEXT), "delivered": _YES_OR_NO,
+    })  # fmt: skip
+    bar = _object({
+        "delivery_id": delivery_id, "event": _TEXT, "webhook_id": _TEXT, "source": _TEXT, "outcome": outcome,
+        "attempts": {"type": "array", "items": moment},
+    })  # fmt: skip
+    signature = _object({"header": _TEXT, "value": _or_null(_TEXT), "valid": _or_null(_YES_OR_NO)})
+    return {
+        "BriefDelivery": row,
+        "BriefDeliveries": _object({
+            "deliveries": {"type": "array", "items": of("BriefDelivery")}, "next": _or_null(delivery_id),
+            "on_record": _COUNT, "dropped": _COUNT,
+        }),
+        "Timeline": _object({"deliveries": {"type": "array", "items": bar}, "left_out": _COUNT}),
+        "Snippets": _object({
+            "curl": _or_null(_TEXT), "no_curl": _TEXT, "step": _TEXT, "pytest": _TEXT, "node": _TEXT,
+            "verify": _TEXT, "signature": signature,
+        }),
+    }  # fmt: skip
+
+
+def _catalog() -> dict[str, Schema]:
+    data = _or_null({"type": "object"})
+    parameter = _object({"name": _TEXT, "doc": _TEXT, "default": _or_null(_TEXT)})
+    parts = {
+        "events": _object({"event": _TEXT, "fires_when": _TEXT, "documented": _YES_OR_NO, "data": data}),
+        "faults": _object({
+            "name": _TEXT, "layer": _TEXT, "doc": _TEXT, "forged": _YES_OR_NO,
+            "parameters": {"type": "array", "items": parameter},
+        }),
+        "retries": _object({"name": _TEXT, "delays": {"type": "array", "items": _NUMBER}, "note": _TEXT}),
+        "scripts": _object({"name": _TEXT, "source": _TEXT}),
+        "search": _object({"key": _TEXT, "example": _TEXT, "doc": _TEXT}),
+        "checks": _object({"id": _TEXT, "name": _TEXT, "severity": _TEXT, "sends": _TEXT}),
+    }  # fmt: skip
+    lists = {name: {"type": "array", "items": item} for name, item in parts.items()}
+    speed = {"anyOf": [_NUMBER, {"enum": ["max", "stepped"]}]}
+    return {
+        "Catalog": _object({"version": _TEXT, "speed": speed, "strict": _YES_OR_NO, **lists}),
+        "Validated": _object({"planned": _COUNT, "seconds": _NUMBER}),
     }
 
 
@@ -163,13 +230,20 @@ def _replays() -> dict[str, Schema]:
         }),
         "description": "planned = delivered + failed + not_sent, once it is over; not_sent includes interrupted",
     }  # fmt: skip
-    return {"Replay": _object({"replay_id": _TEXT, "done": _YES_OR_NO, "report": report})}
+    row = _object({"replay_id": _TEXT, "done": _YES_OR_NO, "script": _TEXT, "name": _TEXT, "ok": _YES_OR_NO, **counts})
+    return {
+        "Replay": _object({"replay_id": _TEXT, "done": _YES_OR_NO, "report": report}),
+        "Replays": _object({"replays": {"type": "array", "items": row}}),
+    }
 
 
 def _error() -> Schema:
     problem = _object({"line": _COUNT, "column": _COUNT, "message": _TEXT})
     problems = {"type": "array", "description": "all that is wrong with a script", "items": problem}
-    error = {"code": _TEXT, "message": _TEXT, "problems": problems}
+    miss = _object({"delivery_id": _TEXT, "event": _TEXT, "outcome": _TEXT, "reasons": _TEXTS})
+    nearest = {"type": "array", "description": "what comes nearest to a search, and why it does not match",
+               "items": miss}  # fmt: skip
+    error = {"code": _TEXT, "message": _TEXT, "problems": problems, "found": _COUNT, "nearest": nearest}
     return _object({"error": _object(error, required=("code", "message"))})
 
 

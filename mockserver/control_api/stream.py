@@ -9,8 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from mockserver.model.records import RecordStore
+from mockserver.model.records import Delivery, RecordStore
+from mockserver.model.search import Search
 from mockserver.model.webhooks import WebhookRegistry
+from mockserver.reports.brief import brief_view
 from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
 from mockserver.vendor_api.calls import CallLog
 
@@ -34,9 +36,13 @@ class EventStream:
         records: Where deliveries come from.
         webhooks: Where webhooks come from.
         calls: Where calls to the vendor API come from.
+        search: Which deliveries are shown.
     """
 
-    def __init__(self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog) -> None:
+    #: Seconds between two writes.
+    _pause = 0.0
+
+    def __init__(self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog, search: Search) -> None:
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -45,6 +51,7 @@ class EventStream:
         self._records = records
         self._webhooks = webhooks
         self._calls = calls
+        self._search = search
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Write events until the reader goes or the stream is ended."""
@@ -68,10 +75,14 @@ class EventStream:
 
     def _subscribe(self) -> list[Callable[[], None]]:
         return [
-            self._records.subscribe(lambda delivery: self._put("delivery", delivery_view(delivery))),
+            self._records.subscribe(self._put_delivery),
             self._webhooks.subscribe(lambda webhook: self._put("webhook", webhook_view(webhook))),
             self._calls.subscribe(lambda call: self._put("request", call_view(call))),
         ]
+
+    def _put_delivery(self, delivery: Delivery) -> None:
+        if self._search.matches(delivery):
+            self._put("delivery", delivery_view(delivery))
 
     async def _write_to(self, response: web.StreamResponse, request: web.Request) -> None:
         now = asyncio.get_running_loop().time
@@ -86,6 +97,7 @@ class EventStream:
                 alive = now()
             if self._ended:
                 return
+            await asyncio.sleep(self._pause)
 
     async def _look_up(self) -> None:
         """Wait until there is news, but not for long."""
@@ -114,6 +126,45 @@ class EventStream:
             self._bytes -= len(self._waiting.popleft())
             self._dropped += 1
         self._news.set()
+
+
+class BriefStream(EventStream):
+    """The same for a page: deliveries in brief, several times a second, as they are at that moment.
+
+    A delivery is shown when it begins, after each attempt that is followed by another, and when it is over. However
+    fast they come, a reader gets one event for many; of more than it can take, the oldest are left out. ``gone`` names
+    those that do not match the search, or do not any more.
+    """
+
+    _pause = 0.1
+
+    def _subscribe(self) -> list[Callable[[], None]]:
+        self._changed: dict[int, Delivery] = {}
+        return [
+            *super()._subscribe(),
+            self._records.subscribe_to_begins(self._put_delivery),
+            self._records.subscribe_to_waits(lambda delivery, *_: self._put_delivery(delivery)),
+        ]
+
+    def _put_delivery(self, delivery: Delivery) -> None:
+        self._changed.pop(delivery.number, None)  # so that it is among the newest
+        self._changed[delivery.number] = delivery
+        if len(self._changed) > MOST_WAITING:
+            del self._changed[next(iter(self._changed))]
+            self._dropped += 1
+        self._news.set()
+
+    def _take(self) -> bytes:
+        changed, self._changed = self._changed, {}
+        news = super()._take()
+        rows, gone = [], []
+        for delivery in changed.values():
+            if self._search.matches(delivery):
+                rows.append(brief_view(delivery))
+            else:
+                gone.append(delivery.delivery_id)
+        news += _event("deliveries", rows) if rows else b""
+        return news + (_event("gone", gone) if gone else b"")
 
 
 def _event(name: str, value: Any) -> bytes:

@@ -170,6 +170,7 @@ class RecordStore:
         self._deliveries: OrderedDict[int, Delivery] = OrderedDict()  # a dict is slow at losing its first item
         self._pending: dict[int, Delivery] = {}
         self._listeners: list[Listener] = []
+        self._begin_listeners: list[Listener] = []
         self._wait_listeners: list[WaitListener] = []
         self._bytes = 0
         self._begun = 0
@@ -185,6 +186,8 @@ class RecordStore:
         self._deliveries[delivery.number] = self._pending[delivery.number] = delivery
         if len(self._deliveries) > self._max_deliveries:
             self._drop_oldest()
+        for listener in self._begin_listeners:
+            listener(delivery)
         return delivery
 
     def finish(self, delivery: Delivery) -> None:
@@ -229,9 +232,23 @@ class RecordStore:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def subscribe_to_waits(self, listener: WaitListener) -> None:
-        """Call a function, from now on, with each delivery whose next attempt has to wait."""
+    def subscribe_to_begins(self, listener: Listener) -> Callable[[], None]:
+        """Call a function with each delivery that is about to be made.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        self._begin_listeners.append(listener)
+        return lambda: self._begin_listeners.remove(listener)
+
+    def subscribe_to_waits(self, listener: WaitListener) -> Callable[[], None]:
+        """Call a function with each delivery whose next attempt has to wait.
+
+        Returns:
+            A function that ends the subscription.
+        """
         self._wait_listeners.append(listener)
+        return lambda: self._wait_listeners.remove(listener)
 
     def _drop_oldest(self) -> None:
         oldest = self._deliveries.popitem(last=False)[1]

@@ -71,6 +71,7 @@ def call_view(call: VendorCall) -> dict[str, Any]:
         "body": redactor.value(_masked(body)),
         "body_size": len(call.body),
         "status": call.status,
+        "problem": redactor.text(call.problem),
     }
 
 

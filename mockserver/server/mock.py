@@ -190,17 +190,20 @@ class Mock:
         else:
             self.routes.add(Route(source, source, self.apps.add(to)))
 
-    async def send(self, step: EventStep, source: str = "send") -> SendResult:
+    async def send(self, step: EventStep, source: str = "send", only: str | None = None) -> SendResult:
         """Let one event happen now, and deliver it.
 
         Args:
             step: The event; its timing means nothing here.
             source: What the record names as its cause.
+            only: The id of the one webhook that it goes to, whatever that is subscribed to; None for all that are.
 
         Raises:
             TemplateError: A template in its data fails.
         """
         webhooks = self.webhooks.subscribed_to(step.event)
+        if only is not None:
+            webhooks = tuple(webhook for webhook in self.webhooks.all() if webhook.webhook_id == only)
         self.touch()
         self._sends += 1
         clock = self._clock_of_send()

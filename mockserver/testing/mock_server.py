@@ -15,12 +15,15 @@ from mockserver.checks.model import CheckReport
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
 from mockserver.delivery.loop_thread import LoopThread
 from mockserver.errors import UsageError
+from mockserver.faults.registry import FAULTS
 from mockserver.model.records import Delivery, seen
 from mockserver.model.redaction import Redactor
+from mockserver.model.search import Search, read_search
 from mockserver.model.settings import Settings, Speed, read_settings
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.probe import ProbeFunction
 from mockserver.replay.report import Report
+from mockserver.replay.search_wait import wait_for_search
 from mockserver.replay.send_result import SendResult
 from mockserver.reports.har import har_document
 from mockserver.reports.junit import junit_xml
@@ -378,32 +381,74 @@ class MockServer:
 
     # ---------------------------------------------------------------- waiting
 
-    def wait_for(
-        self, event: str, count: int = 1, timeout: float = 5.0, where: Mapping[str, Any] | None = None
-    ) -> tuple[Delivery, ...]:
-        """Wait until events were delivered; what was delivered before counts.
+    def find(self, q: str = "") -> tuple[Delivery, ...]:
+        """Return the deliveries that a search finds, the oldest first.
 
         Args:
-            event: The event type.
-            count: How many deliveries of it must have arrived.
-            timeout: Seconds to wait.
-            where: Values that the data must have.
-
-        Returns:
-            The deliveries that arrived.
+            q: A search, such as ``event:run.failed status:4xx -fault:wrong_secret "some text"``; see docs/search.md.
 
         Raises:
-            WaitTimeoutError: They did not arrive in time; the message says what did.
+            UsageError: The search cannot be read.
+        """
+        search = self._search(q)
+        return seen(filter(search.matches, self._records()))
+
+    def wait_for(
+        self,
+        event: str | None = None,
+        count: int = 1,
+        timeout: float = 5.0,
+        where: Mapping[str, Any] | None = None,
+        *,
+        q: str | None = None,
+    ) -> tuple[Delivery, ...]:
+        """Wait until events were delivered, or until a search finds enough; what is on record before counts.
+
+        Args:
+            event: The event type; deliveries of it that the consumer accepted count.
+            count: How many deliveries are waited for.
+            timeout: Seconds to wait.
+            where: Values that the data must have.
+            q: A search in place of the event and ``where``; what failed counts too, unless the search says otherwise.
+
+        Returns:
+            The deliveries.
+
+        Raises:
+            WaitTimeoutError: They did not come in time; the message says what did, and why it is not what was meant.
+            UsageError: There is no such event, the search cannot be read, or both or neither are given.
             LoopRunningError: An event loop is running in this thread: use :meth:`await_for`.
         """
         refuse_running_loop("wait_for", "await_for")
-        return self._running.wait(wait_for_deliveries(self._mock, event, count, timeout, where))
+        return self._running.wait(self._waiting(event, count, timeout, where, q))
 
     async def await_for(
-        self, event: str, count: int = 1, timeout: float = 5.0, where: Mapping[str, Any] | None = None
+        self,
+        event: str | None = None,
+        count: int = 1,
+        timeout: float = 5.0,
+        where: Mapping[str, Any] | None = None,
+        *,
+        q: str | None = None,
     ) -> tuple[Delivery, ...]:
         """Do as :meth:`wait_for` does, without blocking the running event loop."""
-        return await self._awaited(wait_for_deliveries(self._mock, event, count, timeout, where))
+        return await self._awaited(self._waiting(event, count, timeout, where, q))
+
+    def _waiting(
+        self, event: str | None, count: int, timeout: float, where: Mapping[str, Any] | None, q: str | None
+    ) -> Coroutine[Any, Any, tuple[Delivery, ...]]:
+        if q is None and event is not None:
+            return wait_for_deliveries(self._mock, event, count, timeout, where)
+        if q is None or event is not None or where is not None:
+            raise UsageError('wait for an event, wait_for("run.failed"), or for a search, wait_for(q="is:failed")')
+        return self._found(self._search(q), count, timeout)
+
+    async def _found(self, search: Search, count: int, timeout: float) -> tuple[Delivery, ...]:
+        return seen(await wait_for_search(self._mock.records, search, count, timeout))
+
+    def _search(self, q: str) -> Search:
+        events = (*self._mock.catalog.names, *self.settings.extra_events)
+        return read_search(q, {"event": events, "fault": FAULTS})
 
     def wait_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
         """Wait until the application has registered a webhook; one that is there already counts.

@@ -33,7 +33,13 @@ class Answer:
     @property
     def problem(self) -> str:
         """The message of an error; fails if it is not our envelope, with the code that belongs to the status."""
-        codes = {400: "invalid_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+        codes = {
+            400: "invalid_request",
+            403: "forbidden",
+            404: "not_found",
+            405: "method_not_allowed",
+            408: "request_timeout",
+        }
         error = self.json["error"]
         assert error["code"] == codes.get(self.status, "payload_too_large")
         assert self.headers["Content-Type"] == "application/json"

@@ -58,8 +58,9 @@ async def test_methods_that_are_not_possible(control, path):
 @pytest.mark.parametrize("path", [path for path in PATHS if "HEAD" in allowed(path) and "{" not in path])
 async def test_head_is_get_without_its_body(control, path):
     """The same status and headers."""
+    path += "?timeout=0s" if path == "/deliveries/wait" else ""
     head, get = await control.call("HEAD", path), await control.call("GET", path)
-    assert (head.status, head.body) == (200, b"")
+    assert (head.status, head.body) == (get.status, b"")
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
@@ -129,8 +130,9 @@ async def test_a_body_that_is_not_asked_for_is_left_alone(control, operation):
     """Clients that send one all the same get the ordinary answer."""
     if operation.name == "stream":
         return
-    answer = await control.call(operation.method, example(operation.path), b"\xff" * 1000)
-    assert answer.status in (200, 204, 404)
+    path = example(operation.path) + ("?timeout=0s" if operation.name == "wait_for_deliveries" else "")
+    answer = await control.call(operation.method, path, b"\xff" * 1000)
+    assert answer.status in (200, 204, 404, 408)
     assert (await control.call("GET", "/health")).status == 200
 
 

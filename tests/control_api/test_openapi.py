@@ -38,7 +38,7 @@ async def test_every_error_is_described(document):
     for each in OPERATIONS:
         responses = document["paths"][f"/_mock{each.path}"][each.method.lower()]["responses"]
         by_id = {"404"} if "{" in each.path else set()
-        expected = {"400", "403", *by_id, *({"413"} if each.takes else ())}
+        expected = {"400", "403", *by_id, *({"413"} if each.takes else ()), *map(str, each.errors)}
         assert {status for status in responses if status >= "400"} == expected, each.name
         assert str(each.status) in responses
 

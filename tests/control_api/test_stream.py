@@ -230,7 +230,7 @@ async def seconds_to_stop(*, tls):
             await loop.run_in_executor(None, control.mock.stop)
             took = loop.time() - begun
             assert await response.content.read() == b""
-            assert listeners(control) == [0, 1, 1]  # the mock's own
+            assert sum(listeners(control)) == 0
             return took
 
 
@@ -247,7 +247,7 @@ async def test_stopping_with_a_reader_that_does_not_read(start):
     begun = loop.time()
     await loop.run_in_executor(None, control.mock.stop)
     assert loop.time() - begun < 2
-    assert listeners(control) == [0, 1, 1]
+    assert sum(listeners(control)) == 0
     reading.close()
 
 
