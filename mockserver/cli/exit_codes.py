@@ -8,11 +8,15 @@ OK = 0
 FAILED = 1
 #: Wrong usage, or an invalid script. Nothing was sent.
 USAGE = 2
-#: The target could not be reached.
+#: The target, or the mock that a command talks to, could not be reached.
 UNREACHABLE = 3
-#: Stopped with Ctrl-C, as shells count it: 128 and the number of the signal.
+#: A report, or the output, could not be written.
+UNWRITABLE = 4
+#: Stopped with SIGHUP, as shells count it: 128 and the number of the signal.
+HUNG_UP = 129
+#: Stopped with Ctrl-C.
 INTERRUPTED = 130
-#: Whoever read the output has gone (SIGPIPE).
+#: The reader of the output has gone (SIGPIPE).
 BROKEN_PIPE = 141
 #: Stopped with SIGTERM.
 TERMINATED = 143

@@ -1,4 +1,4 @@
-"""Running async work that Ctrl-C, SIGTERM or a closed output ends at once, and in good order."""
+"""Running async work that Ctrl-C, SIGTERM, SIGHUP or a closed output ends at once, and in good order."""
 
 from __future__ import annotations
 
@@ -6,37 +6,41 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any
 
 from mockserver.cli import exit_codes
+from mockserver.cli.output import Printer, Writer
+from mockserver.cli.signals import STOPPING
 from mockserver.delivery.loop_thread import cancel_others, new_event_loop
 
-_SIGNALS = {signal.SIGINT: exit_codes.INTERRUPTED, signal.SIGTERM: exit_codes.TERMINATED}
-
-#: Seconds that a stopped process gets to end in good order.
+#: Seconds that a stopped process gets to write what it still has to say, and then to end in good order.
 _PATIENCE = 1.0
 
 
 class Interruptible:
-    """Work that can be stopped: it is cancelled once, and gets the time to clean up."""
+    """Work that can be stopped: it is cancelled once, and gets the time to clean up.
+
+    Attributes:
+        out: Prints to standard output.
+        err: Prints to standard error.
+    """
 
     def __init__(self) -> None:
         self._exit_code = 0
         self._output_error: OSError | None = None
         self._task: asyncio.Task[None] | None = None
+        self._writer = Writer(self._stop_for)
+        self.out = Printer(sys.stdout, self._writer)
+        self.err = Printer(sys.stderr, self._writer)
 
     def stop(self, exit_code: int) -> None:
         """Stop the work. Only the first call counts: cleaning up is not to be interrupted."""
         if not self._exit_code and self._task is not None:
             self._exit_code = exit_code
             self._task.cancel()
-
-    def stop_for(self, error: OSError) -> None:
-        """Stop the work because the output takes no more."""
-        self._output_error = error
-        self.stop(exit_codes.BROKEN_PIPE)
 
     def run(self, work: Coroutine[Any, Any, None]) -> int:
         """Run the work on an event loop of its own.
@@ -47,24 +51,44 @@ class Interruptible:
         Raises:
             OSError: The output took no more.
         """
+        before = {number: signal.getsignal(number) for number in STOPPING}
         loop = new_event_loop()
         try:
-            self._task = loop.create_task(work)
-            for number, exit_code in _SIGNALS.items():
-                self._on_signal(loop, number, exit_code)
-            with contextlib.suppress(asyncio.CancelledError):
-                loop.run_until_complete(self._task)
+            for number, exit_code in STOPPING.items():
+                if before[number] != signal.SIG_IGN or number == signal.SIGINT:  # nohup means what it says
+                    self._on_signal(loop, number, exit_code)
+            self._run_to_its_end(loop, work)
+            self._run_to_its_end(loop, self._write_the_rest())
             if self._exit_code:
                 _end_soon(self._exit_code)
             loop.run_until_complete(cancel_others())
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
         if self._exit_code:  # everything has been said: a second Ctrl-C must not make a mess of the exit
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self._output_error is not None:
             raise self._output_error
         return self._exit_code
+
+    def _run_to_its_end(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+        self._task = loop.create_task(work)
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(self._task)
+
+    async def _write_the_rest(self) -> None:
+        """Wait for the reader of the output; when the work was stopped, not for long."""
+        self.out.flush()
+        self.err.flush()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._writer.drained(), _PATIENCE if self._exit_code else None)
+
+    def _stop_for(self, error: OSError) -> None:
+        """Stop the work because the output takes no more."""
+        self._output_error = error
+        self.stop(exit_codes.BROKEN_PIPE)
 
     def _on_signal(self, loop: asyncio.AbstractEventLoop, number: signal.Signals, exit_code: int) -> None:
         try:

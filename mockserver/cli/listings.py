@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from mockserver.cli import exit_codes
-from mockserver.cli.json_output import check_writable, write_json
+from mockserver.cli.files import check_writable, write_json
 from mockserver.cli.options import ENVIRONMENT, json_option
 from mockserver.faults.fault import Fault, Parameter
 from mockserver.faults.registry import FAULTS

@@ -2,65 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Callable
-from typing import TextIO
-
 import click
 
 from mockserver.model.records import Delivery
-
-#: Seconds for which lines are gathered before they are written.
-_GATHER = 0.1
-#: So many gathered lines are written without waiting longer.
-_MANY = 1000
-
-
-class Printer:
-    """Prints lines to a stream. Inside of an event loop they are gathered for a moment: a million cost little so.
-
-    Args:
-        stream: Where they go.
-        on_failure: Called once, with the error, when the stream takes no more; later lines are dropped.
-    """
-
-    def __init__(self, stream: TextIO, on_failure: Callable[[OSError], None]) -> None:
-        self._stream = stream
-        self._on_failure = on_failure
-        self._lines: list[str] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._failed = False
-        self._at_once = stream.isatty()
-        self.colour = wants_colour(stream)
-
-    def line(self, text: str) -> None:
-        """Print a line."""
-        self._lines.append(text)
-        if self._at_once or len(self._lines) >= _MANY:
-            self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER, self.flush)
-
-    def flush(self) -> None:
-        """Write what was gathered."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        lines, self._lines = self._lines, []
-        if not lines or self._failed:
-            return
-        try:
-            self._stream.write("\n".join(lines) + "\n")
-            self._stream.flush()
-        except OSError as error:
-            self._failed = True
-            self._on_failure(error)
-
-
-def wants_colour(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal, and nobody asked for no colour."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def status_of(delivery: Delivery) -> str:

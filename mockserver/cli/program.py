@@ -12,6 +12,7 @@ import click
 from mockserver import __version__
 from mockserver.cli import exit_codes
 from mockserver.cli.failures import InvalidScriptsError
+from mockserver.cli.files import UnwritableError
 from mockserver.cli.options import ENVIRONMENT
 from mockserver.errors import MockServerError
 from mockserver.model.suggestions import did_you_mean
@@ -48,7 +49,8 @@ Examples:
 \b
 Exit codes: 0 all well, 1 an expectation was not met, an event was not sent or a
 check failed that must pass, 2 wrong usage or an invalid script, 3 the target could
-not be reached, 130 Ctrl-C, 143 SIGTERM.
+not be reached, 4 a report or the output could not be written, 129 SIGHUP,
+130 Ctrl-C, 143 SIGTERM.
 """
 
 
@@ -93,7 +95,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         code = _output_is_gone()
     except OSError as error:  # what commands expect, they word themselves: this is about the output
-        code = _fail(f"cannot write the output: {error.strerror or error}", exit_codes.FAILED)
+        code = _fail(f"cannot write the output: {error.strerror or error}", exit_codes.UNWRITABLE)
         _output_is_gone()
     return code
 
@@ -111,6 +113,8 @@ def _invoke(arguments: list[str]) -> int:
         for line in error.lines():
             click.echo(line, err=True)
         return exit_codes.USAGE
+    except UnwritableError as error:
+        return _fail(str(error), exit_codes.UNWRITABLE)
     except MockServerError as error:
         return _fail(str(error), exit_codes.USAGE)
 
@@ -131,7 +135,8 @@ def _prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started the program
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until the process ends
+            null = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, open(null, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as all
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 

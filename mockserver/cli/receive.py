@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ import click
 
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import ENVIRONMENT, needed, option, secret_option
-from mockserver.cli.printing import Printer, shortened
+from mockserver.cli.output import Printer
+from mockserver.cli.printing import shortened
 from mockserver.model.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def receive(host: str, port: int, secret: str | None, status: int) -> int:
     from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415
 
     work = Interruptible()
-    printer = Printer(sys.stdout, work.stop_for)
+    printer = work.out
     receiver = EmbeddedConsumer(secret, status, lambda received: _print(printer, received))
 
     async def perform() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from mockserver.cli.options import (
     secret_option,
     target_option,
 )
-from mockserver.cli.printing import Printer, delivery_line, printable, shortened
+from mockserver.cli.printing import delivery_line, printable, shortened
 from mockserver.cli.streams import read_standard_input
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
@@ -106,7 +105,7 @@ def send(
 
     work = Interruptible()
     reach = Reach()
-    printer = Printer(sys.stdout, work.stop_for)
+    printer = work.out
     outcome: list[SendResult] = []
 
     async def perform() -> None:

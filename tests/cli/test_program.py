@@ -144,7 +144,7 @@ def test_a_full_disk_is_one_line():
     """Output that cannot be written is told in one line."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*COMMAND, "events"], check=False, stdout=full, stderr=subprocess.PIPE, env=environment())
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert done.stderr == b"mockserver: cannot write the output: No space left on device\n"
 
 

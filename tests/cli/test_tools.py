@@ -97,5 +97,5 @@ def test_events_to_a_file(tmp_path):
     """--json FILE writes the file; one that cannot be written is one line."""
     assert mockserver("events", "--json", "e.json", cwd=tmp_path) == (0, "", "")
     assert len(json.loads((tmp_path / "e.json").read_text("utf-8"))) == 4
-    done = mockserver("events", "--json", "no/e.json", cwd=tmp_path)
-    assert done == (2, "", "mockserver: cannot write no/e.json: No such file or directory\n")
+    done = mockserver("events", "--json", "/proc/no/e.json", cwd=tmp_path)
+    assert done == (2, "", "mockserver: cannot write /proc/no/e.json: No such file or directory\n")

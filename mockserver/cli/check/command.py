@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mockserver.cli.check.files import CheckFiles
+from mockserver.cli.check.files import CHECK_FORMS, check_forms
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
@@ -21,6 +21,7 @@ from mockserver.cli.options import (
     target_option,
     transport_options,
 )
+from mockserver.cli.report_files import ReportFiles
 from mockserver.errors import UsageError
 from mockserver.model.durations import format_duration
 from mockserver.model.settings import Settings, read_settings
@@ -107,11 +108,12 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
     """Check everything that was given, then the consumer."""
     only, skip = _names("--only", chosen.pop("only")), _names("--skip", chosen.pop("skip"))
     explained, listed = chosen.pop("explain"), chosen.pop("list")
-    files = CheckFiles(**{name: chosen.pop(name) for name in ("json", "junit", "markdown", "sarif")})
+    json: str | None = chosen["json"]
+    files = ReportFiles({form: chosen.pop(form) for form in CHECK_FORMS})
     if explained is not None or listed:
         from mockserver.cli.check.listing import explain, list_checks  # noqa: PLC0415 - only when it is asked for
 
-        return list_checks(only, skip, files.json) if explained is None else explain(explained)
+        return list_checks(only, skip, json) if explained is None else explain(explained)
     url = needed_url(context, url, target)
     secret = needed(chosen.pop("secret"), "--secret", "right events are signed with what the consumer verifies with")
     for name in ("probe", "state"):
@@ -154,7 +156,7 @@ def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _check(files: CheckFiles, settings: Settings, chosen: dict[str, Any], **request: Any) -> int:
+def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **request: Any) -> int:
     # Imported here: what was given wrong is told without waiting for the network's modules.
     from mockserver.checks.request import CheckRequest  # noqa: PLC0415
     from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415
@@ -164,8 +166,8 @@ def _check(files: CheckFiles, settings: Settings, chosen: dict[str, Any], **requ
     wanted = CheckRequest(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)
     work = Interruptible()
     checked = UrlCheck(wanted, settings)
-    view = CheckView(checked, to_stderr=files.to_standard_output, on_failure=work.stop_for)
-    files.check()
+    view = CheckView(checked, to_stderr=files.to_standard_output, work=work)
+    files.prepare()
 
     async def perform() -> None:
         notes = [f"waiting up to {format_duration(wait)} for the target to accept connections"] if wait else []
@@ -174,6 +176,6 @@ def _check(files: CheckFiles, settings: Settings, chosen: dict[str, Any], **requ
             await checked.run(wait, view.begin, view.finding)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
             view.finish()
-            files.write(checked.report, checked.redactor)
+            files.write(check_forms(checked.report, checked.redactor), work.out)
 
     return work.run(perform()) or checked.exit_code

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 
 from mockserver.checks.model import Check, Finding, Verdict
 from mockserver.cli.check.blocks import diagnosis_block, finding_block, group_block
-from mockserver.cli.printing import Printer
+from mockserver.cli.interruption import Interruptible
 from mockserver.model.plain_text import one_line
 from mockserver.reports.check_findings import together, worst_first
 
@@ -42,13 +41,14 @@ class CheckView:
     Args:
         checked: What is checked.
         to_stderr: Whether standard output belongs to somebody else.
-        on_failure: Called when the output takes no more.
+        work: What prints.
     """
 
-    def __init__(self, checked: UrlCheck, *, to_stderr: bool, on_failure: Callable[[OSError], None]) -> None:
+    def __init__(self, checked: UrlCheck, *, to_stderr: bool, work: Interruptible) -> None:
         self._checked = checked
         self._redactor = checked.redactor
-        self._printer = Printer(sys.stderr if to_stderr else sys.stdout, on_failure)
+        self._printer = work.err if to_stderr else work.out
+        self._err = work.err
         self._title_width = max(len(check.title) for check in checked.checks)
         self._first_of: dict[str, str] = {}
         self._live: LiveChecks | None = None
@@ -94,7 +94,7 @@ class CheckView:
         self._printer.flush()
         for what, why in (("cannot be used", report.unusable), ("the target could not be reached", report.unreachable)):
             if why:
-                click.echo(f"mockserver: {what}: {self._text(why)}", err=True)
+                self._err.line(f"mockserver: {what}: {self._text(why)}")
 
     # ---------------------------------------------------------------- the table
 

@@ -17,6 +17,7 @@ from mockserver.cli.options import (
     secret_option,
     target_option,
 )
+from mockserver.cli.replay.files import REPLAY_FORMS, replay_forms, workflow_lines
 from mockserver.cli.report_files import ReportFiles
 from mockserver.cli.scripts import read_all
 from mockserver.model.durations import format_duration
@@ -76,7 +77,7 @@ def replay(
     **chosen: Any,
 ) -> int:
     """Check everything, then replay."""
-    files = ReportFiles(**{name: chosen.pop(name) for name in ("json", "junit", "har", "markdown")})
+    files = ReportFiles({form: chosen.pop(form) for form in REPLAY_FORMS})
     only, fail_fast = chosen.pop("only"), chosen.pop("fail_fast")
     read = [only_steps(script, only) if only else script for script in read_all(scripts)]
     plans = [(script, destination_of(script, target, secret)) for script in read]
@@ -85,7 +86,7 @@ def replay(
         from mockserver.cli.replay.dry_run import print_replay  # noqa: PLC0415 - only when it is asked for
 
         return print_replay(plans, settings)
-    files.check()
+    files.prepare()
 
     # Imported here: an invalid script is told without waiting for the network's modules.
     from mockserver.cli.replay.run import ReplayRun  # noqa: PLC0415
@@ -94,7 +95,7 @@ def replay(
     work = Interruptible()
     run = ReplayRun(plans, settings, speed, secret, fail_fast=fail_fast)
     planned = sum(script.planned for script, _ in plans)
-    view = ReplayView(planned, to_stderr=files.to_standard_output, on_failure=work.stop_for, speed=speed)
+    view = ReplayView(planned, to_stderr=files.to_standard_output, work=work, speed=speed)
 
     async def perform() -> None:
         notes = [_EMBEDDED] if any(destination is None for _, destination in plans) else []
@@ -104,7 +105,7 @@ def replay(
         try:
             await run.run(view.delivery, wait_for_target, view.wait)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
-            view.finish(run, files.annotations(run.reports, run.redactor))
-            files.write(run)
+            view.finish(run, workflow_lines(run, files.path_in_repository) if files.wants_annotations else ())
+            files.write(replay_forms(run), work.out)
 
     return work.run(perform()) or run.exit_code

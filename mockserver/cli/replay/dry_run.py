@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,7 +10,8 @@ import click
 from mockserver.cli import exit_codes
 from mockserver.cli.destinations import Destination
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.printing import Printer, time_of
+from mockserver.cli.output import Printer
+from mockserver.cli.printing import time_of
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Settings
@@ -39,7 +39,7 @@ def print_replay(plans: Sequence[tuple[Script, Destination | None]], settings: S
         note = f"no target given: the commands go to {_PLACEHOLDER.url}, signed with {_PLACEHOLDER.secret!r};"
         click.echo(f"mockserver: {note} `mockserver receive --secret {_PLACEHOLDER.secret}` takes them", err=True)
     work = Interruptible()
-    printer = Printer(sys.stdout, work.stop_for)
+    printer = work.out
     reports: list[Report] = []
 
     async def perform() -> None:
@@ -68,7 +68,7 @@ def print_replay(plans: Sequence[tuple[Script, Destination | None]], settings: S
 def print_event(step: EventStep, destination: Destination, settings: Settings) -> int:
     """Print the request of one event; the arguments are those of :func:`print_replay`."""
     work = Interruptible()
-    printer = Printer(sys.stdout, work.stop_for)
+    printer = work.out
 
     async def perform() -> None:
         mock = Mock(settings, DryTransport())

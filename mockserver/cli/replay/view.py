@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 from mockserver.cli import exit_codes
-from mockserver.cli.printing import Printer, delivery_line, printable
+from mockserver.cli.interruption import Interruptible
+from mockserver.cli.printing import delivery_line, printable
 from mockserver.model.durations import format_duration, format_timestamp
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
@@ -33,12 +33,13 @@ class ReplayView:
         planned: How many events there will be.
         to_stderr: Whether standard output belongs to somebody else.
         speed: How fast the replay is.
-        on_failure: Called when the output takes no more.
+        work: What prints.
     """
 
-    def __init__(self, planned: int, *, to_stderr: bool, on_failure: Callable[[OSError], None], speed: Speed) -> None:
+    def __init__(self, planned: int, *, to_stderr: bool, work: Interruptible, speed: Speed) -> None:
         self._speed = speed
-        self._printer = Printer(sys.stderr if to_stderr else sys.stdout, on_failure)
+        self._printer = work.err if to_stderr else work.out
+        self._err = work.err
         self._live: LiveTable | None = None
         if self._printer.colour and not to_stderr:
             # Imported here: rich takes long to import, and only a terminal shows what it can do.
@@ -95,24 +96,24 @@ class ReplayView:
         for line in annotations:
             self._printer.line(one_line(line))
         self._printer.flush()
-        _explain(run)
+        self._explain(run)
+        self._err.flush()
 
     def _summary(self, text: str, *, ok: bool) -> None:
         text = printable(text)
         self._printer.line(click.style(text, fg="green" if ok else "red", bold=True) if self._printer.colour else text)
 
+    def _explain(self, run: ReplayRun) -> None:
+        """Why events failed or were not sent: one line, where one says it all."""
+        if run.exit_code == exit_codes.UNREACHABLE:
+            self._err.line(f"mockserver: {printable(run.redactor.text(run.why_unreachable))}")
+            return
+        lines = [line for report in run.reports for line in report.explanations()]
+        for line in lines[:_EXPLANATIONS]:
+            self._err.line(printable(run.redactor.text(line)))
+        if len(lines) > _EXPLANATIONS:
+            self._err.line(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all")
+
 
 def _total(reports: list[Report]) -> str:
     return f"{len(reports)} scripts: {counts_of(reports)}"
-
-
-def _explain(run: ReplayRun) -> None:
-    """Why events failed or were not sent: one line, where one says it all."""
-    if run.exit_code == exit_codes.UNREACHABLE:
-        click.echo(f"mockserver: {printable(run.redactor.text(run.why_unreachable))}", err=True)
-        return
-    lines = [line for report in run.reports for line in report.explanations()]
-    for line in lines[:_EXPLANATIONS]:
-        click.echo(printable(run.redactor.text(line)), err=True)
-    if len(lines) > _EXPLANATIONS:
-        click.echo(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all", err=True)

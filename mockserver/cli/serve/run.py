@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
 
 import click
 
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.printing import Printer, delivery_line, printable, shortened
+from mockserver.cli.printing import delivery_line, printable, shortened
 from mockserver.control_api import ControlApi
 from mockserver.model.durations import format_timestamp
 from mockserver.model.plain_text import one_line
@@ -42,7 +41,7 @@ class ServeLoop:
         self.mock = Mock(settings)
         self._scripts = scripts
         self._work = Interruptible()
-        self._out = Printer(sys.stdout, self._work.stop_for)
+        self._out, self._err = self._work.out, self._work.err
 
     def run(self) -> int:
         """Serve, and return the exit code.
@@ -72,7 +71,7 @@ class ServeLoop:
             self._out.line(f"clients trust its certificate with the CA file {self.mock.ca_file}")
         self._out.flush()
         if not _is_loopback(self.mock.settings.host):
-            click.echo("mockserver: it does not listen on a loopback address: other machines can reach it", err=True)
+            self._err.line("mockserver: it does not listen on a loopback address: other machines can reach it")
 
     async def _replay(self, script: Script) -> None:
         replay = self.mock.replaying(script)
@@ -83,7 +82,7 @@ class ServeLoop:
             self._out.flush()
             redactor = self._redactor(script)
             for line in replay.report.explanations():
-                click.echo(printable(redactor.text(line)), err=True)
+                self._err.line(printable(redactor.text(line)))
 
     def _redactor(self, script: Script) -> Redactor:
         """Hide what a consumer may have echoed in its answers."""

@@ -1,0 +1,150 @@
+"""The files that results are written to: whole, or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mockserver.errors import MockServerError, UsageError
+
+#: The name that means standard output.
+STANDARD_OUTPUT = "-"
+
+#: The folder takes no other file in this one's place: it is mounted into a container, or the folder is read-only.
+_NOT_REPLACEABLE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS)
+
+
+class UnwritableError(MockServerError):
+    """A result could not be written. The work is done, and its outcome was shown."""
+
+
+def check_writable(name: str | None) -> None:
+    """Find out, before anything is sent, whether a file can be written; make the folder that it goes to.
+
+    Raises:
+        UsageError: It cannot; the message says why.
+    """
+    if name == STANDARD_OUTPUT and sys.__stdout__ is None:  # as the process was started
+        raise UsageError("standard output is closed: the option - writes to it")
+    if name is None or name == STANDARD_OUTPUT:
+        return
+    try:
+        path = _real(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            with path.open("ab"):
+                pass
+        else:
+            beside = _beside(path)
+            beside.touch()
+            beside.unlink()
+    except (OSError, ValueError) as error:
+        raise UsageError(_why_not(name, error)) from None
+
+
+def remove_old(name: str | None) -> None:
+    """Remove what an earlier run left in a file, so that it is not taken for the result of this one.
+
+    Raises:
+        UsageError: It cannot be removed; the message says why.
+    """
+    if name is None or name == STANDARD_OUTPUT or not (path := _real(name)).is_file():
+        return
+    try:
+        path.unlink()
+    except OSError as error:
+        if error.errno not in _NOT_REPLACEABLE:
+            raise UsageError(_why_not(name, error)) from None
+        path.write_bytes(b"")
+
+
+def write_file(name: str, content: bytes) -> None:
+    """Write a file: beside its place, then moved there, so that half of it is never seen.
+
+    Raises:
+        UnwritableError: It cannot be written; the message says why.
+    """
+    path = _real(name)
+    try:
+        if path.exists() and not path.is_file():  # a device or a pipe
+            path.write_bytes(content)
+            return
+        try:
+            _write_beside(path, content)
+        except OSError as error:
+            if error.errno not in _NOT_REPLACEABLE or not path.exists():
+                raise
+            _write_in_place(path, content)
+    except OSError as error:
+        raise UnwritableError(_why_not(name, error)) from None
+
+
+def append_to_file(name: str, content: bytes) -> None:
+    """Write at the end of a file.
+
+    Raises:
+        UnwritableError: It cannot be written; the message says why.
+    """
+    try:
+        with Path(name).open("ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise UnwritableError(_why_not(name, error)) from None
+
+
+def write_json(name: str, value: Any) -> None:
+    """Write a value as JSON, to a file or to standard output.
+
+    Raises:
+        UnwritableError: The file cannot be written.
+    """
+    content = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    if name != STANDARD_OUTPUT:
+        write_file(name, content)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.flush()
+
+
+def _write_beside(path: Path, content: bytes) -> None:
+    beside = _beside(path)
+    try:
+        beside.write_bytes(content)
+        if path.exists():
+            beside.chmod(stat.S_IMODE(path.stat().st_mode))
+        beside.replace(path)
+    except BaseException:  # also Ctrl-C
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _write_in_place(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError:
+        os.truncate(path, 0)  # half of it is worse than nothing
+        raise
+
+
+def _real(name: str) -> Path:
+    """Where a file really is: a link is kept, and what it leads to is written."""
+    path = Path(name)
+    return path if path.exists() and not path.is_file() else Path(os.path.realpath(name))
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+
+
+def _why_not(name: str, error: Exception) -> str:
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)
+    return f"cannot write {os.fsencode(name).decode('utf-8', 'replace')}: {reason}"

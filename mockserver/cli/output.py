@@ -1,0 +1,158 @@
+"""Lines on the standard streams, written on a thread: a reader that is slow or gone never stops the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import TextIO
+
+#: Seconds for which lines are gathered before they are written.
+_GATHER = 0.1
+#: This many gathered lines are written without waiting longer.
+_MANY = 1000
+#: This many characters wait for a reader; further lines are left out, and counted.
+MOST_WAITING = 4 * 1024 * 1024
+
+
+class Writer:
+    """Writes to streams in the order of the calls, on a thread that starts with the first of them.
+
+    Args:
+        on_failure: Called once on the event loop, with the error, when a stream takes no more; later text is dropped.
+    """
+
+    def __init__(self, on_failure: Callable[[OSError], None]) -> None:
+        self._on_failure = on_failure
+        self._queue: queue.SimpleQueue[tuple[TextIO, str]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._left_out = 0
+        self._failed = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._empty = asyncio.Event()
+
+    def write(self, stream: TextIO, text: str, *, whole: bool = False) -> None:
+        """Write a text soon; a stream that is no file of the system, at once.
+
+        Args:
+            stream: Where it goes.
+            text: Whole lines.
+            whole: Whether it must not be left out, however much is waiting.
+        """
+        if self._failed:
+            return
+        if not _is_file(stream):
+            self._write_at_once(stream, text)
+            return
+        with self._lock:
+            if self._waiting > MOST_WAITING and not whole:
+                self._left_out += text.count("\n")
+                return
+            self._waiting += len(text)
+        self._empty.clear()
+        self._queue.put((stream, text))
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            # A daemon: it may be in the middle of a write that never ends.
+            self._thread = threading.Thread(target=self._write_all, args=(self._loop,), daemon=True)
+            self._thread.start()
+
+    async def drained(self) -> None:
+        """Wait until everything is written."""
+        if self._thread is not None and not self._failed:
+            await self._empty.wait()
+
+    def _write_at_once(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError as error:
+            self._fail(error)
+
+    def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        while True:
+            stream, text = self._queue.get()
+            try:
+                _write_to_file(stream, text)
+                with self._lock:
+                    left_out, self._left_out = self._left_out, 0
+                if left_out:
+                    _write_to_file(stream, f"... {left_out} lines left out: the output was not read in time\n")
+            except OSError as error:
+                loop.call_soon_threadsafe(self._fail, error)
+                return
+            with self._lock:
+                self._waiting -= len(text)
+                if not self._waiting:
+                    loop.call_soon_threadsafe(self._note_empty)
+
+    def _note_empty(self) -> None:
+        if not self._waiting:
+            self._empty.set()
+
+    def _fail(self, error: OSError) -> None:
+        self._failed = True
+        self._empty.set()
+        self._on_failure(error)
+
+
+class Printer:
+    """Prints lines to a stream. Inside an event loop it gathers them for a moment, as a million cost little that way.
+
+    Args:
+        stream: Where they go.
+        writer: What writes them.
+    """
+
+    def __init__(self, stream: TextIO, writer: Writer) -> None:
+        self._stream = stream
+        self._writer = writer
+        self._lines: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._at_once = stream.isatty()
+        self.colour = wants_colour(stream)
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        self._lines.append(text)
+        if self._at_once or len(self._lines) >= _MANY:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER, self.flush)
+
+    def flush(self) -> None:
+        """Hand over what was gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lines, self._lines = self._lines, []
+        if lines:
+            self._writer.write(self._stream, "\n".join(lines) + "\n")
+
+    def document(self, text: str) -> None:
+        """Print a report: it is never left out."""
+        self.flush()
+        self._writer.write(self._stream, text, whole=True)
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal, and colour was not switched off."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() >= 0
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _write_to_file(stream: TextIO, text: str) -> None:
+    # Not through the stream: a thread that is stuck in it would hold its lock when the process ends.
+    rest = memoryview(text.replace("\n", os.linesep).encode(stream.encoding or "utf-8", stream.errors or "replace"))
+    while rest:
+        rest = rest[os.write(stream.fileno(), rest) :]

@@ -1,0 +1,126 @@
+"""Output that is not read, files that cannot be written, and what a run leaves behind that was cut off."""
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from mockserver.cli.output import MOST_WAITING, Printer, Writer
+from tests.cli.program import COMMAND, ROOT, SECRET, environment, mockserver, recorder, running
+
+ENDLESS = "version: 1\nsteps:\n  - {event: run.failed, repeat: 1000000}\n"
+SLOW = "version: 1\nsteps:\n  - event: run.failed\n  - pause: 1h\n  - event: run.completed\n"
+
+
+def test_a_server_whose_output_is_not_read_goes_on(tmp_path):
+    """With the pipe of its output full, the server still answers, delivers, and ends at once on SIGTERM."""
+    (tmp_path / "s.yaml").write_text(ENDLESS, "utf-8")
+    with recorder() as consumer:
+        target = ("--target", consumer.url, "--secret", SECRET, "--script", "s.yaml", "--speed", "max")
+        with running("serve", "--port", "0", *target, cwd=tmp_path) as command:
+            url = command.wait_for_line("is ready").split()[3]
+            deadline = time.monotonic() + 20
+            while len(consumer.requests) < 3000 and time.monotonic() < deadline:  # the pipe holds some 600 lines
+                time.sleep(0.05)
+            assert len(consumer.requests) >= 3000
+            assert urlopen(f"{url}/_mock/health", timeout=10).status == 200
+            stopped = time.monotonic()
+            command.send_signal(signal.SIGTERM)
+            assert command.process.wait(timeout=20) == 143
+            assert time.monotonic() - stopped < 10
+
+
+async def test_lines_that_find_no_room_are_counted():
+    """What is not read in time is left out, a report is not, and the reader learns how many lines are missing."""
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as stream, os.fdopen(read, "rb") as reader:
+        printer = Printer(stream, Writer(lambda error: pytest.fail(str(error))))
+        line = "x" * 999
+        for _ in range(3 * MOST_WAITING // 1000):
+            printer.line(line)
+        printer.document("the report\n")
+        text = b""
+        while b"left out" not in text or b"the report" not in text:
+            text += await asyncio.to_thread(os.read, reader.fileno(), 1 << 20)
+    lines = text.decode().splitlines()
+    assert "the report" in lines
+    (note,) = (each for each in lines if each.startswith("... "))
+    assert note == f"... {3 * MOST_WAITING // 1000 - lines.count(line)} lines left out: the output was not read in time"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_the_report_of_an_earlier_run_is_not_taken_for_this_one(tmp_path, number):
+    """A run that is killed leaves no report at all; one that was hung up, its own."""
+    (tmp_path / "s.yaml").write_text(SLOW, "utf-8")
+    report = tmp_path / "reports" / "r.json"
+    with recorder() as server:
+        target = ("--target", server.url, "--secret", SECRET, "--json", "reports/r.json")
+        assert mockserver("replay", "run_failed", *target, cwd=tmp_path).code == 0
+        assert json.loads(report.read_text("utf-8"))["ok"] is True
+        with running("replay", "s.yaml", *target, cwd=tmp_path) as command:
+            command.wait_for_line("run.failed")
+            assert not report.exists()
+            command.send_signal(number)
+            done = command.end()
+    if number == signal.SIGKILL:
+        assert list(report.parent.iterdir()) == []
+    else:
+        assert done.code == 129
+        assert json.loads(report.read_text("utf-8"))["not_sent"] == 1
+
+
+def test_a_full_disk_leaves_no_half_of_a_report(tmp_path):
+    """The exit code says that a report could not be written, and nothing of it is there."""
+    limit = (resource.RLIMIT_FSIZE, (1024, 1024))
+    done = subprocess.run(
+        [*COMMAND, "replay", "refund_flow", "--speed", "max", "--json", "r.json"], cwd=tmp_path, env=environment(),
+        capture_output=True, check=False, timeout=30, preexec_fn=lambda: resource.setrlimit(*limit),
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert done.stderr.decode().endswith("mockserver: cannot write r.json: File too large\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_is_kept_and_a_device_is_written_to(tmp_path):
+    """A report goes to where a link leads; what is no file is not replaced by one."""
+    (tmp_path / "real.json").write_text("old", "utf-8")
+    (tmp_path / "link.json").symlink_to("real.json")
+    arguments = ("replay", "run_failed", "--speed", "max", "--json", "link.json", "--junit", "/dev/null")
+    assert mockserver(*arguments, cwd=tmp_path).code == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text("utf-8"))["ok"] is True
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("command", ["events --json -", "replay run_failed --json -"])
+def test_a_report_on_a_closed_standard_output_is_refused(command):
+    """Nothing would ever be seen of it."""
+    script = f"exec {' '.join(COMMAND)} {command} >&-"
+    done = subprocess.run(["sh", "-c", script], check=False, env=environment(), stderr=subprocess.PIPE, timeout=30)
+    assert (done.returncode, done.stderr) == (2, b"mockserver: standard output is closed: the option - writes to it\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_while_it_starts(tmp_path, number, code):
+    """Before a command has begun, signals already have their exit codes."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "class Slow:\n"
+        "    def find_spec(name, path, target=None):\n"
+        "        if name == 'mockserver.cli.program':\n"
+        "            print('importing', flush=True)\n"
+        "            time.sleep(60)\n"
+        "sys.meta_path.insert(0, Slow)\n",
+        "utf-8",
+    )
+    with running("serve", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}") as command:
+        command.wait_for_line("importing")
+        command.send_signal(number)
+        assert command.end()[::2] == (code, "")
