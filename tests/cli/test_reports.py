@@ -219,7 +219,7 @@ def test_fail_fast_ends_the_whole_run(folder):
         done = mockserver("replay", "three.yaml", "refund_flow", *target, cwd=folder)
     assert done.code == 1
     assert len(server.requests) == 2
-    assert "2 scripts: 7 planned = 2 delivered + 0 failed + 5 not sent; 1 expectations not met" in done.out
+    assert "2 scripts: 7 planned = 2 delivered + 0 failed + 5 not sent; 1 expectation not met" in done.out
     assert done.err.splitlines()[1:] == [
         "stopped after step 2, which has a problem (fail-fast)",
         "not begun, as three.yaml has a problem (fail-fast)",
