@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 def destination_of(script: Script, target: str | None, secret: str | None) -> Destination | None:
-    """Return where the events of a script go; None if nobody said.
+    """Return where the events of a script go; None if neither says.
 
     Args:
         script: The script.
@@ -47,25 +48,17 @@ def destination_of(script: Script, target: str | None, secret: str | None) -> De
     return Destination(url, secret)
 
 
-def delivery_settings(
-    *,
-    timeout: float,
-    allow_host: Iterable[str],
-    header: Iterable[str],
-    ca_file: str | None,
-    json_style: str,
-    retry: str,
-    scripts: Iterable[Script] = (),
-    extra_events: Iterable[str] = (),
-) -> Settings:
-    """Return the settings of a mock that only delivers."""
+def settings_of(options: dict[str, Any], scripts: Iterable[Script] = ()) -> Settings:
+    """Take the settings of a mock out of the options of a command.
+
+    Args:
+        options: The options; those that are settings are taken away.
+        scripts: Scripts whose extra events are known as well.
+
+    Raises:
+        UsageError: A setting is not valid.
+    """
+    chosen = {name: options.pop(name) for name in Settings.__struct_fields__ if name in options}
     events = (event for script in scripts for event in script.extra_events)
-    return read_settings(
-        timeout=timeout,
-        allow_hosts=tuple(allow_host),
-        headers=tuple(header),
-        ca_file=ca_file,
-        json_style=json_style,
-        retry=retry,
-        extra_events=tuple(dict.fromkeys((*extra_events, *events))),
-    )
+    extra_events = tuple(dict.fromkeys((*chosen.pop("extra_events", ()), *events)))
+    return read_settings(extra_events=extra_events, **chosen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -28,27 +27,46 @@ _PREFIX = "MOCKSERVER_"
 ENVIRONMENT = """
 \b
 Every option can also be set in the environment: --secret is MOCKSERVER_SECRET,
---allow-host is MOCKSERVER_ALLOW_HOST (several values are separated by blanks).
-A secret is best given so: on the command line others may see it.
+--allow-host is MOCKSERVER_ALLOW_HOST. Several values are separated by spaces, or
+by line breaks where values may have spaces (header, override, remove, fault,
+script). Set secrets there: other users can see the command line.
 """
+
+#: What Kubernetes sets for each port of a Service: ``MOCKSERVER_PORT=tcp://10.0.0.1:8484`` for one named mockserver.
+_PORT_OF_A_SERVICE = re.compile(r"(tcp|udp|sctp)://")
 
 
 class EnvironmentOption(click.Option):
-    """An option whose environment variable has the same name in all commands."""
+    """An option whose environment variable has the same name in all commands: that of its flag.
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.envvar = _PREFIX + str(self.name).upper()
+    Args:
+        flags: The flags, and the parameter's name where it is another.
+        spaces: Whether its values may have spaces, so that several of them are separated by line breaks.
+        **settings: As for click's options.
+    """
+
+    def __init__(self, flags: Sequence[str], *, spaces: bool = False, **settings: Any) -> None:
+        super().__init__(flags, **settings)
+        self._spaces = spaces
+        self.envvar = _PREFIX + max(self.opts, key=len).lstrip("-").replace("-", "_").upper()
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Read the variable, unless it is not about the option at all."""
+        text = super().resolve_envvar_value(ctx)
+        if text and self.name == "port" and _PORT_OF_A_SERVICE.match(text):
+            note = "it is what Kubernetes sets for a Service of that name; set the port with --port"
+            click.echo(f"mockserver: {self.envvar}={text} is ignored: {note}", err=True)
+            return None
+        return text
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
-        """Read the variable; of an option that can be given several times, values in quotes may hold blanks."""
+        """Read the variable; of an option that can be given several times, it holds a list."""
         text = self.resolve_envvar_value(ctx)
         if text is None or not self.multiple:
-            return super().value_from_envvar(ctx)
-        try:
-            return tuple(shlex.split(text))
-        except ValueError as error:
-            raise click.BadParameter(f"{error}: {text!r}", ctx, self) from None
+            return text if text is None else super().value_from_envvar(ctx)
+        return (
+            tuple(line.strip() for line in text.splitlines() if line.strip()) if self._spaces else tuple(text.split())
+        )
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Name the option, and the variable if it is set: the value may come from there."""
@@ -81,7 +99,7 @@ def replay_speed(text: str) -> Speed:
     """Read a factor, or ``max``."""
     if text == "stepped":
         raise click.BadParameter(
-            "stepped time is advanced by a test, and nobody could advance it here: choose a factor such as 1 or 10, or"
+            "stepped time is advanced by a test, which a replay has none of: choose a factor such as 1 or 10, or"
             " max (for stepped time: `mockserver serve --speed stepped`, and POST /_mock/clock/advance)"
         )
     return _speed(text, "nor max")
@@ -141,13 +159,29 @@ def secret_option(purpose: str = "The secret that deliveries are signed with.") 
     return option("--secret", metavar="TEXT", help=purpose)
 
 
+def host_option(command: C) -> C:
+    """Declare ``--host`` of a command that listens."""
+    return option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")(command)
+
+
+def port_option(default: int) -> Callable[[C], C]:
+    """Declare ``--port`` of a command that listens."""
+    text = "The port to listen on; 0 takes a free one."
+    return option("--port", type=click.IntRange(0, 65535), default=default, show_default=True, help=text)
+
+
+def wait_options(command: C) -> C:
+    """Declare what is waited for before anything is sent."""
+    return _declared(command, _WAIT_OPTIONS)
+
+
 def transport_options(command: C) -> C:
-    """Declare what can be chosen about how a request travels."""
+    """Declare what can be chosen about how a request travels; the parameters are named as the settings are."""
     return _declared(command, _TRANSPORT_OPTIONS)
 
 
 def delivery_options(command: C) -> C:
-    """Declare what can be chosen about every delivery."""
+    """Declare what can be chosen about every delivery; the parameters are named as the settings are."""
     return _declared(command, (*_TRANSPORT_OPTIONS, *_DELIVERY_OPTIONS))
 
 
@@ -157,6 +191,21 @@ def _declared(command: C, options: Sequence[Callable[[Any], Any]]) -> C:
     return command
 
 
+_WAIT_OPTIONS: Sequence[Callable[[Any], Any]] = (
+    option(
+        "--wait-for-target",
+        type=duration,
+        metavar="TIME",
+        help="The longest time to wait until the target, or the URL of --wait-for, answers.",
+    ),
+    option(
+        "--wait-for",
+        metavar="URL",
+        help="A URL to poll until it answers with 2xx, such as the target's health check; up to 30s if"
+        " --wait-for-target says nothing else.",
+    ),
+)
+
 _TRANSPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
     option(
         "--timeout",
@@ -164,24 +213,25 @@ _TRANSPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
         metavar="TIME",
         default="10s",
         show_default=True,
-        help="Time for an answer.",
+        help="The time that the consumer has to answer.",
     ),
     option(
         "--allow-host",
-        "allow_host",
+        "allow_hosts",
         multiple=True,
         metavar="NAME",
-        help="A public host that deliveries may go to; otherwise they stay on this machine and in private networks.",
+        help="A public host to allow; otherwise deliveries go to this machine and private networks only.",
     ),
     option(
         "--header",
-        "header",
+        "headers",
         multiple=True,
+        spaces=True,
         type=header_line,
         metavar="'NAME: VALUE'",
-        help="A header to add to every request to the consumer, for a gateway or a tunnel before it.",
+        help="A header to add to every request to the consumer, for a gateway or a tunnel in front of it.",
     ),
-    option("--ca-file", metavar="FILE", help="Certificates (PEM) to trust for https targets, beside the system's."),
+    option("--ca-file", metavar="FILE", help="A PEM file of certificates to trust for https, beside the system's."),
 )
 
 _DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
@@ -190,7 +240,7 @@ _DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
         type=click.Choice(["compact", "spaced"]),
         default="compact",
         show_default=True,
-        help="Whether the JSON of payloads has a blank after each colon and comma.",
+        help="The spelling of JSON in payloads: without spaces, or with one after each colon and comma.",
     ),
     option(
         "--retry",
@@ -198,7 +248,7 @@ _DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
         metavar="POLICY|TIMES",
         default="none",
         show_default=True,
-        help="When failed attempts are made again: a policy of `mockserver retries`, or waits such as 0s,1s,4s.",
+        help="When failed attempts are repeated: a policy of `mockserver retries`, or waits such as 0s,1s,4s.",
     ),
 )
 
@@ -209,7 +259,7 @@ replay_speed_option = option(
     metavar="FACTOR|max",
     default="1",
     show_default=True,
-    help="1 is real time, 10 ten times as fast; max skips every wait.",
+    help="The speed: 1 is real time, 10 ten times as fast; max skips every wait.",
 )
 
 #: The speed of a mock that serves.
@@ -219,12 +269,13 @@ speed_option = option(
     metavar="FACTOR|max|stepped",
     default="1",
     show_default=True,
-    help="1 is real time, 10 ten times as fast; max skips every wait; stepped waits for the control API to advance it.",
+    help="The speed: 1 is real time, 10 ten times as fast; max skips every wait; stepped time passes only when the"
+    " control API advances it.",
 )
 
 #: An event type beyond the documented ones.
 extra_event_option = option(
-    "--extra-event", "extra_event", multiple=True, metavar="NAME", help="An event type beyond the documented four."
+    "--extra-event", "extra_events", multiple=True, metavar="NAME", help="An event type beyond the documented four."
 )
 
 
@@ -235,7 +286,7 @@ json_option = option(
     metavar="FILE",
     is_flag=False,
     flag_value="-",
-    help="Write JSON; - is standard output.",
+    help="Write JSON to a file; - is standard output.",
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.options import ENVIRONMENT, needed, option, secret_option
+from mockserver.cli.options import ENVIRONMENT, host_option, needed, option, port_option, secret_option
 from mockserver.cli.output import Printer
 from mockserver.cli.printing import shortened
 from mockserver.model.plain_text import one_line
@@ -32,10 +32,16 @@ Examples:
 
 
 @click.command("receive", help=_HELP, epilog=ENVIRONMENT)
-@option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@option("--port", type=click.IntRange(0, 65535), default=8485, show_default=True, help="The port; 0 takes a free one.")
+@host_option
+@port_option(8485)
 @secret_option("The secret that deliveries must be signed with.")
-@option("--status", type=click.IntRange(200, 599), default=200, show_default=True, help="The answer's status.")
+@option(
+    "--status",
+    type=click.IntRange(200, 599),
+    default=200,
+    show_default=True,
+    help="The status of the answer to a verified delivery.",
+)
 def receive(host: str, port: int, secret: str | None, status: int) -> int:
     """Receive until stopped."""
     secret = needed(secret, "--secret", "signatures are verified with it")

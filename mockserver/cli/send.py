@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mockserver.cli import exit_codes
-from mockserver.cli.destinations import Destination, delivery_settings
+from mockserver.cli.destinations import Destination, settings_of
 from mockserver.cli.failures import Reach
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
@@ -55,16 +55,21 @@ judged. `mockserver faults` lists them.
 @click.argument("event")
 @target_option("The URL to deliver to.")
 @secret_option()
-@option("--data", metavar="JSON|@FILE|-", help="The data of the payload, exactly; - is standard input.")
+@option("--data", metavar="JSON|@FILE|-", help="The exact data of the payload; - is standard input.")
 @option(
-    "--override", multiple=True, metavar="KEY=VALUE", help="A changed value of the sample; JSON if it can be read so."
+    "--override",
+    multiple=True,
+    spaces=True,
+    metavar="KEY=VALUE",
+    help="A value to change in the sample.",
 )
-@option("--remove", multiple=True, metavar="KEY", help="A key, or dotted path, to take away from the sample.")
+@option("--remove", multiple=True, spaces=True, metavar="KEY", help="A key, or dotted path, to remove from the sample.")
 @option(
     "--fault",
     multiple=True,
+    spaces=True,
     metavar="FAULT",
-    help="A deliberate defect, such as wrong_secret or 'slow_body(2s)'; several are combined.",
+    help="A deliberate defect, such as wrong_secret or 'slow_body(2s)'; can be given several times.",
 )
 @extra_event_option
 @option("--dry-run", is_flag=True, help="Send nothing; print the request as a curl command.")
@@ -76,7 +81,6 @@ def send(
     data: str | None,
     override: tuple[str, ...],
     remove: tuple[str, ...],
-    extra_event: tuple[str, ...],
     dry_run: bool,
     **chosen: Any,
 ) -> int:
@@ -88,13 +92,13 @@ def send(
         override=dict(_read_override(text) for text in override),
         remove=remove,
         fault=[_read_fault(text) for text in chosen.pop("fault")],
-        extra_events=extra_event,
+        extra_events=chosen["extra_events"],
     )
     destination = Destination(
         needed(target, "--target", "send needs the URL to deliver to"),
         needed(secret, "--secret", "deliveries are signed with it"),
     )
-    settings = delivery_settings(extra_events=extra_event, **chosen)
+    settings = settings_of(chosen)
     if dry_run:
         from mockserver.cli.replay.dry_run import print_event  # noqa: PLC0415 - only when it is asked for
 

@@ -146,7 +146,8 @@ class Recorder:
                 head, end, body = data.partition(b"\r\n\r\n")
                 if not end:
                     continue
-                length = int(re.search(rb"\nContent-Length: (\d+)", head)[1])
+                found = re.search(rb"\nContent-Length: (\d+)", head)
+                length = int(found[1]) if found else 0
                 if len(body) < length:
                     continue
                 self.requests.append(data)

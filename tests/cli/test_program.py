@@ -104,16 +104,28 @@ def test_a_wrong_value_from_the_environment_is_named():
     assert "'--port' (or MOCKSERVER_PORT): 'eighty' is not a valid integer" in done.err
 
 
-def test_lists_from_the_environment_are_split_at_blanks_outside_of_quotes():
-    """Of an option that can be given several times, the variable holds several values; quotes keep blanks."""
-    values = "'failure_summary=two words' run_id=run_9"
+def test_lists_from_the_environment():
+    """Several values are separated by spaces, or by line breaks where a value may have spaces."""
     arguments = ("send", "run.failed", "--dry-run", "--target", "http://127.0.0.1:1/", "--secret", "s")
-    done = mockserver(*arguments, MOCKSERVER_OVERRIDE=values)
+    done = mockserver(
+        *arguments,
+        MOCKSERVER_HEADER="Authorization: Bearer x",
+        MOCKSERVER_OVERRIDE="failure_summary=two words\nrun_id=run_9\n",
+        MOCKSERVER_EXTRA_EVENT="run.paused run.resumed",
+    )
+    assert done.code == 0
+    assert "'Authorization: Bearer x'" in done.out
     assert '"run_id":"run_9"' in done.out
     assert '"failure_summary":"two words"' in done.out
-    done = mockserver(*arguments, MOCKSERVER_OVERRIDE="'open")
-    assert done.code == 2
-    assert "No closing quotation" in done.err
+
+
+def test_the_port_of_a_kubernetes_service_is_ignored():
+    """MOCKSERVER_PORT=tcp://... comes from Kubernetes, for a Service named mockserver."""
+    done = mockserver("receive", "--port", "0", MOCKSERVER_PORT="tcp://10.0.0.1:8484")
+    assert "--secret is missing" in done.err  # the port given is what counts
+    done = mockserver("receive", MOCKSERVER_PORT="tcp://10.0.0.1:8484")
+    assert done.err.startswith("mockserver: MOCKSERVER_PORT=tcp://10.0.0.1:8484 is ignored: it is what Kubernetes sets")
+    assert "--secret is missing" in done.err
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["sign", "--secret", "s"], ["validate", "refund_flow"]])

@@ -333,3 +333,18 @@ def test_a_wait_that_is_over_at_once_is_not_told(tmp_path, options):
         assert len(server.requests) == 2
     assert done.code == 0
     assert "next attempt" not in done.out
+
+
+def test_waiting_for_a_health_check(tmp_path):
+    """--wait-for polls a URL until it answers 2xx; in vain, nothing is sent and the exit code is 3."""
+    no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+    with recorder(no, no, OK) as health, recorder() as server:
+        target = ("--target", server.url, "--secret", SECRET)
+        done = mockserver("replay", "run_failed", *target, "--wait-for", health.url)
+        assert (done.code, len(health.requests), len(server.requests)) == (0, 3, 1)
+        assert done.out.startswith(f"waiting up to 30s for {health.url} to answer with 2xx\n")
+    with recorder(no) as health, recorder() as server:
+        target = ("--target", server.url, "--secret", SECRET)
+        done = mockserver("replay", "run_failed", *target, "--wait-for", health.url, "--wait-for-target", "300ms")
+        assert (done.code, server.requests) == (3, [])
+        assert f"{health.url} did not answer with 2xx within 300ms (it answered 503)" in done.err

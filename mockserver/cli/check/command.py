@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from mockserver.cli.check.files import CHECK_FORMS, check_forms
+from mockserver.cli.destinations import settings_of
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
@@ -20,11 +21,12 @@ from mockserver.cli.options import (
     secret_option,
     target_option,
     transport_options,
+    wait_options,
 )
+from mockserver.cli.readiness import Readiness
 from mockserver.cli.report_files import ReportFiles
 from mockserver.errors import UsageError
-from mockserver.model.durations import format_duration
-from mockserver.model.settings import Settings, read_settings
+from mockserver.model.settings import Settings
 from mockserver.model.targets import Target
 
 _HELP = """Find out what a webhook consumer does wrong, and how to mend it.
@@ -90,7 +92,7 @@ to the summary page of the job as well.
     show_default=True,
     help="No check is begun later.",
 )
-@option("--wait-for-target", type=duration, metavar="TIME", help="Wait so long until the target accepts connections.")
+@wait_options
 @option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
@@ -119,7 +121,8 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
     for name in ("probe", "state"):
         if chosen[name] is None and chosen[f"{name}_json"] != "$":
             raise UsageError(f"--{name}-json needs --{name}: it says where in its answer to look")
-    return _check(files, _settings(chosen), chosen, url=url, secret=secret, only=only, skip=skip)
+    request = {"url": url, "secret": secret, "only": only, "skip": skip, "seed": chosen.pop("seed")}
+    return _check(files, settings_of(chosen), chosen, **request)
 
 
 def needed_url(context: click.Context, url: str | None, target: str | None) -> str:
@@ -138,16 +141,6 @@ def needed_url(context: click.Context, url: str | None, target: str | None) -> s
     return found
 
 
-def _settings(chosen: dict[str, Any]) -> Settings:
-    return read_settings(
-        timeout=chosen.pop("timeout"),
-        allow_hosts=tuple(chosen.pop("allow_host")),
-        headers=tuple(chosen.pop("header")),
-        ca_file=chosen.pop("ca_file"),
-        extra_events=tuple(dict.fromkeys(chosen.pop("extra_event"))),
-    )
-
-
 def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
     """The checks of an option that can be given several times, each time as a list with commas."""
     names = tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
@@ -162,7 +155,7 @@ def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **req
     from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415
     from mockserver.cli.check.view import CheckView  # noqa: PLC0415
 
-    wait: float | None = chosen.pop("wait_for_target")
+    readiness = Readiness.of(chosen)
     wanted = CheckRequest(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)
     work = Interruptible()
     checked = UrlCheck(wanted, settings)
@@ -170,10 +163,9 @@ def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **req
     files.prepare()
 
     async def perform() -> None:
-        notes = [f"waiting up to {format_duration(wait)} for the target to accept connections"] if wait else []
-        view.start(notes)
+        view.start(readiness.note)
         try:
-            await checked.run(wait, view.begin, view.finding)
+            await checked.run(readiness, view.begin, view.finding)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
             view.finish()
             files.write(check_forms(checked.report, checked.redactor), work.out)

@@ -10,7 +10,7 @@ from mockserver.checks.registry import chosen_checks
 from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.checks.run import OnBegin, OnFinding
 from mockserver.cli import exit_codes
-from mockserver.delivery.reachability import why_unreachable
+from mockserver.cli.readiness import Readiness
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
@@ -49,11 +49,11 @@ class UrlCheck:
         self.report = self._run.report
         self.report.redact = self.redactor.text
 
-    async def run(self, wait_for_target: float | None, on_begin: OnBegin, on_finding: OnFinding) -> None:
+    async def run(self, readiness: Readiness, on_begin: OnBegin, on_finding: OnFinding) -> None:
         """Make the checks.
 
         Args:
-            wait_for_target: Seconds to wait until the target accepts connections; None does not wait.
+            readiness: What to wait for before the first check.
             on_begin: Called with each check before it is made.
             on_finding: Called with each finding.
 
@@ -62,8 +62,8 @@ class UrlCheck:
         """
         self._on_begin, self._on_finding = on_begin, on_finding
         try:
-            if wait_for_target is not None:
-                await self._await_target(wait_for_target)
+            target = self._mock.routes.resolve(self.request.url)
+            self.report.unreachable = await readiness.why_not(self._mock, [target])
             if not self.report.unreachable:
                 await self._run.run()
         except UsageError as error:
@@ -82,10 +82,6 @@ class UrlCheck:
         if self.report.unreachable:
             return exit_codes.UNREACHABLE
         return exit_codes.OK if self.report.ok else exit_codes.FAILED
-
-    async def _await_target(self, within: float) -> None:
-        target = self._mock.routes.resolve(self.request.url)
-        self.report.unreachable = await why_unreachable(target, within, self._mock.settings.allow_hosts)
 
     def _begin(self, check: Check) -> None:
         self._on_begin(check)

@@ -6,21 +6,21 @@ from typing import Any
 
 import click
 
-from mockserver.cli.destinations import delivery_settings, destination_of
+from mockserver.cli.destinations import destination_of, settings_of
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
     delivery_options,
-    duration,
     option,
     replay_speed_option,
     secret_option,
     target_option,
+    wait_options,
 )
+from mockserver.cli.readiness import Readiness
 from mockserver.cli.replay.files import REPLAY_FORMS, replay_forms, workflow_lines
 from mockserver.cli.report_files import ReportFiles
 from mockserver.cli.scripts import read_all
-from mockserver.model.durations import format_duration
 from mockserver.model.settings import Speed
 from mockserver.script.selection import only_steps
 
@@ -53,35 +53,35 @@ page of the job as well.
 @target_option("The URL to deliver to.")
 @secret_option()
 @replay_speed_option
-@option("--wait-for-target", type=duration, metavar="TIME", help="Wait so long until the target accepts connections.")
+@wait_options
 @option("--dry-run", is_flag=True, help="Send nothing; print each request as a curl command.")
-@option("--fail-fast", is_flag=True, help="Begin no further step once one has a problem.")
+@option("--fail-fast", is_flag=True, help="Stop after the first step that has a problem.")
 @option(
     "--only",
     multiple=True,
     metavar="STEP",
-    help="Replay only this step of each script, such as 3 or 3.1; can be given several times.",
+    help="A step to replay, such as 3 or 3.1, without the others; can be given several times.",
 )
 @option("--json", "json", metavar="FILE", help="Write the report as JSON; - is standard output.")
-@option("--junit", metavar="FILE", help="Write it as JUnit XML: a suite for each script, a case for each step.")
+@option("--junit", metavar="FILE", help="Write the report as JUnit XML: a suite for each script, a case for each step.")
 @option("--har", metavar="FILE", help="Write the requests and answers as HAR, for a browser's developer tools.")
-@option("--markdown", metavar="FILE", help="Write it as Markdown.")
+@option("--markdown", metavar="FILE", help="Write the report as Markdown.")
 @delivery_options
 def replay(
     scripts: tuple[str, ...],
     target: str | None,
     secret: str | None,
     speed: Speed,
-    wait_for_target: float | None,
     dry_run: bool,
     **chosen: Any,
 ) -> int:
     """Check everything, then replay."""
     files = ReportFiles({form: chosen.pop(form) for form in REPLAY_FORMS})
+    readiness = Readiness.of(chosen)
     only, fail_fast = chosen.pop("only"), chosen.pop("fail_fast")
     read = [only_steps(script, only) if only else script for script in read_all(scripts)]
     plans = [(script, destination_of(script, target, secret)) for script in read]
-    settings = delivery_settings(scripts=[script for script, _ in plans], **chosen)
+    settings = settings_of(chosen, read)
     if dry_run:
         from mockserver.cli.replay.dry_run import print_replay  # noqa: PLC0415 - only when it is asked for
 
@@ -99,11 +99,9 @@ def replay(
 
     async def perform() -> None:
         notes = [_EMBEDDED] if any(destination is None for _, destination in plans) else []
-        if wait_for_target is not None:
-            notes.append(f"waiting up to {format_duration(wait_for_target)} for the target to accept connections")
-        view.start(notes)
+        view.start([*notes, *readiness.note])
         try:
-            await run.run(view.delivery, wait_for_target, view.wait)
+            await run.run(view.delivery, readiness, view.wait)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
             view.finish(run, workflow_lines(run, files.path_in_repository) if files.wants_annotations else ())
             files.write(replay_forms(run), work.out)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mockserver.cli import exit_codes
 from mockserver.cli.destinations import Destination
 from mockserver.cli.failures import Reach
-from mockserver.delivery.reachability import why_unreachable
+from mockserver.cli.readiness import Readiness
 from mockserver.model.records import Delivery, WaitListener
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings, Speed
@@ -66,14 +66,14 @@ class ReplayRun:
     async def run(
         self,
         on_delivery: Callable[[Delivery], None],
-        wait_for_target: float | None,
+        readiness: Readiness,
         on_wait: WaitListener | None = None,
     ) -> None:
         """Replay every script; when this ends, however it ends, the reports account for every event.
 
         Args:
             on_delivery: Called with each delivery that has its outcome.
-            wait_for_target: Seconds to wait until the targets accept connections; None does not wait.
+            readiness: What to wait for before the first event.
             on_wait: Called with each delivery whose next attempt has to wait.
 
         Raises:
@@ -84,8 +84,7 @@ class ReplayRun:
         if on_wait is not None:
             self._mock.records.subscribe_to_waits(on_wait)
         try:
-            if wait_for_target is not None:
-                self._unreachable = await self._await_targets(wait_for_target)
+            self._unreachable = await self._why_not_ready(readiness)
             if not self._unreachable:
                 await self._replay_all()
         finally:
@@ -113,13 +112,10 @@ class ReplayRun:
         totals = {name: sum(view[name] for view in views) for name in _TOTALS}
         return {"ok": all(view["ok"] for view in views), **totals, "reports": views}
 
-    async def _await_targets(self, within: float) -> str:
+    async def _why_not_ready(self, readiness: Readiness) -> str:
         urls = dict.fromkeys(destination.url for _, destination in self._plans if destination)
-        for url in urls:
-            reason = await why_unreachable(Target.parse(url), within, self._settings.allow_hosts)
-            if reason:
-                return f"the target could not be reached: {reason}"
-        return ""
+        reason = await readiness.why_not(self._mock, map(Target.parse, urls))
+        return f"the target could not be reached: {reason}" if reason else ""
 
     async def _replay_all(self) -> None:
         for number, (script, destination) in enumerate(self._plans):

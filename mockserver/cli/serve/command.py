@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mockserver.cli.destinations import settings_of
 from mockserver.cli.options import (
     ENVIRONMENT,
     delivery_options,
     extra_event_option,
+    host_option,
     needed,
     option,
+    port_option,
     route_rule,
     secret_option,
     speed_option,
     target_option,
 )
-from mockserver.model.settings import Settings, Speed, read_settings
+from mockserver.model.settings import Settings
 from mockserver.model.targets import Route
 
 if TYPE_CHECKING:
@@ -48,56 +51,62 @@ def _limit(name: str, text: str) -> Callable[[C], C]:
 
 
 @click.command("serve", help=_HELP, epilog=ENVIRONMENT)
-@option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@option("--port", type=click.IntRange(0, 65535), default=8484, show_default=True, help="The port; 0 takes a free one.")
+@host_option
+@port_option(8484)
 @option(
-    "--script", multiple=True, metavar="SCRIPT", help="A script, or a bundled script's name, to replay after the start."
+    "--script",
+    multiple=True,
+    spaces=True,
+    metavar="SCRIPT",
+    help="A script, or the name of a bundled script, to replay after the start.",
 )
 @option(
-    "--route", type=route_rule, multiple=True, metavar="FROM=TO", help="Deliver what is meant for one URL to another."
+    "--route", type=route_rule, multiple=True, metavar="FROM=TO", help="Deliver to TO what is meant for the URL FROM."
 )
 @target_option("Register this URL for all events at the start.")
 @secret_option("The secret of that registration.")
-@option("--api-key", multiple=True, metavar="KEY", help="A key that the vendor API accepts; without one, any.")
-@option("--strict", is_flag=True, help="Only what the vendor documents: no routes or leniency of ours under /v1.")
-@option("--tls", is_flag=True, help="Serve https, with a certificate made on the fly; prints the CA file to trust.")
-@speed_option
+@option("--api-key", "api_keys", multiple=True, metavar="KEY", help="A key that the vendor API accepts; otherwise any.")
+@option("--strict", is_flag=True, help="Do only what the vendor documents, without routes or leniency of ours.")
+@option("--tls", is_flag=True, help="Serve https, with a certificate made on the fly, and print the CA file to trust.")
 @option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Makes generated ids repeatable."
+    "--control-host",
+    "control_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name, beside localhost, by which callers may address the mock, such as that of its container.",
 )
+@option(
+    "--allow-http-host",
+    "allow_http_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A host, such as that of a container, whose webhooks may be registered with http.",
+)
+@speed_option
+@option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="The seed of generated ids.")
 @extra_event_option
-@option("--created-status", type=click.IntRange(200, 299), default=201, show_default=True, help="Of POST /v1/webhooks.")
-@_limit("rate_limit", "Requests per minute, as the rate-limit headers tell.")
+@option(
+    "--created-status",
+    type=click.IntRange(200, 299),
+    default=201,
+    show_default=True,
+    help="The status of the answer to POST /v1/webhooks.",
+)
+@_limit("rate_limit", "Requests per minute that the rate-limit headers show.")
 @option("--enforce-rate-limit", is_flag=True, help="Refuse requests over the rate limit with 429.")
-@_limit("max_webhooks", "How many webhooks may be registered.")
-@_limit("max_request_bytes", "The largest request body.")
-@_limit("max_deliveries", "How many deliveries are kept on record.")
-@_limit("max_concurrency", "How many deliveries may be in flight at once.")
+@_limit("max_webhooks", "The most webhooks that may be registered.")
+@_limit("max_request_bytes", "The largest body of a request to the mock.")
+@_limit("max_deliveries", "The most deliveries that are kept on record.")
+@_limit("max_concurrency", "The most deliveries that may be in flight at once.")
 @delivery_options
 def serve(
-    script: tuple[str, ...],
-    route: tuple[Route, ...],
-    target: str | None,
-    secret: str | None,
-    speed: Speed,
-    api_key: tuple[str, ...],
-    allow_host: tuple[str, ...],
-    extra_event: tuple[str, ...],
-    **chosen: Any,
+    script: tuple[str, ...], route: tuple[Route, ...], target: str | None, secret: str | None, **chosen: Any
 ) -> int:
     """Check everything, then serve."""
     scripts = _read(script)
     if target:
         secret = needed(secret, "--secret", "deliveries to the target are signed with it")
-    more = (event for each in scripts for event in each.extra_events)
-    settings = read_settings(
-        speed=speed,
-        api_keys=api_key,
-        allow_hosts=allow_host,
-        headers=chosen.pop("header"),
-        extra_events=tuple(dict.fromkeys((*extra_event, *more))),
-        **chosen,
-    )
+    settings = settings_of(chosen, scripts)
 
     # Nothing that is imported now is garbage: looking for some would take a tenth of the start-up time.
     gc.disable()
