@@ -324,8 +324,8 @@ def test_the_summary_page_of_a_workflow(flask, tmp_path):
 def test_a_file_that_cannot_be_written_is_found_first(option):
     """Nothing is sent when a report has nowhere to go."""
     with recorder() as server:
-        done = check(server.url, option, "nowhere/report")
-    assert done == (2, "", "mockserver: cannot write nowhere/report: No such file or directory\n")
+        done = check(server.url, option, "/proc/nowhere/report")
+    assert done == (2, "", "mockserver: cannot write /proc/nowhere/report: No such file or directory\n")
     assert server.requests == []
 
 

@@ -182,22 +182,6 @@ def test_json_of_several_scripts(script):
     assert done.out.splitlines()[-2].startswith("2 scripts: 5 planned")
 
 
-def test_an_unwritable_report_is_told_before_anything_is_sent(script):
-    """A file that cannot be written is found out first."""
-    with recorder() as server:
-        arguments = ("--target", server.url, "--secret", SECRET, "--json", "nowhere/r.json")
-        done = mockserver("replay", "two.yaml", *arguments, cwd=script)
-    assert done == (2, "", "mockserver: cannot write nowhere/r.json: No such file or directory\n")
-    assert server.requests == []
-
-
-def test_a_report_that_becomes_unwritable(script):
-    """When the file cannot be written in the end, that is one line too."""
-    done = mockserver("replay", "two.yaml", "--speed", "max", "--json", "/dev/full", cwd=script)
-    assert done.code == 2
-    assert done.err == "mockserver: cannot write /dev/full: No space left on device\n"
-
-
 def test_waiting_for_the_target_in_vain(script, closed_port):
     """A target that accepts no connection in time is exit code 3; nothing was sent, and the report says why."""
     url = f"http://127.0.0.1:{closed_port}/"
