@@ -15,8 +15,8 @@ from typing import Any
 import psutil  # type: ignore[import-untyped] # its types are a package that nothing else here needs
 
 from benchmarks.chaotic_consumer import Ledger, number_in
-from mockserver.model.records import Attempt, Delivery
-from mockserver.replay.report import Report
+from mockserver.model.records import Delivery
+from mockserver.replay.report import INTERRUPTED, Report
 from mockserver.script.model import Script
 
 #: The waits before each attempt of a delivery, in seconds: the retry policy of the script.
@@ -56,8 +56,8 @@ class Observed:
     Attributes:
         begun: How many deliveries of each event there were.
         delivered: How many of them arrived.
-        unanswered: How many times a request of them was written without a complete answer to it; an attempt that is
-            written twice, as its connection was gone, may be one such write, or two.
+        unanswered: How many attempts of them got no complete answer.
+        interrupted: How many of them were in flight when the replay was stopped.
         outcomes: How many deliveries came to what.
         problems: What is wrong.
     """
@@ -66,19 +66,22 @@ class Observed:
     begun: bytearray = field(init=False)
     delivered: bytearray = field(init=False)
     unanswered: bytearray = field(init=False)
+    interrupted: bytearray = field(init=False)
     outcomes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make room."""
-        self.begun, self.delivered, self.unanswered = (bytearray(self.events) for _ in range(3))
+        self.begun, self.delivered, self.unanswered, self.interrupted = (bytearray(self.events) for _ in range(4))
 
-    def count(self, number: int, *, delivered: bool, unanswered: int, result: str) -> None:
+    def count(self, number: int, *, outcome: str, unanswered: int, result: str) -> None:
         """Count a delivery that has its outcome."""
-        self.begun[number] += 1
-        self.delivered[number] += delivered
+        if outcome != "not_sent":
+            self.begun[number] += 1
+        self.delivered[number] += outcome == "delivered"
+        self.interrupted[number] += outcome == "interrupted"
         self.unanswered[number] = min(self.unanswered[number] + unanswered, 255)
-        self.outcomes["delivered" if delivered else f"failed: {result}"] += 1
+        self.outcomes[f"failed: {result}" if outcome == "failed" else outcome] += 1
 
     def problem(self, text: str) -> None:
         """Note what is wrong; of very much, the first."""
@@ -114,11 +117,11 @@ def observed_in(report: dict[str, Any], events: int) -> Observed:
     observed = Observed(events)
     for delivery in report["deliveries"]:
         attempts = delivery["attempts"]
-        last = attempts[-1]
+        last = attempts[-1] if attempts else {"error": {"kind": "no attempt"}}
         observed.count(
             sum(delivery["payload"]["data"]["number"]),
-            delivered=delivery["outcome"] == "delivered",
-            unanswered=sum((attempt["error"] is not None) + attempt["resent"] for attempt in attempts),
+            outcome=delivery["outcome"],
+            unanswered=sum(attempt["error"] is not None for attempt in attempts),
             result=last["error"]["kind"] if last["error"] else str(last["response"]["status"]),
         )
         if [attempt["number"] for attempt in attempts] != list(range(1, len(attempts) + 1)):
@@ -150,20 +153,23 @@ class Watch:
     def note(self, delivery: Delivery) -> None:
         """Check a delivery that has its outcome, and count it."""
         attempts = delivery.attempts
+        number = number_in(delivery.event.payload)
+        assert number is not None
+        self.ended += 1
+        if not attempts:
+            self.observed.count(number, outcome=delivery.outcome, unanswered=0, result="")
+            return
         last = attempts[-1]
         if delivery.delivered != last.delivered or len(attempts) > len(RETRY):
             self.observed.problem(f"{delivery} has {len(attempts)} attempts, the last of which came to {last.result}")
         if len(attempts) > 1 or last.number != 1:
             self._check_order(delivery)
-        number = number_in(delivery.event.payload)
-        assert number is not None
         self.observed.count(
             number,
-            delivered=delivery.delivered,
-            unanswered=sum(_unanswered(attempt) for attempt in attempts),
+            outcome=delivery.outcome,
+            unanswered=sum(attempt.error is not None for attempt in attempts),
             result=last.error.kind if last.error else last.result,
         )
-        self.ended += 1
         if self.ended % self._mark_every == 0:
             self.marks.append(self._process.memory_info().rss / 1e6)
         if self.ended in self.at:
@@ -180,10 +186,6 @@ class Watch:
             self.observed.problem(f"{delivery}: attempts {numbers} at {moments} are not in order")
         if any(attempt.request is not delivery.attempts[0].request for attempt in delivery.attempts):
             self.observed.problem(f"{delivery}: a retry is not the very request of the first attempt")
-
-
-def _unanswered(attempt: Attempt) -> int:
-    return (attempt.error is not None) + attempt.exchange.resent
 
 
 def judge_report(outcome: Outcome, script: Script, report: Report, observed: Observed) -> None:
@@ -203,10 +205,12 @@ def judge_report(outcome: Outcome, script: Script, report: Report, observed: Obs
         first += step.planned
         sent = [number for number in numbers if observed.begun[number]]
         delivered = sum(observed.delivered[number] == observed.begun[number] for number in sent)
-        if (step.delivered, step.failed) != (delivered, len(sent) - delivered):
+        interrupted = sum(observed.interrupted[number] > 0 for number in sent)
+        reported = (step.delivered, step.failed, step.not_sent.get(INTERRUPTED, 0))
+        counted = (delivered, len(sent) - delivered - interrupted, interrupted)
+        if reported != counted:
             outcome.problems.append(
-                f"step {step.number}: reported {step.delivered} delivered and {step.failed} failed,"
-                f" counted {delivered} and {len(sent) - delivered}"
+                f"step {step.number}: reported as delivered, failed, interrupted {reported}, counted {counted}"
             )
         if event_step.expect.status == ("2xx",) and step.unmet != step.failed:
             outcome.problems.append(f"step {step.number}: {step.failed} failed, but {step.unmet} expectations not met")

@@ -38,7 +38,7 @@ _SIGNATURE = re.compile(rb"\nx-playgent-signature: *sha256=([0-9a-f]{64})\r", re
 _CHUNKED = re.compile(rb"\ntransfer-encoding: *chunked", re.IGNORECASE)
 _RESET = struct.pack("ii", 1, 0)
 
-#: How often it restarts when every event comes once, and for how many seconds nobody listens then.
+#: How often it restarts when every event comes once, and for how many seconds nothing listens then.
 _RESTARTS = 50
 _DOWN = (0.02, 0.06)
 

@@ -236,7 +236,7 @@ def stopped_mock(events: int, seed: int, number: signal.Signals, after: int) -> 
         observed = observed_in(report, events)
         judge_books(outcome, observed, ledger)
     outcome.rows.append(("exit code", str(exit_code)))
-    in_flight = observed.outcomes["failed: stopped"]
+    in_flight = observed.outcomes["interrupted"]
     if exit_code != 128 + number:
         outcome.problems.append(f"the exit code is {exit_code}, not {128 + number}")
     # None may be in flight at the very moment: all that had begun may wait for a retry.
@@ -244,7 +244,7 @@ def stopped_mock(events: int, seed: int, number: signal.Signals, after: int) -> 
         outcome.problems.append(f"{in_flight} deliveries were in flight when it was stopped")
     if not report["not_sent"]:
         outcome.problems.append("it was stopped in the middle, and nothing was left to be sent")
-    if sum(map(bool, observed.begun)) != report["delivered"] + report["failed"]:
+    if sum(map(bool, observed.begun)) != report["delivered"] + report["failed"] + report["interrupted"]:
         outcome.problems.append("the deliveries in the report are not those that it counts")
     return outcome
 

@@ -44,7 +44,7 @@ def pytester(pytester, monkeypatch):
 
 @pytest.fixture
 def closed_port():
-    """A port of 127.0.0.1 on which nobody listens. It is held: tests that run beside this one look for free ones."""
+    """A port of 127.0.0.1 on which nothing listens. It is held: tests that run beside this one look for free ones."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]

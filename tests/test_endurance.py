@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.accounting import Watch, observed_in
+from benchmarks.accounting import Watch
 from benchmarks.chaotic_consumer import number_in
 from benchmarks.endurance import chaotic_run, script_text
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.model.events import encode_payload
-from mockserver.model.messages import Exchange, ExchangeError, Request, Response
+from mockserver.model.messages import Exchange, Request, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.settings import Settings, read_settings
 from mockserver.model.targets import Target
 from mockserver.replay.report import StepReport
-from mockserver.reports.serializers import delivery_view
 from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
@@ -159,19 +158,6 @@ def test_attempts_out_of_order_are_noticed(attempts: list[tuple[int, float, int]
     watch = Watch(a_script())
     watch.note(a_delivery(*attempts))
     assert "not in order" in watch.observed.problems[0]
-
-
-def test_a_request_that_was_written_twice_may_have_been_accepted_twice() -> None:
-    """An attempt that began again on another connection, and was not answered there either, is two unknown ends."""
-    payload = encode_payload("run.failed", "2024-12-16T10:00:00Z", {"number": [5, 2]})
-    error = ExchangeError("timeout", "no answer")
-    attempt = Attempt(1, 0.0, REQUEST, Exchange(error=error, resent=True))
-    delivery = Delivery(1, Event("run.failed", "", payload), "wh_1", URL, "test", (attempt,), "failed")
-    watch = Watch(a_script())
-    watch.note(delivery)
-    assert watch.observed.unanswered[7] == 2
-    view = {**delivery_view(delivery), "attempts": [{"number": 1, "error": {"kind": "timeout"}, "resent": True}]}
-    assert observed_in({"deliveries": [view]}, EVENTS).unanswered[7] == 2
 
 
 def test_attempts_in_order_are_no_problem() -> None:

@@ -25,9 +25,6 @@ STILL_UPWARD = {
 STILL_IN_CIRCLES: set[str] = {
     "mockserver.checks.model",
     "mockserver.checks.report_text",
-    "mockserver.delivery.http1.connection",
-    "mockserver.delivery.http1.dial",
-    "mockserver.delivery.http1.pool",
 }
 #: Reads the data files of the package: the one module of a pure wing that opens anything.
 READS_PACKAGE_FILES = "script/package_files.py"

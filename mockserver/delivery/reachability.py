@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Collection
 
 from mockserver.delivery.address_guard import why_refused
+from mockserver.delivery.name_lookup import NameLookup
 from mockserver.model.durations import format_duration
 from mockserver.model.targets import Target
 
@@ -25,12 +25,12 @@ async def why_unreachable(target: Target, within: float, allowed_hosts: Collecti
     Returns:
         Why it cannot be reached; empty when it can.
     """
-    loop = asyncio.get_running_loop()
+    loop, lookup = asyncio.get_running_loop(), NameLookup()
     deadline = loop.time() + within
     while True:
         left = max(deadline - loop.time(), _PAUSE)
         # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation, and the waiting would go on.
-        attempt = loop.create_task(_connect(target, allowed_hosts))
+        attempt = loop.create_task(_connect(target, allowed_hosts, lookup))
         try:
             done, _ = await asyncio.wait({attempt}, timeout=left)
         finally:
@@ -46,13 +46,11 @@ async def why_unreachable(target: Target, within: float, allowed_hosts: Collecti
         await asyncio.sleep(_PAUSE)
 
 
-async def _connect(target: Target, allowed_hosts: Collection[str]) -> str:
+async def _connect(target: Target, allowed_hosts: Collection[str], lookup: NameLookup) -> str:
     """Connect to the first address that the guard lets through; the answer is why none is."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     refusal = ""
     failure: OSError | None = None
-    for address in dict.fromkeys(str(info[4][0]) for info in found):
+    for _, address in await lookup.find(target.host, target.port):
         refusal = why_refused(address, target.host, allowed_hosts) or ""
         if not refusal:
             try:
@@ -69,5 +67,5 @@ async def _connect(target: Target, allowed_hosts: Collection[str]) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "nobody listens there"
+        return "nothing listens there"
     return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -16,11 +16,11 @@ Headers = tuple[tuple[str, str], ...]
 
 #: Why an attempt got no complete answer.
 #:
-#: ``address`` refused by the address guard · ``resolve`` no such host · ``connect`` nobody listens, or not in time ·
+#: ``address`` refused by the address guard · ``resolve`` no such host · ``connect`` nothing listens, or not in time ·
 #: ``tls`` the certificate or handshake · ``timeout`` no complete answer in time · ``closed`` the connection ended
 #: before or within the answer · ``protocol`` the answer is not HTTP · ``too_large`` its header has no end ·
-#: ``stopped`` the replay was stopped while it waited · ``app`` an application in this process raised · ``request`` no
-#: request could be made of the event.
+#: ``stopped`` interrupted while it waited: outcome unknown · ``app`` an application in this process raised ·
+#: ``request`` no request could be made of the event.
 ErrorKind = Literal[
     "address", "resolve", "connect", "tls", "timeout", "closed", "protocol", "too_large", "stopped", "app", "request"
 ]
@@ -150,8 +150,8 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
         error: Why there is no complete answer; None when there is one.
         address: The address connected to, such as ``127.0.0.1:5000`` or ``[::1]:5000``; empty if there was none.
         reused: Whether the connection had carried an earlier request.
-        resent: Whether the request was written twice: a kept-alive connection had died before one byte of an answer
-            came, so it was sent once more on a fresh one.
+        resent: Whether the request had been written once before, to a kept connection that the other side had closed
+            before it came, so that it cannot have been read.
         connect_ms: Milliseconds spent on resolving, connecting and TLS; 0 on a reused connection.
         first_byte_ms: Milliseconds from writing the request to the first byte of the answer; 0 if none came.
         total_ms: Milliseconds for everything.

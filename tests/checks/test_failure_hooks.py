@@ -195,7 +195,7 @@ async def test_any_other_answer_is_told(service, status):
 
 async def test_where_nobody_listens_that_is_told(service, closed_port):
     """In the words of the transport."""
-    with pytest.raises(HookError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nobody listens"):
+    with pytest.raises(HookError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nothing listens"):
         await posted(service, f"http://127.0.0.1:{closed_port}/")
 
 

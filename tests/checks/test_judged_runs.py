@@ -156,7 +156,7 @@ async def test_who_comes_back_after_a_moment_is_checked_on(judged, monkeypatch):
 
 
 async def test_a_check_is_not_blamed_for_a_consumer_that_was_gone_before():
-    """It begins where nobody listens any more: what that means for its own subject is not known."""
+    """It begins where nothing listens any more: what that means for its own subject is not known."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

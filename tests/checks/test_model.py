@@ -109,8 +109,8 @@ def test_the_summary_is_one_line(findings, summary):
 def test_the_summary_of_what_could_not_be_reached_says_only_that():
     """There is nothing to count."""
     made = report()
-    made.unreachable = "nobody listens"
-    assert made.summary == "http://127.0.0.1:3000/hooks could not be reached: nobody listens"
+    made.unreachable = "nothing listens"
+    assert made.summary == "http://127.0.0.1:3000/hooks could not be reached: nothing listens"
 
 
 # ---------------------------------------------------------------- what keeps a run from its end

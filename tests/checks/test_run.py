@@ -99,7 +99,7 @@ class LosesItsProbe(Consumer):
 async def test_a_target_that_nobody_listens_at_is_unreachable(closed_port):
     """There is no finding at all, and the report says why."""
     report = await checked(f"http://127.0.0.1:{closed_port}/hooks")
-    assert "nobody listens" in report.unreachable
+    assert "nothing listens" in report.unreachable
     assert report.findings == []
     assert not report.ok
 

@@ -98,7 +98,7 @@ async def test_a_target_that_comes_up_is_reached():
 async def test_a_target_that_does_not_come_up(closed_port):
     """When it does not in time, the answer says why."""
     target = Target.parse(f"http://127.0.0.1:{closed_port}/")
-    assert "accepted no connection within 50ms (nobody listens there)" in await why_unreachable(target, 0.05, ())
+    assert "accepted no connection within 50ms (nothing listens there)" in await why_unreachable(target, 0.05, ())
     target = Target.parse("http://nowhere.invalid/")
     assert "nowhere.invalid accepted no connection within 0ms (" in await why_unreachable(target, 0, ())
 

@@ -70,7 +70,7 @@ def test_nobody_listens(closed_port):
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed", "max")
     assert done.code == 3
     assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out.splitlines()[-1]
-    assert done.err.startswith("mockserver: the target could not be reached: nobody listens on 127.0.0.1:")
+    assert done.err.startswith("mockserver: the target could not be reached: nothing listens on 127.0.0.1:")
     assert done.err.count("\n") == 1
 
 
@@ -188,7 +188,7 @@ def test_waiting_for_the_target_in_vain(script, closed_port):
     arguments = ("--target", url, "--secret", SECRET, "--wait-for-target", "150ms", "--json", "r.json")
     done = mockserver("replay", "two.yaml", *arguments, cwd=script)
     assert done.code == 3
-    assert "accepted no connection within 150ms (nobody listens there)" in done.err
+    assert "accepted no connection within 150ms (nothing listens there)" in done.err
     assert done.err.count("\n") == 1
     report = json.loads((script / "r.json").read_text("utf-8"))
     assert report["not_sent"] == 2

@@ -185,7 +185,7 @@ def test_a_target_that_cannot_be_reached_is_in_the_reports(folder, closed_port):
     assert (done.code, done.err.count("\n")) == (3, 1)
     (suite,) = JUnitXml.fromfile(folder / "r.xml")
     assert (suite.tests, suite.failures) == (3, 3)
-    assert "nobody listens on 127.0.0.1:" in (folder / "r.md").read_text("utf-8")
+    assert "nothing listens on 127.0.0.1:" in (folder / "r.md").read_text("utf-8")
 
 
 def test_files_from_the_environment(folder):

@@ -133,7 +133,7 @@ def test_send_failures(closed_port):
         assert send(server).code == 1
     done = mockserver("send", "run.failed", "--target", f"http://127.0.0.1:{closed_port}/", "--secret", SECRET)
     assert done.code == 3
-    assert done.err.startswith("mockserver: the target could not be reached: nobody listens on ")
+    assert done.err.startswith("mockserver: the target could not be reached: nothing listens on ")
 
 
 def test_receive_verifies_and_prints():

@@ -90,7 +90,7 @@ def test_failures_are_red(closed_port):
     terminal = Terminal("replay", "run_failed", "--target", target, "--secret", SECRET)
     assert terminal.end() == 3
     assert f"{RED}connect" in terminal.text
-    assert "mockserver: the target could not be reached: nobody listens on" in terminal.plain
+    assert "mockserver: the target could not be reached: nothing listens on" in terminal.plain
 
 
 def test_ctrl_c_gives_the_terminal_back(tmp_path):

@@ -18,6 +18,7 @@ from mockserver.delivery.address_guard import why_refused
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
         "100.64.1.1",
+        "2001:0:a:b:c:d:f5ff:fffe",  # Teredo, of 10.0.0.1
     ],
 )
 def test_home_addresses_may_be_contacted(address):
@@ -26,7 +27,13 @@ def test_home_addresses_may_be_contacted(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "2606:4700::1111", "172.32.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+    "address",
+    [
+        *("8.8.8.8", "2606:4700::1111", "172.32.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"),
+        "2001:0:a:b:c:d:f7f7:f7f7",  # Teredo, of 8.8.8.8
+        # Private for Python, in some versions; neither RFC 1918 nor RFC 4193.
+        *("203.0.113.1", "198.18.0.1", "192.0.0.1", "192.0.2.1", "198.51.100.1", "0.1.2.3", "240.0.0.1", "fec0::1"),
+    ],
 )
 def test_public_addresses_need_their_host_named(address):
     """A public address is refused with the option that allows it, and then allowed by the host's name."""
@@ -45,6 +52,10 @@ def test_public_addresses_need_their_host_named(address):
         "fe80::1%eth0",
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "255.255.255.255",
         "0.0.0.0",
         "::",
         "224.0.0.1",
@@ -58,7 +69,8 @@ def test_some_addresses_are_never_contacted(address):
     assert "never" in reason
 
 
-def test_broadcast_and_reserved_space_is_not_home():
-    """Reserved IPv4 space is no private network."""
-    assert why_refused("240.0.0.1", "host") is not None
-    assert why_refused("255.255.255.255", "host") is not None
+@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "100.100.100.200"])
+def test_a_metadata_address_may_be_contacted_where_it_is_named_itself(address):
+    """The test of a metadata service names its address; a name that leads there is not enough."""
+    assert why_refused(address, address, [address]) is None
+    assert why_refused(address, "innocent.test", ["innocent.test"]) is not None

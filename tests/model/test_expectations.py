@@ -18,7 +18,7 @@ def answered(status=200, body=b"", headers=(), ms=10.0):
     return Exchange(Response(status, headers=tuple(headers), body=body), total_ms=ms)
 
 
-REFUSED = Exchange(error=ExchangeError("connect", "nobody listens"))
+REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ REFUSED = Exchange(error=ExchangeError("connect", "nobody listens"))
         (Expectation(("2xx",)), delivery(answered(500)), ["expected status 2xx, got 500"]),
         (Expectation(("401", "403")), delivery(answered(403)), []),
         (Expectation(("401", "403")), delivery(answered(400)), ["expected status 401 or 403, got 400"]),
-        (Expectation(("2xx",)), delivery(REFUSED), ["expected status 2xx, got no answer: nobody listens"]),
+        (Expectation(("2xx",)), delivery(REFUSED), ["expected status 2xx, got no answer: nothing listens"]),
         (Expectation(("2xx",)), delivery(), ["expected status 2xx, got no answer: no attempt"]),
         (Expectation(("any",)), delivery(REFUSED), []),
         (Expectation(("any",), within=0.01), delivery(answered(ms=10.0)), []),

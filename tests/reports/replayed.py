@@ -33,7 +33,7 @@ async def replayed(
 
 
 async def unreachable(steps: str) -> Report:
-    """Replay a script to a port on which nobody listens any more."""
+    """Replay a script to a port on which nothing listens any more."""
     service = Mock(read_settings(speed="max"))
     async with consuming() as consumer:
         url = consumer.url

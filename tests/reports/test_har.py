@@ -83,7 +83,7 @@ async def test_no_answer_is_an_entry_with_an_error():
     """Status 0 and the error, as browsers write it; all of the time was waiting."""
     (entry,) = entries_of(await unreachable("- event: run.failed\n"))
     assert (entry["response"]["status"], entry["response"]["httpVersion"]) == (0, "")
-    assert entry["response"]["_error"].startswith("nobody listens on 127.0.0.1:")
+    assert entry["response"]["_error"].startswith("nothing listens on 127.0.0.1:")
     assert "serverIPAddress" not in entry
 
 

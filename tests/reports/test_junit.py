@@ -96,7 +96,7 @@ async def test_a_consumer_that_cannot_be_reached():
     """Where nothing came back, that stands there, with what was sent."""
     (failure,) = next(iter(next(iter(read([await unreachable("- event: run.failed\n")]))))).result
     assert "attempt 1: sent\nPOST / HTTP/1.1" in failure.text
-    assert "came back\nnobody listens on 127.0.0.1:" in failure.text
+    assert "came back\nnothing listens on 127.0.0.1:" in failure.text
 
 
 async def test_what_a_step_could_not_get_beyond():

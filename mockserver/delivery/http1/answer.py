@@ -132,8 +132,8 @@ class Answer:
 
     def _ends_with_connection(self) -> bool:
         """Whether the end of the connection is the end of the body (RFC 9112, section 6.3)."""
-        coding = self._header("transfer-encoding").lower()
-        return not coding.endswith("chunked") if coding else not self._header("content-length")
+        coding = self._header("transfer-encoding").rpartition(",")[2].strip().lower()
+        return coding != "chunked" if coding else not self._header("content-length")
 
     # --- limits and errors
 

@@ -1,9 +1,19 @@
 """One connection: it carries one exchange at a time, and between two of them it waits in the pool.
 
 How an exchange ends
-    Exactly one *waiter* (a future) stands for the exchange in flight. It is resolved once, by whatever comes first: the
+    Exactly one *waiter* (a future) represents the exchange in flight. It is resolved once, by whatever comes first: the
     answer, the end of the connection, the timer, a failure to connect, or the pool's ``close``. Everything after that
     finds no waiter and is ignored. Nothing on the way raises, so the waiter never holds an exception.
+
+Never twice
+    A request may be sent once more only if the first copy cannot have been read: on a kept connection whose other side
+    had closed it before the request arrived. Then TCP answers the request with a reset, after the orderly close, and
+    the socket shows both. A close that follows a request which was read comes without the reset, and a reset without
+    the close may mean either: both are the end of the attempt.
+
+Answers that are known
+    Most answers of a consumer are the same, byte for byte. What was read once, as a whole answer in one piece, needs no
+    second reading: the parser is between two messages, so that the same bytes give the same answer.
 
 Time-outs
     A timer for each request, made and cancelled, would cost more than the rest of this class. So a connection has one
@@ -20,23 +30,27 @@ Faults on the wire
 from __future__ import annotations
 
 import asyncio
+import errno
+import select
 import socket
 from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from mockserver.delivery.http1.answer import Answer
-from mockserver.delivery.http1.dial import Dial, hostport
+from mockserver.delivery.http1.dial import Dial, Undialled, hostport
 from mockserver.delivery.http1.planned_write import PlannedWrite
+from mockserver.delivery.http1.pool import Key, Pool
 from mockserver.model.durations import format_duration
-from mockserver.model.messages import Exchange, ExchangeError, Request
-
-if TYPE_CHECKING:
-    from mockserver.delivery.http1.pool import Key, Pool
+from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 
 _QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 
-#: What a waiter gets: the exchange, or None when a reused connection turned out to be dead before it began.
+#: Answers up to this size, in bytes, are remembered; and how many of them.
+_KNOWN_SIZE = 1024
+_MOST_KNOWN = 256
+
+#: What a waiter gets: the exchange, or None when a kept connection had been closed before the request came to it.
 Waiter = asyncio.Future["Exchange | None"]
 
 
@@ -49,6 +63,7 @@ class Connection(asyncio.Protocol):
         key: What it is good for: scheme, host and port.
         record_limit: How many bytes of an answer's body are kept.
         dial: How to connect.
+        known: Answers of the transport that need no second reading, by their bytes.
     """
 
     __slots__ = (
@@ -58,6 +73,7 @@ class Connection(asyncio.Protocol):
         "_dial",
         "_dialling",
         "_first_byte_at",
+        "_known",
         "_last",
         "_loop",
         "_planned",
@@ -76,12 +92,21 @@ class Connection(asyncio.Protocol):
         "key",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, key: Key, record_limit: int, dial: Dial) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: Pool[Connection],
+        key: Key,
+        record_limit: int,
+        dial: Dial,
+        known: dict[bytes, Response],
+    ) -> None:
         self._loop = loop
+        self._known = known
         self._pool = pool
         self._answer = Answer(record_limit)
         self._dial = dial
-        self._dialling: asyncio.Task[None]
+        self._dialling: asyncio.Task[Undialled | None]
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None
         self._waiter: Waiter | None = None
@@ -103,14 +128,14 @@ class Connection(asyncio.Protocol):
             request: What to send.
             started: When the exchange began, by ``perf_counter``.
             deadline: When its time is up, by ``perf_counter``.
-            resent: Whether the request was written once before, on a connection that was dead.
+            resent: Whether the request was written once before, on a connection that had been closed.
         """
         self._request = request
         self._resent = resent
         self._pool.add(self)
         waiter = self._wait(started, deadline)
         self._sent_at = perf_counter()  # until there is a connection: when dialling began
-        self._dialling = self._loop.create_task(self._dial.run(self))
+        self._dialling = self._loop.create_task(self._dial.connect(lambda: self))
         self._dialling.add_done_callback(self._dialled)
         return waiter
 
@@ -119,10 +144,19 @@ class Connection(asyncio.Protocol):
         self._reused = True
         self._resent = False
         self._connect_ms = self._first_byte_at = 0.0
+        self._last = request.last
         waiter = self._wait(started, deadline)
         self._sent_at = started
-        self._write(request)
+        cast("asyncio.Transport", self._transport).write(request.head + request.body)
         return waiter
+
+    def is_alive(self) -> bool:
+        """Whether the other side has neither closed the connection nor said anything, as far as the system knows."""
+        sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")
+        try:
+            return not _has_news(sock.fileno())
+        except (AttributeError, OSError, ValueError):  # the socket is gone
+            return False
 
     def abandon(self, waiter: Waiter) -> None:
         """Nobody waits for this exchange any longer. Closes the connection, unless it has gone on to another one."""
@@ -135,7 +169,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             self._connect_ms = (perf_counter() - self._sent_at) * 1000
         if self._waiter is not None:
-            self._resolve(error)
+            self._resolve(error, self._answer.response)
         self.drop()
 
     def drop(self) -> None:
@@ -199,8 +233,12 @@ class Connection(asyncio.Protocol):
             return
         if not self._first_byte_at:
             self._first_byte_at = perf_counter()
+            response = self._known.get(data) if len(data) <= _KNOWN_SIZE else None
+            if response is not None and self._planned is None:
+                self._finish_known(response)
+                return
         if self._answer.feed(data):
-            self._finish()
+            self._finish(data)
             return
         self._acknowledge()
         if self._planned is not None:
@@ -218,7 +256,11 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._leave_if_closed()
 
-    def _dialled(self, _: asyncio.Task[None]) -> None:
+    def _dialled(self, dialling: asyncio.Task[Undialled | None]) -> None:
+        undialled = None if dialling.cancelled() else dialling.result()
+        if undialled is not None:
+            self.address = undialled.address or self.address
+            self.fail(undialled.error)
         self._leave_if_closed()
 
     def _leave_if_closed(self) -> None:
@@ -243,20 +285,31 @@ class Connection(asyncio.Protocol):
 
     # --- how an exchange ends
 
-    def _finish(self) -> None:
-        """The answer is settled: resolve the waiter, and keep the connection if it may be used again."""
+    def _finish(self, data: bytes) -> None:
+        """The answer is settled with this data: resolve the waiter, and keep the connection if it may be used again."""
         answer = self._answer
-        self._resolve(answer.error)
-        transport = cast("asyncio.Transport", self._transport)
-        # An answer may come before the whole request is written; the rest of it is then still to go.
-        if (
-            answer.reusable
-            and not self._last
-            and not transport.get_write_buffer_size()
-            and (self._planned is None or not self._planned.unsent)
-        ):
-            self._planned = None
+        response = answer.response
+        self._resolve(answer.error, response)
+        if answer.reusable and response is not None:
+            if answer.received == len(data) <= _KNOWN_SIZE:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[bytes(data)] = response
             answer.reset()
+            self._keep()
+        else:
+            self.drop()
+
+    def _finish_known(self, response: Response) -> None:
+        """Finish with a whole answer that was read before; the parser does not see it."""
+        self._resolve(None, response)
+        self._keep()
+
+    def _keep(self) -> None:
+        # An answer may come before the whole request is written; the rest of it is then still to go.
+        written = not cast("asyncio.Transport", self._transport).get_write_buffer_size()
+        if written and not self._last and (self._planned is None or not self._planned.unsent):
+            self._planned = None
             self._pool.give(self)
         else:
             self.drop()
@@ -265,19 +318,27 @@ class Connection(asyncio.Protocol):
         self._pool.remove(self)
         if self._waiter is None:
             return
-        if self._reused and not self._answer.received:
+        if self._reused and not self._answer.received and self._was_closed_before():
             self._settle(None)
         elif self._planned is not None and self._planned.closed and how == "closed":
-            self._resolve(ExchangeError("closed", self._planned.closed))
+            self._resolve(ExchangeError("closed", self._planned.closed), self._answer.response)
         else:
             self._answer.end(how)
-            self._resolve(self._answer.error)
+            self._resolve(self._answer.error, self._answer.response)
 
-    def _resolve(self, error: ExchangeError | None) -> None:
+    def _was_closed_before(self) -> bool:
+        """Whether the other side had closed the connection before the request came to it; see the module."""
+        sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")
+        try:
+            return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE)
+        except (AttributeError, OSError):  # the socket is gone
+            return False
+
+    def _resolve(self, error: ExchangeError | None, response: Response | None) -> None:
         self.idle_since = now = perf_counter()
         self._settle(
             Exchange(
-                self._answer.response,
+                response,
                 error,
                 self.address,
                 self._reused,
@@ -325,6 +386,15 @@ class Connection(asyncio.Protocol):
             self.fail(ExchangeError("timeout", f"no answer within {within}: {left}"))
         else:
             self.fail(ExchangeError("timeout", f"no answer within {within}"))
+
+
+def _has_news(descriptor: int) -> bool:
+    """Whether there is anything to read, the end of the connection included."""
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _how_lost(error: Exception | None) -> str:

@@ -8,22 +8,36 @@ first byte is written.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import socket
 import ssl
-from collections.abc import Collection
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
 
 from mockserver.delivery.address_guard import why_refused
+from mockserver.delivery.name_lookup import Found, NameLookup
 from mockserver.model.messages import ExchangeError
 from mockserver.model.targets import Target
 
-if TYPE_CHECKING:
-    from mockserver.delivery.http1.connection import Connection
-
-#: What breaks a connection after it has been made, so in the midst of a TLS handshake.
+#: What breaks a connection after it has been made, such as in the middle of a TLS handshake.
 _BROKEN = (ssl.SSLError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
+#: This machine does not have addresses of that family.
+_NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)
+
+
+class Undialled(msgspec.Struct, frozen=True):
+    """Why there is no connection.
+
+    Args:
+        error: Why.
+        address: The address that had accepted it, if one had.
+    """
+
+    error: ExchangeError
+    address: str = ""
 
 
 class Dial:
@@ -36,23 +50,32 @@ class Dial:
         target: Where to connect to.
         allowed_hosts: Hosts outside the private networks that the user allowed.
         tls: The context for https; None for http.
+        lookup: Finds the addresses of names.
     """
 
-    def __init__(self, target: Target, allowed_hosts: Collection[str], tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, target: Target, allowed_hosts: Collection[str], tls: ssl.SSLContext | None, lookup: NameLookup
+    ) -> None:
         self._target = target
         self._allowed_hosts = allowed_hosts
         self._tls = tls
+        self._lookup = lookup
         self._where = hostport(target.host, target.port)
         self._resolving = False
 
-    async def run(self, connection: Connection) -> None:
-        """Connect. The connection hears ``connection_made`` or ``fail``."""
+    async def connect(self, protocol: Callable[[], asyncio.Protocol]) -> Undialled | None:
+        """Connect.
+
+        Args:
+            protocol: Returns what the event loop calls ``connection_made`` on.
+
+        Returns:
+            None if it is connected, else why it is not. Never raises but for cancellation.
+        """
         try:
-            failure = await self._connect(connection)
+            return await self._connect(protocol)
         except Exception as error:  # noqa: BLE001 - whatever an event loop raises here, the exchange must say so
-            failure = ExchangeError("connect", f"cannot connect to {self._where}: {error!r}")
-        if failure is not None:
-            connection.fail(failure)
+            return Undialled(ExchangeError("connect", f"cannot connect to {self._where}: {error!r}"))
 
     def unfinished(self, within: str) -> ExchangeError:
         """Say what did not end in time.
@@ -75,56 +98,56 @@ class Dial:
             own: The address of ours.
         """
         if peer == own:
-            # Where nobody listens, the system may pick that very port for our side and connect us to ourselves.
+            # Where nothing listens, the system may pick that very port for our side and connect us to ourselves.
             return self._unreachable({peer[0]: ConnectionRefusedError()})
         refusal = why_refused(peer[0], self._target.host, self._allowed_hosts)
         return None if refusal is None else ExchangeError("address", refusal)
 
-    async def _connect(self, connection: Connection) -> ExchangeError | None:
+    async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> Undialled | None:
         try:
             candidates = await self._resolve()
         except (OSError, UnicodeError) as error:  # UnicodeError: a label too long for the domain name system
             why = (isinstance(error, OSError) and error.strerror) or error
-            return ExchangeError("resolve", f"no address for {self._target.host!r} ({why}): is the name right?")
+            return Undialled(
+                ExchangeError("resolve", f"no address for {self._target.host!r} ({why}): is the name right?")
+            )
         failures: dict[str, OSError] = {}
         refusal = ""
         for family, address in candidates:
             refusal = why_refused(address, self._target.host, self._allowed_hosts) or ""
             if not refusal:
                 try:
-                    await self._reach(connection, family, address)
+                    await self._reach(protocol, family, address)
                 except _BROKEN as error:
-                    connection.address = hostport(address, self._target.port)
-                    if self._tls is None:  # accepted, and reset before the event loop could look at it
-                        return ExchangeError("closed", "the connection was reset before an answer came")
-                    return ExchangeError("tls", self._why_no_tls(error))
+                    return Undialled(self._why_broken(error), hostport(address, self._target.port))
                 except OSError as error:
                     failures[address] = error
                 else:
                     return None
-        return self._unreachable(failures) if failures else ExchangeError("address", refusal)
+        return Undialled(self._unreachable(failures) if failures else ExchangeError("address", refusal))
 
-    async def _resolve(self) -> list[tuple[int, str]]:
-        """The addresses, each with its family, in the order in which they are to be tried."""
-        host, port = self._target.host, self._target.port
-        try:
-            return [(socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET, host)]
-        except ValueError:
+    async def _resolve(self) -> list[Found]:
+        found = self._lookup.at_once(self._target.host)
+        if not found:
             self._resolving = True
-            loop = asyncio.get_running_loop()
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            found = await self._lookup.find(self._target.host, self._target.port)
             self._resolving = False
-            return [(family, str(sockaddr[0])) for family, _, _, _, sockaddr in found]
+        return found
 
-    async def _reach(self, connection: Connection, family: int, address: str) -> None:
+    async def _reach(self, protocol: Callable[[], asyncio.Protocol], family: int, address: str) -> None:
         await asyncio.get_running_loop().create_connection(
-            lambda: connection,
+            protocol,
             address,
             self._target.port,
             family=family,
             ssl=self._tls,
             server_hostname=self._target.host.rstrip(".") if self._tls else None,
         )
+
+    def _why_broken(self, error: OSError) -> ExchangeError:
+        if self._tls is None:  # accepted, and reset before the event loop could look at it
+            return ExchangeError("closed", "the connection was reset before an answer came")
+        return ExchangeError("tls", self._why_no_tls(error))
 
     def _why_no_tls(self, error: OSError) -> str:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -138,8 +161,9 @@ class Dial:
 
     def _unreachable(self, failures: dict[str, OSError]) -> ExchangeError:
         tried = "" if self._target.host in failures else f" (tried {' and '.join(failures)})"
-        if all(isinstance(error, ConnectionRefusedError) for error in failures.values()):
-            message = f"nobody listens on {self._where}{tried}: is the application running?"
+        telling = [error for error in failures.values() if error.errno not in _NO_SUCH_FAMILY]
+        if telling and all(isinstance(error, ConnectionRefusedError) for error in telling):
+            message = f"nothing listens on {self._where}{tried}: is the application running?"
         else:
             reasons = dict.fromkeys(_why(error) for error in failures.values())
             message = f"cannot connect to {self._where}{tried}: {', '.join(reasons)}"

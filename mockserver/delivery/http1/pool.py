@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
+from typing import Generic, Protocol, TypeVar
 
-from mockserver.delivery.http1.connection import Connection
 from mockserver.model.messages import ExchangeError
 
 #: What a kept-alive connection is good for: scheme, host and port.
 Key = tuple[str, str, int]
 
 
-class Pool:
+class Pooled(Protocol):
+    """A connection, as far as the pool has to do with it."""
+
+    key: Key
+    idle_since: float
+
+    def is_alive(self) -> bool:
+        """Whether the other side has neither closed it nor said anything while it was idle."""
+        ...
+
+    def drop(self) -> None:
+        """Close it now."""
+        ...
+
+    def fail(self, error: ExchangeError) -> None:
+        """End the exchange in flight, if there is one, with an error; close it."""
+        ...
+
+
+AnyConnection = TypeVar("AnyConnection", bound=Pooled)
+
+#: Idle for longer, in seconds, a connection is looked at before it is used: its end may have come unnoticed.
+_TRUSTED = 0.001
+
+
+class Pool(Generic[AnyConnection]):
     """Keeps idle connections for a moment; the one that was used last is used first.
 
     Servers close idle connections too (Node.js after five seconds). Dropping ours earlier makes it rare that a request
@@ -24,33 +49,43 @@ class Pool:
 
     def __init__(self, idle_seconds: float) -> None:
         self._idle_seconds = idle_seconds
-        self._idle: dict[Key, list[Connection]] = {}
-        self._live: set[Connection] = set()
+        self._idle: dict[Key, list[AnyConnection]] = {}
+        self._live: set[AnyConnection] = set()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
 
-    def take(self, key: Key) -> Connection | None:
-        """Return an idle connection, which is then in use, or None."""
-        idle = self._idle.get(key)
-        return idle.pop() if idle else None
+    def take(self, key: Key, now: float) -> AnyConnection | None:
+        """Return an idle connection, which is then in use, or None.
 
-    def give(self, connection: Connection) -> None:
+        Args:
+            key: What it must be good for.
+            now: The present, by ``perf_counter``.
+        """
+        idle = self._idle.get(key)
+        while idle:
+            connection = idle.pop()
+            if now - connection.idle_since < _TRUSTED or connection.is_alive():
+                return connection
+            connection.drop()
+        return None
+
+    def give(self, connection: AnyConnection) -> None:
         """Keep a connection whose exchange is over."""
         self._idle.setdefault(connection.key, []).append(connection)
         if self._sweep_timer is None:
             self._set_timer(self._idle_seconds)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: AnyConnection) -> None:
         """No longer offer a connection, if it is idle."""
         idle = self._idle.get(connection.key)
         if idle and connection in idle:
             idle.remove(connection)
 
-    def add(self, connection: Connection) -> None:
-        """Know a new connection, from before it connects, so that ``close`` finds it."""
+    def add(self, connection: AnyConnection) -> None:
+        """Take in a new connection, before it connects, so that ``close`` finds it."""
         self._live.add(connection)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: AnyConnection) -> None:
         """A connection is gone."""
         self._live.discard(connection)
         if not self._live and self._emptied is not None:
@@ -67,7 +102,7 @@ class Pool:
             return
         emptied = self._emptied = self._emptied or asyncio.Event()
         for connection in tuple(self._live):
-            connection.fail(ExchangeError("stopped", "stopped before the answer was complete"))
+            connection.fail(ExchangeError("stopped", "interrupted before the answer was complete: outcome unknown"))
         await emptied.wait()
         # The loop closes a socket in the turn in which, or after which, it says that the connection is lost.
         await asyncio.sleep(0)

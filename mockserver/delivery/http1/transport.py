@@ -10,7 +10,8 @@ from time import perf_counter
 from mockserver.delivery.http1.connection import Connection
 from mockserver.delivery.http1.dial import Dial
 from mockserver.delivery.http1.pool import Key, Pool
-from mockserver.model.messages import Exchange, ExchangeError, Request
+from mockserver.delivery.name_lookup import NameLookup
+from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 
 
 class Http1Transport:
@@ -36,15 +37,17 @@ class Http1Transport:
         self._allowed_hosts = frozenset(allowed_hosts)
         self._tls = tls
         self._record_limit = record_limit
-        self._pool = Pool(idle_seconds)
+        self._pool: Pool[Connection] = Pool(idle_seconds)
+        self._lookup = NameLookup()
+        self._known: dict[bytes, Response] = {}
         self._closings = 0
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
         """Send one request and wait for its answer.
 
-        A request that died on a reused connection before one byte of an answer came is sent once more on a fresh one:
-        the server had closed the connection while the request was on its way. A request with a plan is never sent
-        twice, so it gets a fresh connection at once.
+        A request is never sent again if it may have arrived. Only where a kept connection turns out to have been closed
+        before the request came to it, so that the other side cannot have read it, is it sent on a fresh one. A request
+        with a plan gets a fresh connection at once.
 
         Args:
             request: What to send: its head and body as they are, or what its plan says.
@@ -56,7 +59,7 @@ class Http1Transport:
         started = perf_counter()
         target = request.target
         key = (target.scheme, target.host, target.port)
-        connection = None if request.plan else self._pool.take(key)
+        connection = None if request.plan else self._pool.take(key, started)
         if connection is None:
             return await self._exchange_on_fresh(request, key, started, timeout)
         closings = self._closings
@@ -69,7 +72,7 @@ class Http1Transport:
         if exchange is not None:
             return exchange
         if closings != self._closings:
-            return Exchange(error=ExchangeError("stopped", "stopped before the request was sent once more"))
+            return Exchange(error=ExchangeError("stopped", "interrupted before the request was sent"))
         return await self._exchange_on_fresh(request, key, started, timeout, resent=True)
 
     async def close(self) -> None:
@@ -86,8 +89,8 @@ class Http1Transport:
         *,
         resent: bool = False,
     ) -> Exchange:
-        dial = Dial(request.target, self._allowed_hosts, self._context(request))
-        connection = Connection(asyncio.get_running_loop(), self._pool, key, self._record_limit, dial)
+        dial = Dial(request.target, self._allowed_hosts, self._context(request), self._lookup)
+        connection = Connection(asyncio.get_running_loop(), self._pool, key, self._record_limit, dial, self._known)
         waiter = connection.open(request, started, started + timeout, resent=resent)
         try:
             exchange = await waiter

@@ -222,16 +222,16 @@ async def test_close_ends_what_is_in_flight(transport, serve):
     await asyncio.sleep(0)
     await transport.close()
     assert open_sockets_to(server.port) == 0
-    assert "Dial.run" not in str(asyncio.all_tasks())
+    assert "Dial.connect" not in str(asyncio.all_tasks())
     assert not transport._pool._live
     exchange = await in_flight
     assert exchange.error.kind == "stopped"
-    assert exchange.error.message == "stopped before the answer was complete"
+    assert exchange.error.message == "interrupted before the answer was complete: outcome unknown"
     for other in await asyncio.gather(*fresh):
         assert other.error.kind == "stopped"
 
 
-async def test_close_between_two_sendings_is_the_end(transport, serve):
+async def test_close_between_two_sendings_is_the_end(transport, serve, monkeypatch):
     """A request that is about to be sent once more when the transport is closed is not sent any more."""
     hang_up = Gate()
 
@@ -245,6 +245,7 @@ async def test_close_between_two_sendings_is_the_end(transport, serve):
     task = asyncio.ensure_future(transport.exchange(a_request(server.url), 5))
     (connection,) = transport._pool._live
     await until(lambda: connection._waiter is not None)
+    monkeypatch.setattr(connection.__class__, "_was_closed_before", lambda _: True)
     connection.eof_received()  # the end of the connection, heard in the very turn of the loop in which it is closed
     await transport.close()
     hang_up.set()

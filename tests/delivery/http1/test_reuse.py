@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import time
+from collections import Counter
 
 import pytest
 
 from mockserver.delivery.http1 import Http1Transport
-from mockserver.model.messages import Exchange
-from tests.delivery.http1.raw_server import MIB, OK, Gate, Peer, a_request, keep_answering, until
+from mockserver.delivery.http1.connection import Connection
+from mockserver.model.messages import Exchange, ExchangeError
+from tests.delivery.http1.raw_server import OK, Gate, Peer, a_request, keep_answering, until
 
 # --- keeping
 
@@ -125,77 +128,68 @@ async def test_whatever_arrives_on_an_idle_connection_closes_it(serve, what):
     await transport.close()
 
 
-# --- dying just when a request is written
+# --- closed just when a request is written
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-async def test_a_request_that_died_on_a_reused_connection_is_sent_once_more(transport, serve, how):
-    """The server takes the second request and hangs up without a byte: it is sent again, and the exchange says so."""
-    seen: list[tuple[int, bytes]] = []
+async def test_a_request_that_was_read_is_not_sent_again(transport, serve, how):
+    """The server takes the second request of a connection and hangs up without a byte: it has it, and that is all."""
+    seen: list[bytes] = []
 
     async def behaviour(peer: Peer) -> None:
-        seen.append((peer.number, await peer.answer()))
-        if peer.number == 0:
-            seen.append((0, await peer.request()))
-            if how == "reset":
-                peer.reset()
-        else:
-            await peer.closed()
+        seen.append(await peer.answer())
+        seen.append(await peer.request())
+        if how == "reset":
+            peer.reset()
 
     server = await serve(behaviour)
     await transport.exchange(a_request(server.url), 5)
-    request = a_request(server.url, b"again")
-    exchange = await transport.exchange(request, 5)
-    assert exchange.error is None
-    assert (exchange.reused, exchange.resent) == (False, True)
-    assert exchange.connect_ms > 0
-    assert seen[1:] == [(0, request.wire), (1, request.wire)]
+    exchange = await transport.exchange(a_request(server.url, b"again"), 5)
+    verb = "was reset" if how == "reset" else "closed"
+    assert exchange.error == ExchangeError("closed", f"the connection {verb} before an answer came")
+    assert (exchange.reused, exchange.resent) == (True, False)
+    assert len(seen) == 2
+    assert server.accepted == 1
 
 
-async def test_a_server_that_closes_right_after_its_answer_costs_nothing(transport, serve):
-    """Answer and end in one go: the connection is not offered again, or the request is sent once more; none is lost."""
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_connection_whose_end_has_come_unnoticed_is_not_used(transport, serve, end):
+    """The loop has not yet heard of it, and the request goes out on a fresh connection, once."""
 
     async def behaviour(peer: Peer) -> None:
         await peer.answer()
-
-    server = await serve(behaviour)
-    for _ in range(50):
-        assert (await transport.exchange(a_request(server.url), 5)).error is None
-
-
-async def test_a_write_on_a_connection_that_was_reset_is_sent_once_more(transport, serve):
-    """The reset and our write cross each other, so that the write itself fails: the request is still delivered."""
-
-    async def behaviour(peer: Peer) -> None:
-        if peer.number:
-            return await keep_answering(peer)
-        await peer.answer()
-        return await tested.wait()
+        await tested.wait()
 
     tested = asyncio.Event()
     server = await serve(behaviour)
     await transport.exchange(a_request(server.url), 5)
-    server.peers[0].reset()  # in the same turn of the loop in which the request is written
-    exchange = await transport.exchange(a_request(server.url, b"x" * MIB), 5)
+    time.sleep(0.002)  # noqa: ASYNC251 - the loop must not hear of anything
+    server.peers[0].reset() if end == "reset" else server.peers[0].close()
+    exchange = await transport.exchange(a_request(server.url), 5)
     tested.set()
     assert exchange.error is None
-    assert exchange.resent
+    assert (exchange.reused, exchange.resent) == (False, False)
 
 
-async def test_a_request_is_sent_once_more_and_no_oftener(transport, serve):
-    """When the fresh connection dies as well, that is the outcome."""
+async def test_a_request_that_came_to_a_closed_connection_is_sent_on_a_fresh_one(transport, serve, monkeypatch):
+    """The close was first, so that nothing was read: TCP says so, and the exchange says that it was written twice."""
+    monkeypatch.setattr(Connection, "is_alive", lambda _: True)  # the close comes between the look and the request
+    requests: list[bytes] = []
 
     async def behaviour(peer: Peer) -> None:
-        if peer.number == 0:
-            await peer.answer()
-        await peer.request()
+        requests.append(await peer.answer())
+        await tested.wait()
 
+    tested = asyncio.Event()
     server = await serve(behaviour)
     await transport.exchange(a_request(server.url), 5)
-    exchange = await transport.exchange(a_request(server.url), 5)
-    assert exchange.error.kind == "closed"
-    assert exchange.resent
-    assert server.accepted == 2
+    server.peers[0].close()
+    exchange = await transport.exchange(a_request(server.url, b"again"), 5)
+    tested.set()
+    assert exchange.error is None
+    assert (exchange.reused, exchange.resent) == (False, True)
+    assert exchange.connect_ms > 0
+    assert [request.endswith(b"again") for request in requests] == [False, True]
 
 
 async def test_half_an_answer_on_a_reused_connection_is_not_sent_once_more(transport, serve):
@@ -213,41 +207,16 @@ async def test_half_an_answer_on_a_reused_connection_is_not_sent_once_more(trans
     assert server.accepted == 1
 
 
-async def test_the_time_that_a_dead_connection_took_counts(transport, serve):
-    """What is sent once more has what is left of the time, not all of it anew."""
-    late = Gate()
-
-    async def hang_up_late(peer: Peer) -> None:
-        if peer.number == 0:
-            await peer.answer()
-            await peer.request()
-            asyncio.get_running_loop().call_later(1, late.set)
-            await late.wait()
-        else:
-            await peer.request()
-            await peer.closed()
-
-    server = await serve(hang_up_late)
-    await transport.exchange(a_request(server.url), 5)
-    exchange = await transport.exchange(a_request(server.url), 2)
-    assert exchange.error.kind == "timeout"
-    assert exchange.resent
-    assert 1999 <= exchange.total_ms < 2900
-
-
-async def test_a_burst_to_a_server_that_hangs_up_at_random_loses_nothing(transport, serve):
-    """2,000 requests, 50 at a time, to a server that closes or resets connections after any answer: all arrive."""
+async def test_a_burst_to_a_server_that_hangs_up_at_random_sends_nothing_twice(transport, serve):
+    """2,000 requests, 50 at a time, to a server that closes connections after any answer: none comes twice."""
     chance = random.Random(7)
-    received: set[bytes] = set()
+    received: Counter[bytes] = Counter()
 
     async def behaviour(peer: Peer) -> None:
         while request := await peer.answer():
-            received.add(request)
-            how = chance.randrange(8)
-            if how == 0:
+            received[request] += 1
+            if not chance.randrange(8):
                 return
-            if how == 1:
-                peer.end()
 
     server = await serve(behaviour)
     numbers = iter(range(2000))
@@ -256,8 +225,9 @@ async def test_a_burst_to_a_server_that_hangs_up_at_random_loses_nothing(transpo
         return [await transport.exchange(a_request(server.url, b"%d" % number), 30) for number in numbers]
 
     exchanges = [exchange for part in await asyncio.gather(*(worker() for _ in range(50))) for exchange in part]
-    assert len(exchanges) == len(received) == 2000
-    assert [exchange.error for exchange in exchanges if exchange.error] == []
+    failed = [exchange for exchange in exchanges if exchange.error]
+    assert set(received.values()) == {1}
+    assert len(received) + len(failed) == len(exchanges) == 2000
     assert any(exchange.reused for exchange in exchanges)
     assert server.accepted > 100
 

@@ -76,8 +76,8 @@ async def test_a_diagnosis_with_its_evidence():
 
 def test_a_consumer_that_cannot_be_reached():
     """It is not well, though no check failed."""
-    view = read(report_of(unreachable="nobody listens on 127.0.0.1:3000"))
-    assert (view["ok"], view["unreachable"]) == (False, "nobody listens on 127.0.0.1:3000")
+    view = read(report_of(unreachable="nothing listens on 127.0.0.1:3000"))
+    assert (view["ok"], view["unreachable"]) == (False, "nothing listens on 127.0.0.1:3000")
 
 
 async def test_a_should_that_fails_leaves_the_report_ok():

@@ -76,12 +76,12 @@ async def test_what_is_wrong_without_failing_the_build_stands_in_the_output():
 
 def test_a_consumer_that_cannot_be_reached():
     """That is an error, not a failure."""
-    suite = read(report_of(unreachable="nobody listens on 127.0.0.1:3000"))
+    suite = read(report_of(unreachable="nothing listens on 127.0.0.1:3000"))
     assert (suite.tests, suite.failures, suite.errors) == (1, 0, 1)
     (case,) = suite
     (error,) = case.result
     assert isinstance(error, Error)
-    assert (error.message, error.type) == ("nobody listens on 127.0.0.1:3000", "unreachable")
+    assert (error.message, error.type) == ("nothing listens on 127.0.0.1:3000", "unreachable")
 
 
 async def test_a_diagnosis():

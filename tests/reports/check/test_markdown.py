@@ -73,9 +73,9 @@ def test_nothing_is_wrong():
 
 def test_a_consumer_that_cannot_be_reached():
     """The title and the summary say so; there is no table."""
-    html = rendered(report_of(unreachable="nobody listens on 127.0.0.1:3000"))
+    html = rendered(report_of(unreachable="nothing listens on 127.0.0.1:3000"))
     assert ": not reached</h2>" in html
-    assert "could not be reached: nobody listens on 127.0.0.1:3000; 42 deliveries" in html
+    assert "could not be reached: nothing listens on 127.0.0.1:3000; 42 deliveries" in html
     assert "<table>" not in html
 
 

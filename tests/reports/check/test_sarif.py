@@ -105,11 +105,11 @@ async def test_how_the_run_went():
 
 def test_a_consumer_that_cannot_be_reached_and_a_diagnosis():
     """The run was no success then, and says why; a diagnosis is a notification as well."""
-    report = report_of(unreachable="nobody listens", diagnosis=Diagnosis("it strips the prefix", "do not", 9))
+    report = report_of(unreachable="nothing listens", diagnosis=Diagnosis("it strips the prefix", "do not", 9))
     (invocation,) = run_of(report)["invocations"]
     assert invocation["executionSuccessful"] is False
     assert [(each["level"], each["message"]["text"]) for each in invocation["toolExecutionNotifications"]] == [
-        ("error", f"unreachable: {TARGET}: nobody listens"),
+        ("error", f"unreachable: {TARGET}: nothing listens"),
         ("note", "why correct deliveries are refused: it strips the prefix; mend: do not"),
     ]
 
