@@ -13,6 +13,7 @@ from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from tests.consumers.mistakes import MISTAKES
 from tests.consumers.serve import serve_flask
+from tests.test_wings import WINGS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -58,10 +59,23 @@ def test_a_broken_script_is_told_as_the_readme_shows(tmp_path):
     assert done.stderr == shown.split("\n", 1)[1]
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_links_lead_somewhere(path):
-    """Every file and folder that is named is there."""
-    assert (ROOT / path).exists()
+PAGES = [page for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/*.md")) if page.is_file()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    """Every file and folder that a page links to is there."""
+    links = re.findall(r"\]\((?!http|#)([^)#\s]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_paths_that_contributors_are_shown_are_there(name):
+    """A path in code font is one of the repository, or of the package."""
+    text = (ROOT / name).read_text("utf-8")
+    paths = set(re.findall(r"`((?:[\w.]+/)+(?:[\w.]+\.\w+)?)`", text)) - {f"{wing}/" for wing in WINGS}
+    missing = [path for path in paths if not (ROOT / path).exists() and not (ROOT / "mockserver" / path).exists()]
+    assert missing == []
 
 
 def test_it_stays_short():

@@ -319,7 +319,7 @@ def test_a_wait_that_is_over_at_once_is_not_told(tmp_path, options):
     assert "next attempt" not in done.out
 
 
-def test_waiting_for_a_health_check(tmp_path):
+def test_waiting_for_a_health_check():
     """--wait-for polls a URL until it answers 2xx; in vain, nothing is sent and the exit code is 3."""
     no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
     with recorder(no, no, OK) as health, recorder() as server:
