@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -14,6 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
+
+from mockserver.cli import main
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-W", "error", "-m", "mockserver"]
@@ -36,7 +40,38 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def mockserver(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **env: str) -> Result:
-    """Run a command to its end."""
+    """Run a command to its end in this process, which is quick."""
+    out, err, entered = (_stream(data) for data in (b"", b"", stdin))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, environment(**env), clear=True))
+        stack.enter_context(mock.patch.multiple(sys, stdin=entered, stdout=out, stderr=err))
+        stack.enter_context(_time_limit())
+        stack.callback(os.chdir, Path.cwd())
+        os.chdir(cwd or Path.cwd())
+        code = main(arguments)
+        out.flush()
+        err.flush()
+    return Result(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+
+
+def _stream(data: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="", write_through=True)
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """As if Ctrl-C came then: an event loop lets no other exception of a signal's handler through."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def mockserver_process(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **env: str) -> Result:
+    """Run a command to its end as a process, for tests of what only a process does."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         input=stdin,

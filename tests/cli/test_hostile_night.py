@@ -95,7 +95,7 @@ def test_the_script_has_about_twenty_lines():
     assert 18 <= len(lines) <= 24
 
 
-@pytest.mark.parametrize("name", ["flask", "node"])
+@pytest.mark.parametrize("name", ["flask", pytest.param("node", marks=pytest.mark.full)])
 def test_a_correct_consumer_passes(tmp_path, name):
     """It refuses every forgery, and handles everything else once."""
     with launch(name, secret=SECRET) as consumer:
@@ -113,7 +113,7 @@ def test_a_correct_consumer_passes(tmp_path, name):
     assert (report["planned"], report["not_sent"], report["reasons"]) == (70, 5, {"lost on purpose": 5})
 
 
-@pytest.mark.parametrize("name", ["flask", "node"])
+@pytest.mark.parametrize("name", ["flask", pytest.param("node", marks=pytest.mark.full)])
 def test_effects_prove_what_answers_only_say(tmp_path, name):
     """A forgery changes nothing, five copies at once have one effect, a backlog is handled as a whole."""
     with launch(name, secret=SECRET) as consumer:

@@ -13,7 +13,7 @@ import pytest
 import mockserver as package
 from mockserver.cli import interruption, main
 from mockserver.cli.destinations import Destination
-from tests.cli.program import COMMAND, SECRET, environment, mockserver
+from tests.cli.program import COMMAND, SECRET, environment, mockserver, mockserver_process
 
 COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events", "check"]
 
@@ -173,7 +173,9 @@ def test_it_runs_without_standard_streams():
 def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path):
     """On a terminal without Unicode nothing fails: such letters are printed as escapes."""
     (tmp_path / "s.yaml").write_text("version: 1\nname: Erstattung für Jürgen\nsteps: [event: run.failed]\n", "utf-8")
-    done = mockserver("replay", "s.yaml", "--speed", "max", cwd=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    done = mockserver_process(
+        "replay", "s.yaml", "--speed", "max", cwd=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii"
+    )
     assert done.code == 0
     assert "Erstattung f\\xfcr J\\xfcrgen: 1 planned" in done.out
 

@@ -8,7 +8,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from tests.cli.program import OK, SECRET, mockserver, recorder, running
+from tests.cli.program import OK, SECRET, mockserver, mockserver_process, recorder, running
 from tests.consumers.launch import launch
 
 REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
@@ -235,9 +235,9 @@ async def test_https_with_a_private_ca(script, aiohttp_server):
     app.router.add_post("/", accept)
     server = await aiohttp_server(app, ssl=context)
     arguments = ("replay", "two.yaml", "--target", f"https://127.0.0.1:{server.port}/", "--secret", "s", "--speed=max")
-    trusted = await asyncio.to_thread(mockserver, *arguments, "--ca-file", "ca.pem", cwd=script)
+    trusted = await asyncio.to_thread(mockserver_process, *arguments, "--ca-file", "ca.pem", cwd=script)
     assert trusted.code == 0
-    untrusted = await asyncio.to_thread(mockserver, *arguments, cwd=script)
+    untrusted = await asyncio.to_thread(mockserver_process, *arguments, cwd=script)
     assert untrusted.code == 3
     assert "is not trusted" in untrusted.err
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import ROOT, SECRET, mockserver, recorder, running
+from tests.cli.program import ROOT, SECRET, mockserver, mockserver_process, recorder, running
 from tests.consumers.launch import launch
 
 READY = "mockserver is ready: "
@@ -150,7 +150,7 @@ def test_https_from_the_environment():
 def test_https_without_trustme(tmp_path):
     """One line says what to install."""
     (tmp_path / "trustme.py").write_text("raise ImportError('not installed')\n", "utf-8")
-    done = mockserver("serve", "--tls", "--port", "0", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    done = mockserver_process("serve", "--tls", "--port", "0", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert (done.code, done.out) == (2, "")
     message = "TLS needs trustme, which is not installed: pip install 'playgent-mockserver[tls]'"
     assert done.err == f"mockserver: {message}\n"
