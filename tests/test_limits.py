@@ -12,13 +12,13 @@ from mockserver import MockServer, UsageError
 from mockserver.checks import diagnosis as doctor
 from mockserver.control_api import operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
-from mockserver.model import retry_policies
+from mockserver.model import fields, retry_policies
 from mockserver.model.records import RecordStore
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay import running_replay
 from mockserver.script import format as script_format
-from mockserver.script import yaml_reader, yaml_source
+from mockserver.script import source
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from tests.control_api.calling import AUTH, controlling, exchange
 from tests.delivery.http1.raw_server import RawServer, keep_answering
@@ -35,10 +35,10 @@ def default(function, name):
 
 
 FIXED = {
-    "size of a script": (yaml_source.MAX_BYTES, MIB),
-    "values in a script, aliases written out": (yaml_reader.MAX_NODES, 0),
-    "nesting of a script": (yaml_reader.MAX_DEPTH, 0),
-    "problems told of a script": (yaml_reader.MAX_PROBLEMS, 0),
+    "size of a script": (source.MAX_BYTES, MIB),
+    "values in a script, aliases written out": (source.MAX_NODES, 0),
+    "nesting of a script": (source.MAX_DEPTH, 0),
+    "problems shown of a script": (fields.MOST_PROBLEMS, 0),
     "repeats of a step": (script_format.MOST_REPEATS, 0),
     "repeats of a step in one call of `/_mock/events`": (operations.MOST_REPEATS_OF_A_CALL, 0),
     "attempts of a delivery": (retry_policies.MOST_ATTEMPTS, 0),

@@ -1,4 +1,4 @@
-"""A YAML file as a tree in which every value and every key knows its place."""
+"""A YAML or JSON file as a tree in which every value and every key knows its place."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import msgspec
 
 
 class Node(msgspec.Struct, gc=False):
-    """One value of a YAML file.
+    """One value of a file.
 
-    Where an alias stands, the tree holds the very node of the anchor: it is shared, not copied, and its place is
+    In place of an alias, the tree holds the very node of the anchor: it is shared, not copied, and its place is
     the anchor's.
 
     Args:
@@ -26,7 +26,7 @@ class Node(msgspec.Struct, gc=False):
     def plain(self) -> Any:
         """Return the value as plain Python: None, bool, int, float, str, list or dict, and nothing else within.
 
-        The trees of :func:`~mockserver.script.yaml_reader.read_yaml` are limited in depth and size, aliases
+        The trees of the script reader are limited in depth and size, aliases
         written out, so this ends soon and in little memory.
         """
         value = self.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,14 +12,13 @@ from mockserver.errors import Problem, ScriptError, UsageError
 from mockserver.faults.request_builder import check_faults
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import Expectation
-from mockserver.model.fields import Reading, described, read_object
+from mockserver.model.fields import Reading, TooManyProblemsError, described, read_object
 from mockserver.model.nodes import Member, Node
 from mockserver.model.sample_changes import PathError, change_sample, copied
 from mockserver.model.suggestions import did_you_mean, listed
 from mockserver.script.flow_reader import read_flow
 from mockserver.script.flow_routes import FLOW_NAMES
 from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
-from mockserver.script.json_reader import read_plain_json
 from mockserver.script.model import (
     AwaitStep,
     EventStep,
@@ -33,11 +32,13 @@ from mockserver.script.model import (
     expectation_for,
 )
 from mockserver.script.templates import NAMES, DataTemplate, TemplateError
-from mockserver.script.yaml_reader import read_yaml
+from mockserver.script.tree import read_tree
 
 _LITERALS = ("true", "false", "none")  # words of Jinja2
 _LONGEST = 1000 * 365.25 * 86400.0  # beyond it, no calendar has a date
 _NOTHING = Node(0, 0, {})
+
+T = TypeVar("T")
 
 
 def read_script(source: bytes | str, catalog: Catalog, name: str = "<script>") -> Script:
@@ -54,12 +55,9 @@ def read_script(source: bytes | str, catalog: Catalog, name: str = "<script>") -
     Raises:
         ScriptError: It has problems; the error holds all of them, each with line and column.
     """
-    problems: list[Problem] = []
-    tree = read_yaml(source, problems)
-    script = _ScriptReader(catalog, problems).read(tree, name) if tree is not None else None
-    if problems or script is None:
-        raise ScriptError(name, sorted(set(problems), key=lambda problem: (problem.line, problem.column)))
-    return script
+    reading = _reading(catalog)
+    script = _read(source, reading, lambda tree: _ScriptReader(catalog, reading).read(tree, name))
+    return _without_problems(script, reading, name)
 
 
 def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[str, ...] = ()) -> EventStep:
@@ -73,14 +71,9 @@ def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[s
     Raises:
         ScriptError: It has problems.
     """
-    problems: list[Problem] = []
-    step = _lone_step(read_plain_json(source), catalog, extra_events, problems)
-    if problems or step is None:  # once more, with the place of each problem
-        problems.clear()
-        step = _lone_step(read_yaml(source, problems), catalog, extra_events, problems)
-    if problems or step is None:
-        raise ScriptError("<event>", problems)
-    return step
+    reading = _reading(catalog, extra_events)
+    step = _read(source, reading, lambda tree: _ScriptReader(catalog, reading).event_step(tree, "1"))
+    return _without_problems(step, reading, "<event>")
 
 
 def read_flows(source: bytes | str, catalog: Catalog, name: str = "<flow>") -> tuple[Flow, ...]:
@@ -94,35 +87,43 @@ def read_flows(source: bytes | str, catalog: Catalog, name: str = "<flow>") -> t
     Raises:
         ScriptError: It has problems, or no flows.
     """
-    problems: list[Problem] = []
-    tree = read_yaml(source, problems)
-    if tree is None or problems or (isinstance(tree.value, dict) and "version" in tree.value):
+    reading = _reading(catalog)
+    tree = read_tree(source, reading)
+    if tree is None or reading.problems or (isinstance(tree.value, dict) and "version" in tree.value):
         flows = read_script(source, catalog, name).flows
         if not flows:
-            raise ScriptError(name, [Problem(0, 0, "it has no flows")])
+            raise ScriptError(name, [Problem(1, 1, "it has no flows")])
         return flows
-    flow = _ScriptReader(catalog, problems).flow(tree, 1, name)
-    if problems or flow is None:
-        raise ScriptError(name, sorted(set(problems), key=lambda problem: (problem.line, problem.column)))
-    return (flow,)
+    flow = _read(source, reading, lambda tree: _ScriptReader(catalog, reading).flow(tree, 1, name))
+    return (_without_problems(flow, reading, name),)
 
 
-def _lone_step(
-    tree: Node | None, catalog: Catalog, extra_events: tuple[str, ...], problems: list[Problem]
-) -> EventStep | None:
-    if tree is None:
+def _reading(catalog: Catalog, extra_events: tuple[str, ...] = ()) -> Reading:
+    return Reading([], (*catalog.names, *extra_events), catalog.policies)
+
+
+def _read(source: bytes | str, reading: Reading, read: Callable[[Node], T | None]) -> T | None:
+    tree = read_tree(source, reading)
+    try:
+        return None if tree is None else read(tree)
+    except TooManyProblemsError:
         return None
-    reader = _ScriptReader(catalog, problems)
-    reader.reading.events += extra_events
-    return reader.event_step(tree, "1")
+
+
+def _without_problems(value: T | None, reading: Reading, name: str) -> T:
+    """Return what was read, unless something was wrong with it."""
+    if value is None or reading.problems:
+        problems = dict.fromkeys(reading.problems)
+        raise ScriptError(name, sorted(problems, key=lambda problem: (problem.line, problem.column)))
+    return value
 
 
 class _ScriptReader:
     """One reading of one script; each method reads a part, noting what is wrong with it."""
 
-    def __init__(self, catalog: Catalog, problems: list[Problem]) -> None:
+    def __init__(self, catalog: Catalog, reading: Reading) -> None:
         self._catalog = catalog
-        self.reading = Reading(problems, catalog.names, catalog.policies)
+        self.reading = reading
         self._variables: Mapping[str, Any] = {}
         self._defaults: Mapping[str, Any] = {}
         self._defaults_node = _NOTHING

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from yaml import MarkedYAMLError
 
 from mockserver.errors import Problem
-from mockserver.script.yaml_source import Source
+from mockserver.script.source import TOO_DEEP, place_of
+from mockserver.script.yaml_parsers import DIRECTIVE
 
 TAGS = "tags are not supported: write the value plainly (quote it to make it a string)"
-TAB = "a tab cannot stand here: YAML is indented with spaces"
+TAB = "a tab is not allowed here: YAML is indented with spaces"
 
 
 class SyntaxProblem(NamedTuple):
@@ -52,20 +53,21 @@ class SyntaxProblem(NamedTuple):
         return int(self.problem_mark.index)
 
 
-def worded(found: SyntaxProblem, source: Source) -> Problem:
+def worded(error: MarkedYAMLError, text: str) -> Problem:
     """Return the problem that a person reads.
 
     Args:
-        found: What the parser says.
-        source: The file.
+        error: What the parser says.
+        text: What it read.
     """
+    found = SyntaxProblem.of(error)
     report = f"{found.context}: {found.problem}"
     wording = next(wording for pattern, wording in _WORDINGS if re.search(pattern, report))
-    index, message = wording(found, source)
-    return Problem(*source.place(index), message)
+    index, message = wording(found, text)
+    return Problem(*place_of(text, index), message)
 
 
-Wording = Callable[[SyntaxProblem, Source], tuple[int, str]]
+Wording = Callable[[SyntaxProblem, str], tuple[int, str]]
 
 
 def _at_start(message: str) -> Wording:
@@ -76,55 +78,55 @@ def _at_problem(message: str) -> Wording:
     return lambda found, _: (found.problem_index, message)
 
 
-def _unclosed_quote(found: SyntaxProblem, source: Source) -> tuple[int, str]:
-    return found.start_index, f"this text is never closed: a {source.text[found.start_index]} is missing at its end"
+def _unclosed_quote(found: SyntaxProblem, text: str) -> tuple[int, str]:
+    return found.start_index, f"this text is never closed: a {text[found.start_index]} is missing at its end"
 
 
-def _bad_escape(found: SyntaxProblem, source: Source) -> tuple[int, str]:
+def _bad_escape(found: SyntaxProblem, text: str) -> tuple[int, str]:
     # libyaml points to the backslash or behind the letter, PyYAML to the letter or behind it.
-    index = source.text.rindex("\\", found.start_index, found.problem_index + 1)
-    letter = source.text[index + 1 : index + 2]
+    index = text.rindex("\\", found.start_index, found.problem_index + 1)
+    letter = text[index + 1 : index + 2]
     digits = {"x": "2 hexadecimal digits", "u": "4 hexadecimal digits", "U": "8 hexadecimal digits"}.get(letter)
     if digits:
         return index, f"\\{letter} is followed by {digits} that name a character; write \\\\ for a backslash"
     return index, f"\\{letter} is not an escape: write \\\\ for a backslash, or use single quotes"
 
 
-def _bad_character(found: SyntaxProblem, source: Source) -> tuple[int, str]:
-    char = source.text[found.problem_index]
+def _bad_character(found: SyntaxProblem, text: str) -> tuple[int, str]:
+    char = text[found.problem_index]
     return found.problem_index, TAB if char == "\t" else f"text cannot start with {char}: put quotes around it"
 
 
 def _bad_flow(opening: str, closing: str, what: str) -> Wording:
-    def wording(found: SyntaxProblem, source: Source) -> tuple[int, str]:
-        if found.problem_index >= len(source.text):
+    def wording(found: SyntaxProblem, text: str) -> tuple[int, str]:
+        if found.problem_index >= len(text):
             return found.start_index, f"this {opening} is never closed: a {closing} is missing"
-        line, column = source.place(found.start_index)
+        line, column = place_of(text, found.start_index)
         message = f"expected , or {closing} here, in the {what} that {opening} opened at line {line}, column {column}"
-        if source.text[found.problem_index] == ":":
-            message += "; a key stands in one line with its colon, and is at most 1024 characters long"
+        if text[found.problem_index] == ":":
+            message += "; a key is in one line with its colon"
         return found.problem_index, message
 
     return wording
 
 
 def _bad_block(what: str, next_one: str) -> Wording:
-    def wording(found: SyntaxProblem, source: Source) -> tuple[int, str]:
-        char = source.text[found.problem_index : found.problem_index + 1]
+    def wording(found: SyntaxProblem, text: str) -> tuple[int, str]:
+        char = text[found.problem_index : found.problem_index + 1]
         if char == ":":
             return found.problem_index, "a key is missing before the colon"
-        line, column = source.place(found.problem_index)
-        if source.text[found.problem_index - column + 1 : found.problem_index].strip(" -?"):
+        line, column = place_of(text, found.problem_index)
+        if text[found.problem_index - column + 1 : found.problem_index].strip(" -?"):
             return found.problem_index, f"{char} cannot follow the value in this line: put quotes around the whole text"
-        line, column = source.place(found.start_index)
+        line, column = place_of(text, found.start_index)
         message = f"expected {next_one} or the end of the {what} that starts at line {line}, column {column}"
         return found.problem_index, f"{message}: check the indentation"
 
     return wording
 
 
-def _missing_value(found: SyntaxProblem, source: Source) -> tuple[int, str]:
-    char = source.text[found.problem_index : found.problem_index + 1]
+def _missing_value(found: SyntaxProblem, text: str) -> tuple[int, str]:
+    char = text[found.problem_index : found.problem_index + 1]
     return (
         found.problem_index,
         f"expected a value before {char}" if char else "expected a value before the end of the file",
@@ -133,12 +135,13 @@ def _missing_value(found: SyntaxProblem, source: Source) -> tuple[int, str]:
 
 # The first that matches counts.
 _WORDINGS: tuple[tuple[str, Wording], ...] = (
+    ("nesting depth", _at_problem(TOO_DEEP)),
     ("tab character", _at_problem(TAB)),
     ("unexpected end of stream", _unclosed_quote),
     ("document (?:indicator|separator)", _at_problem("a quoted text cannot hold a line with --- or ...: indent it")),
     (
         "directive|incompatible|duplicate",
-        _at_start("a line that starts with % is a directive, and the only useful one is '%YAML 1.2'"),
+        _at_start(DIRECTIVE),
     ),
     ("undefined tag handle", _at_problem(TAGS)),
     (r"\btag\b", _at_start(TAGS)),
@@ -149,13 +152,10 @@ _WORDINGS: tuple[tuple[str, Wording], ...] = (
     ),
     (
         "mapping values are not allowed",
-        _at_problem(
-            "a colon cannot stand here: put quotes around text with ': ' in it; keys of one object start in one column"
-        ),
+        _at_problem("a colon is not allowed here: quote text with ': ' in it; keys of one object start in one column"),
     ),
     ("sequence entries are not allowed", _at_problem("a list item cannot start here: put '- ' on a line of its own")),
     ("mapping keys are not allowed", _at_problem("'? ' cannot start a key here: put quotes around the text")),
-    ("unexpected ':'", _at_problem("a space is missing after the colon")),
     ("cannot start any token", _bad_character),
     ("an anchor", _at_start("& must be followed by a name (letters, digits, - and _): put quotes around text with &")),
     ("an alias", _at_start("* must be followed by a name (letters, digits, - and _): put quotes around text with *")),

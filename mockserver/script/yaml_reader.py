@@ -1,12 +1,9 @@
 """Reading YAML into a tree of nodes, as YAML 1.2 reads JSON: :func:`read_yaml`.
 
 A parser's events are put together here with a stack of our own, because every rule needs the place of a value: no tag
-runs code, keys are text and occur once, and whatever a file holds, time and memory stay bounded. The parts:
-
-- :mod:`~mockserver.script.yaml_source`: bytes to checked text;
-- :mod:`~mockserver.script.yaml_events`: text to events, by libyaml or in Python;
-- :mod:`~mockserver.script.yaml_errors`: a parser's complaints in a person's words;
-- :mod:`~mockserver.script.yaml_scalars`: what unquoted text means.
+runs code, keys are text and occur once, and whatever a file holds, time and memory stay bounded. ``yaml.compose`` does
+not do: it recurses (a file of a hundred thousand brackets ends the process), it holds the whole tree before a limit can
+be seen, and it refuses an anchor that is given twice, which YAML allows.
 """
 
 from __future__ import annotations
@@ -18,46 +15,53 @@ import msgspec
 import yaml
 
 from mockserver.errors import Problem
+from mockserver.model.fields import Reading
 from mockserver.model.nodes import Member, Node
-from mockserver.script.yaml_errors import TAGS
-from mockserver.script.yaml_events import HAS_LIBYAML, events
-from mockserver.script.yaml_scalars import resolve, shortened
-from mockserver.script.yaml_source import MAX_BYTES, Source, UnreadableError
-
-#: Lists and objects may be nested this deep, aliases written out.
-MAX_DEPTH = 64
-
-#: A file may hold this many values, aliases written out: a script of 10,000 steps with 25 values each. So a hostile
-#: file is told apart within about a second and 100 MB.
-MAX_NODES = 250_000
-
-#: After so many problems, the rest of the file is not read.
-MAX_PROBLEMS = 100
-
-_FEWER = "use repeat instead of many steps"
-_FLATTER = "is a bracket not closed?"
-_EMPTY = "the file is empty: a script has at least a version and steps"
+from mockserver.script.json_reader import twice
+from mockserver.script.scalars import resolve
+from mockserver.script.source import (
+    EMPTY,
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_NODES,
+    TOO_DEEP,
+    TOO_MANY_VALUES,
+    UnreadableError,
+    half_of_a_character,
+)
+from mockserver.script.yaml_errors import TAGS, worded
+from mockserver.script.yaml_parsers import HAS_LIBYAML, YamlText, events
 
 
-def read_yaml(source: bytes | str, problems: list[Problem], *, libyaml: bool = HAS_LIBYAML) -> Node | None:
-    """Read a YAML (or JSON) file. Never raises, whatever the source holds.
+def read_yaml(text: str, reading: Reading, *, libyaml: bool = HAS_LIBYAML) -> Node:
+    """Read YAML.
 
     Args:
-        source: The file: UTF-8 bytes, or text.
-        problems: Everything that is wrong is added here, in the order of the file.
-        libyaml: Which of PyYAML's parsers reads it; both give the same results.
+        text: The text.
+        reading: Where problems are noted, in the order of the file.
+        libyaml: Whether libyaml may read it; the results are the same without.
 
     Returns:
-        The file's value. It is there even when there are problems, as long as the file could be read to its end, so
-        that more can be found; None otherwise.
+        The tree of the first document. It is there even when there are problems, as long as the file could be read to
+        its end, so that more can be found.
+
+    Raises:
+        UnreadableError: The file cannot be read to its end, or there is nothing in it.
+        TooManyProblemsError: It has too many problems.
     """
+    source = YamlText(text)
+    known = len(reading.problems)
+    if libyaml and not (source.is_misread and source.is_rereadable):
+        try:
+            return _Builder(source, reading).build(events(source, libyaml=True))
+        except yaml.MarkedYAMLError as error:
+            if not source.is_rereadable:
+                raise UnreadableError(worded(error, text)) from None
+            del reading.problems[known:]
     try:
-        checked = Source(source)
-        builder = _Builder(checked, problems)
-        return builder.build(events(checked, libyaml=libyaml))
-    except UnreadableError as stop:
-        problems.append(stop.problem)
-        return None
+        return _Builder(source, reading).build(events(source, libyaml=False))
+    except yaml.MarkedYAMLError as error:
+        raise UnreadableError(worded(error, text)) from None
 
 
 class _Anchored(msgspec.Struct):
@@ -130,15 +134,13 @@ class _Builder:
     """Puts events together to a tree, with a stack of frames and no recursion.
 
     Args:
-        source: The file.
-        problems: Where problems are noted.
+        source: The text.
+        reading: Where problems are noted.
     """
 
-    def __init__(self, source: Source, problems: list[Problem]) -> None:
+    def __init__(self, source: YamlText, reading: Reading) -> None:
         self._source = source
-        self._has_surrogates = source.has_surrogates
-        self._problems = problems
-        self._most_problems = len(problems) + MAX_PROBLEMS
+        self._reading = reading
         self._roots: list[Node] = []
         self._documents = 0
         self._stack = [_Frame(Node(0, 0, self._roots), self._roots, None, wants_key=False, depth=0)]
@@ -168,18 +170,19 @@ class _Builder:
             if self._documents > 1:
                 break
         if not self._roots:
-            raise UnreadableError(Problem(0, 0, _EMPTY))
+            raise UnreadableError(Problem(1, 1, EMPTY))
         return self._roots[0]
 
     def _document(self, event: Any) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._problem(event.start_mark, "only one document can stand in a file: move this second one to another")
+            self._problem(event.start_mark, "a file has one document: move this second one to a file of its own")
 
     def _scalar(self, event: Any) -> None:
         mark, text, frame = event.start_mark, event.value, self._stack[-1]
-        if self._has_surrogates:
-            text = self._restored(event)
+        if not text.isascii() and (wrong := half_of_a_character(text)):
+            self._problem(mark, wrong)
+            text = "\ufffd"
         if event.tag is not None:
             self._problem(mark, TAGS)
         if frame.wants_key and event.anchor is None:
@@ -201,8 +204,7 @@ class _Builder:
         first = frame.members.get(text) if frame.members else None
         if first is not None:
             frame.key = None
-            message = f"the key {shortened(text)!r} is here twice: the first one is in line {first.key_line}"
-            self._problem(mark, message)
+            self._problem(mark, twice(text, first))
         elif text == "<<" and not event.style:
             frame.key = None
             self._problem(mark, "merge keys (<<) are not part of YAML 1.2: write the keys out, or quote it as a key")
@@ -211,13 +213,11 @@ class _Builder:
         mark, name, frame = event.start_mark, event.anchor, self._stack[-1]
         anchored = self._anchors.get(name, _NOTHING)
         if frame.wants_key:
-            self._problem(mark, f"an alias (*{shortened(name)}) cannot be a key: write the key out")
+            self._problem(mark, f"an alias (*{_cut(name)}) cannot be a key: write the key out")
         elif anchored is _NOTHING:
-            self._problem(
-                mark, f"there is no anchor &{shortened(name)} above: put quotes around text that starts with *"
-            )
+            self._problem(mark, f"there is no anchor &{_cut(name)} above: put quotes around text that starts with *")
         elif anchored.node is None:
-            self._problem(mark, f"the alias *{shortened(name)} stands within what it repeats: it would never end")
+            self._problem(mark, f"the alias *{_cut(name)} is within what it repeats: it would never end")
         else:
             self._expand(anchored, mark)
         frame.deepest = max(frame.deepest, frame.depth + anchored.height)
@@ -227,7 +227,7 @@ class _Builder:
         self._count(mark, anchored.nodes)
         self._text += anchored.text
         if self._text > MAX_BYTES:
-            self._stop(mark, f"with its aliases written out, the file has more than {MAX_BYTES:,} characters: {_FEWER}")
+            self._stop(mark, f"with its aliases written out, the file has more than {MAX_BYTES:,} characters")
         if self._stack[-1].depth + anchored.height > MAX_DEPTH:
             self._stop(mark, f"with its aliases written out, the file is nested deeper than {MAX_DEPTH} levels")
 
@@ -243,7 +243,7 @@ class _Builder:
         mark, outer = event.start_mark, self._stack[-1]
         depth = outer.depth + 1
         if depth > MAX_DEPTH:
-            self._stop(mark, f"lists and objects are nested deeper than {MAX_DEPTH} levels here: {_FLATTER}")
+            self._stop(mark, TOO_DEEP)
         if outer.wants_key and not outer.in_key:
             self._problem(mark, self._bad_key(mark.index))
         if event.tag is not None:
@@ -276,7 +276,7 @@ class _Builder:
     def _count(self, mark: Any, more: int) -> None:
         self._nodes += more
         if self._nodes > MAX_NODES:
-            self._stop(mark, f"the file has more than {MAX_NODES:,} values, aliases written out: {_FEWER}")
+            self._stop(mark, TOO_MANY_VALUES)
 
     def _resolved(self, text: str, mark: Any) -> Any:
         try:
@@ -285,18 +285,13 @@ class _Builder:
             self._problem(mark, str(error))
             return 0  # a number, so that nothing else is said about this value
 
-    def _restored(self, event: Any) -> str:
-        mark = event.start_mark
-        try:
-            return self._source.restored(event.value, event.style, mark.index, event.end_mark.index)
-        except ValueError as error:
-            self._problem(mark, str(error))
-            return "\ufffd"
-
     def _problem(self, mark: Any, message: str) -> None:
-        if len(self._problems) >= self._most_problems:
-            self._stop(mark, "there are more problems from here on: correct these first")
-        self._problems.append(Problem(mark.line + 1, mark.column + 1, message))
+        self._reading.problem_at(mark.line + 1, mark.column + 1, message)
 
     def _stop(self, mark: Any, message: str) -> NoReturn:
         raise UnreadableError(Problem(mark.line + 1, mark.column + 1, message))
+
+
+def _cut(name: str) -> str:
+    """Return the name of an anchor for a message."""
+    return name if len(name) <= 40 else f"{name[:30]}… ({len(name)} characters)"

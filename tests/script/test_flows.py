@@ -4,11 +4,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mockserver.errors import ScriptError
+from mockserver.model.fields import Reading
 from mockserver.script.flow_routes import matches
 from mockserver.script.format import script_schema
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_flows, read_script
-from mockserver.script.yaml_reader import read_yaml
+from mockserver.script.tree import read_tree
 
 EVERYTHING = """\
 version: 1
@@ -78,7 +79,7 @@ def test_every_key_of_a_flow_is_read_and_fits_the_schema():
     assert (run.times, run.outcome, run.failed_turn, run.deliver, run.line) == (2, "failed", 2, "before_answer", 3)
     assert evaluation.events[0].step.event == "evaluation.completed"
     assert (optimization.advance, optimization.reads, optimization.outcome) == ("reads", 2, "never")
-    Draft202012Validator(script_schema()).validate(read_yaml(EVERYTHING, []).plain())
+    Draft202012Validator(script_schema()).validate(read_tree(EVERYTHING, Reading([])).plain())
 
 
 def test_all_problems_of_a_flows_file_are_reported_at_once():
