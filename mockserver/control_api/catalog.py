@@ -8,6 +8,7 @@ from aiohttp import web
 
 from mockserver import __version__
 from mockserver.control_api.call import Call, json_answer
+from mockserver.control_api.operations import OPERATIONS
 from mockserver.faults.fault import Fault
 from mockserver.faults.registry import FAULTS
 from mockserver.model.retry_policies import RetryPolicy
@@ -45,6 +46,7 @@ class CatalogOperations:
                 "faults": list(map(_fault_view, FAULTS.values())),
                 "retries": list(map(_policy_view, catalog.policies.values())),
                 "scripts": [{"name": name, "source": read_bundled_script(name).decode()} for name in bundled_scripts()],
+                "operations": [operation.name for operation in OPERATIONS],
                 "search": [{"key": key, "example": example, "doc": doc} for key, (example, doc) in KEYS.items()],
                 "checks": [
                     {"id": check.id, "name": check.name, "severity": check.severity, "sends": check.sends}

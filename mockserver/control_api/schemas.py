@@ -141,10 +141,17 @@ def _deliveries() -> dict[str, Schema]:
         {"url": _TEXT, "headers": _HEADERS, "body": _TEXT, "body_base64": {**_TEXT, "contentEncoding": "base64"}},
         required=("url", "headers", "body"),
     )
-    response = _object({"status": _COUNT, "reason": _TEXT, "headers": _HEADERS, "body": _TEXT, "body_size": _COUNT})
+    response = _object(
+        {
+            "status": _COUNT, "reason": _TEXT, "headers": _HEADERS, "body": _TEXT, "body_size": _COUNT,
+            "body_base64": {**_TEXT, "contentEncoding": "base64"},
+        },
+        required=("status", "reason", "headers", "body", "body_size"),
+    )  # fmt: skip
     attempt = _object({
-        "number": _COUNT, "at": _MOMENT, "delivered": _YES_OR_NO, "request": _or_null(sent),
-        "response": _or_null(response), "error": _or_null(_object({"kind": _TEXT, "message": _TEXT, "detail": _TEXT})),
+        "number": _COUNT, "at": _MOMENT, "real_at": _or_null(_MOMENT), "delivered": _YES_OR_NO,
+        "request": _or_null(sent), "response": _or_null(response),
+        "error": _or_null(_object({"kind": _TEXT, "message": _TEXT, "detail": _TEXT})),
         "address": _TEXT, "reused": _YES_OR_NO, "resent": _YES_OR_NO,
         "connect_ms": _NUMBER, "first_byte_ms": _NUMBER, "total_ms": _NUMBER,
     })  # fmt: skip
@@ -171,7 +178,8 @@ def _brief() -> dict[str, Schema]:
     row = _object({
         "delivery_id": delivery_id, "event": _TEXT, "timestamp": _MOMENT, "webhook_id": _TEXT, "url": _TEXT,
         "source": _TEXT, "outcome": outcome, "status": _or_null(_COUNT), "error": _or_null(_TEXT), "faults": _TEXTS,
-        "unmet": _COUNT, "attempts": _COUNT, "at": _or_null(_MOMENT), "ms": _or_null(_NUMBER),
+        "unmet": _COUNT, "attempts": _COUNT, "at": _or_null(_NUMBER),
+        "real_at": _or_null(_NUMBER), "ms": _or_null(_NUMBER),
     })  # fmt: skip
     moment = _object({
         "at": _NUMBER, "ms": _NUMBER, "status": _or_null(_COUNT), "error": _or_null(_TEXT), "delivered": _YES_OR_NO,
@@ -212,7 +220,7 @@ def _catalog() -> dict[str, Schema]:
     lists = {name: {"type": "array", "items": item} for name, item in parts.items()}
     speed = {"anyOf": [_NUMBER, {"enum": ["max", "stepped"]}]}
     return {
-        "Catalog": _object({"version": _TEXT, "speed": speed, "strict": _YES_OR_NO, **lists}),
+        "Catalog": _object({"version": _TEXT, "speed": speed, "strict": _YES_OR_NO, "operations": _TEXTS, **lists}),
         "Validated": _object({"planned": _COUNT, "seconds": _NUMBER}),
     }
 

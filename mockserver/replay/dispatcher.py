@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -215,7 +216,7 @@ class Dispatcher:
             request = request or self._request(delivery.event, webhook, occurrence.options)
         except UsageError as error:  # a URL that cannot be connected to, a fault in a field that is not there
             exchange = Exchange(error=ExchangeError("request", str(error)))
-            delivery.attempts = (Attempt(1, clock.now(), None, exchange),)
+            delivery.attempts = (Attempt(1, clock.now(), None, exchange, time.time()),)
             self._finish(delivery, occurrence.expect)
             return
         policy = occurrence.options.retry
@@ -234,12 +235,12 @@ class Dispatcher:
         transport = self._apps if request.target.app else self._transport
         exchange = _INTERRUPTED
         await self._slots.acquire()
-        at = clock.now()
+        at, real_at = clock.now(), time.time()
         try:
             exchange = await transport.exchange(request, timeout)
         finally:
             self._slots.release()
-            delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange),)
+            delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange, real_at),)
 
     async def _retry(
         self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, occurrence: Occurrence

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mockserver.model.durations import format_timestamp
 from mockserver.model.records import Attempt, Delivery
 
 
 def brief_view(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery as a row of a table.
+    """Return a delivery as a row of a table; moments are in seconds since 1970.
 
     Args:
         delivery: The delivery; it may still be under way.
@@ -30,7 +29,8 @@ def brief_view(delivery: Delivery) -> dict[str, Any]:
         "faults": list(delivery.faults),
         "unmet": len(delivery.unmet),
         "attempts": len(attempts),
-        "at": format_timestamp(attempts[0].at) if attempts else None,
+        "at": round(attempts[0].at, 3) if attempts else None,
+        "real_at": round(attempts[0].real_at, 3) if attempts else None,
         "ms": round(last.exchange.total_ms, 1) if last else None,
     }
 

@@ -136,6 +136,7 @@ def _attempt_view(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "at": format_timestamp(attempt.at),
+        "real_at": format_timestamp(attempt.real_at) if attempt.real_at else None,
         "delivered": attempt.delivered,
         "request": _request_view(attempt.request) if attempt.request else None,
         "response": _response_view(attempt.response) if attempt.response else None,
@@ -146,19 +147,24 @@ def _attempt_view(attempt: Attempt) -> dict[str, Any]:
 def _request_view(request: Request) -> dict[str, Any]:
     text = request.body.decode("utf-8", "replace")
     view = {"url": request.target.url, "headers": [list(header) for header in request.headers], "body": text}
-    # Only where the text is not the bytes: whoever checks a signature needs what was really sent.
-    return view if text.encode() == request.body else {**view, "body_base64": b64encode(request.body).decode()}
+    return _with_bytes(view, text, request.body)
+
+
+def _with_bytes(view: dict[str, Any], text: str, body: bytes) -> dict[str, Any]:
+    """Add the bytes of a body where they are not those of the text: to check a signature takes what was really sent."""
+    return view if text.encode() == body else {**view, "body_base64": b64encode(body).decode()}
 
 
 def _response_view(response: Response) -> dict[str, Any]:
     headers = [[name, HIDDEN if name in PRIVATE_HEADERS else value] for name, value in response.headers]
-    return {
+    view = {
         "status": response.status,
         "reason": response.reason,
         "headers": headers,
         "body": response.text,
         "body_size": response.body_size,
     }
+    return _with_bytes(view, response.text, response.body)
 
 
 def _exchange_view(exchange: Exchange) -> dict[str, Any]:

@@ -523,8 +523,9 @@ class MockServer:
     async def _serve(self) -> None:
         # Imported here: a check without a server needs neither it nor aiohttp.
         from mockserver.control_api import ControlApi  # noqa: PLC0415
+        from mockserver.dashboard import Dashboard  # noqa: PLC0415
 
-        await self._mock.start(ControlApi)
+        await self._mock.start(Dashboard, ControlApi)
 
     async def _awaited(self, work: Coroutine[Any, Any, T]) -> T:
         with noting_the_loop():  # an application in this process runs on it

@@ -82,6 +82,7 @@ def _limit(name: str, text: str) -> Callable[[C], C]:
     metavar="NAME",
     help="A host, such as that of a container, whose webhooks may be registered with http.",
 )
+@option("--no-ui", is_flag=True, help="Serve no dashboard at /_mock/ui/.")
 @speed_option
 @option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="The seed of generated ids.")
 @extra_event_option
@@ -103,7 +104,7 @@ def serve(
     script: tuple[str, ...], route: tuple[Route, ...], target: str | None, secret: str | None, **chosen: Any
 ) -> int:
     """Check everything, then serve."""
-    scripts = _read(script)
+    scripts, page = _read(script), not chosen.pop("no_ui")
     if target:
         secret = needed(secret, "--secret", "deliveries to the target are signed with it")
     settings = settings_of(chosen, scripts)
@@ -113,7 +114,7 @@ def serve(
     # Imported here: wrong usage is told without waiting for the network's modules.
     from mockserver.cli.serve.run import ServeLoop  # noqa: PLC0415
 
-    serving = ServeLoop(settings, scripts)
+    serving = ServeLoop(settings, scripts, page=page)
     for rule in route:
         serving.mock.routes.add(rule)
     if target and secret:

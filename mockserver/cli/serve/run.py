@@ -12,6 +12,7 @@ import click
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.printing import delivery_line, printable, shortened
 from mockserver.control_api import ControlApi
+from mockserver.dashboard import PAGE, Dashboard
 from mockserver.model.durations import format_timestamp
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
@@ -32,13 +33,15 @@ class ServeLoop:
     Args:
         settings: Everything that can be chosen.
         scripts: What to replay once it accepts connections.
+        page: Whether the dashboard is served.
 
     Attributes:
         mock: The mock.
     """
 
-    def __init__(self, settings: Settings, scripts: Sequence[Script]) -> None:
+    def __init__(self, settings: Settings, scripts: Sequence[Script], *, page: bool = True) -> None:
         self.mock = Mock(settings)
+        self._page = page
         self._scripts = scripts
         self._work = Interruptible()
         self._out, self._err = self._work.out, self._work.err
@@ -52,7 +55,7 @@ class ServeLoop:
         return self._work.run(self._serve())
 
     async def _serve(self) -> None:
-        await self.mock.start(ControlApi)
+        await self.mock.start(*((Dashboard,) if self._page else ()), ControlApi)
         gc.enable()  # it was off for the start
         try:
             self._tell_ready()
@@ -67,6 +70,8 @@ class ServeLoop:
 
     def _tell_ready(self) -> None:
         self._out.line(f"mockserver is ready: {self.mock.url} (vendor API /v1, control API /_mock)")
+        if self._page:
+            self._out.line(f"watch and re-send in a browser: {self.mock.url}{PAGE}")
         if self.mock.settings.tls:
             self._out.line(f"clients trust its certificate with the CA file {self.mock.ca_file}")
         self._out.flush()
