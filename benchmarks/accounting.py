@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil  # type: ignore[import-untyped] # its types are a package that nothing else here needs
+import psutil
 
 from benchmarks.chaotic_consumer import Ledger, number_in
 from mockserver.model.records import Delivery

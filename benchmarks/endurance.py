@@ -25,7 +25,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import psutil  # type: ignore[import-untyped] # its types are a package that nothing else here needs
+import psutil
 import yaml
 
 from benchmarks.accounting import RETRY, Outcome, Watch, judge_books, judge_report, judge_sum, observed_in

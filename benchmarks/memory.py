@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 import msgspec
-import psutil  # type: ignore[import-untyped] # its types are a package that nothing else here needs
+import psutil
 
 from benchmarks.processes import child
 from benchmarks.receiver import receiving

@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 from time import perf_counter
 from urllib.parse import urlsplit
 
-import psutil  # type: ignore[import-untyped] # its types are a package that nothing else here needs
+import psutil
 
 from benchmarks.processes import child
 from benchmarks.rounds import Rounds

@@ -105,3 +105,13 @@ def test_the_pure_wings_run_without_an_event_loop_or_a_web_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_gevent_stays_in_the_load_wing():
+    """Locust and gevent patch the standard library: no other wing imports them."""
+    strays = [
+        module
+        for module, file in modules().items()
+        if wing_of(module) != "load" and {name.split(".")[0] for name in imports_of(file)} & {"locust", "gevent"}
+    ]
+    assert strays == []

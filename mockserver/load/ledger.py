@@ -1,0 +1,156 @@
+"""The ledger: what was sent, what came of it, and what the consumer made of it in the end.
+
+Every process counts for itself; the master adds up. Counts are of *events* (an event and its deliberate copies are
+one), so that the ledger can be held against the consumer's own count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+
+class Counts(msgspec.Struct):
+    """What one process has counted so far.
+
+    Args:
+        planned: Events that were to be sent.
+        sent: Requests that went out, deliberate copies included.
+        accepted: Events that were answered as they should be, and none of the following.
+        refused_rightly: Forged events that were refused, as they should be.
+        failures: Events whose answer was not the expected one, by reason.
+        forged_accepted: Forged events answered 2xx.
+        not_sent: Events that were planned and not sent, by reason.
+        unjudged: Events with a fault of which no one can say what comes of it.
+        due: The effects that the consumer must show for what it accepted.
+        maybe: The most effects that events without a clear outcome may have had besides.
+    """
+
+    planned: int = 0
+    sent: int = 0
+    accepted: int = 0
+    refused_rightly: int = 0
+    forged_accepted: int = 0
+    unjudged: int = 0
+    due: int = 0
+    maybe: int = 0
+    failures: dict[str, int] = msgspec.field(default_factory=dict)
+    not_sent: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def add(self, other: Counts) -> None:
+        """Add what another process counted."""
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failures = dict(Counter(self.failures) + Counter(other.failures))
+        self.not_sent = dict(Counter(self.not_sent) + Counter(other.not_sent))
+
+    def fail(self, reason: str, count: int = 1) -> None:
+        """Count events with a wrong answer, or none."""
+        self.failures[reason] = self.failures.get(reason, 0) + count
+
+    def leave_out(self, reason: str, count: int = 1) -> None:
+        """Count events that are not sent."""
+        self.not_sent[reason] = self.not_sent.get(reason, 0) + count
+
+
+_NUMBERS = tuple(field.name for field in msgspec.structs.fields(Counts) if field.type is int)
+
+
+class Ledger(msgspec.Struct, kw_only=True):
+    """What a load came to.
+
+    Args:
+        user: The name of the user class.
+        seed: Set as the class's seed, it gives the same events again.
+        counts: The counts of all processes.
+        effects: By how much the consumer's own count grew; None without a probe.
+        drain_seconds: From the last answer until the count stopped growing; None without a probe.
+        problem: Why the probe gave no count; empty when it did.
+        missed: The thresholds that were missed, a sentence each.
+    """
+
+    user: str
+    seed: int
+    counts: Counts
+    effects: float | None = None
+    drain_seconds: float | None = None
+    problem: str = ""
+    missed: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        """How many events were accepted and have no effect."""
+        return 0 if self.effects is None else max(0, round(self.counts.due - self.effects))
+
+    @property
+    def doubled(self) -> int:
+        """How many effects are too many: more than accepted events, and those of unclear outcome, can have had."""
+        if self.effects is None:
+            return 0
+        return max(0, round(self.effects - self.counts.due - self.counts.maybe))
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is lost or doubled, no forgery was accepted, the probe works and every threshold is met."""
+        wrong = self.lost or self.doubled or self.counts.forged_accepted or self.problem or self.missed
+        return not wrong and self.counts.sent > 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the ledger as JSON values."""
+        values: dict[str, Any] = {
+            "user": self.user,
+            "seed": self.seed,
+            "ok": self.ok,
+            **msgspec.to_builtins(self.counts),
+        }
+        if self.effects is not None:
+            values |= {"effects": self.effects, "lost": self.lost, "doubled": self.doubled}
+            values["drain_seconds"] = self.drain_seconds
+        if self.problem:
+            values["problem"] = self.problem
+        return values | {"missed": list(self.missed)}
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines of the ledger: what, and how many."""
+        counts = self.counts
+        yield "seed", str(self.seed)
+        yield "planned", f"{counts.planned:,}"
+        yield "sent", f"{counts.sent:,} requests"
+        yield "accepted", f"{counts.accepted:,}"
+        for name, count in (
+            ("forged, refused", counts.refused_rightly),
+            ("forged, ACCEPTED", counts.forged_accepted),
+            ("not judged", counts.unjudged),
+        ):
+            if count:
+                yield name, f"{count:,}"
+        yield from _reasons("failed", counts.failures)
+        yield from _reasons("not sent", counts.not_sent)
+        if self.problem:
+            yield "effects", f"unknown: {self.problem}"
+        if self.effects is not None:
+            yield "effects", f"{self.effects:,.0f} of {counts.due:,} that are due"
+            unclear = f" (up to {counts.maybe:,} events have no clear outcome)" if counts.maybe else ""
+            yield "lost", f"{self.lost:,}"
+            yield "doubled", f"{self.doubled:,}{unclear}"
+            yield "drained", f"{self.drain_seconds or 0:.1f} s after the last answer"
+        for missed in self.missed:
+            yield "missed", missed
+
+    def text(self) -> str:
+        """Return the ledger as it is printed."""
+        lines = [f"  {name:<18}{value}" for name, value in self.rows()]
+        verdict = "ok" if self.ok else "NOT OK"
+        if not self.counts.sent:
+            verdict = "NOT OK: nothing was sent"
+        elif self.effects is None and not self.problem:
+            verdict += " (no probe: whether each event had its effect is not known)"
+        return "\n".join([f"Ledger of {self.user}", *lines, f"  {'verdict':<18}{verdict}"])
+
+
+def _reasons(what: str, reasons: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    for reason, count in sorted(reasons.items(), key=lambda each: -each[1]):
+        yield what, f"{count:,}: {reason}"
