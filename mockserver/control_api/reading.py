@@ -14,6 +14,7 @@ from mockserver.errors import UsageError
 from mockserver.model.durations import parse_duration
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import matches_status
+from mockserver.model.json_input import NotJsonError, decode_json
 from mockserver.model.records import Delivery, Outcome
 from mockserver.model.settings import Speed
 from mockserver.model.suggestions import did_you_mean, listed
@@ -191,11 +192,9 @@ def read_object(raw: bytes, known: tuple[str, ...]) -> dict[str, Any]:
     if not raw.strip():
         return {}
     try:
-        body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        body = decode_json(raw)
+    except NotJsonError as error:
         raise UsageError(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise UsageError("the body is nested too deeply") from None
     if not isinstance(body, dict):
         raise UsageError("the body must be a JSON object")
     for key in body:

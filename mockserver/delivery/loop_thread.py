@@ -87,10 +87,18 @@ class LoopThread:
         """Cancel what still runs, stop the loop, and end the thread."""
         self.stop_after(cancel_others()).join()
 
+    def _run_until_stopped(self) -> None:
+        while True:
+            try:
+                self.loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):  # an application in this process exits: that concerns it alone
+                continue
+            return
+
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            self._run_until_stopped()
             self.loop.run_until_complete(cancel_others())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())

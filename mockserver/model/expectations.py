@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from mockserver.model.durations import format_duration
+from mockserver.model.json_input import NotJsonError, decode_json
 from mockserver.model.messages import Response
 from mockserver.model.plain_text import shown
 from mockserver.model.records import Delivery
@@ -154,9 +155,9 @@ def _judge_body(expected: BodyExpectation, response: Response) -> list[str]:
         unmet.append(f"expected a body that contains {_shown(expected.contains)}, got {_shown(response.text)}")
     if expected.json is not msgspec.UNSET:
         try:
-            actual = msgspec.json.decode(response.body)
-        except msgspec.DecodeError:
-            return [*unmet, f"expected a JSON body, got {_shown(response.text)}"]
+            actual = decode_json(response.body)
+        except NotJsonError as error:
+            return [*unmet, f"expected a JSON body, got {_shown(response.text)} ({error})"]
         difference = json_difference(expected.json, actual)
         unmet += [f"expected another JSON body: {difference}"] if difference else []
     return unmet

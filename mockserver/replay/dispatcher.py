@@ -263,7 +263,7 @@ class Dispatcher:
         if outcome == "delivered" and expect is DELIVERED:
             pass  # nearly always
         elif expect is not None and outcome in ("delivered", "failed"):
-            delivery.unmet = tuple(judge(expect, delivery))
+            delivery.unmet = _judged(expect, delivery)
         self._records.finish(delivery)
 
     def _apply_policy(self, delivery: Delivery, policy: RetryPolicy) -> None:
@@ -291,6 +291,13 @@ def _outcome(delivery: Delivery) -> Outcome:
     if last.delivered:
         return "delivered"
     return "interrupted" if last.error is not None and last.error.kind == "stopped" else "failed"
+
+
+def _judged(expect: Expectation, delivery: Delivery) -> tuple[str, ...]:
+    try:
+        return tuple(judge(expect, delivery))
+    except Exception as error:  # noqa: BLE001 - an answer may be anything, and the delivery was made all the same
+        return (f"the answer cannot be judged: {type(error).__name__}: {error}",)
 
 
 def _refused_as_expected(delivery: Delivery, expect: Expectation | None) -> bool:

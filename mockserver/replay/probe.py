@@ -8,9 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import msgspec
-
 from mockserver.model.expectations import Effect
+from mockserver.model.json_input import NotJsonError, decode_json
 from mockserver.model.messages import Request, Transport
 from mockserver.model.sender_headers import SenderHeaders, header_lines
 from mockserver.model.targets import Routes
@@ -122,8 +121,8 @@ class Prober:
         if not exchange.response.ok:
             raise ProbeError(f"the probe {url} answered {exchange.response.status}")
         try:
-            return msgspec.json.decode(exchange.response.body)
-        except msgspec.DecodeError as error:
+            return decode_json(exchange.response.body)
+        except NotJsonError as error:
             raise ProbeError(f"the probe {url} did not answer JSON: {error}") from None
 
     def _find(self, effect: Effect, document: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from mockserver.model.durations import format_timestamp
+from mockserver.model.json_input import NotJsonError, decode_json
 from mockserver.model.messages import Exchange, Request, Response
 from mockserver.model.records import Attempt, Delivery
 from mockserver.model.redaction import HIDDEN, PRIVATE_HEADERS, Redactor
@@ -95,8 +96,8 @@ def _redactor(call: VendorCall, body: Any) -> Redactor:
 def _decoded(body: bytes) -> Any:
     """The JSON of a body; None if it is not JSON."""
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode_json(body)
+    except NotJsonError:
         return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from mockserver.model.json_input import NotJsonError, decode_json
 from mockserver.model.signing import PREFIX, SIGNATURE_HEADER, verify
 from mockserver.server.http_host import HttpHost
 
@@ -134,8 +135,8 @@ class EmbeddedConsumer:
 
 def _event_of(body: bytes) -> str:
     try:
-        payload = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        payload = decode_json(body)
+    except NotJsonError:
         return ""
     event = payload.get("event") if isinstance(payload, dict) else None
     return event if isinstance(event, str) else ""

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from mockserver.errors import UsageError
+from mockserver.model.json_input import decode_json
 from mockserver.model.messages import Headers
 
 _NO_BODY = (204, 304)
@@ -62,7 +63,7 @@ class VendorCall(msgspec.Struct, frozen=True):
         Raises:
             ValueError: The body is not JSON.
         """
-        return msgspec.json.decode(self.body)
+        return decode_json(self.body)
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, or None; the case of the name does not matter."""

@@ -100,7 +100,7 @@ REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
         (
             Expectation(("any",), body=BodyExpectation(json=None)),
             delivery(answered(body=b"x")),
-            ["expected a JSON body, got 'x'"],
+            ["expected a JSON body, got 'x' (JSON is malformed: invalid character (byte 0))"],
         ),
     ],
 )

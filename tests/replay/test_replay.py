@@ -501,3 +501,32 @@ async def test_what_waits_for_its_turn_is_not_sent_when_it_is_stopped(consumer):
     assert sorted(delivery.outcome for delivery in mock.records.all()) == ["interrupted"] * 2 + ["not_sent"] * 4
     hang.set()
     await mock.stop()
+
+
+@pytest.mark.parametrize("body", [b'{"status":"caf\xe9"}', b"[" * 30_000, b"[" * 900 + b"]" * 900, b"\x00", b""])
+async def test_whatever_is_answered_the_delivery_counts_as_it_happened(service, consumer, body):
+    """An answer that cannot be decoded is an unmet expectation, and the replay goes on."""
+
+    async def answer(_):
+        return web.Response(body=body)
+
+    consumer.answer = answer
+    service.register(consumer.url, None, SECRET)
+    report = await service.replay(
+        script("steps:\n- event: run.failed\n  repeat: 2\n  expect: {body: {json: {status: ok}}}\n")
+    )
+    assert (report.delivered, report.failed, report.not_sent, report.unmet) == (2, 0, 0, 2)
+    assert "expected a JSON body" in report.explanations()[0]
+
+
+async def test_a_probe_may_answer_anything(service, consumer):
+    """A state that cannot be decoded is the reason why the effect is not proved."""
+
+    async def answer(received):
+        return web.Response(body=b"[" * 30_000 if received.method == "GET" else b"")
+
+    consumer.answer = answer
+    service.register(consumer.url, None, SECRET)
+    effect = f"{{url: '{consumer.url}', json: $.count, change: 1}}"
+    report = await service.replay(script(f"steps:\n- event: run.failed\n  expect: {{effect: {effect}}}\n"))
+    assert "nested more than 200 levels deep" in report.explanations()[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from mockserver.delivery.in_process.call import RawHeaders, parse_head
-from mockserver.delivery.in_process.failures import app_error
+from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
 from mockserver.delivery.in_process.host import LoopHost
 from mockserver.delivery.loop_thread import PATIENCE
 from mockserver.model.durations import format_duration
@@ -106,6 +107,22 @@ class AiohttpHost(LoopHost):
         return _Connection(manager, self._failures, loop=self.loop, access_log=None)
 
 
+class _ExitError(Exception):
+    """The application raised what would end the program; that is the cause of this."""
+
+
+async def _without_exits(handler: Callable[..., Awaitable[Any]], request: web.BaseRequest) -> Any:
+    """Handle a request so that an application that exits fails the request, and not the loop that it runs on."""
+    try:
+        return await handler(request)
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:
+        if may_be_ctrl_c(error):
+            raise
+        raise _ExitError from error
+
+
 class _Connection(web.RequestHandler):
     """One connection: aiohttp's, but that it notes what the application raises before it words it as a 500."""
 
@@ -113,6 +130,7 @@ class _Connection(web.RequestHandler):
 
     def __init__(self, manager: web.Server, failures: Failures, **options: Any) -> None:
         super().__init__(manager, **options)
+        self._request_handler = functools.partial(_without_exits, manager.request_handler)
         self._failures = failures
 
     def handle_error(
@@ -124,5 +142,7 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Note the exception; the rest is aiohttp's."""
         if exc is not None and status == 500:
-            self._failures[tuple(request.raw_headers)] = app_error(exc)
+            self._failures[tuple(request.raw_headers)] = app_error(
+                exc.__cause__ if isinstance(exc, _ExitError) and exc.__cause__ else exc
+            )
         return super().handle_error(request, status, exc, message)

@@ -1,27 +1,25 @@
-"""ASGI applications: httpx carries the messages, and what it would normalise is put back as it would be sent."""
+"""ASGI applications: each request is one call of the application, with the parts of the request as they would be sent.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mockserver.delivery.in_process.call import Call, IncompleteAnswerError
-from mockserver.delivery.in_process.failures import app_error
+from mockserver.delivery.in_process.call import CLIENT, Call, IncompleteAnswerError
+from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
 from mockserver.delivery.in_process.host import Calls, LoopHost
 from mockserver.delivery.in_process.lifespan import AsgiApp, Lifespan
 from mockserver.delivery.in_process.loops import LoopEnding
 from mockserver.model.messages import Exchange, ExchangeError, Request
 
 Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-#: httpx wants a URL; the application gets the parts of the real one.
-_PLACEHOLDER = "http://in-process/"
 
 
 class AsgiHost(LoopHost):
@@ -75,21 +73,14 @@ class AsgiHost(LoopHost):
             raise
         except BaseException as error:
             call.finish(app_error(error))
-            if isinstance(error, KeyboardInterrupt):
+            if may_be_ctrl_c(error):
                 raise
 
     async def _answer(self, call: Call) -> None:
-        import httpx  # noqa: PLC0415 - an extra, looked for when the route was made
-
-        transport = httpx.ASGITransport(functools.partial(self._exactly, call))
-        body = httpx.ByteStream(call.request.body)
-        await transport.handle_async_request(httpx.Request(call.method, _PLACEHOLDER, stream=body))
-
-    async def _exactly(self, call: Call, scope: Message, receive: Receive, send: Send) -> None:
         """Call the application with the request as it would come over the network, and record its answer."""
-        exact = {**scope, **_scope_of(call), "state": dict(self._lifespan.state)}
-        messages = receive if call.closing is None else _Disconnecting(call)
-        await self._app(exact, messages, _Recorder(call, send))
+        answered = asyncio.Event()
+        scope = {**_scope_of(call), "state": dict(self._lifespan.state)}
+        await self._app(scope, _Receive(call, answered), _Send(call, answered))
         if not call.begun:
             raise IncompleteAnswerError("the application returned without an answer")
         if not call.complete:
@@ -98,62 +89,70 @@ class AsgiHost(LoopHost):
             )
 
 
-class _Disconnecting:
-    """The ``receive`` of a request whose connection ends on purpose: its body, or a part of it, and no more.
+class _Receive:
+    """The ``receive`` of an application: the body, or the part of it that comes, then the end of the connection.
 
     Args:
         call: The request.
+        answered: Set when the answer is complete: the connection lasts as long, unless a fault ends it.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, answered: asyncio.Event) -> None:
         self._call = call
-        self._told = False
+        self._answered = answered
+        self._given = False
 
     async def __call__(self) -> Message:
-        if self._told:
-            return {"type": "http.disconnect"}
-        self._told = True
-        return {"type": "http.request", "body": self._call.request.body, "more_body": self._call.cut_short}
+        if not self._given:
+            self._given = True
+            more = self._call.closing is not None and self._call.cut_short
+            return {"type": "http.request", "body": self._call.request.body, "more_body": more}
+        if self._call.closing is None:
+            await self._answered.wait()
+        return {"type": "http.disconnect"}
 
 
-class _Recorder:
+class _Send:
     """The ``send`` of an application: records what it is given.
 
     Args:
         call: Where it is recorded.
-        send: The ``send`` of httpx, which need not keep it as well.
+        answered: Set when the answer is complete.
     """
 
-    def __init__(self, call: Call, send: Send) -> None:
+    def __init__(self, call: Call, answered: asyncio.Event) -> None:
         self._call = call
-        self._send = send
+        self._answered = answered
 
     async def __call__(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start" and not self._call.begun:
             self._call.begin(message["status"], None, message.get("headers", ()))
-            await self._send({"type": kind, "status": message["status"], "headers": []})
         elif kind == "http.response.body" and self._call.begun and not self._call.complete:
-            await self._body(message.get("body", b""), more=message.get("more_body", False))
+            self._body(message.get("body", b""), more=message.get("more_body", False))
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r} at this point of the answer")
 
-    async def _body(self, part: bytes, *, more: bool) -> None:
+    def _body(self, part: bytes, *, more: bool) -> None:
         call = self._call
         enough = not call.add(part)
         if enough or not more:
             call.end()
-            await self._send({"type": "http.response.body"})
+            self._answered.set()
         if enough and more:
             call.finish()
             call.cancel()
-            raise ConnectionResetError("the answer was cut off: nobody reads more of it")  # as ASGI has it for servers
+            raise ConnectionResetError("the answer was cut off: no more of it is read")  # as ASGI has it for servers
 
 
 def _scope_of(call: Call) -> dict[str, Any]:
     target = call.request.target
     return {
+        "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "root_path": "",
+        "client": CLIENT,
         "method": call.method,
         "scheme": target.scheme,
         "path": unquote_to_bytes(call.path).decode("utf-8", "replace"),

@@ -16,6 +16,9 @@ from mockserver.delivery.http1.answer import READ_LIMIT
 from mockserver.model.durations import format_duration
 from mockserver.model.messages import Close, Exchange, ExchangeError, Headers, Request, Response
 
+#: Where requests seem to come from: a machine and a port.
+CLIENT = ("127.0.0.1", 123)
+
 #: How many bytes of an answer's body are kept, as of one that came over the network.
 RECORD_LIMIT = 65536
 
@@ -82,7 +85,7 @@ class Call:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody still waits for the answer."""
+        """Whether the answer is still waited for."""
         return not (self._given_up or self.done.done())
 
     @property
@@ -107,7 +110,7 @@ class Call:
         """Note a part of the body.
 
         Returns:
-            Whether more of it is wanted: an endless answer is cut off, and so is one that nobody waits for any more.
+            Whether more of it is wanted: an endless answer is cut off, and so is one that is waited for no longer.
         """
         if not self.wanted:
             return False
@@ -130,7 +133,7 @@ class Call:
     # --- the mock's side
 
     def give_up(self) -> None:
-        """Nobody waits any longer: end the application's work on it. What it does after its answer may go on."""
+        """Wait no longer: end the application's work on it. What it does after its answer may go on."""
         if not self.done.done():
             self._given_up = True
             if not self.complete:

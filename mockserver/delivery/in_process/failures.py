@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from types import TracebackType
 
 from mockserver.model.messages import ExchangeError
 
-_OURS = ("mockserver.delivery.in_process", "httpx")
+#: The name of the thread of applications that are called from sync code.
+APP_THREAD = "mockserver-app"
+
+_OURS = "mockserver.delivery.in_process"
 
 
 def app_error(error: BaseException, prefix: str = "") -> ExchangeError:
@@ -22,6 +26,11 @@ def app_error(error: BaseException, prefix: str = "") -> ExchangeError:
     message = f"{prefix}{type(error).__name__}: {lines[0]}{' …' if len(lines) > 1 else ''}"
     shown = traceback.format_exception(type(error), error, _theirs(error.__traceback__))
     return ExchangeError("app", message.removesuffix(": "), "".join(shown))
+
+
+def may_be_ctrl_c(error: BaseException) -> bool:
+    """Whether what an application raised may be the user's interruption: not on the thread that is there for it."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread().name != APP_THREAD
 
 
 def _only_one(error: BaseException) -> BaseException:

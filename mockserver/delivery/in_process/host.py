@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Protocol
 
 from mockserver.delivery.in_process.call import Call
-from mockserver.delivery.in_process.failures import app_error
+from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
 from mockserver.delivery.in_process.loops import Ending, LoopEndedError, LoopEnding
 from mockserver.delivery.loop_thread import PATIENCE
 from mockserver.model.messages import Exchange, ExchangeError, Request
@@ -143,7 +143,9 @@ class LoopHost(abc.ABC):
     async def _try_to_start(self) -> ExchangeError | None:
         try:
             return await self._start()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is recorded with each attempt
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if may_be_ctrl_c(error):
+                raise
             return app_error(error, "the application did not start: ")
 
 

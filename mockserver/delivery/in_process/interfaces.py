@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import sys
 from typing import Any, Literal, get_args
@@ -41,7 +40,7 @@ def read_destination(to: object, interface: Interface | None = None) -> str | Ap
         interface: How the application is called; None to tell by its shape.
 
     Raises:
-        UsageError: It is neither, its interface cannot be told, or what it needs is not installed.
+        UsageError: It is neither, or its interface cannot be told.
     """
     if interface is not None and interface not in get_args(Interface):
         raise UsageError(f"there is no interface {interface!r}; there are {', '.join(get_args(Interface))}")
@@ -49,21 +48,7 @@ def read_destination(to: object, interface: Interface | None = None) -> str | Ap
         if interface is not None:
             raise UsageError("an interface belongs to an application object, but the route leads to a URL")
         return to
-    chosen = interface or interface_of(to)
-    if chosen != "aiohttp":
-        _require_httpx()
-    return App(to, chosen, running_loop())
-
-
-def _require_httpx() -> None:
-    """Import httpx, here and now: it takes longer than an application that is waited for should."""
-    try:
-        importlib.import_module("httpx")
-    except ImportError:
-        raise UsageError(
-            "routes to an application in this process need httpx, which is not installed: "
-            "pip install 'playgent-mockserver[in-process]'"
-        ) from None
+    return App(to, interface or interface_of(to), running_loop())
 
 
 def interface_of(app: Any) -> Interface:

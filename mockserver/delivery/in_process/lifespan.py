@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from mockserver.delivery.in_process.failures import may_be_ctrl_c
 from mockserver.delivery.loop_thread import PATIENCE
 from mockserver.model.messages import ExchangeError
 
@@ -58,7 +59,9 @@ class Lifespan:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await self._app(scope, self._receive, self._send)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if may_be_ctrl_c(error):
+                raise
             if self._started.is_set() and self._failure is None:
                 _logger.warning("the lifespan of an application in this process failed", exc_info=error)
         finally:

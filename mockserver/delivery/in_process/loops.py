@@ -20,6 +20,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from mockserver.delivery.in_process.failures import APP_THREAD
 from mockserver.delivery.loop_thread import PATIENCE, LoopThread
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ class LoopEndedError(Exception):
 
 def app_thread() -> LoopThread:
     """Return a new thread with a loop for applications that are called from sync code."""
-    return LoopThread("mockserver-app", asyncio.new_event_loop())  # the standard loop: apps know it best
+    return LoopThread(APP_THREAD, asyncio.new_event_loop())  # the standard loop: apps know it best
 
 
 def end_thread(thread: LoopThread, endings: Sequence[LoopEnding]) -> Ending:

@@ -150,8 +150,9 @@ class AppTransport:
         return AiohttpHost(app.application, loop, self._network)
 
     def _loop(self, key: str) -> asyncio.AbstractEventLoop:
+        here = asyncio.get_running_loop()  # the mock's own, where no application runs
         for loop in (noted_loop(), self._last_loops.get(key)):
-            if loop is not None and loop.is_running():
+            if loop is not None and loop is not here and loop.is_running():
                 self._last_loops[key] = loop
                 return loop
         if self._thread is None:

@@ -1,16 +1,17 @@
-"""WSGI applications: httpx calls them, and what it would normalise is put back as it would be sent."""
+"""WSGI applications: each request is one call of the application, on a thread of its own (PEP 3333)."""
 
 from __future__ import annotations
 
 import contextvars
-import functools
+import io
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mockserver.delivery.in_process.call import Call, IncompleteAnswerError
+from mockserver.delivery.in_process.call import CLIENT, Call, IncompleteAnswerError
 from mockserver.delivery.in_process.failures import app_error
 from mockserver.delivery.in_process.host import Calls
 from mockserver.delivery.in_process.loops import Ending, ThreadEnding
@@ -19,8 +20,6 @@ from mockserver.model.messages import Exchange, ExchangeError, Request
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
-#: httpx wants a URL; the application gets the parts of the real one.
-_PLACEHOLDER = "http://in-process/"
 #: Seconds that a thread gets to end: one that hangs cannot be stopped, and is left behind as a daemon.
 _PATIENCE = 0.2
 
@@ -48,7 +47,7 @@ class WsgiHost:
         return await self._calls.wait(call, timeout)
 
     def end(self) -> Ending:
-        """Let nobody wait for the application any longer."""
+        """End every wait for the application."""
         self._calls.stop()
         return ThreadEnding(tuple(self._threads), _PATIENCE)
 
@@ -57,20 +56,14 @@ class WsgiHost:
             self._answer(call)
         except IncompleteAnswerError as error:
             call.finish(ExchangeError("app", str(error)))
-        except BaseException as error:  # noqa: BLE001 - the thread ends here: there is nobody to raise it to
+        except BaseException as error:  # noqa: BLE001 - the thread ends here: it cannot be raised any further
             call.finish(app_error(error))
         call.finish()
 
     def _answer(self, call: Call) -> None:
-        import httpx  # noqa: PLC0415 - an extra, looked for when the route was made
-
-        transport = httpx.WSGITransport(functools.partial(self._exactly, call))
-        body = httpx.ByteStream(call.request.body)
-        transport.handle_request(httpx.Request(call.method, _PLACEHOLDER, stream=body))
-
-    def _exactly(self, call: Call, environ: dict[str, Any], start_response: Any) -> Sequence[bytes]:
         """Call the application with the request as it would come over the network, and record its answer."""
-        result = self._app({**environ, **_environ_of(call)}, _StartResponse(call, start_response))
+        start_response = _StartResponse(call)
+        result = self._app(_environ_of(call), start_response)
         try:
             for part in result:
                 if not call.add(part):
@@ -81,7 +74,8 @@ class WsgiHost:
         if not call.begun:
             raise IncompleteAnswerError("the application returned without an answer")
         call.end()
-        return ()
+        if start_response.failure is not None:
+            raise start_response.failure
 
 
 class _StartResponse:
@@ -89,12 +83,14 @@ class _StartResponse:
 
     Args:
         call: Where it is recorded.
-        start_response: That of httpx, which raises what an application gives as ``exc_info``.
+
+    Attributes:
+        failure: What the application gave as ``exc_info``: what it raised, beside the answer that says so.
     """
 
-    def __init__(self, call: Call, start_response: Any) -> None:
+    def __init__(self, call: Call) -> None:
         self._call = call
-        self._start_response = start_response
+        self.failure: BaseException | None = None
 
     def __call__(
         self, status: str, headers: Sequence[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -104,7 +100,7 @@ class _StartResponse:
         code, _, reason = status.partition(" ")
         encoded = ((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
         self._call.begin(int(code), reason, encoded)
-        self._start_response(status, [], exc_info)
+        self.failure = exc_info[1] if exc_info else None
         return self._call.add
 
 
@@ -112,13 +108,22 @@ def _environ_of(call: Call) -> dict[str, Any]:
     target = call.request.target
     raw_target = call.path + (b"?" + call.query if call.query else b"")
     return {
+        "wsgi.version": (1, 0),
         "wsgi.url_scheme": target.scheme,
+        "wsgi.input": io.BytesIO(call.request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
         "wsgi.input_terminated": True,  # a body may be read to its end, also one that came in chunks
         "REQUEST_METHOD": call.method,
+        "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(call.path).decode("latin-1"),
         "QUERY_STRING": call.query.decode("latin-1"),
         "SERVER_NAME": target.host,
         "SERVER_PORT": str(target.port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": CLIENT[0],
         "RAW_URI": raw_target.decode("latin-1"),  # not in the standard, but the servers give it
         "REQUEST_URI": raw_target.decode("latin-1"),
         **_environ_of_headers(call),

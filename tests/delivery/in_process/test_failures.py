@@ -43,7 +43,7 @@ def test_an_exception_is_recorded_with_its_traceback(serve, deliver, app, messag
     assert error.detail.startswith("Traceback")
     assert "no such run" in error.detail
     assert "in_process/apps.py" in error.detail.splitlines()[1]
-    assert "httpx" not in error.detail
+    assert "mockserver/delivery" not in error.detail
     assert deliver(serve(AsgiProbe())).deliveries
 
 
@@ -108,19 +108,38 @@ def test_aiohttp_gives_the_exception_and_the_500(serve):
     assert mock.send("run.failed").delivered
 
 
-@pytest.mark.parametrize("exit_with", [SystemExit, pytest.fail.Exception])
-@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
-def test_exits_are_exceptions_too(serve, deliver, kind, exit_with):
-    """What would end a program does not end the test run, nor the loop that the application runs on."""
+@pytest.mark.parametrize("exit_with", [SystemExit, KeyboardInterrupt, pytest.fail.Exception])
+@pytest.mark.parametrize("kind", ["asgi", "wsgi", "aiohttp"])
+def test_exits_are_exceptions_too(serve, kind, exit_with):
+    """What would end a program fails the attempt, and neither the test run nor the loop of the application ends."""
+    exits = [exit_with("bye")]
 
-    async def leave(_scope, _receive, _send):
-        raise exit_with("bye")
+    async def leave(_scope, _receive, send):
+        if exits:
+            raise exits.pop()
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
 
-    def wsgi_leave(_environ, _start_response):
-        raise exit_with("bye")
+    def wsgi_leave(_environ, start_response):
+        if exits:
+            raise exits.pop()
+        start_response("200 OK", [])
+        return []
 
-    error = deliver(serve(AsgiProbe(leave) if kind == "asgi" else WsgiProbe(wsgi_leave))).deliveries[0].error
+    async def aiohttp_leave(_request):
+        if exits:
+            raise exits.pop()
+        return web.Response()
+
+    if kind == "aiohttp":
+        app = web.Application()
+        app.router.add_post("/webhooks/playgent", aiohttp_leave)
+    else:
+        app = AsgiProbe(leave) if kind == "asgi" else WsgiProbe(wsgi_leave)
+    mock = serve(app)
+    error = mock.send("run.failed").deliveries[0].error
     assert (error.kind, error.message) == ("app", f"{exit_with.__name__}: bye")
+    assert mock.send("run.failed").delivered
 
 
 def test_an_exception_without_words(serve):
