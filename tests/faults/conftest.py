@@ -1,4 +1,4 @@
-"""Async tests here run on the standard event loop and on uvloop, against servers that see every byte."""
+"""Async tests here run on the same event loops as those of the sender, against servers that see every byte."""
 
 from __future__ import annotations
 

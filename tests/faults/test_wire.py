@@ -140,18 +140,18 @@ def test_the_error_of_a_close_on_purpose_says_what_was_done():
     assert faulty("disconnect(reset)").plan[-1].message == "reset on purpose before the answer was read (disconnect)"
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_one_byte_is_tampered_with(seed):
+def test_one_byte_is_tampered_with():
     """The signature is that of the original; one byte differs, in a value that is text; it is the same each time."""
-    request = faulty("tampered_body", seed=seed)
-    changed = [index for index, (new, old) in enumerate(zip(request.body, BODY, strict=True)) if new != old]
-    assert len(changed) == 1
-    assert dict(request.headers)["X-Playgent-Signature"] == RIGHT.decode()
-    assert request.head == wire("127.0.0.1:5000", sent=b"")
-    payload = json.loads(request.body)
-    assert list(payload) == ["event", "timestamp", "data"]
-    assert (payload["data"]["score"], payload["data"]["tags"][1]) == (0.5, {"deep": True})
-    assert faulty("tampered_body", seed=seed) == request
+    for seed in range(40):
+        request = faulty("tampered_body", seed=seed)
+        changed = [index for index, (new, old) in enumerate(zip(request.body, BODY, strict=True)) if new != old]
+        assert len(changed) == 1
+        assert dict(request.headers)["X-Playgent-Signature"] == RIGHT.decode()
+        assert request.head == wire("127.0.0.1:5000", sent=b"")
+        payload = json.loads(request.body)
+        assert list(payload) == ["event", "timestamp", "data"]
+        assert (payload["data"]["score"], payload["data"]["tags"][1]) == (0.5, {"deep": True})
+        assert faulty("tampered_body", seed=seed) == request
 
 
 def test_tampering_reaches_different_bytes():
@@ -159,12 +159,12 @@ def test_tampering_reaches_different_bytes():
     assert len({faulty("tampered_body", seed=seed).body for seed in range(40)}) > 10
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_tampering_leaves_json_alone(seed):
+def test_tampering_leaves_json_alone():
     """Neither a key, nor an escape, nor what is not text is changed: the JSON can still be read."""
     payload = b'{"event":"a\\nb","data":{"id":"x","text":"\\t","n":null,"quoted":"\\"key\\":1"}}'
-    changed = json.loads(faulty("tampered_body", payload=payload, seed=seed).body)
-    assert changed == {"event": "a\nb", "data": {"id": "0", "text": "\t", "n": None, "quoted": '"key":1'}}
+    for seed in range(20):
+        changed = json.loads(faulty("tampered_body", payload=payload, seed=seed).body)
+        assert changed == {"event": "a\nb", "data": {"id": "0", "text": "\t", "n": None, "quoted": '"key":1'}}
 
 
 def test_a_body_without_text_is_tampered_with_all_the_same():
@@ -241,17 +241,17 @@ def test_keys_with_dots_are_fields_too():
 # --- size and spelling
 
 
-@pytest.mark.parametrize("size", [1, len(BODY), *range(len(BODY) + 1, len(BODY) + 20), 100_000])
 @pytest.mark.parametrize("others", [[], ["pretty_json", "trailing_newline"], ["extra_fields", "sorted_keys"]])
-def test_a_large_body_has_exactly_its_size(size, others):
+def test_a_large_body_has_exactly_its_size(others):
     """Whatever is combined with it, the body has so many bytes, is JSON and is signed; a larger one stays as it is."""
     without = faulty(others)
-    request = faulty([{"large_body": size}, *others])
-    assert len(request.body) == max(size, len(without.body))
-    padded = json.loads(request.body)
-    padded["data"].pop("padding", None)
-    assert padded == json.loads(without.body)
-    assert dict(request.headers)["X-Playgent-Signature"] == f"sha256={digest(request.body)}"
+    for size in (1, len(BODY), *range(len(BODY) + 1, len(BODY) + 20), 100_000):
+        request = faulty([{"large_body": size}, *others])
+        assert len(request.body) == max(size, len(without.body))
+        padded = json.loads(request.body)
+        padded["data"].pop("padding", None)
+        assert padded == json.loads(without.body)
+        assert dict(request.headers)["X-Playgent-Signature"] == f"sha256={digest(request.body)}"
 
 
 def test_padding_goes_into_empty_or_missing_data():

@@ -1,4 +1,4 @@
-"""Every async test here runs on the standard event loop and on uvloop, and leaves nothing behind."""
+"""Every async test here leaves nothing behind; in the full tier each runs on uvloop as well."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-import uvloop
 
 from mockserver.delivery.http1 import Http1Transport
 from tests.delivery.http1.raw_server import Behaviour, RawServer
 
 
 @pytest.hookimpl(optionalhook=True)  # older versions of pytest-asyncio do not ask, and test the standard loop only
-def pytest_asyncio_loop_factories():
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+def pytest_asyncio_loop_factories(config):
+    factories = {"asyncio": asyncio.new_event_loop}
+    if config.getoption("full"):
+        import uvloop  # noqa: PLC0415 - the default tier does without
+
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories
 
 
 @pytest.fixture
