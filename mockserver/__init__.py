@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockserver.checks.model import Check, CheckReport, Finding, Judgement
+    from mockserver.checks.model import Check, Finding, Judgement
     from mockserver.errors import (
         CheckError,
         DeliveryError,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mockserver.model.webhooks import Webhook
     from mockserver.replay.report import Report, StepReport
     from mockserver.replay.send_result import SendResult
+    from mockserver.reports.check_report import CheckReport
     from mockserver.testing.background import BackgroundReplay, ClockControl
     from mockserver.testing.consumer_check import acheck, check
     from mockserver.testing.mock_server import MockServer
@@ -38,7 +39,7 @@ __version__ = "0.1.0"
 
 #: The modules that the public names live in.
 _NAMES = {
-    "mockserver.checks.model": "Check CheckReport Finding Judgement",
+    "mockserver.checks.model": "Check Finding Judgement",
     "mockserver.errors": (
         "CheckError DeliveryError LoopRunningError MockServerError ScriptError StartError UsageError WaitTimeoutError"
     ),
@@ -50,6 +51,7 @@ _NAMES = {
     "mockserver.model.webhooks": "Webhook",
     "mockserver.replay.report": "Report StepReport",
     "mockserver.replay.send_result": "SendResult",
+    "mockserver.reports.check_report": "CheckReport",
     "mockserver.testing.background": "BackgroundReplay ClockControl",
     "mockserver.testing.consumer_check": "acheck check",
     "mockserver.testing.mock_server": "MockServer",

@@ -77,4 +77,4 @@ class DeliveryError(MockServerError, AssertionError):
 
 
 class CheckError(MockServerError, AssertionError):
-    """A consumer gets something wrong that it must get right; the message is a table of what, and how to mend it."""
+    """A consumer gets something wrong that it must get right; the message is a table of what, and how to fix it."""

@@ -14,6 +14,8 @@ from mockserver.control_api import operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
 from mockserver.model import fields, retry_policies
 from mockserver.model.records import RecordStore
+from mockserver.model.redaction import Redactor
+from mockserver.model.search import read_search
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay import running_replay
@@ -388,7 +390,7 @@ async def test_events_that_wait_for_a_reader(monkeypatch, most, size):
     monkeypatch.setattr(stream, "MOST_WAITING", most)
     monkeypatch.setattr(stream, "MOST_WAITING_BYTES", size)
     calls = CallLog(1000)
-    reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls)
+    reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls, read_search(""), Redactor())
     subscriptions = reader._subscribe()
     for number in range(100):
         calls.record(0.0, "GET", f"/v1/{number}", "", (), b"", 200)

@@ -6,7 +6,7 @@ from mockserver import MockServer
 
 
 def test_the_handler_makes_no_known_mistake(mockserver: MockServer) -> None:
-    """One line: if anything is wrong, it fails with a table of what it is, and how to mend it."""
+    """One line: if anything is wrong, it fails with a table of what it is, and how to fix it."""
     mockserver.check(app, SECRET)
 
 

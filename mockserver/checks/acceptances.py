@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from mockserver.checks.context import Bench, Variant, answer_of, status_of
+from mockserver.checks.context import CheckContext, Variant, answer_of, status_of
 from mockserver.checks.model import Judgement
 from mockserver.model.records import Delivery
 
@@ -15,41 +15,43 @@ Made = tuple[Variant, Delivery]
 _NAMED = 4
 
 
-def accepting(*variants: Variant) -> Callable[[Bench], Awaitable[Judgement]]:
+def accepting(*variants: Variant) -> Callable[[CheckContext], Awaitable[Judgement]]:
     """Return the procedure of a check that makes deliveries which must all be accepted.
 
     Args:
         variants: The deliveries.
     """
 
-    async def procedure(bench: Bench) -> Judgement:
-        return await deliver_accepted(bench, variants)
+    async def procedure(context: CheckContext) -> Judgement:
+        return await deliver_accepted(context, variants)
 
     return procedure
 
 
-def accepting_each(variants: Callable[[Bench, str], Iterable[Variant]]) -> Callable[[Bench], Awaitable[Judgement]]:
+def accepting_each(
+    variants: Callable[[CheckContext, str], Iterable[Variant]],
+) -> Callable[[CheckContext], Awaitable[Judgement]]:
     """Return the procedure of a check that makes deliveries of each event type, which must all be accepted.
 
     Args:
         variants: Makes the deliveries of one event type.
     """
 
-    async def procedure(bench: Bench) -> Judgement:
+    async def procedure(context: CheckContext) -> Judgement:
         return await deliver_accepted(
-            bench, [each for event in bench.events_in_question for each in variants(bench, event)]
+            context, [each for event in context.events_in_question for each in variants(context, event)]
         )
 
     return procedure
 
 
-async def deliver_accepted(bench: Bench, variants: Iterable[Variant]) -> Judgement:
+async def deliver_accepted(context: CheckContext, variants: Iterable[Variant]) -> Judgement:
     """Make deliveries that must all be accepted, and judge them."""
-    made = [(variant, await variant.deliver(bench)) for variant in variants]
+    made = [(variant, await variant.deliver(context)) for variant in variants]
     return judge_accepted(made) if made else Judgement("not tested", "no event of the consumer's has a text to change")
 
 
-def enduring(*variants: Variant, times: int = 1) -> Callable[[Bench], Awaitable[Judgement]]:
+def enduring(*variants: Variant, times: int = 1) -> Callable[[CheckContext], Awaitable[Judgement]]:
     """Return the procedure of a check that makes deliveries which may be refused, but always in the same way.
 
     Args:
@@ -57,14 +59,14 @@ def enduring(*variants: Variant, times: int = 1) -> Callable[[Bench], Awaitable[
         times: How many times each is made.
     """
 
-    async def procedure(bench: Bench) -> Judgement:
-        return judge_endured([await _repeated(bench, variant, times) for variant in variants])
+    async def procedure(context: CheckContext) -> Judgement:
+        return judge_endured([await _repeated(context, variant, times) for variant in variants])
 
     return procedure
 
 
-async def _repeated(bench: Bench, variant: Variant, times: int) -> list[Made]:
-    return [(variant, await variant.deliver(bench)) for _ in range(times)]
+async def _repeated(context: CheckContext, variant: Variant, times: int) -> list[Made]:
+    return [(variant, await variant.deliver(context)) for _ in range(times)]
 
 
 def judge_accepted(made: Sequence[Made]) -> Judgement:

@@ -44,7 +44,7 @@ def _is_digit(byte: int) -> bool:
     return 48 <= byte <= 57
 
 
-class Manners(msgspec.Struct, frozen=True):
+class ResponseBaseline(msgspec.Struct, frozen=True):
     """How a consumer answers what is known to be right, learned from the controls.
 
     Args:

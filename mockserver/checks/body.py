@@ -15,7 +15,7 @@ from mockserver.checks.acceptances import (
     judge_accepted,
     judge_endured,
 )
-from mockserver.checks.context import UNKNOWN_EVENT, Bench, Variant, answer_of
+from mockserver.checks.context import UNKNOWN_EVENT, CheckContext, Variant, answer_of
 from mockserver.checks.model import Check, Judgement
 from mockserver.checks.signature_variants.bodies import RAW_BODY
 from mockserver.model.records import Event
@@ -34,9 +34,9 @@ _SPELLINGS = (
 )
 
 
-def _with_prose(bench: Bench, event: str, label: str, text: str) -> Iterable[Variant]:
+def _with_prose(context: CheckContext, event: str, label: str, text: str) -> Iterable[Variant]:
     """An event that says something else where it has prose; none of a type that has none."""
-    if set_prose(_data(bench, event), text):
+    if set_prose(_data(context, event), text):
         yield Variant(label, event=event, change=lambda data: set_prose(data, text))
 
 
@@ -52,14 +52,14 @@ def set_prose(value: Any, text: str) -> bool:
     return False
 
 
-def _names(bench: Bench, event: str) -> Iterable[Variant]:
+def _names(context: CheckContext, event: str) -> Iterable[Variant]:
     for label, name in _NAMES:
-        yield from _with_prose(bench, event, label, name)
+        yield from _with_prose(context, event, label, name)
 
 
-async def _respelled_json(bench: Bench) -> Judgement:
-    each = [msgspec.structs.replace(one, event=event) for event in bench.events_in_question for one in _SPELLINGS]
-    made = [(variant, await variant.deliver(bench)) for variant in (*each, *_with_number(bench))]
+async def _respelled_json(context: CheckContext) -> Judgement:
+    each = [msgspec.structs.replace(one, event=event) for event in context.events_in_question for one in _SPELLINGS]
+    made = [(variant, await variant.deliver(context)) for variant in (*each, *_with_number(context))]
     judgement = judge_accepted(made)
     if judgement.verdict == "pass":
         return judgement
@@ -67,10 +67,10 @@ async def _respelled_json(bench: Bench) -> Judgement:
     return msgspec.structs.replace(judgement, summary=f"{judgement.summary}; {_cause(refused)}")
 
 
-def _with_number(bench: Bench) -> list[Variant]:
+def _with_number(context: CheckContext) -> list[Variant]:
     """A number that is written in another way by whoever parses it and writes it again; none where no event has one."""
-    for event in bench.events_in_question:
-        if _set_number(_data(bench, event), 1.0):
+    for event in context.events_in_question:
+        if _set_number(_data(context, event), 1.0):
             return [Variant("1.0 for 1", event=event, change=lambda data: _set_number(data, 1.0))]
     return []
 
@@ -97,36 +97,36 @@ def _cause(refused: set[str]) -> str:
     return "something else than the raw body is verified"
 
 
-async def _split_characters(bench: Bench) -> Judgement:
-    event = bench.events_in_question[0]
-    whole = list(_with_prose(bench, event, "outside ASCII in one piece (PG031)", "é💸 " * 60))
+async def _split_characters(context: CheckContext) -> Judgement:
+    event = context.events_in_question[0]
+    whole = list(_with_prose(context, event, "outside ASCII in one piece (PG031)", "é💸 " * 60))
     if not whole:
         return Judgement("not tested", f"{event} has no text")
-    plain = _with_prose(bench, event, "in chunks (PG050)", "x " * 300)
+    plain = _with_prose(context, event, "in chunks (PG050)", "x " * 300)
     pieces = ({"chunked": 50},)
     for each in (*whole, *(msgspec.structs.replace(one, faults=pieces) for one in plain)):
-        delivery = await each.deliver(bench)
+        delivery = await each.deliver(context)
         if not delivery.delivered:
             return Judgement("not tested", f"text {each.label} {answer_of(delivery)} already", (delivery,))
     cut = msgspec.structs.replace(whole[0], label="cut within characters", faults=pieces)
-    return await deliver_accepted(bench, [cut])
+    return await deliver_accepted(context, [cut])
 
 
-async def _null_fields(bench: Bench) -> Judgement:
+async def _null_fields(context: CheckContext) -> Judgement:
     made = []
-    for event in bench.events:
-        for field in _optional_fields(bench, event):
+    for event in context.events:
+        for field in _optional_fields(context, event):
             variant = Variant(f"{event} with {field} null", event=event, change=_null(field))
-            made.append([(variant, await variant.deliver(bench))])
+            made.append([(variant, await variant.deliver(context))])
     return judge_endured(made) if made else Judgement("not tested", "no event of the consumer's has a field but its id")
 
 
-def _optional_fields(bench: Bench, event: str) -> list[str]:
-    return [field for field in _data(bench, event) if field != bench.object_field(event)]
+def _optional_fields(context: CheckContext, event: str) -> list[str]:
+    return [field for field in _data(context, event) if field != context.object_field(event)]
 
 
-def _data(bench: Bench, event: str) -> dict[str, Any]:
-    data: dict[str, Any] = msgspec.json.decode(bench.event(event).payload)["data"]
+def _data(context: CheckContext, event: str) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.json.decode(context.event(event).payload)["data"]
     return data
 
 
@@ -137,8 +137,8 @@ def _null(field: str) -> Any:
     return change
 
 
-async def _permanent_errors(bench: Bench) -> Judgement:
-    event = bench.event()
+async def _permanent_errors(context: CheckContext) -> Judgement:
+    event = context.event()
     return await enduring(
         Variant("invalid JSON", ("invalid_json",)),
         Variant("no body", ("empty_body",)),
@@ -153,22 +153,22 @@ async def _permanent_errors(bench: Bench) -> Judgement:
         Variant("the id a number", ("wrong_type",)),
         Variant("the timestamp missing", ({"missing_field": "timestamp"},)),
         times=3,
-    )(bench)
+    )(context)
 
 
 def _with_data(event: Event, data: Any) -> bytes:
     return msgspec.json.encode({"event": event.type, "timestamp": event.timestamp, "data": data})
 
 
-def _sizes(bench: Bench, event: str) -> Iterable[Variant]:
+def _sizes(context: CheckContext, event: str) -> Iterable[Variant]:
     """A long text in a field that is there anyway: a field more would be another difference."""
-    without = len(bench.event(event, change=lambda data: set_prose(data, "")).payload)
+    without = len(context.event(event, change=lambda data: set_prose(data, "")).payload)
     for label, size in _SIZES:
-        yield from _with_prose(bench, event, label, "x" * (size - without))
+        yield from _with_prose(context, event, label, "x" * (size - without))
 
 
-async def _unknown_event_type(bench: Bench) -> Judgement:
-    delivery = await bench.deliver(bench.event(UNKNOWN_EVENT))
+async def _unknown_event_type(context: CheckContext) -> Judgement:
+    delivery = await context.deliver(context.event(UNKNOWN_EVENT))
     summary = f"an event {UNKNOWN_EVENT} {answer_of(delivery)}"
     return Judgement("pass" if delivery.delivered else "fail", summary, (delivery,))
 
@@ -182,7 +182,7 @@ BODY_CHECKS = (
         good="2xx for all",
         why="The signature is that of the raw body. A consumer that parses the body and verifies what its own library"
         " writes out again works until the vendor writes a blank, a number or a letter in another way.",
-        mend=RAW_BODY,
+        fix=RAW_BODY,
         procedure=_respelled_json,
     ),
     Check(
@@ -193,7 +193,7 @@ BODY_CHECKS = (
         good="2xx for all",
         why="A body that is decoded with a wrong charset, or as ASCII, before it is verified works until the first name"
         " that is not English.",
-        mend=RAW_BODY,
+        fix=RAW_BODY,
         procedure=accepting_each(_names),
     ),
     Check(
@@ -204,7 +204,7 @@ BODY_CHECKS = (
         good="2xx",
         why="The vendor does not document the Content-Type of its deliveries. Parameters may follow it (RFC 9110, 8.3),"
         " and a comparison of the whole header refuses them.",
-        mend="compare the media type alone, or do not look at it: the signature says that it is ours",
+        fix="compare the media type alone, or do not look at it: the signature says that it is ours",
         procedure=accepting(Variant("a charset", ({"wrong_content_type": "application/json; charset=utf-8"},))),
     ),
     Check(
@@ -215,7 +215,7 @@ BODY_CHECKS = (
         good="2xx",
         why="`body += chunk` in Node.js decodes each piece on its own: a character that is cut in two becomes two"
         " replacement characters, and the signature of the text is not that of the bytes. Locally it never shows.",
-        mend="collect the pieces as bytes, and decode the whole: `Buffer.concat(chunks)`",
+        fix="collect the pieces as bytes, and decode the whole: `Buffer.concat(chunks)`",
         procedure=_split_characters,
     ),
     Check(
@@ -226,7 +226,7 @@ BODY_CHECKS = (
         good="2xx, and nothing done",
         why="A vendor adds event types. A consumer that answers them with an error is retried, and in the end"
         " switched off.",
-        mend="answer 2xx to event types that are not known, and do nothing",
+        fix="answer 2xx to event types that are not known, and do nothing",
         procedure=_unknown_event_type,
     ),
     Check(
@@ -236,7 +236,7 @@ BODY_CHECKS = (
         sends="A valid event with fields that are not documented, beside `data` and in it.",
         good="2xx",
         why="Vendors add fields without notice: nobody calls that a breaking change. A strict schema makes it one.",
-        mend="ignore fields that are not known (in pydantic: not `extra='forbid'`)",
+        fix="ignore fields that are not known (in pydantic: not `extra='forbid'`)",
         procedure=accepting_each(
             lambda _, event: [Variant("fields that are not documented", ("extra_fields",), event)]
         ),
@@ -248,7 +248,7 @@ BODY_CHECKS = (
         sends="For each field but the id an event in which it is null.",
         good="2xx or a 4xx, never 5xx",
         why="The vendor documents no field as always present. One null must not become a crash that is retried.",
-        mend="treat every field but the id as one that may be missing",
+        fix="treat every field but the id as one that may be missing",
         procedure=_null_fields,
     ),
     Check(
@@ -259,7 +259,7 @@ BODY_CHECKS = (
         good="the same 4xx or 2xx each time, never 5xx",
         why="A 5xx says: try again. What is wrong with the body itself never gets better, so the sender tries in vain,"
         " and counts the webhook as broken.",
-        mend="catch what parsing and validation raise, and answer 400",
+        fix="catch what parsing and validation raise, and answer 400",
         procedure=_permanent_errors,
     ),
     Check(
@@ -270,7 +270,7 @@ BODY_CHECKS = (
         good="2xx or a 4xx, never 5xx",
         why="Parsers that recurse run out of stack: in Python a RecursionError, which is no ValueError and so passes"
         " the usual `except`.",
-        mend="catch RecursionError beside ValueError where JSON is parsed",
+        fix="catch RecursionError beside ValueError where JSON is parsed",
         procedure=enduring(Variant("10,000 levels", ("deep_nesting",))),
     ),
     Check(
@@ -281,7 +281,7 @@ BODY_CHECKS = (
         good="2xx for all",
         why="The vendor documents no limit. 100 kB is the default limit of Express and others: the first long report"
         " is refused.",
-        mend="raise the limit of the webhook's route to 1 MB or more",
+        fix="raise the limit of the webhook's route to 1 MB or more",
         procedure=accepting_each(_sizes),
     ),
 )

@@ -1,4 +1,4 @@
-"""The bench that checks work with: it makes valid events, delivers them with defects or without, and keeps answers."""
+"""What checks work with: valid events, their delivery with defects or without, and the answers so far."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.checks.answer_comparison import Manners
+from mockserver.checks.answer_comparison import ResponseBaseline
 from mockserver.checks.effects import ConsumerAccess, Effects
 from mockserver.faults.fault import ChosenFault
 from mockserver.faults.reading import read_fault
@@ -37,7 +37,7 @@ class RateLimitedError(Exception):
     """The consumer takes no more requests for now, so nothing can be found out; the message says so."""
 
 
-class Bench:
+class CheckContext:
     """Makes the deliveries of checks.
 
     Args:
@@ -56,7 +56,7 @@ class Bench:
     Attributes:
         check: The id of the check that is going on, for the record.
         deliveries: Every delivery so far.
-        manners: How the consumer answers what is right, by event type.
+        baselines: How the consumer answers what is right, by event type.
         answer_seconds: How long the first answers took, all of them to valid events.
     """
 
@@ -84,7 +84,7 @@ class Bench:
         self.timeout = timeout
         self.check = ""
         self.deliveries: list[Delivery] = []
-        self.manners: dict[str, Manners] = {}
+        self.baselines: dict[str, ResponseBaseline] = {}
         self.answer_seconds: tuple[float, ...] = ()
         self.seed = seed
         self._catalog = catalog
@@ -104,7 +104,7 @@ class Bench:
     @property
     def event_with_effect(self) -> str:
         """An event type that has an effect, or whose answers tell duplicates; failing that, the first one."""
-        telling = [event for event, manners in self.manners.items() if manners.tell_duplicates]
+        telling = [event for event, baseline in self.baselines.items() if baseline.tell_duplicates]
         return next(iter([*self.effects.units, *telling]), self.events[0])
 
     @property
@@ -273,16 +273,16 @@ class Variant(msgspec.Struct, frozen=True):
     change: Callable[[dict[str, Any]], Any] | None = None
     raw: bytes | None = None
 
-    def make(self, bench: Bench, at: float | None = None) -> Event:
+    def make(self, context: CheckContext, at: float | None = None) -> Event:
         """Make the event: about a new object each time.
 
         Args:
-            bench: The bench.
+            context: The context of the checks.
             at: When it happened; None for a moment of its own.
         """
-        event = bench.event(self.event, change=self.change, at=at)
+        event = context.event(self.event, change=self.change, at=at)
         return event if self.raw is None else msgspec.structs.replace(event, payload=self.raw)
 
-    async def deliver(self, bench: Bench) -> Delivery:
+    async def deliver(self, context: CheckContext) -> Delivery:
         """Make the event, and deliver it."""
-        return await bench.deliver(self.make(bench), *self.faults)
+        return await context.deliver(self.make(context), *self.faults)

@@ -1,4 +1,4 @@
-"""The doctor: why a correct delivery is refused. It delivers what would be right for a consumer with a usual mistake.
+"""The diagnosis: why a correct delivery is refused, found by delivering what a usual mistake would take for right.
 
 First it looks at what needs no wrong form: the answer itself, whether the consumer tells a right signature from a
 random one at all, whether it takes other event types. Then it tries the wrong forms, one after another. One that is
@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mockserver.checks.answer_comparison import comparable
-from mockserver.checks.context import Bench, answer_of, status_of
+from mockserver.checks.context import CheckContext, answer_of, status_of
 from mockserver.checks.custom_faults import defect
 from mockserver.checks.model import Diagnosis
 from mockserver.checks.signature_variants.bodies import telling
@@ -52,19 +52,19 @@ _COMPARE = (
 _UNSTEADY = "see what differs from one delivery to the next: several workers with different settings, or a slow start"
 
 
-async def diagnose(bench: Bench, seconds: float = SECONDS) -> Diagnosis:
+async def diagnose(context: CheckContext, seconds: float = SECONDS) -> Diagnosis:
     """Find out why a consumer refuses correct deliveries.
 
     Args:
-        bench: The bench; its first delivery was the control, which the consumer refused.
+        context: The context; its first delivery was the control, which the consumer refused.
         seconds: How long it may take.
 
     Returns:
         The mistake that explains it, with the wrong deliveries that the consumer accepted; without evidence, what else
         the answers tell.
     """
-    bench.check = "diagnosis"
-    return await _Examination(bench, time.monotonic() + seconds).run()
+    context.check = "diagnosis"
+    return await _Examination(context, time.monotonic() + seconds).run()
 
 
 class _StoppedError(Exception):
@@ -75,17 +75,17 @@ class _Examination:
     """One examination of a consumer.
 
     Args:
-        bench: The bench.
+        context: The context of the checks.
         deadline: When it must be over, on the monotonic clock.
     """
 
-    def __init__(self, bench: Bench, deadline: float) -> None:
-        self._bench = bench
+    def __init__(self, context: CheckContext, deadline: float) -> None:
+        self._context = context
         self._deadline = deadline
         # Until they are made, the random and the missing signature are taken to be refused as the control was.
-        self._control = self._random = self._unsigned = bench.deliveries[0]
-        self._first = len(bench.deliveries)
-        self._noise = random.Random(f"diagnosis/{bench.seed}").randbytes(64)  # noqa: S311 - repeatable on purpose
+        self._control = self._random = self._unsigned = context.deliveries[0]
+        self._first = len(context.deliveries)
+        self._noise = random.Random(f"diagnosis/{context.seed}").randbytes(64)  # noqa: S311 - repeatable on purpose
         self._tried = 0
         self._repeats = True  # whether the same refusal has the same body each time
         self._twins: dict[tuple[object, ...], Delivery] = {}
@@ -122,17 +122,17 @@ class _Examination:
         response = self._control.response
         reason = reason_of(response) if response else None
         if reason is not None:
-            return self._diagnosis(reason.explanation, reason.mend)
+            return self._diagnosis(reason.explanation, reason.fix)
         return await self._content_type() if status_of(self._control) == 415 else None
 
     async def _content_type(self) -> Diagnosis:
-        mend = "take every body whose Content-Type begins with `application/json`, which is what the vendor sends"
+        fix = "take every body whose Content-Type begins with `application/json`, which is what the vendor sends"
         for content_type in _CONTENT_TYPES:
             delivery = await self._deliver(self._event(), {"wrong_content_type": content_type})
             if delivery.delivered:
                 explanation = f"it takes events as `{content_type}` only, not as `application/json`"
-                return self._diagnosis(explanation, mend, delivery)
-        return self._diagnosis("it answers 415: it does not take `application/json`", mend)
+                return self._diagnosis(explanation, fix, delivery)
+        return self._diagnosis("it answers 415: it does not take `application/json`", fix)
 
     async def _steadiness(self) -> Diagnosis | None:
         """Whether right signatures are refused each time, and random ones too."""
@@ -142,8 +142,8 @@ class _Examination:
         again = await self._try(forged(RIGHT, self._noise[::-1]))
         if self._random.delivered and again.delivered:
             explanation = "it takes random signatures, and refuses right ones: it accepts anything but what is genuine"
-            mend = "see whether the condition is inverted (`if verified: refuse`)"
-            return self._diagnosis(explanation, mend, self._random, again)
+            fix = "see whether the condition is inverted (`if verified: refuse`)"
+            return self._diagnosis(explanation, fix, self._random, again)
         if self._random.delivered or again.delivered:
             explanation = "it takes one random signature and refuses another: it does not answer steadily"
             return self._diagnosis(explanation, _UNSTEADY, self._random if self._random.delivered else again)
@@ -154,8 +154,8 @@ class _Examination:
     async def _other_types(self) -> Diagnosis | None:
         """Whether events of other types are verified and accepted."""
         taken = []
-        for event in self._bench.events[1:]:
-            delivery = await self._deliver(self._bench.event(event))
+        for event in self._context.events[1:]:
+            delivery = await self._deliver(self._context.event(event))
             if delivery.delivered and not (await self._try(forged(RIGHT, self._noise), event)).delivered:
                 taken.append(event)
         if not taken:
@@ -174,13 +174,13 @@ class _Examination:
         )
         if status_of(again) >= 500 or again.error is not None:
             return self._diagnosis(f"{explanation}, so it breaks when it handles the event", "see its log")
-        mend = "see what its answer says: what it demands of the event is not what the vendor sends"
-        return self._diagnosis(f"{explanation}, so it refuses the event itself", mend)
+        fix = "see what its answer says: what it demands of the event is not what the vendor sends"
+        return self._diagnosis(f"{explanation}, so it refuses the event itself", fix)
 
     # ---------------------------------------------------------------- wrong forms
 
     async def _forms(self) -> Diagnosis | None:
-        for group in distinct(WRONG_FORMS, self._signed(self._event()), self._bench.secret):
+        for group in distinct(WRONG_FORMS, self._signed(self._event()), self._context.secret):
             self._tried += 1
             delivery = await self._try(group[0])
             if not self._is_refusal(group[0], delivery):
@@ -191,7 +191,7 @@ class _Examination:
 
     def _is_refusal(self, form: WrongForm, delivery: Delivery) -> bool:
         """Whether a form is answered as one that means nothing, or as one that is not there at all."""
-        names = {name for name, _ in form.sign(self._signed(delivery.event), self._bench.secret) or ()}
+        names = {name for name, _ in form.sign(self._signed(delivery.event), self._context.secret) or ()}
         if self._alike(delivery, self._random):
             return True
         return SIGNATURE_HEADER not in names and self._alike(delivery, self._unsigned)
@@ -216,9 +216,9 @@ class _Examination:
         for _ in range(_MOST_LOOKED_AT):
             event = self._event()
             signed = self._signed(event)
-            looks = group[0].sign(signed, self._bench.secret)
+            looks = group[0].sign(signed, self._context.secret)
             others = (form for form in WRONG_FORMS if form not in group)
-            if all(form.sign(signed, self._bench.secret) != looks for form in others):
+            if all(form.sign(signed, self._context.secret) != looks for form in others):
                 return event
         return self._event()
 
@@ -226,7 +226,7 @@ class _Examination:
         """Of forms that come to the same in ordinary events, those that are accepted where they do not."""
         if len(group) == 1:
             return group
-        for candidates in distinct(group, self._signed(self._event(tells=True)), self._bench.secret):
+        for candidates in distinct(group, self._signed(self._event(tells=True)), self._context.secret):
             if self._alike(await self._try(candidates[0], tells=True), delivery):
                 return candidates
         return group
@@ -234,17 +234,17 @@ class _Examination:
     def _named(self, forms: Sequence[WrongForm], *evidence: Delivery) -> Diagnosis:
         form = forms[0]
         # Others with the same remedy need no telling: for this secret they come to the same.
-        others = "; or it ".join([other.mistake for other in forms if other.mend != form.mend][:2])
+        others = "; or it ".join([other.mistake for other in forms if other.fix != form.fix][:2])
         explanation = f"it {form.mistake}" + (f" (or it {others})" if others else "")
         if not evidence[0].delivered:
             explanation += f"; what is signed so passes, and is then {_told(evidence[0])} for another reason"
         if self._unsigned.delivered:
             explanation += "; and it takes events without any signature"
-        return self._diagnosis(explanation, form.mend, *evidence)
+        return self._diagnosis(explanation, form.fix, *evidence)
 
     def _anything_goes(self, form: WrongForm, twin: Delivery) -> Diagnosis:
-        mend = f"{form.mend}; and verify it: refuse what is not the right signature"
-        return self._diagnosis(f"it {form.mistake}, and takes a random one there as well", mend, twin)
+        fix = f"{form.fix}; and verify it: refuse what is not the right signature"
+        return self._diagnosis(f"it {form.mistake}, and takes a random one there as well", fix, twin)
 
     def _unknown(self, why: str = "") -> Diagnosis:
         response = self._control.response
@@ -257,17 +257,17 @@ class _Examination:
     def _unsteady(self) -> Diagnosis:
         return self._diagnosis("it takes now what it refused at first: it does not answer steadily", _UNSTEADY)
 
-    def _diagnosis(self, explanation: str, mend: str, *evidence: Delivery) -> Diagnosis:
-        return Diagnosis(explanation, mend, self._tried, evidence)
+    def _diagnosis(self, explanation: str, fix: str, *evidence: Delivery) -> Diagnosis:
+        return Diagnosis(explanation, fix, self._tried, evidence)
 
     # ---------------------------------------------------------------- deliveries
 
     @property
     def _made(self) -> int:
-        return len(self._bench.deliveries) - self._first
+        return len(self._context.deliveries) - self._first
 
     def _event(self, event: str = "", *, tells: bool = False) -> Event:
-        return self._bench.event(event or self._control.event.type, change=telling if tells else None)
+        return self._context.event(event or self._control.event.type, change=telling if tells else None)
 
     async def _try(self, form: WrongForm, event: str = "", *, tells: bool = False) -> Delivery:
         return await self._deliver(self._event(event, tells=tells), self._fault(form))
@@ -276,7 +276,7 @@ class _Examination:
         left = self._deadline - time.monotonic()
         if left <= 0 or self._made >= MOST_DELIVERIES:
             raise _StoppedError("the time for it is up" if left <= 0 else f"{self._made} deliveries are enough")
-        delivery = await self._bench.deliver(event, *faults, timeout=min(left, self._bench.timeout), patient=False)
+        delivery = await self._context.deliver(event, *faults, timeout=min(left, self._context.timeout), patient=False)
         where = self._outside(delivery)
         if where:
             raise _StoppedError(f"the consumer is at {where} now, and wrong forms go to private addresses only")
@@ -295,7 +295,7 @@ class _Examination:
         return defect(form.name, "headers", apply)
 
     def _signed(self, event: Event) -> Signed:
-        return Signed(event.payload, f"msg_{self._bench.seed}_{len(self._bench.deliveries)}", int(time.time()))
+        return Signed(event.payload, f"msg_{self._context.seed}_{len(self._context.deliveries)}", int(time.time()))
 
     def _alike(self, one: Delivery, other: Delivery) -> bool:
         """Whether two deliveries were answered in the same way."""
@@ -312,7 +312,7 @@ class _Examination:
         """The address that a delivery went to, if it is not one where wrong forms may be tried."""
         exchange = delivery.attempts[-1].exchange
         never = exchange.error is not None and exchange.error.kind in NEVER_CONNECTED
-        if self._bench.in_process or never:
+        if self._context.in_process or never:
             return ""
         address = exchange.address.rpartition(":")[0].strip("[]")
         if not address:

@@ -103,7 +103,7 @@ class Effects:
             )
         return value
 
-    async def baseline(self) -> float:
+    async def settled_count(self) -> float:
         """Read the count when nothing of what was delivered before can change it any more.
 
         Raises:
@@ -163,7 +163,7 @@ class Effects:
             event: Its type.
             deliver: Makes the delivery.
         """
-        before = await self.baseline()
+        before = await self.settled_count()
         await deliver()
         change = await self._settled_change(before, lambda change: change != 0)
         if change:

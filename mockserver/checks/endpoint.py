@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mockserver.checks.acceptances import deliver_accepted
-from mockserver.checks.context import Bench, Variant, answer_of, status_of
+from mockserver.checks.context import CheckContext, Variant, answer_of, status_of
 from mockserver.checks.custom_faults import method
 from mockserver.checks.model import Check, Judgement
 from mockserver.checks.refusals import refusing
@@ -14,28 +14,28 @@ _NOT_IMPLEMENTED = 501
 _LOGIN = (b"csrf", b"login", b"sign in", b"log in", b"forbidden (403)")
 
 
-async def _every_event_type(bench: Bench) -> Judgement:
-    return await deliver_accepted(bench, [Variant(event, event=event) for event in bench.events])
+async def _every_event_type(context: CheckContext) -> Judgement:
+    return await deliver_accepted(context, [Variant(event, event=event) for event in context.events])
 
 
-async def _control(bench: Bench) -> Judgement:
-    control = bench.deliveries[0]
+async def _control(context: CheckContext) -> Judgement:
+    control = context.deliveries[0]
     if control.delivered:
         return Judgement("pass", answer_of(control), (control,))
     return Judgement("fail", f"a correct {control.event.type} {answer_of(control)}", (control,))
 
 
-async def _no_redirect(bench: Bench) -> Judgement:
-    control = bench.deliveries[0]
+async def _no_redirect(context: CheckContext) -> Judgement:
+    control = context.deliveries[0]
     if not 300 <= status_of(control) < 400:
         return Judgement("pass", "no redirect", (control,))
     where = _header(control, "location") or "nowhere"
-    mend = f"register {where}, if that is where events are taken, or take them at the registered URL"
-    return Judgement("fail", f"a correct event {answer_of(control)}, to {where}", (control,), mend)
+    fix = f"register {where}, if that is where events are taken, or take them at the registered URL"
+    return Judgement("fail", f"a correct event {answer_of(control)}, to {where}", (control,), fix)
 
 
-async def _nothing_in_front(bench: Bench) -> Judgement:
-    control = bench.deliveries[0]
+async def _nothing_in_front(context: CheckContext) -> Judgement:
+    control = context.deliveries[0]
     if control.delivered:
         return Judgement("pass", "a request without cookies, Origin and Referer gets through", (control,))
     status, page = status_of(control), (control.response.body.lower() if control.response else b"")
@@ -45,8 +45,8 @@ async def _nothing_in_front(bench: Bench) -> Judgement:
     return Judgement("inconclusive", f"a correct event {answer_of(control)}, which may have other reasons", (control,))
 
 
-async def _still_well(bench: Bench) -> Judgement:
-    control = await bench.control()
+async def _still_well(context: CheckContext) -> Judgement:
+    control = await context.control()
     summary = f"after all checks a valid event {answer_of(control)}"
     return Judgement("pass" if control.delivered else "fail", summary, (control,))
 
@@ -68,7 +68,7 @@ CONTROL = Check(
     good="2xx",
     why="Everything else is judged by comparison with this one: an endpoint that refuses everything would refuse every"
     " forgery too.",
-    mend="see the answer: a 404 is another path, a 403 may be something in front; a refused signature is"
+    fix="see the answer: a 404 is another path, a 403 may be something in front; a refused signature is"
     " what --diagnose is for",
     procedure=_control,
 )
@@ -84,7 +84,7 @@ BY_THE_CONTROL = (
         good="no 3xx",
         why="Senders do not follow redirects, or follow them with GET and without the body. The usual cause is a slash"
         " too many or too few, or http for https.",
-        mend="register the URL at which events are really taken",
+        fix="register the URL at which events are really taken",
         procedure=_no_redirect,
     ),
     Check(
@@ -95,7 +95,7 @@ BY_THE_CONTROL = (
         good="2xx",
         why="Middleware made for browsers (CSRF protection, a login) stands before every route of an application, and"
         " turns senders away with 403, 419 or a redirect to a login page.",
-        mend="exempt the webhook's route from CSRF protection and login: the signature is its protection",
+        fix="exempt the webhook's route from CSRF protection and login: the signature is its protection",
         procedure=_nothing_in_front,
     ),
 )
@@ -108,7 +108,7 @@ ENDPOINT_CHECKS = (
         sends="A valid event of each type that the consumer handles (--event chooses them).",
         good="2xx",
         why="An event type that nobody tried is found out about when the first one comes, in production.",
-        mend="handle the event, or take it with a 2xx and ignore it",
+        fix="handle the event, or take it with a 2xx and ignore it",
         procedure=_every_event_type,
     ),
     Check(
@@ -118,7 +118,7 @@ ENDPOINT_CHECKS = (
         sends="A valid, signed event with the methods GET and PUT.",
         good="404, 405 or 501, and no effect",
         why="Events are POSTed. What a GET may do can be done by every link and image of a page.",
-        mend="route POST only",
+        fix="route POST only",
         procedure=refusing(
             Variant("an event by GET", (method("GET"),)),
             Variant("an event by PUT", (method("PUT"),)),
@@ -134,6 +134,6 @@ STILL_WELL = Check(
     sends="A valid event, when all else is over.",
     good="2xx, as at the beginning",
     why="What a check breaks it may break slowly: a pool of connections, a worker that hangs, a disk that is full.",
-    mend="see the log of the consumer",
+    fix="see the log of the consumer",
     procedure=_still_well,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from mockserver.checks.context import Bench, answer_of, status_of
+from mockserver.checks.context import CheckContext, answer_of, status_of
 from mockserver.checks.effects import in_words
 from mockserver.checks.model import Check, Judgement
 from mockserver.model.records import Delivery, Event
@@ -19,62 +19,62 @@ _ONCE = (
 _Deliver = Callable[[], Awaitable[list[Delivery]]]
 
 
-async def _effect(bench: Bench) -> Judgement:
-    units = bench.effects.units
+async def _effect(context: CheckContext) -> Judgement:
+    units = context.effects.units
     if units:
         seen = ", ".join(f"{event} {change:+g}" for event, change in units.items())
         return Judgement("pass", f"the probe sees it: {seen}")
-    waited = f"within {bench.effects.patience:g} s (--effect-within gives more time)"
+    waited = f"within {context.effects.patience:g} s (--effect-within gives more time)"
     return Judgement(
-        "fail", f"valid events were answered 2xx, and the probe saw no effect {waited}", tuple(bench.deliveries[:1])
+        "fail", f"valid events were answered 2xx, and the probe saw no effect {waited}", tuple(context.deliveries[:1])
     )
 
 
-async def _duplicate_accepted(bench: Bench) -> Judgement:
-    event = bench.event()
-    first, again = await bench.deliver(event), await bench.deliver(event)
+async def _duplicate_accepted(context: CheckContext) -> Judgement:
+    event = context.event()
+    first, again = await context.deliver(event), await context.deliver(event)
     if not first.delivered:
         return Judgement("inconclusive", f"the first delivery {answer_of(first)}", (first,))
     summary = f"the same delivery again {answer_of(again)}"
     return Judgement("pass" if again.delivered else "fail", summary, (first, again))
 
 
-async def _duplicate_effect(bench: Bench) -> Judgement:
-    event = bench.event()
+async def _duplicate_effect(context: CheckContext) -> Judgement:
+    event = context.event()
 
     async def twice() -> list[Delivery]:
-        return [await bench.deliver(event) for _ in range(2)]
+        return [await context.deliver(event) for _ in range(2)]
 
-    return await _one_effect(bench, event, "two deliveries of one event", twice)
+    return await _one_effect(context, event, "two deliveries of one event", twice)
 
 
-async def _concurrent_duplicates(bench: Bench) -> Judgement:
-    event = bench.event()
+async def _concurrent_duplicates(context: CheckContext) -> Judgement:
+    event = context.event()
 
     async def copies() -> list[Delivery]:
-        return await bench.together([bench.deliver(event, patient=False) for _ in range(_COPIES)])
+        return await context.together([context.deliver(event, patient=False) for _ in range(_COPIES)])
 
-    return await _one_effect(bench, event, f"{_COPIES} copies at the same time", copies)
+    return await _one_effect(context, event, f"{_COPIES} copies at the same time", copies)
 
 
-async def _lost_answer(bench: Bench) -> Judgement:
-    event = bench.event()
+async def _lost_answer(context: CheckContext) -> Judgement:
+    event = context.event()
 
     async def twice() -> list[Delivery]:
-        before = await bench.effects.baseline()
-        lost = await bench.deliver(event, "disconnect")
+        before = await context.effects.settled_count()
+        lost = await context.deliver(event, "disconnect")
         # The retry comes when the first is over, or was broken off: copies at the same time are another check.
-        await bench.effects.change_since(before, bench.effects.units[event.type])
-        return [lost, await bench.deliver(event)]
+        await context.effects.change_since(before, context.effects.units[event.type])
+        return [lost, await context.deliver(event)]
 
-    return await _one_effect(bench, event, "a delivery whose answer was lost, and the next", twice)
+    return await _one_effect(context, event, "a delivery whose answer was lost, and the next", twice)
 
 
-async def _one_effect(bench: Bench, event: Event, title: str, deliver: _Deliver) -> Judgement:
-    unit = bench.effects.units[event.type]
-    before = await bench.effects.baseline()
+async def _one_effect(context: CheckContext, event: Event, title: str, deliver: _Deliver) -> Judgement:
+    unit = context.effects.units[event.type]
+    before = await context.effects.settled_count()
     deliveries = await deliver()
-    change = await bench.effects.change_since(before, unit)
+    change = await context.effects.change_since(before, unit)
     evidence = tuple(deliveries[:3])
     broken = [each for each in deliveries if status_of(each) >= 500]
     if change != unit:
@@ -84,37 +84,37 @@ async def _one_effect(bench: Bench, event: Event, title: str, deliver: _Deliver)
     return Judgement("pass", f"{title} had one effect", evidence[:1])
 
 
-async def _object_with_two_events(bench: Bench) -> Judgement:
-    pair = _pair(bench)
+async def _object_with_two_events(context: CheckContext) -> Judgement:
+    pair = _pair(context)
     if pair is None:
         return Judgement("not tested", "needs two event types about the same kind of object that have an effect")
-    object_id = bench.new_id(pair[0])
-    events = [bench.event(event, object_id=object_id) for event in pair]
-    return await _all_effects(bench, events, f"{pair[0]} and {pair[1]} about one {bench.object_field(pair[0])}")
+    object_id = context.new_id(pair[0])
+    events = [context.event(event, object_id=object_id) for event in pair]
+    return await _all_effects(context, events, f"{pair[0]} and {pair[1]} about one {context.object_field(pair[0])}")
 
 
-def _pair(bench: Bench) -> tuple[str, str] | None:
-    types = bench.story()
+def _pair(context: CheckContext) -> tuple[str, str] | None:
+    types = context.story()
     for place, first in enumerate(types):
         for second in types[place + 1 :]:
-            if bench.object_field(first) == bench.object_field(second):
+            if context.object_field(first) == context.object_field(second):
                 return first, second
     return None
 
 
-async def _moment_with_two_objects(bench: Bench) -> Judgement:
-    moment = bench.moments(bench.event_with_effect)[0]
-    events = [bench.event(at=moment) for _ in range(2)]
-    return await _all_effects(bench, events, "two events of one type about two objects at the same moment")
+async def _moment_with_two_objects(context: CheckContext) -> Judgement:
+    moment = context.moments(context.event_with_effect)[0]
+    events = [context.event(at=moment) for _ in range(2)]
+    return await _all_effects(context, events, "two events of one type about two objects at the same moment")
 
 
-async def _all_effects(bench: Bench, events: list[Event], title: str) -> Judgement:
-    return _judge_all(title, *await _deliver_all(bench, events))
+async def _all_effects(context: CheckContext, events: list[Event], title: str) -> Judgement:
+    return _judge_all(title, *await _deliver_all(context, events))
 
 
-async def _concurrent_events(bench: Bench) -> Judgement:
-    events = [bench.event() for _ in range(_AT_ONCE)]
-    deliveries, change, expected = await _deliver_all(bench, events, together=True)
+async def _concurrent_events(context: CheckContext) -> Judgement:
+    events = [context.event() for _ in range(_AT_ONCE)]
+    deliveries, change, expected = await _deliver_all(context, events, together=True)
     failed = [delivery for delivery in deliveries if not delivery.delivered]
     if failed:
         return Judgement("inconclusive", f"{len(failed)} of {_AT_ONCE} {answer_of(failed[0])}", tuple(failed[:3]))
@@ -122,16 +122,16 @@ async def _concurrent_events(bench: Bench) -> Judgement:
 
 
 async def _deliver_all(
-    bench: Bench, events: list[Event], *, together: bool = False
+    context: CheckContext, events: list[Event], *, together: bool = False
 ) -> tuple[list[Delivery], float, float]:
     """Deliver different events; the answer is the deliveries, their effect, and the effect that they should have."""
-    expected = sum(bench.effects.units[event.type] for event in events)
-    before = await bench.effects.baseline()
+    expected = sum(context.effects.units[event.type] for event in events)
+    before = await context.effects.settled_count()
     if together:
-        deliveries = await bench.together([bench.deliver(event, patient=False) for event in events])
+        deliveries = await context.together([context.deliver(event, patient=False) for event in events])
     else:
-        deliveries = [await bench.deliver(event) for event in events]
-    return deliveries, await bench.effects.change_since(before, expected), expected
+        deliveries = [await context.deliver(event) for event in events]
+    return deliveries, await context.effects.change_since(before, expected), expected
 
 
 def _judge_all(title: str, deliveries: list[Delivery], change: float, expected: float) -> Judgement:
@@ -153,7 +153,7 @@ EFFECT_CHECKS = (
         sends="A valid event of each type, one after another.",
         good="at least one type has an effect that the probe sees",
         why="A consumer that takes events and does nothing passes every test of its refusals.",
-        mend="see whether the probe reads the right number, and whether the handler does its work; with the --seed of"
+        fix="see whether the probe reads the right number, and whether the handler does its work; with the --seed of"
         " an earlier run it may know the events already",
         procedure=_effect,
     ),
@@ -165,7 +165,7 @@ EFFECT_CHECKS = (
         good="2xx both times",
         why="Every sender of webhooks delivers some events twice. An error in answer to the second says that the"
         " event was not taken: it tries again, for days.",
-        mend="answer 2xx to what was handled already",
+        fix="answer 2xx to what was handled already",
         procedure=_duplicate_accepted,
     ),
     Check(
@@ -177,7 +177,7 @@ EFFECT_CHECKS = (
         good="one effect",
         why="Every sender of webhooks delivers some events twice: after a time-out it cannot know that the first was"
         " taken. The payload has no event id, so the key is the event type with the id of its object.",
-        mend=_ONCE,
+        fix=_ONCE,
         procedure=_duplicate_effect,
     ),
     Check(
@@ -188,7 +188,7 @@ EFFECT_CHECKS = (
         sends=f"{_COPIES} copies of one delivery, released together.",
         good="one effect, no 5xx",
         why="To look first and write then is not enough: two copies look at the same time, and both find nothing.",
-        mend=_ONCE,
+        fix=_ONCE,
         procedure=_concurrent_duplicates,
     ),
     Check(
@@ -199,7 +199,7 @@ EFFECT_CHECKS = (
         sends="Two events of different types about one object.",
         good="both have their effect",
         why="Whoever recognises duplicates by the id of the object alone loses the second event about it.",
-        mend="make the event type part of the key",
+        fix="make the event type part of the key",
         procedure=_object_with_two_events,
     ),
     Check(
@@ -210,7 +210,7 @@ EFFECT_CHECKS = (
         sends="Two events of one type with the same timestamp about two objects.",
         good="both have their effect",
         why="Timestamps are no ids: many runs end in the same second.",
-        mend="make the id of the object, and not the timestamp, part of the key",
+        fix="make the id of the object, and not the timestamp, part of the key",
         procedure=_moment_with_two_objects,
     ),
     Check(
@@ -221,7 +221,7 @@ EFFECT_CHECKS = (
         sends=f"{_AT_ONCE} different events at the same time.",
         good="each has its effect",
         why="A counter that is read, raised and written back loses what was counted in between.",
-        mend="let the database do it in one statement, or lock the row",
+        fix="let the database do it in one statement, or lock the row",
         procedure=_concurrent_events,
     ),
     Check(
@@ -232,7 +232,7 @@ EFFECT_CHECKS = (
         sends="A valid event whose answer is not read, because the connection ends; then the same again.",
         good="one effect, and 2xx to the second",
         why="This is how duplicates come about in earnest: the event was handled, and the sender does not know it.",
-        mend=_ONCE,
+        fix=_ONCE,
         procedure=_lost_answer,
     ),
 )

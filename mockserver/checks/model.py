@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from mockserver.checks.report_text import report_text
-from mockserver.errors import CheckError
 from mockserver.model.records import Delivery
 
 #: How much it matters: ``must`` fails a build, ``should`` is a defect that may be lived with, ``note`` is good to know.
@@ -35,18 +33,18 @@ class Judgement(msgspec.Struct, frozen=True):
         summary: One line: what was seen, such as ``answered 200 to an event without a signature, and handled it``.
         evidence: The deliveries that prove it, in the order in which they were made; none where there is nothing to
             show.
-        mend: What to do about it, where that is more than the check says of itself.
+        fix: What to do about it, where that is more than the check says of itself.
         cause: The end of the summary, where findings of other checks may have the same: they are told together.
     """
 
     verdict: Verdict
     summary: str
     evidence: tuple[Delivery, ...] = ()
-    mend: str = ""
+    fix: str = ""
     cause: str = ""
 
 
-#: Makes the deliveries of a check and judges them; it takes a :class:`mockserver.checks.context.Bench`.
+#: Makes the deliveries of a check and judges them; it takes a :class:`mockserver.checks.context.CheckContext`.
 Procedure = Callable[[Any], Awaitable[Judgement]]
 
 
@@ -61,7 +59,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         sends: The deliveries that it makes, in one sentence.
         good: What a correct consumer does, in a few words.
         why: Why it matters, in one paragraph.
-        mend: How to mend a consumer that gets it wrong.
+        fix: How to fix a consumer that gets it wrong.
         procedure: Makes the deliveries and judges them; None for what cannot be tested from outside.
     """
 
@@ -72,7 +70,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     sends: str
     good: str
     why: str
-    mend: str
+    fix: str
     procedure: Procedure | None = None
 
     @property
@@ -128,9 +126,9 @@ class Finding(msgspec.Struct, frozen=True):
         return self.judgement.evidence
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What to do about it."""
-        return self.judgement.mend or self.check.mend
+        return self.judgement.fix or self.check.fix
 
     @property
     def breaks(self) -> bool:
@@ -150,20 +148,20 @@ class Diagnosis(msgspec.Struct, frozen=True):
     Args:
         explanation: One line: the mistake that the consumer probably makes, or what else is known when there is no
             evidence.
-        mend: What to do about it.
+        fix: What to do about it.
         tried: How many wrong forms were tried.
         evidence: Wrong deliveries that it took, or that passed its verification; empty where something else than a
             wrong form is the reason.
     """
 
     explanation: str
-    mend: str
+    fix: str
     tried: int
     evidence: tuple[Delivery, ...] = ()
 
 
-class CheckReport:
-    """What is known of a consumer when all checks are over.
+class CheckResult:
+    """What is known of a consumer when all checks are over: data, which reports show in their ways.
 
     Args:
         target: The consumer's URL.
@@ -179,10 +177,9 @@ class CheckReport:
         unusable: What was given and does not work, such as a probe; empty if all does.
         stopped: Why it ended before its end, such as ``the run was stopped``; empty if it did not.
         looked_at: Whether somebody has asked how it ended.
-        redact: Hides secrets in the text of the report; whoever begins the run knows them.
     """
 
-    def __init__(self, target: str, seed: int, began: float) -> None:
+    def __init__(self, target: str = "", seed: int = 0, began: float = 0.0) -> None:
         self.target = target
         self.seed = seed
         self.began = began
@@ -194,7 +191,6 @@ class CheckReport:
         self.unusable = ""
         self.stopped = ""
         self.looked_at = False
-        self.redact: Callable[[str], str] = str
 
     @property
     def ok(self) -> bool:
@@ -260,20 +256,3 @@ class CheckReport:
         breaks = f"; {must} failed that must pass" if must else ""
         stopped = f"; {self.stopped}" if self.stopped else ""
         return f"{len(self.findings)} checks: {counts}{breaks}{stopped}"
-
-    def raise_for_failures(self) -> None:
-        """Do nothing if all is well.
-
-        Raises:
-            CheckError: The consumer could not be reached, or gets something wrong that it must get right; the message
-                is a readable table.
-        """
-        __tracebackhide__ = True
-        if not self.ok:
-            raise CheckError(str(self))
-
-    def __str__(self) -> str:
-        return report_text(self, self.redact)
-
-    def __repr__(self) -> str:
-        return f"<CheckReport of {self.redact(self.target)}: {self.redact(self.summary)}>"

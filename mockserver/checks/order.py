@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.checks.context import Bench, answer_of
+from mockserver.checks.context import CheckContext, answer_of
 from mockserver.checks.model import Check, Judgement
 from mockserver.checks.orders import Order, differences, orders_to_try, simpler, without
 from mockserver.model.plain_text import shown
@@ -41,14 +41,14 @@ class _Stories:
     """Runs of events about one object, each run about a new one.
 
     Args:
-        bench: The bench.
+        context: The context of the checks.
         types: The event types, in the order in which they happen.
         read: Reads the state of an object; None where states are not compared.
     """
 
-    def __init__(self, bench: Bench, types: Sequence[str], read: _ReadState | None) -> None:
+    def __init__(self, context: CheckContext, types: Sequence[str], read: _ReadState | None) -> None:
         self._read = read
-        self._bench = bench
+        self._context = context
         self._types = types
         self.volatile: frozenset[str] = frozenset()
 
@@ -59,20 +59,20 @@ class _Stories:
             order: The places of the events in the order of their delivery.
             expected: The effect that is waited for; None for that of all of them.
         """
-        bench = self._bench
+        context = self._context
         object_id, events = self._events()
-        before = await bench.effects.baseline()
-        deliveries = [await bench.deliver(events[place]) for place in order]
-        wanted = sum(bench.effects.units[self._types[at]] for at in order) if expected is None else expected
-        change = await bench.effects.change_since(before, wanted)
+        before = await context.effects.settled_count()
+        deliveries = [await context.deliver(events[place]) for place in order]
+        wanted = sum(context.effects.units[self._types[at]] for at in order) if expected is None else expected
+        change = await context.effects.change_since(before, wanted)
         state = None if self._read is None else await self._read(object_id)
         own = [object_id, *(event.timestamp for event in events), *self._ids(events)]
         return _End(tuple(deliveries), change, without(state, own))
 
     def _events(self) -> tuple[str, list[Event]]:
-        bench = self._bench
-        object_id = bench.new_id(self._types[0])
-        field = bench.object_field(self._types[0])
+        context = self._context
+        object_id = context.new_id(self._types[0])
+        field = context.object_field(self._types[0])
 
         def mentions(data: dict[str, Any]) -> None:
             """Whatever else an event tells of a run, it tells of this one."""
@@ -81,13 +81,13 @@ class _Stories:
                     data[key] = object_id
 
         events = []
-        for event, moment in zip(self._types, bench.moments(*self._types), strict=True):
-            events.append(bench.event(event, at=moment, change=mentions))
+        for event, moment in zip(self._types, context.moments(*self._types), strict=True):
+            events.append(context.event(event, at=moment, change=mentions))
         return object_id, events
 
     def _ids(self, events: Sequence[Event]) -> list[str]:
         payloads = [msgspec.json.decode(event.payload) for event in events]
-        return [payload["data"][self._bench.object_field(payload["event"])] for payload in payloads]
+        return [payload["data"][self._context.object_field(payload["event"])] for payload in payloads]
 
     def difference(self, end: _End, ordered: _End) -> str:
         """Say how an end differs from that of the same events in order; empty if it does not."""
@@ -104,21 +104,21 @@ class _Stories:
         return f"the state {where} is {shown(right)}, in order it is {shown(left)}" if found else ""
 
 
-async def _order(bench: Bench) -> Judgement:
-    return await _compare_orders(bench, None, "are handled alike")
+async def _order(context: CheckContext) -> Judgement:
+    return await _compare_orders(context, None, "are handled alike")
 
 
-async def _state_after_any_order(bench: Bench) -> Judgement:
-    if bench.access.state is None:
+async def _state_after_any_order(context: CheckContext) -> Judgement:
+    if context.access.state is None:
         return Judgement("not tested", "needs --state, to see what became of an object")
-    return await _compare_orders(bench, bench.access.state, "come to the same state")
+    return await _compare_orders(context, context.access.state, "come to the same state")
 
 
-async def _compare_orders(bench: Bench, read: _ReadState | None, alike: str) -> Judgement:
-    types = bench.story()
+async def _compare_orders(context: CheckContext, read: _ReadState | None, alike: str) -> Judgement:
+    types = context.story()
     if len(types) < 2:
         return Judgement("not tested", "needs at least two event types that have an effect")
-    stories = _Stories(bench, types, read)
+    stories = _Stories(context, types, read)
     in_order = tuple(range(len(types)))
     ordered, again = await stories.tell(in_order), await stories.tell(in_order)
     if ordered.refused or again.refused or ordered.change != again.change:
@@ -128,7 +128,7 @@ async def _compare_orders(bench: Bench, read: _ReadState | None, alike: str) -> 
             "inconclusive", f"the events in order do not come to the same end twice{why}", tuple(refused[:3])
         )
     stories.volatile = frozenset(differences(ordered.state, again.state))
-    orders = orders_to_try(len(types), _TRIED_LATE if bench.effects.late else _TRIED, f"order/{bench.seed}")
+    orders = orders_to_try(len(types), _TRIED_LATE if context.effects.late else _TRIED, f"order/{context.seed}")
     for order in orders:
         end = await stories.tell(order, ordered.change)
         difference = stories.difference(end, ordered)
@@ -165,7 +165,7 @@ ORDER_CHECKS = (
         good="the same effect, and no event refused",
         why="Nobody promises an order, and a retry comes after everything else. A consumer that refuses an event, as it"
         " does not know the object yet, or takes it to be over, loses it.",
-        mend="take events in any order: create what is not known yet, and allow for what is late",
+        fix="take events in any order: create what is not known yet, and allow for what is late",
         procedure=_order,
     ),
     Check(
@@ -177,7 +177,7 @@ ORDER_CHECKS = (
         good="the same state",
         why="A consumer that takes the last event to arrive for the latest one is wrong after the first retry, and"
         " stays so.",
-        mend="compare timestamps before a state is overwritten",
+        fix="compare timestamps before a state is overwritten",
         procedure=_state_after_any_order,
     ),
 )

@@ -13,8 +13,8 @@ from typing import Literal
 
 import msgspec
 
-from mockserver.checks.answer_comparison import Manners, comparable
-from mockserver.checks.context import Bench, Variant, answer_of, status_of
+from mockserver.checks.answer_comparison import ResponseBaseline, comparable
+from mockserver.checks.context import CheckContext, Variant, answer_of, status_of
 from mockserver.checks.model import Judgement, Verdict
 from mockserver.faults.fault import ChosenFault
 from mockserver.model.records import Delivery, Event
@@ -48,7 +48,7 @@ class _Sent(msgspec.Struct, frozen=True):
 
 def refusing(
     *variants: Variant, accepted: Verdict = "fail", refusals: Sequence[int] = ()
-) -> Callable[[Bench], Awaitable[Judgement]]:
+) -> Callable[[CheckContext], Awaitable[Judgement]]:
     """Return the procedure of a check that makes deliveries which must all be refused.
 
     Args:
@@ -57,13 +57,13 @@ def refusing(
         refusals: Statuses that are refusals too, beside every 4xx.
     """
 
-    async def procedure(bench: Bench) -> Judgement:
-        return await judge_refusals(bench, variants, accepted, refusals)
+    async def procedure(context: CheckContext) -> Judgement:
+        return await judge_refusals(context, variants, accepted, refusals)
 
     return procedure
 
 
-def refusing_each(label: str, fault: ChosenFault | str) -> Callable[[Bench], Awaitable[Judgement]]:
+def refusing_each(label: str, fault: ChosenFault | str) -> Callable[[CheckContext], Awaitable[Judgement]]:
     """Return the procedure of a check that makes one delivery of each event type, which must all be refused.
 
     Some consumers verify in the branch of one event type only.
@@ -73,34 +73,34 @@ def refusing_each(label: str, fault: ChosenFault | str) -> Callable[[Bench], Awa
         fault: Their deliberate defect.
     """
 
-    async def procedure(bench: Bench) -> Judgement:
-        types = bench.events_in_question
-        return await judge_refusals(bench, [Variant(label.format(event=each), (fault,), each) for each in types])
+    async def procedure(context: CheckContext) -> Judgement:
+        types = context.events_in_question
+        return await judge_refusals(context, [Variant(label.format(event=each), (fault,), each) for each in types])
 
     return procedure
 
 
 async def judge_refusals(
-    bench: Bench, variants: Sequence[Variant], accepted: Verdict = "fail", refusals: Sequence[int] = ()
+    context: CheckContext, variants: Sequence[Variant], accepted: Verdict = "fail", refusals: Sequence[int] = ()
 ) -> Judgement:
     """Make deliveries that must be refused, and judge the answers and the effects.
 
     Args:
-        bench: The bench.
+        context: The context of the checks.
         variants: The deliveries.
         accepted: What it is to handle one.
         refusals: Statuses that are refusals too, beside every 4xx.
     """
-    sent, change = await _deliver(bench, variants)
+    sent, change = await _deliver(context, variants)
     if change:
-        return await _judge_effect(bench, sent, change, accepted)
+        return await _judge_effect(context, sent, change, accepted)
     left = [each for each in sent if status_of(each.delivery) not in refusals]
     crashed = [each for each in left if status_of(each.delivery) >= 500 or not status_of(each.delivery)]
     if crashed:
         return _judged(accepted, crashed, _CRASHED)
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if taken:
-        return await _judge_taken(bench, taken, len(sent), accepted)
+        return await _judge_taken(context, taken, len(sent), accepted)
     odd = [each for each in left if not 400 <= status_of(each.delivery) < 500]
     if odd:
         return _judged("warn", odd, _NOT_REFUSED)
@@ -108,21 +108,21 @@ async def judge_refusals(
     return Judgement("pass", f"refused with {' or '.join(map(str, statuses))}", _evidence(sent[:1]))
 
 
-async def _deliver(bench: Bench, variants: Sequence[Variant]) -> tuple[list[_Sent], float]:
+async def _deliver(context: CheckContext, variants: Sequence[Variant]) -> tuple[list[_Sent], float]:
     """Make all deliveries; the change of the count is 0 where there is no probe."""
-    before = await bench.effects.baseline() if bench.effects.known else 0.0
+    before = await context.effects.settled_count() if context.effects.known else 0.0
     sent = []
     for variant in variants:
-        event = variant.make(bench, time.time())  # nothing comes of it: it needs no moment of its own
-        sent.append(_Sent(variant, event, await bench.deliver(event, *variant.faults)))
-    return sent, await bench.effects.change_since(before, 0) if bench.effects.known else 0.0
+        event = variant.make(context, time.time())  # nothing comes of it: it needs no moment of its own
+        sent.append(_Sent(variant, event, await context.deliver(event, *variant.faults)))
+    return sent, await context.effects.change_since(before, 0) if context.effects.known else 0.0
 
 
-async def _judge_effect(bench: Bench, sent: Sequence[_Sent], change: float, accepted: Verdict) -> Judgement:
+async def _judge_effect(context: CheckContext, sent: Sequence[_Sent], change: float, accepted: Verdict) -> Judgement:
     """Find out which of the deliveries have an effect: each is made once more, alone."""
     handled = []
     for each in sent:
-        again, effect = await _deliver(bench, [each.variant])
+        again, effect = await _deliver(context, [each.variant])
         handled += again if effect else []
     if handled:
         return _judged(accepted, handled, _EFFECT)
@@ -130,40 +130,40 @@ async def _judge_effect(bench: Bench, sent: Sequence[_Sent], change: float, acce
     return Judgement("inconclusive", summary, _evidence(sent))
 
 
-async def _judge_taken(bench: Bench, taken: Sequence[_Sent], made: int, accepted: Verdict) -> Judgement:
-    if bench.effects.known:
+async def _judge_taken(context: CheckContext, taken: Sequence[_Sent], made: int, accepted: Verdict) -> Judgement:
+    if context.effects.known:
         return _judged("warn", taken, _NO_EFFECT)
-    fates = [await _fate(bench, each) for each in taken]
+    fates = [await _fate(context, each) for each in taken]
     if "handled" in fates:
         each = taken[fates.index("handled")]
         return _judged(accepted, [each], _TOLD_BY_DUPLICATE)
     if set(fates) == {"dropped"}:
         return _judged("warn", taken, _DROPPED)
     # That one event type is answered so and another is refused means nothing: it may be one that is ignored unread.
-    known = [each for each in taken if each.event.type in bench.manners]
-    if len(taken) == made and known and all([await _is_taken_for_genuine(bench, each) for each in known]):
+    known = [each for each in taken if each.event.type in context.baselines]
+    if len(taken) == made and known and all([await _is_taken_for_genuine(context, each) for each in known]):
         return _judged(accepted, taken, _AS_GENUINE)
     return _judged("warn", taken, _UNKNOWN)
 
 
-async def _fate(bench: Bench, sent: _Sent) -> _Fate:
+async def _fate(context: CheckContext, sent: _Sent) -> _Fate:
     """Find out what became of a delivery that was answered 2xx, where answers tell duplicates."""
-    manners = bench.manners.get(sent.event.type, Manners())
-    if not manners.tell_duplicates:
+    baseline = context.baselines.get(sent.event.type, ResponseBaseline())
+    if not baseline.tell_duplicates:
         return "unknown"
-    twin = comparable(await bench.deliver(_as_sent(sent)))
-    if twin == manners.known:
+    twin = comparable(await context.deliver(_as_sent(sent)))
+    if twin == baseline.known:
         return "handled"
-    return "dropped" if twin == manners.fresh else "unknown"
+    return "dropped" if twin == baseline.fresh else "unknown"
 
 
-async def _is_taken_for_genuine(bench: Bench, sent: _Sent) -> bool:
+async def _is_taken_for_genuine(context: CheckContext, sent: _Sent) -> bool:
     """Whether the answer is that to a genuine event, of a consumer that does not answer everything so."""
-    manners, answer = bench.manners[sent.event.type], comparable(sent.delivery)
-    if answer is None or answer != manners.fresh or not answer.body:
+    baseline, answer = context.baselines[sent.event.type], comparable(sent.delivery)
+    if answer is None or answer != baseline.fresh or not answer.body:
         return False
     nonsense = msgspec.structs.replace(sent.event, payload=b"this is not an event")
-    return comparable(await bench.deliver(nonsense, "missing_signature")) != answer
+    return comparable(await context.deliver(nonsense, "missing_signature")) != answer
 
 
 def _as_sent(sent: _Sent) -> Event:

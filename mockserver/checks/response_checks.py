@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import statistics
 
-from mockserver.checks.context import Bench
+from mockserver.checks.context import CheckContext
 from mockserver.checks.model import Check, Judgement, Verdict
 from mockserver.model.records import Delivery
 from mockserver.model.signing import PREFIX, sign
@@ -23,10 +23,10 @@ _TRACE = re.compile(
 )
 
 
-async def _answer_time(bench: Bench) -> Judgement:
-    seconds = bench.answer_seconds
+async def _answer_time(context: CheckContext) -> Judgement:
+    seconds = context.answer_seconds
     median, worst = statistics.median(seconds), max(seconds)
-    slowest = bench.deliveries[seconds.index(worst)]
+    slowest = context.deliveries[seconds.index(worst)]
     verdict: Verdict = "fail" if median > _MEDIAN or worst > _WORST else "warn" if worst > _MEDIAN else "pass"
     return Judgement(verdict, f"median {_shown(median)}, worst {_shown(worst)} of {len(seconds)}", (slowest,))
 
@@ -35,18 +35,18 @@ def _shown(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-async def _leaks_secret(bench: Bench) -> Judgement:
-    if len(bench.secret) < (_LONGEST_WORD if bench.secret.isalpha() else _SHORTEST):
+async def _leaks_secret(context: CheckContext) -> Judgement:
+    if len(context.secret) < (_LONGEST_WORD if context.secret.isalpha() else _SHORTEST):
         return Judgement("inconclusive", "the secret is short, or a mere word: answers may hold it by chance")
-    for delivery in bench.deliveries:
-        what = _given_away(delivery, bench.secret)
+    for delivery in context.deliveries:
+        what = _given_away(delivery, context.secret)
         if what:
             return Judgement("fail", f"an answer contains {what}", (delivery,))
-    return Judgement("pass", f"in none of {_answers(bench)}")
+    return Judgement("pass", f"in none of {_answers(context)}")
 
 
-def _answers(bench: Bench) -> str:
-    count = len(bench.deliveries)
+def _answers(context: CheckContext) -> str:
+    count = len(context.deliveries)
     return f"{count} answer{'' if count == 1 else 's'}"
 
 
@@ -73,11 +73,11 @@ def _whole_answer(delivery: Delivery) -> bytes:
     return headers + b"\n" + response.body
 
 
-async def _leaks_internals(bench: Bench) -> Judgement:
-    for delivery in bench.deliveries:
+async def _leaks_internals(context: CheckContext) -> Judgement:
+    for delivery in context.deliveries:
         if delivery.response is not None and _TRACE.search(delivery.response.body):
             return Judgement("fail", f"an answer ({delivery.response.status}) contains a stack trace", (delivery,))
-    return Judgement("pass", f"no stack trace in {_answers(bench)}")
+    return Judgement("pass", f"no stack trace in {_answers(context)}")
 
 
 ANSWER_TIME = Check(
@@ -88,7 +88,7 @@ ANSWER_TIME = Check(
     good=f"a median under {_MEDIAN:g} s, none over {_WORST:g} s",
     why="Senders wait for some seconds (the vendor does not say how many; others 3 to 10), then count the delivery as"
     " failed and try again. Work that is done before the answer grows with the data, and one day it takes too long.",
-    mend="verify, store, answer; do the work afterwards, in a queue",
+    fix="verify, store, answer; do the work afterwards, in a queue",
     procedure=_answer_time,
 )
 
@@ -100,7 +100,7 @@ LEAK_CHECKS = (
         sends="Nothing of its own: it reads all answers so far.",
         good="neither the secret nor the expected signature in any answer",
         why="An error message that helps with debugging (`expected sha256=..., got ...`) signs events for anybody.",
-        mend="answer a bad signature with 401 and nothing more",
+        fix="answer a bad signature with 401 and nothing more",
         procedure=_leaks_secret,
     ),
     Check(
@@ -110,7 +110,7 @@ LEAK_CHECKS = (
         sends="Nothing of its own: it reads all answers so far.",
         good="no stack trace in any answer",
         why="A stack trace tells strangers which versions run, and where.",
-        mend="switch the debug mode off, and answer errors with a status and a short text",
+        fix="switch the debug mode off, and answer errors with a status and a short text",
         procedure=_leaks_internals,
     ),
 )

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-from mockserver.checks.context import Bench, answer_of
+from mockserver.checks.context import CheckContext, answer_of
 from mockserver.checks.effects import AccessError, in_words
 from mockserver.checks.model import Check, Judgement
 from mockserver.model.records import Delivery, Event
 
 
-async def _failing(bench: Bench) -> tuple[Event, Delivery]:
+async def _failing(context: CheckContext) -> tuple[Event, Delivery]:
     """Make the consumer fail, and deliver an event."""
-    if bench.access.fail_once is None:
+    if context.access.fail_once is None:
         raise AccessError("nothing was given that makes the consumer fail")
-    await bench.access.fail_once()
-    event = bench.event()
-    return event, await bench.deliver(event)
+    await context.access.fail_once()
+    event = context.event()
+    return event, await context.deliver(event)
 
 
-async def _failure_is_told(bench: Bench) -> Judgement:
-    before = await bench.effects.baseline()
-    event, failed = await _failing(bench)
-    unit = bench.effects.units[event.type]
+async def _failure_is_told(context: CheckContext) -> Judgement:
+    before = await context.effects.settled_count()
+    event, failed = await _failing(context)
+    unit = context.effects.units[event.type]
     if not failed.delivered:
         return Judgement("pass", f"the failing handler {answer_of(failed)}", (failed,))
-    change = await bench.effects.change_since(before, unit)
+    change = await context.effects.change_since(before, unit)
     if change == unit:
         raise _did_not_fail(failed)
     summary = f"the failing handler {answer_of(failed)}, and the effect is {change:g}, not {unit:g}: the event is lost"
     return Judgement("fail", summary, (failed,))
 
 
-async def _retry_after_failure(bench: Bench) -> Judgement:
-    before = await bench.effects.baseline()
-    event, failed = await _failing(bench)
-    unit = bench.effects.units[event.type]
+async def _retry_after_failure(context: CheckContext) -> Judgement:
+    before = await context.effects.settled_count()
+    event, failed = await _failing(context)
+    unit = context.effects.units[event.type]
     if failed.delivered:
-        if await bench.effects.change_since(before, unit) == unit:
+        if await context.effects.change_since(before, unit) == unit:
             raise _did_not_fail(failed)
         return Judgement("inconclusive", f"the failing handler {answer_of(failed)}: no sender tries again", (failed,))
-    again = await bench.deliver(event)
-    change = await bench.effects.change_since(before, unit)
+    again = await context.deliver(event)
+    change = await context.effects.change_since(before, unit)
     story = f"{answer_of(failed)}, then {answer_of(again)}"
     if again.delivered and change == unit:
         return Judgement("pass", f"{story}: one effect", (failed, again))
@@ -62,7 +62,7 @@ FAILURE_CHECKS = (
         good="a 5xx, so that the sender tries again",
         why="A handler that catches every error, writes it to the log and answers 200 loses the event: nobody will send"
         " it again.",
-        mend="let errors that may pass become a 5xx",
+        fix="let errors that may pass become a 5xx",
         procedure=_failure_is_told,
     ),
     Check(
@@ -74,7 +74,7 @@ FAILURE_CHECKS = (
         good="an error, then 2xx, and exactly one effect",
         why="A consumer that marks an event as seen before it has handled it drops the retry as a duplicate; one that"
         " had half of the effect before it failed has it twice.",
-        mend="make the mark and the effect in one transaction, so that both come about or none",
+        fix="make the mark and the effect in one transaction, so that both come about or none",
         procedure=_retry_after_failure,
     ),
 )

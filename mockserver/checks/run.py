@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mockserver.checks.answer_comparison import Answer, Manners, comparable
-from mockserver.checks.context import Bench, RateLimitedError, answer_of, seconds_of, status_of
+from mockserver.checks.answer_comparison import Answer, ResponseBaseline, comparable
+from mockserver.checks.context import CheckContext, RateLimitedError, answer_of, seconds_of, status_of
 from mockserver.checks.diagnosis import diagnose
 from mockserver.checks.effects import AccessError
 from mockserver.checks.endpoint import BY_THE_CONTROL, STILL_WELL
-from mockserver.checks.model import Check, CheckReport, Finding, Judgement, Procedure
+from mockserver.checks.model import Check, CheckResult, Finding, Judgement, Procedure
 from mockserver.checks.response_checks import ANSWER_TIME, LEAK_CHECKS
 from mockserver.errors import UsageError
 from mockserver.model.messages import NEVER_CONNECTED
 from mockserver.model.records import Delivery
 
-#: How often the control is made while the consumer's manners are learned.
+#: How often the control is delivered to learn how the consumer answers.
 _LEARNED = 2
 #: Of a consumer that takes so many seconds for the first answer, less is learned.
 _SLOW = 0.3
@@ -39,7 +39,7 @@ class CheckRun:
     """Checks one consumer.
 
     Args:
-        bench: What makes the deliveries.
+        context: What makes the deliveries.
         checks: The checks, in the order in which they are made.
         report: What is filled as the run goes on.
         time_limit: Seconds after which no further check is begun.
@@ -51,9 +51,9 @@ class CheckRun:
 
     def __init__(
         self,
-        bench: Bench,
+        context: CheckContext,
         checks: Sequence[Check],
-        report: CheckReport,
+        report: CheckResult,
         *,
         time_limit: float,
         diagnosing: bool = False,
@@ -62,7 +62,7 @@ class CheckRun:
         on_finding: OnFinding = lambda _: None,
     ) -> None:
         self.report = report
-        self._bench = bench
+        self._context = context
         self._checks = checks
         self._time_limit = time_limit
         self._diagnosing = diagnosing
@@ -72,7 +72,7 @@ class CheckRun:
         self._down = ""
         self._learned = False
 
-    async def run(self) -> CheckReport:
+    async def run(self) -> CheckResult:
         """Make all checks.
 
         Returns:
@@ -88,14 +88,14 @@ class CheckRun:
             raise UsageError(str(error)) from None
         finally:
             self.report.seconds = time.monotonic() - begun
-            self.report.deliveries = len(self._bench.deliveries)
+            self.report.deliveries = len(self._context.deliveries)
         return self.report
 
     async def _run(self, deadline: float) -> None:
-        bench = self._bench
-        before = await bench.effects.count() if bench.effects.probed else None
-        bench.check = BY_THE_CONTROL[0].id
-        control = await bench.control(patient=False)
+        context = self._context
+        before = await context.effects.count() if context.effects.probed else None
+        context.check = BY_THE_CONTROL[0].id
+        control = await context.control(patient=False)
         if control.error is not None and control.error.kind in NEVER_CONNECTED:
             self.report.unreachable = control.error.message
             return
@@ -106,7 +106,7 @@ class CheckRun:
                 await self._unless_limited(self._learn(before))
             await self._make(check, deadline)
         if not control.delivered and self._diagnosing:
-            self.report.diagnosis = await diagnose(bench)
+            self.report.diagnosis = await diagnose(context)
 
     async def _unless_limited(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Do something; None if the consumer limits the rate: then nothing more can be found out."""
@@ -124,41 +124,41 @@ class CheckRun:
         Args:
             before: The count before the control; None where there is no probe.
         """
-        bench = self._bench
+        context = self._context
         self._learned = True
         if before is not None:
             await self._learn_effects(before)
-        slow = seconds_of(bench.deliveries[0]) > _SLOW
-        for event_type in bench.events[:1] if slow else bench.events:
-            bench.manners[event_type] = await self._manners(event_type)
-        bench.answer_seconds = tuple(map(seconds_of, bench.deliveries))
+        slow = seconds_of(context.deliveries[0]) > _SLOW
+        for event_type in context.events[:1] if slow else context.events:
+            context.baselines[event_type] = await self._baseline(event_type)
+        context.answer_seconds = tuple(map(seconds_of, context.deliveries))
 
     async def _learn_effects(self, before: float) -> None:
-        bench = self._bench
-        for event_type in bench.events[1:]:  # the control was one of the first
+        context = self._context
+        for event_type in context.events[1:]:  # the control was one of the first
             await self._deliver_new(event_type)
-        if await bench.effects.learn_pace(before):
-            for event_type in bench.events:
-                await bench.effects.learn_unit(event_type, partial(self._deliver_new, event_type))
+        if await context.effects.learn_pace(before):
+            for event_type in context.events:
+                await context.effects.learn_unit(event_type, partial(self._deliver_new, event_type))
 
-    async def _manners(self, event_type: str) -> Manners:
+    async def _baseline(self, event_type: str) -> ResponseBaseline:
         """Learn how the consumer answers an event that it does not know, and one that it knows."""
         fresh: list[Answer | None] = []
         known: list[Answer | None] = []
         for _ in range(_LEARNED):
-            event = self._bench.event(event_type)
-            fresh.append(comparable(await self._bench.deliver(event)))
-            known.append(comparable(await self._bench.deliver(event)))
-        return Manners(_same(fresh), _same(known))
+            event = self._context.event(event_type)
+            fresh.append(comparable(await self._context.deliver(event)))
+            known.append(comparable(await self._context.deliver(event)))
+        return ResponseBaseline(_same(fresh), _same(known))
 
     async def _deliver_new(self, event_type: str) -> Delivery:
-        return await self._bench.deliver(self._bench.event(event_type))
+        return await self._context.deliver(self._context.event(event_type))
 
     # ---------------------------------------------------------------- one check
 
     async def _make(self, check: Check, deadline: float) -> None:
         begun = time.monotonic()
-        self._bench.check = check.id
+        self._context.check = check.id
         self._on_begin(check)
         judgement = await self._judgement(check, deadline)
         if self._strict and judgement.verdict == "warn" and check.severity == "must":
@@ -189,24 +189,24 @@ class CheckRun:
         return None
 
     def _missing(self, check: Check) -> str:
-        bench = self._bench
-        if check.level >= 1 and not bench.effects.probed:
+        context = self._context
+        if check.level >= 1 and not context.effects.probed:
             return "needs --probe, to see the effect"
-        if check.level >= 1 and not bench.effects.known and check.name != "effect":
+        if check.level >= 1 and not context.effects.known and check.name != "effect":
             return "the probe has seen no effect of any event (PG070)"
-        if check.level == 2 and bench.access.fail_once is None:
+        if check.level == 2 and context.access.fail_once is None:
             return "needs --fail-once, to make the consumer fail"
         return ""
 
     async def _made(self, check: Check, procedure: Procedure) -> Judgement:
-        made = len(self._bench.deliveries)
+        made = len(self._context.deliveries)
         broken = ""
         try:
-            judgement = await procedure(self._bench)
+            judgement = await procedure(self._context)
         except AccessError as error:
             broken = str(error)
             judgement = Judgement("inconclusive", broken)
-        sent = self._bench.deliveries[made:]
+        sent = self._context.deliveries[made:]
         if sent and _is_gone(sent[0]) and check != STILL_WELL:
             self._down = f"the consumer was gone before {check.id} began ({answer_of(sent[0])})"
             return Judgement("inconclusive", self._down, tuple(sent[:1]))
@@ -217,19 +217,19 @@ class CheckRun:
 
     async def _survived(self, check: Check, judgement: Judgement) -> tuple[Judgement, bool]:
         """See whether the consumer still takes a valid event; if not, this check is what broke it."""
-        control = await self._bench.control()
+        control = await self._context.control()
         if control.delivered or check == STILL_WELL:
             return judgement, control.delivered
         gone = f"{judgement.summary}; after that a valid event {answer_of(control)}"
         if not await self._recovered():
             self._down = f"the consumer takes no valid event any more since {check.id} ({check.title})"
-        return Judgement("fail", gone, (*judgement.evidence, control)[:4], judgement.mend), False
+        return Judgement("fail", gone, (*judgement.evidence, control)[:4], judgement.fix), False
 
     async def _recovered(self) -> bool:
         deadline = time.monotonic() + _RECOVERY
         while time.monotonic() < deadline:
             await asyncio.sleep(_RECOVERY_PAUSE)
-            if (await self._bench.control()).delivered:
+            if (await self._context.control()).delivered:
                 return True
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mockserver.checks.acceptances import accepting
-from mockserver.checks.context import UNKNOWN_EVENT, Bench, Variant, answer_of, status_of
+from mockserver.checks.context import UNKNOWN_EVENT, CheckContext, Variant, answer_of, status_of
 from mockserver.checks.custom_faults import digest, header_case, signature, tampered_id
 from mockserver.checks.model import Check, Judgement
 from mockserver.checks.refusals import judge_refusals, refusing, refusing_each
@@ -49,35 +49,35 @@ _CASES = (
 )
 
 
-async def _wrong_secret(bench: Bench) -> Judgement:
+async def _wrong_secret(context: CheckContext) -> Judgement:
     """Forgeries of every event type: some consumers verify in one branch only."""
-    types = (*bench.events, UNKNOWN_EVENT)
-    return await judge_refusals(bench, [Variant(f"a forged {event}", ("wrong_secret",), event) for event in types])
+    types = (*context.events, UNKNOWN_EVENT)
+    return await judge_refusals(context, [Variant(f"a forged {event}", ("wrong_secret",), event) for event in types])
 
 
-def _not_utf8(bench: Bench) -> Event:
-    event = bench.event()
+def _not_utf8(context: CheckContext) -> Event:
+    event = context.event()
     return msgspec.structs.replace(event, payload=event.payload[:-1] + b',"\xff\xfe":1}')
 
 
-async def _forgery_blocks_event(bench: Bench) -> Judgement:
-    before = await bench.effects.baseline()
-    event = bench.event()
-    unit = bench.effects.units[event.type]
-    forged = await bench.deliver(event, "wrong_secret")
-    if not 200 <= status_of(forged) < 500 or await bench.effects.change_since(before, 0):
+async def _forgery_blocks_event(context: CheckContext) -> Judgement:
+    before = await context.effects.settled_count()
+    event = context.event()
+    unit = context.effects.units[event.type]
+    forged = await context.deliver(event, "wrong_secret")
+    if not 200 <= status_of(forged) < 500 or await context.effects.change_since(before, 0):
         return Judgement("inconclusive", f"the forged event itself was not refused ({answer_of(forged)})", (forged,))
-    genuine = await bench.deliver(event)
-    change = await bench.effects.change_since(before, unit)
+    genuine = await context.deliver(event)
+    change = await context.effects.change_since(before, unit)
     if genuine.delivered and change == unit:
         return Judgement("pass", "the genuine event after a forged one was handled", (genuine,))
     summary = f"after a refused forgery the genuine event {answer_of(genuine)} and had an effect of {change:g}"
     return Judgement("fail", f"{summary}, not {unit:g}", (forged, genuine))
 
 
-async def _undecodable_forgery(bench: Bench) -> Judgement:
-    raw = _not_utf8(bench).payload
-    return await judge_refusals(bench, [Variant("bytes that are not UTF-8, forged", ("wrong_secret",), raw=raw)])
+async def _undecodable_forgery(context: CheckContext) -> Judgement:
+    raw = _not_utf8(context).payload
+    return await judge_refusals(context, [Variant("bytes that are not UTF-8, forged", ("wrong_secret",), raw=raw)])
 
 
 SIGNATURE_CHECKS = (
@@ -89,7 +89,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="The URL of a webhook is no secret. A consumer that takes unsigned events takes them from anybody: the"
         " typical cause is `if signature and not valid`, which lets a missing header through.",
-        mend="refuse when the header is missing, before anything else is looked at",
+        fix="refuse when the header is missing, before anything else is looked at",
         procedure=refusing_each("{event} without a signature", "missing_signature"),
     ),
     Check(
@@ -100,7 +100,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="An empty header is falsy in most languages, and takes the path of a missing one or passes a comparison of"
         " prefixes.",
-        mend="treat an empty header as a wrong one",
+        fix="treat an empty header as a wrong one",
         procedure=refusing_each("{event} with an empty signature", "empty_signature"),
     ),
     Check(
@@ -111,7 +111,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="This is what a forged event looks like. Some consumers write a bad signature to the log and go on, some"
         " verify in the branch of one event type only.",
-        mend="verify first, for every request, and answer 401 when it does not match",
+        fix="verify first, for every request, and answer 401 when it does not match",
         procedure=_wrong_secret,
     ),
     Check(
@@ -122,7 +122,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="The signature protects the body; a consumer that does not compute it over these very bytes protects"
         " nothing.",
-        mend="compute the HMAC over the raw body of this request",
+        fix="compute the HMAC over the raw body of this request",
         procedure=refusing_each("{event} that was changed after signing", tampered_id()),
     ),
     Check(
@@ -132,7 +132,7 @@ SIGNATURE_CHECKS = (
         sends="Events of each type with a signature that is valid for another body.",
         good=_REFUSES,
         why="Whoever has seen one delivery has a valid signature. It must be worth nothing with another body.",
-        mend="compute the HMAC over the raw body of this request",
+        fix="compute the HMAC over the raw body of this request",
         procedure=refusing_each("{event} with the signature of another body", "other_body"),
     ),
     Check(
@@ -143,7 +143,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="A comparison of as much as was given (`expected.startswith(given)`) lets anybody guess one digit; a"
         " comparison of unequal lengths raises in some languages, and the sender gets a 500.",
-        mend=_COMPARE,
+        fix=_COMPARE,
         procedure=refusing(*_TRUNCATED),
     ),
     Check(
@@ -153,7 +153,7 @@ SIGNATURE_CHECKS = (
         sends="Events with something after the right digest.",
         good=_REFUSES,
         why="A comparison of the first 64 digits only, or one that raises for other lengths.",
-        mend=_COMPARE,
+        fix=_COMPARE,
         procedure=refusing(*_LENGTHENED),
     ),
     Check(
@@ -164,7 +164,7 @@ SIGNATURE_CHECKS = (
         good="4xx, never 5xx, and the consumer goes on",
         why="The header comes from strangers. A consumer that splits or decodes it without care answers 500, or dies:"
         " anybody can stop it with one request.",
-        mend="never parse the header: " + _COMPARE,
+        fix="never parse the header: " + _COMPARE,
         procedure=refusing(*_MALFORMED),
     ),
     Check(
@@ -175,7 +175,7 @@ SIGNATURE_CHECKS = (
         good="4xx, never 5xx",
         why="Python's `hmac.compare_digest` raises TypeError for text outside ASCII: one byte of a stranger becomes a"
         " 500.",
-        mend="compare bytes, not text: encode both sides before `compare_digest`",
+        fix="compare bytes, not text: encode both sides before `compare_digest`",
         procedure=refusing(
             Variant("a Latin-1 byte in the digest", ("non_ascii_signature",)),
             Variant("UTF-8 in the digest", (signature("utf8", lambda *_: f"{PREFIX}\xc3\xa9\xe2\x82\xac"),)),
@@ -188,7 +188,7 @@ SIGNATURE_CHECKS = (
         sends="The right digest as `sha512=`; correct HMACs of weaker algorithms as `sha1=` and `md5=`; `none=`.",
         good=_REFUSES,
         why="Whoever lets the header choose the algorithm lets the attacker choose it.",
-        mend="the algorithm is always SHA-256: " + _COMPARE,
+        fix="the algorithm is always SHA-256: " + _COMPARE,
         procedure=refusing(*_ALGORITHMS),
     ),
     Check(
@@ -199,7 +199,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="Where several secrets are tried (a rotation, a default), one that is not set is empty, and everybody can"
         " sign with it.",
-        mend="leave secrets out that are not set, and refuse to start when there is none",
+        fix="leave secrets out that are not set, and refuse to start when there is none",
         procedure=refusing(
             Variant(
                 "an event signed with the empty secret", (signature("empty_key", lambda b, _: PREFIX + digest(b, "")),)
@@ -213,7 +213,7 @@ SIGNATURE_CHECKS = (
         sends="The right digest without `sha256=` before it.",
         good=_REFUSES,
         why="The vendor always writes `sha256=`. To take a bare digest is harmless today, and a guess about tomorrow.",
-        mend=_COMPARE,
+        fix=_COMPARE,
         procedure=refusing(Variant("a signature without `sha256=`", ("signature_without_prefix",)), accepted="warn"),
     ),
     Check(
@@ -223,7 +223,7 @@ SIGNATURE_CHECKS = (
         sends="The right digest in upper case.",
         good=_REFUSES,
         why="The vendor writes lower-case hex. A comparison that ignores case is harmless, and not what is documented.",
-        mend=_COMPARE,
+        fix=_COMPARE,
         procedure=refusing(
             Variant(
                 "a digest in upper case", (signature("upper", lambda body, key: PREFIX + digest(body, key).upper()),)
@@ -239,7 +239,7 @@ SIGNATURE_CHECKS = (
         good=_REFUSES,
         why="Which of two headers counts differs between proxies and frameworks; what one of them checks another may"
         " not use.",
-        mend="refuse a request whose signature header comes more than once",
+        fix="refuse a request whose signature header comes more than once",
         procedure=refusing(Variant("an event with two signatures", ("duplicate_signature_header",)), accepted="warn"),
     ),
     Check(
@@ -250,7 +250,7 @@ SIGNATURE_CHECKS = (
         good="2xx",
         why="The names of headers have no case (RFC 9110, 5.1), HTTP/2 writes them in lower case, and proxies rewrite"
         " them.",
-        mend="read the header through the framework, without regard to case",
+        fix="read the header through the framework, without regard to case",
         procedure=accepting(*_CASES),
     ),
     Check(
@@ -260,7 +260,7 @@ SIGNATURE_CHECKS = (
         sends="A body that is not UTF-8, with a bad signature.",
         good="4xx, never 5xx",
         why="A consumer that decodes the body before it verifies crashes at the bytes of a stranger.",
-        mend="verify the bytes first; decode and parse what is genuine",
+        fix="verify the bytes first; decode and parse what is genuine",
         procedure=_undecodable_forgery,
     ),
     Check(
@@ -272,7 +272,7 @@ SIGNATURE_CHECKS = (
         good="the forged one is refused, the genuine one has its effect",
         why="A consumer that notes an event as seen before it verifies it can be made deaf: whoever guesses an id sends"
         " a forgery, and the genuine event is dropped as a duplicate.",
-        mend="note an event as seen only after it was verified and handled",
+        fix="note an event as seen only after it was verified and handled",
         procedure=_forgery_blocks_event,
     ),
 )

@@ -12,11 +12,11 @@ class Reason(msgspec.Struct, frozen=True):
 
     Args:
         explanation: What the consumer does; the sentence begins with ``it``.
-        mend: What to do about it.
+        fix: What to do about it.
     """
 
     explanation: str
-    mend: str
+    fix: str
 
 
 _ROUTE = "give the URL at which the consumer takes events: see its routes, a prefix of theirs, and slashes at the end"
@@ -70,8 +70,8 @@ def _redirected(response: Response) -> Reason:
     where = _header(response, "location")
     to = f" to {where}" if where else ""
     login = any(word in where.lower() for word in ("login", "signin", "sign-in", "auth"))
-    mend = _LOGIN if login else f"register {where or 'the URL at which events are taken'}: senders follow no redirects"
-    return Reason(f"it answers {response.status}: it redirects{to}", mend)
+    fix = _LOGIN if login else f"register {where or 'the URL at which events are taken'}: senders follow no redirects"
+    return Reason(f"it answers {response.status}: it redirects{to}", fix)
 
 
 def _header(response: Response, name: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import statistics
 
 from mockserver.checks.acceptances import accepting, deliver_accepted
-from mockserver.checks.context import Bench, Variant, answer_of, seconds_of
+from mockserver.checks.context import CheckContext, Variant, answer_of, seconds_of
 from mockserver.checks.model import Check, Judgement
 from mockserver.model.records import Delivery
 
@@ -21,29 +21,29 @@ _BURST = 20
 _IN_PROCESS = Judgement("not tested", "an application object has no connections: deliver to a port to test this")
 
 
-async def _chunked(bench: Bench) -> Judgement:
-    judgement = await deliver_accepted(bench, [Variant("a body in chunks", ("chunked",))])
-    if judgement.verdict == "pass" or not bench.in_process:
+async def _chunked(context: CheckContext) -> Judgement:
+    judgement = await deliver_accepted(context, [Variant("a body in chunks", ("chunked",))])
+    if judgement.verdict == "pass" or not context.in_process:
         return judgement
     summary = f"{judgement.summary}; some servers (waitress) give it a Content-Length, others (gunicorn) do not"
     return Judgement("warn", summary, judgement.evidence)
 
 
-async def _slow_sender(bench: Bench) -> Judgement:
-    if bench.in_process:
+async def _slow_sender(context: CheckContext) -> Judgement:
+    if context.in_process:
         return _IN_PROCESS
-    return await deliver_accepted(bench, [Variant(f"a body that took {_DRIP:g} s", ({"slow_body": _DRIP},))])
+    return await deliver_accepted(context, [Variant(f"a body that took {_DRIP:g} s", ({"slow_body": _DRIP},))])
 
 
-async def _slow_sender_blocks_others(bench: Bench) -> Judgement:
-    if bench.in_process:
+async def _slow_sender_blocks_others(context: CheckContext) -> Judgement:
+    if context.in_process:
         return _IN_PROCESS
-    usual = statistics.median(bench.answer_seconds)
+    usual = statistics.median(context.answer_seconds)
     if usual > _DRIP / 2:
         return Judgement("inconclusive", f"an ordinary answer takes {usual:.1f} s: too long to tell")
-    quick, waited = await _beside_a_slow_one(bench, _DRIP)
+    quick, waited = await _beside_a_slow_one(context, _DRIP)
     if waited:  # once more, to be sure that it was no coincidence
-        quick, waited = await _beside_a_slow_one(bench, _LONG_DRIP)
+        quick, waited = await _beside_a_slow_one(context, _LONG_DRIP)
     took = _milliseconds(quick)
     if not waited:
         return Judgement("pass", f"answered in {took} meanwhile", (quick,))
@@ -54,32 +54,32 @@ async def _slow_sender_blocks_others(bench: Bench) -> Judgement:
     )
 
 
-async def _beside_a_slow_one(bench: Bench, drip: float) -> tuple[Delivery, bool]:
+async def _beside_a_slow_one(context: CheckContext, drip: float) -> tuple[Delivery, bool]:
     """Deliver a valid event beside one whose body drips, and tell whether it had to wait for it."""
-    slow = asyncio.ensure_future(bench.deliver(bench.event(), {"slow_body": drip}, timeout=bench.timeout + drip))
+    slow = asyncio.ensure_future(context.deliver(context.event(), {"slow_body": drip}, timeout=context.timeout + drip))
     try:
         await asyncio.sleep(_HEAD_START)
-        quick = await bench.control()
+        quick = await context.control()
         return quick, slow.done() or not quick.delivered
     finally:
         await slow
 
 
-async def _truncated_request(bench: Bench) -> Judgement:
-    before = await bench.effects.baseline() if bench.effects.known else 0.0
-    cut = await bench.deliver(bench.event(), "truncated_body")
-    if bench.effects.known and (change := await bench.effects.change_since(before, 0)):
+async def _truncated_request(context: CheckContext) -> Judgement:
+    before = await context.effects.settled_count() if context.effects.known else 0.0
+    cut = await context.deliver(context.event(), "truncated_body")
+    if context.effects.known and (change := await context.effects.change_since(before, 0)):
         return Judgement("fail", f"half of a body had an effect of {change:g}", (cut,))
-    control = await bench.control()
+    control = await context.control()
     if not control.delivered:
         return Judgement("fail", f"after half a body, a valid event {answer_of(control)}", (cut, control))
-    seen = "half of a body had no effect, and" if bench.effects.known else "after half of a body"
+    seen = "half of a body had no effect, and" if context.effects.known else "after half of a body"
     return Judgement("pass", f"{seen} the next event was taken", (cut,))
 
 
-async def _burst(bench: Bench) -> Judgement:
-    events = [bench.event() for _ in range(_BURST)]
-    deliveries = await bench.together([bench.deliver(event, patient=False) for event in events])
+async def _burst(context: CheckContext) -> Judgement:
+    events = [context.event() for _ in range(_BURST)]
+    deliveries = await context.together([context.deliver(event, patient=False) for event in events])
     failed = [delivery for delivery in deliveries if not delivery.delivered]
     if failed:
         summary = f"{len(failed)} of {_BURST} events at once were not taken: {answer_of(failed[0])}"
@@ -101,7 +101,7 @@ TRANSPORT_CHECKS = (
         good="2xx",
         why="Every HTTP/1.1 server must understand chunks (RFC 9112, 7.1), and proxies turn any body into them. A"
         " consumer that reads Content-Length bytes reads nothing, and verifies that.",
-        mend="read the body through the framework, to its end",
+        fix="read the body through the framework, to its end",
         procedure=_chunked,
     ),
     Check(
@@ -112,7 +112,7 @@ TRANSPORT_CHECKS = (
         good="2xx",
         why="Some clients wait for `100 Continue` before they send a body (RFC 9110, 10.1.1). A server that does not"
         " answer it costs a second per delivery, or refuses it.",
-        mend="serve with an HTTP server that answers `Expect: 100-continue`",
+        fix="serve with an HTTP server that answers `Expect: 100-continue`",
         procedure=accepting(Variant("Expect: 100-continue", ("expect_continue",))),
     ),
     Check(
@@ -122,7 +122,7 @@ TRANSPORT_CHECKS = (
         sends=f"A valid event whose body drips for {_DRIP:g} s.",
         good="2xx",
         why="Networks are slow at times. A consumer with a short time-out of its own loses the event.",
-        mend="give the body of a request several seconds to come",
+        fix="give the body of a request several seconds to come",
         procedure=_slow_sender,
     ),
     Check(
@@ -133,7 +133,7 @@ TRANSPORT_CHECKS = (
         good="the ordinary one is answered meanwhile",
         why="A server with one worker waits for the slowest sender: one bad connection, or one attacker, stops all"
         " events.",
-        mend="serve with more than one worker or thread, or behind a proxy that buffers requests",
+        fix="serve with more than one worker or thread, or behind a proxy that buffers requests",
         procedure=_slow_sender_blocks_others,
     ),
     Check(
@@ -143,7 +143,7 @@ TRANSPORT_CHECKS = (
         sends="Half of the body of a valid event, then the connection ends.",
         good="no effect, and the next event is taken",
         why="Connections break. What came of the body is not what was signed.",
-        mend="let the server read the whole body before the handler runs, and verify it",
+        fix="let the server read the whole body before the handler runs, and verify it",
         procedure=_truncated_request,
     ),
     Check(
@@ -153,7 +153,7 @@ TRANSPORT_CHECKS = (
         sends=f"{_BURST} valid events at the same time.",
         good="2xx for all",
         why="Test runs end together: a nightly suite sends its events within a second.",
-        mend="serve with more workers, and do slow work after the answer",
+        fix="serve with more workers, and do slow work after the answer",
         procedure=_burst,
     ),
 )

@@ -12,7 +12,7 @@ UNTESTED = (
         sends="Nothing: differences of nanoseconds cannot be measured reliably over HTTP.",
         good="`hmac.compare_digest`, `crypto.timingSafeEqual` or the like",
         why="A comparison that stops at the first wrong digit tells an attacker how far a guess was right.",
-        mend="look at the code: the comparison must be one that takes constant time",
+        fix="look at the code: the comparison must be one that takes constant time",
     ),
     Check(
         id="PG091",
@@ -21,7 +21,7 @@ UNTESTED = (
         sends="Nothing: the consumer would have to be started without its secret.",
         good="it refuses to start, or refuses every event",
         why="`os.environ.get('SECRET', '')` makes an empty key where the variable is missing, and everybody can sign.",
-        mend="start the consumer once without its secret, and send an event signed with the empty one",
+        fix="start the consumer once without its secret, and send an event signed with the empty one",
     ),
     Check(
         id="PG092",
@@ -30,6 +30,6 @@ UNTESTED = (
         sends="Nothing: the consumer would have to be started twice.",
         good="one webhook, however often it starts",
         why="A consumer that registers at every start gets every event as many times as it was deployed.",
-        mend="start it twice against `mockserver serve`, and look at GET /_mock/webhooks",
+        fix="start it twice against `mockserver serve`, and look at GET /_mock/webhooks",
     ),
 )

@@ -36,7 +36,7 @@ def search_of(text: str, mock: Mock) -> Search:
 def redactor_of(mock: Mock) -> Redactor:
     """Return what hides the secrets that a mock knows."""
     secrets = (webhook.secret for webhook in mock.webhooks.all())
-    return Redactor([*secrets, *mock.settings.api_keys])
+    return Redactor.of(mock.settings, *secrets)
 
 
 def known_delivery(call: Call, mock: Mock) -> Delivery:
@@ -62,6 +62,7 @@ class DeliverySearch:
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
+        self._redactor = Redactor.of(mock.settings)
 
     async def latest_delivery(self, call: Call) -> web.Response:
         """Return the newest delivery that a search finds."""
@@ -69,7 +70,7 @@ class DeliverySearch:
         records = self._mock.records.all()
         newest = next((delivery for delivery in reversed(records) if search.matches(delivery)), None)
         if newest is not None:
-            return json_answer(delivery_view(newest))
+            return json_answer(delivery_view(self._redactor.delivery(newest)))
         nearest = nearest_misses(search, records)
         message = "\n".join([f"no delivery matches {search.text!r}", *map(describe_miss, nearest)])
         return error_answer(404, message, nearest=list(map(_miss_view, nearest)))
@@ -87,7 +88,9 @@ class DeliverySearch:
             nearest = list(map(_miss_view, error.nearest))
             return error_answer(408, str(error), found=len(error.found), nearest=nearest)
         shown = found[:MOST_LISTED]
-        return json_answer({"count": len(found), "deliveries": [delivery_view(delivery) for delivery in shown]})
+        return json_answer(
+            {"count": len(found), "deliveries": [delivery_view(self._redactor.delivery(each)) for each in shown]}
+        )
 
     async def brief_deliveries(self, call: Call) -> web.Response:
         """List deliveries in brief, the newest first."""
@@ -133,9 +136,8 @@ class DeliverySearch:
         delivery, redactor = known_delivery(call, self._mock), redactor_of(self._mock)
         event = self._mock.catalog.get(delivery.event.type)
         webhook = self._mock.webhooks.get(delivery.webhook_id)
-        code = snippets_of(
-            delivery, event.data if event else None, curl_of(delivery, redactor), why_no_curl(delivery, redactor)
-        )
+        clean = redactor.delivery(delivery)
+        code = snippets_of(delivery, event.data if event else None, curl_of(clean), why_no_curl(clean))
         signature = signature_of(delivery, webhook.secret if webhook else None)
         return json_answer({**hide_in(code, redactor), "signature": msgspec.to_builtins(signature)})
 

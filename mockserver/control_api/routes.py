@@ -28,6 +28,7 @@ from mockserver.control_api.stream import BriefStream, EventStream
 from mockserver.errors import ScriptError, UsageError
 from mockserver.model.durations import format_timestamp
 from mockserver.model.records import Delivery
+from mockserver.model.redaction import Redactor
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay
@@ -55,6 +56,7 @@ class ControlApi:
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
+        self._redactor = Redactor.of(mock.settings)
         self._streams: set[EventStream] = set()
         self._others = (DeliverySearch(mock), CatalogOperations(mock))
 
@@ -124,14 +126,14 @@ class ControlApi:
             _known(self._mock.webhooks.get(only), only)
         if _is_plain(step):
             sent = await self._mock.send(step, only=only)
-            return json_answer(_sent_view(sent.deliveries, str(sent), delivered=sent.delivered))
+            return json_answer(_sent_view(self._redactor, sent.deliveries, str(sent), delivered=sent.delivered))
         if only is not None:
             raise UsageError("webhook_id is for one event: leave repeat, after and effects out, or replay a script")
         if step.repeat > MOST_REPEATS_OF_A_CALL:
             raise UsageError(f"repeat is at most {MOST_REPEATS_OF_A_CALL} here: for more, post a script to /replays")
         report = (await self._mock.play(step)).report
         explanation = "\n".join([report.summary, *report.explanations()])
-        return json_answer(_sent_view(report.deliveries, explanation, delivered=_all_delivered(report)))
+        return json_answer(_sent_view(self._redactor, report.deliveries, explanation, delivered=_all_delivered(report)))
 
     async def start_replay(self, call: Call) -> web.Response:
         """Replay a script."""
@@ -177,7 +179,7 @@ class ControlApi:
         more = next(found, None) is not None
         return json_answer(
             {
-                "deliveries": [delivery_view(delivery) for delivery in page],
+                "deliveries": [delivery_view(self._redactor.delivery(each)) for each in page],
                 "next": page[-1].delivery_id if more else None,
                 "dropped": self._mock.records.dropped,
             }
@@ -185,7 +187,7 @@ class ControlApi:
 
     async def delivery(self, call: Call) -> web.Response:
         """Return a delivery."""
-        return json_answer(delivery_view(known_delivery(call, self._mock)))
+        return json_answer(delivery_view(self._redactor.delivery(known_delivery(call, self._mock))))
 
     async def resend(self, call: Call) -> web.Response:
         """Deliver once more."""
@@ -193,7 +195,8 @@ class ControlApi:
         fresh = read_object(call.body, ("fresh",)).get("fresh", False)
         if not isinstance(fresh, bool):
             raise UsageError("fresh must be true or false")
-        return json_answer(delivery_view(await self._mock.resend(delivery, fresh=fresh)))
+        resent = await self._mock.resend(delivery, fresh=fresh)
+        return json_answer(delivery_view(self._redactor.delivery(resent)))
 
     # --- webhooks and the vendor API
 
@@ -300,7 +303,7 @@ class ControlApi:
         """Serve events until the reader goes."""
         search = search_of(call.query.get("q", ""), self._mock)
         kind = BriefStream if read_flag(call.query, "brief") else EventStream
-        stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search)
+        stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search, self._redactor)
         self._streams.add(stream)
         try:
             return await stream.serve(call.request)
@@ -321,8 +324,10 @@ def _all_delivered(report: Report) -> bool:
     return report.delivered == report.planned and not report.halted
 
 
-def _sent_view(deliveries: tuple[Delivery, ...], explanation: str, *, delivered: bool) -> dict[str, Any]:
-    views = [delivery_view(delivery) for delivery in deliveries]
+def _sent_view(
+    redactor: Redactor, deliveries: tuple[Delivery, ...], explanation: str, *, delivered: bool
+) -> dict[str, Any]:
+    views = [delivery_view(redactor.delivery(each)) for each in deliveries]
     return {"delivered": delivered, "deliveries": views, "explanation": explanation}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from mockserver.model.records import Delivery, RecordStore
+from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search
 from mockserver.model.webhooks import WebhookRegistry
 from mockserver.reports.brief import brief_view
@@ -37,12 +38,16 @@ class EventStream:
         webhooks: Where webhooks come from.
         calls: Where calls to the vendor API come from.
         search: Which deliveries are shown.
+        redactor: Hides what is private by setting.
     """
 
     #: Seconds between two writes.
     _pause = 0.0
 
-    def __init__(self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog, search: Search) -> None:
+    def __init__(
+        self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog, search: Search, redactor: Redactor
+    ) -> None:
+        self._redactor = redactor
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -82,7 +87,7 @@ class EventStream:
 
     def _put_delivery(self, delivery: Delivery) -> None:
         if self._search.matches(delivery):
-            self._put("delivery", delivery_view(delivery))
+            self._put("delivery", delivery_view(self._redactor.delivery(delivery)))
 
     async def _write_to(self, response: web.StreamResponse, request: web.Request) -> None:
         now = asyncio.get_running_loop().time

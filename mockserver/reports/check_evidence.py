@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 
 from mockserver.checks.model import Finding
 from mockserver.model.messages import Request
 from mockserver.model.records import Attempt, Delivery
-from mockserver.model.redaction import PRIVATE_HEADERS, Redactor
+from mockserver.model.redaction import HIDDEN
 from mockserver.reports.curl import curl_command, why_no_command
 from mockserver.reports.exchanges import exchange_text
 
@@ -19,59 +18,55 @@ LONGEST_BODY = 64 * 1024
 _SHOWN = 3
 
 
-def evidence_text(delivery: Delivery, redactor: Redactor) -> str:
+def evidence_text(delivery: Delivery) -> str:
     """Return a delivery as text: its event and faults, the request and the answer as they went over the wire.
 
     Args:
         delivery: A delivery.
-        redactor: Hides secrets.
 
     Returns:
         Several lines. They hold what the consumer answered: its control characters too.
     """
     faults = f" [{', '.join(delivery.faults)}]" if delivery.faults else ""
     took = f", over in {delivery.attempts[-1].exchange.total_ms:.1f} ms" if delivery.attempts else ""
-    return f"{redactor.text(delivery.event.type)}{faults}{took}\n{exchange_text(delivery, redactor)}"
+    return f"{delivery.event.type}{faults}{took}\n{exchange_text(delivery)}"
 
 
-def evidence_texts(finding: Finding, redactor: Redactor) -> list[str]:
+def evidence_texts(finding: Finding) -> list[str]:
     """Return the first deliveries of a finding as texts, and how many more there are.
 
     Args:
         finding: What a check found out.
-        redactor: Hides secrets.
     """
-    texts = [evidence_text(delivery, redactor) for delivery in islice(finding.evidence, _SHOWN)]
+    texts = [evidence_text(delivery) for delivery in islice(finding.evidence, _SHOWN)]
     more = len(finding.evidence) - len(texts)
     return [*texts, f"... and {more} more deliveries"] if more > 0 else texts
 
 
-def explained(finding: Finding, redactor: Redactor) -> str:
+def explained(finding: Finding) -> str:
     """Return all that a reader of a failure needs: what was seen, what to do about it, and the evidence.
 
     Args:
         finding: What a check found out.
-        redactor: Hides secrets.
     """
-    told = f"{redactor.text(finding.summary)}\nmend: {redactor.text(finding.mend)}"
-    return "\n\n".join([told, *evidence_texts(finding, redactor)])
+    told = f"{finding.summary}\nfix: {finding.fix}"
+    return "\n\n".join([told, *evidence_texts(finding)])
 
 
-def curl_of(delivery: Delivery, redactor: Redactor) -> str:
+def curl_of(delivery: Delivery) -> str:
     """Return a curl command that sends the last request of a delivery again, byte for byte.
 
     Args:
         delivery: A delivery.
-        redactor: Knows the secrets: a request that holds one is not told.
 
     Returns:
         One command for a POSIX shell; empty where there is none, see :func:`why_no_curl`.
     """
     request = request_of(delivery)
-    return curl_command(request) if request is not None and not why_no_curl(delivery, redactor) else ""
+    return curl_command(request) if request is not None and not why_no_curl(delivery) else ""
 
 
-def why_no_curl(delivery: Delivery, redactor: Redactor) -> str:
+def why_no_curl(delivery: Delivery) -> str:
     """Return why the last request of a delivery cannot be told as a curl command; empty if it can."""
     request = request_of(delivery)
     if request is None:
@@ -80,7 +75,7 @@ def why_no_curl(delivery: Delivery, redactor: Redactor) -> str:
         return "it went to an application in the same process"
     if len(request.body) > LONGEST_BODY:
         return f"its body is longer than {LONGEST_BODY} bytes"
-    if _is_private(request, redactor):
+    if HIDDEN.encode() in request.head + request.body or HIDDEN in request.target.path:
         return "it holds a secret"
     return why_no_command(request)
 
@@ -109,10 +104,3 @@ def shortened(text: str, most: int) -> str:
         most: How many characters of it to keep.
     """
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} more characters)"
-
-
-def _is_private(request: Request, redactor: Redactor) -> bool:
-    """Whether something of a request must not be told: looked for before a shell's quotes can tear it apart."""
-    readings: Sequence[str] = (request.target.url, request.wire.decode("utf-8", "replace"))
-    hidden = any(redactor.text(text) != text for text in readings)
-    return hidden or any(name.lower() in PRIVATE_HEADERS for name, _ in request.headers)

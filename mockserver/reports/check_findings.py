@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
-from mockserver.checks.model import CheckReport, Diagnosis, Finding, Severity, Verdict
+from mockserver.checks.model import CheckResult, Diagnosis, Finding, Severity, Verdict
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -25,7 +25,7 @@ def is_wrong(finding: Finding) -> bool:
     return finding.verdict in _WRONG
 
 
-def worst_first(report: CheckReport) -> list[Finding]:
+def worst_first(report: CheckResult) -> list[Finding]:
     """Return the failures, then what is probably one; each in the order of severity, then in that of the checks."""
     wrong = [finding for finding in report.findings if is_wrong(finding)]
     return sorted(wrong, key=lambda each: (_WRONG.index(each.verdict), SEVERITIES.index(each.check.severity)))
@@ -49,7 +49,7 @@ def together(findings: Iterable[Finding]) -> list[list[Finding]]:
     return told
 
 
-def counts(report: CheckReport) -> Mapping[Verdict, int]:
+def counts(report: CheckResult) -> Mapping[Verdict, int]:
     """Return how many findings came to each verdict; all verdicts are there."""
     return {verdict: report.count(verdict) for verdict in VERDICTS}
 
@@ -58,5 +58,5 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     """Return in one sentence, and one on what to do, why the consumer refuses correct deliveries."""
     if not diagnosis.explanation:
         return f"none of the {diagnosis.tried} wrong forms that were tried explains why correct deliveries are refused"
-    mend = f"; mend: {diagnosis.mend}" if diagnosis.mend else ""
-    return f"why correct deliveries are refused: {diagnosis.explanation}{mend}"
+    fix = f"; fix: {diagnosis.fix}" if diagnosis.fix else ""
+    return f"why correct deliveries are refused: {diagnosis.explanation}{fix}"

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mockserver.checks.model import CheckReport, Diagnosis, Finding
+from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.records import Delivery, Event
-from mockserver.model.redaction import Redactor
 from mockserver.reports.check_evidence import LONGEST_BODY, curl_of, shortened, why_no_curl
 from mockserver.reports.check_findings import counts, is_wrong
 from mockserver.reports.serializers import delivery_view
@@ -18,38 +17,36 @@ from mockserver.reports.serializers import delivery_view
 _MOST_LEVELS = 64
 
 
-def check_json(report: CheckReport, redactor: Redactor) -> str:
+def check_json(report: CheckResult) -> str:
     """Return a report as a JSON document.
 
     Args:
         report: What the checks found out.
-        redactor: Hides secrets.
     """
-    return json_text(check_view(report, redactor))
+    return json_text(check_view(report))
 
 
-def check_view(report: CheckReport, redactor: Redactor) -> dict[str, Any]:
+def check_view(report: CheckResult) -> dict[str, Any]:
     """Return a report as JSON values, without secrets; the keys are always in the same order.
 
     Of bodies longer than 64 KiB the beginning is shown.
 
     Args:
         report: What the checks found out.
-        redactor: Hides secrets.
     """
     return {
-        "target": redactor.text(report.target),
+        "target": report.target,
         "seed": report.seed,
         "began": iso_time(report.began),
         "seconds": round(report.seconds, 3),
         "deliveries": report.deliveries,
         "ok": not report.broken,
         "counts": dict(counts(report)),
-        "findings": [_finding(finding, redactor) for finding in report.findings],
-        "diagnosis": _diagnosis(report.diagnosis, redactor) if report.diagnosis else None,
-        "unreachable": redactor.text(report.unreachable),
-        "unusable": redactor.text(report.unusable),
-        "stopped": redactor.text(report.stopped),
+        "findings": [_finding(finding) for finding in report.findings],
+        "diagnosis": _diagnosis(report.diagnosis) if report.diagnosis else None,
+        "unreachable": report.unreachable,
+        "unusable": report.unusable,
+        "stopped": report.stopped,
     }
 
 
@@ -76,7 +73,7 @@ def _whole(value: Any) -> Any:
     return [_whole(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _finding(finding: Finding, redactor: Redactor) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, Any]:
     check = finding.check
     return {
         "id": check.id,
@@ -84,33 +81,33 @@ def _finding(finding: Finding, redactor: Redactor) -> dict[str, Any]:
         "severity": check.severity,
         "level": check.level,
         "verdict": finding.verdict,
-        "summary": redactor.text(finding.summary),
-        **({"mend": redactor.text(finding.mend)} if is_wrong(finding) else {}),
-        "why": redactor.text(check.why),
+        "summary": finding.summary,
+        **({"fix": finding.fix} if is_wrong(finding) else {}),
+        "why": check.why,
         "seconds": round(finding.seconds, 3),
-        "evidence": [_evidence(delivery, redactor) for delivery in finding.evidence],
+        "evidence": [_evidence(delivery) for delivery in finding.evidence],
     }
 
 
-def _diagnosis(diagnosis: Diagnosis, redactor: Redactor) -> dict[str, Any]:
+def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
-        "explanation": redactor.text(diagnosis.explanation),
-        "mend": redactor.text(diagnosis.mend),
+        "explanation": diagnosis.explanation,
+        "fix": diagnosis.fix,
         "tried": diagnosis.tried,
-        "evidence": [_evidence(delivery, redactor) for delivery in diagnosis.evidence],
+        "evidence": [_evidence(delivery) for delivery in diagnosis.evidence],
     }
 
 
-def _evidence(delivery: Delivery, redactor: Redactor) -> dict[str, Any]:
+def _evidence(delivery: Delivery) -> dict[str, Any]:
     """A delivery in the form in which the control API shows it, and the command that sends it again."""
     view = {**delivery_view(_without_payload(delivery)), "payload": _payload(delivery.event)}
     for attempt in view["attempts"]:
         for message in (attempt["request"], attempt["response"]):
             if message:
-                _bound(message, redactor)
-    command = curl_of(delivery, redactor)
-    curl = {"curl": command} if command else {"curl": None, "no_curl": why_no_curl(delivery, redactor)}
-    return {**redactor.value(view), **curl}
+                _bound(message)
+    command = curl_of(delivery)
+    curl = {"curl": command} if command else {"curl": None, "no_curl": why_no_curl(delivery)}
+    return {**view, **curl}
 
 
 def _without_payload(delivery: Delivery) -> Delivery:
@@ -142,9 +139,9 @@ def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _bound(message: dict[str, Any], redactor: Redactor) -> None:
-    """Hide and cut the body of a message; its bytes are left out where the text of them is not all there any more."""
-    text = redactor.text(message["body"])
-    if text != message["body"] or len(text) > LONGEST_BODY:
+def _bound(message: dict[str, Any]) -> None:
+    """Cut the body of a message; its bytes are left out where the text is not all there any more."""
+    text = message["body"]
+    if len(text) > LONGEST_BODY:
         message.pop("body_base64", None)
     message["body"] = shortened(text, LONGEST_BODY)

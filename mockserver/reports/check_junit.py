@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from mockserver.checks.model import CheckReport, Diagnosis, Finding
+from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.durations import format_timestamp
-from mockserver.model.redaction import Redactor
 from mockserver.reports.check_evidence import evidence_text, explained
 from mockserver.reports.check_findings import diagnosis_text, worst_first
 from mockserver.reports.xml_text import xml_text
@@ -19,37 +18,36 @@ from mockserver.reports.xml_text import xml_text
 _CAN_BE_MADE = "the checks can be made"
 
 
-def check_junit(report: CheckReport, redactor: Redactor) -> str:
+def check_junit(report: CheckResult) -> str:
     """Return a report as a JUnit XML document.
 
     Args:
         report: What the checks found out.
-        redactor: Hides secrets.
     """
     root = ET.Element("testsuites")
-    suite = _suite(root, report, redactor)
+    suite = _suite(root, report)
     for name in ("tests", "failures", "errors", "time"):
         root.set(name, suite.get(name, ""))
     ET.indent(root)
     return f"<?xml version='1.0' encoding='utf-8'?>\n{ET.tostring(root, encoding='unicode')}\n"
 
 
-def _suite(root: ET.Element, report: CheckReport, redactor: Redactor) -> ET.Element:
-    target = xml_text(redactor.text(report.target))
+def _suite(root: ET.Element, report: CheckResult) -> ET.Element:
+    target = xml_text(report.target)
     suite = ET.SubElement(root, "testsuite", name=target, id="0", package=target)
     properties = ET.SubElement(suite, "properties")
     for name, value in (("seed", report.seed), ("deliveries", report.deliveries)):
         ET.SubElement(properties, "property", name=name, value=str(value))
     for kind, why in report.problems.items():
-        _problem(suite, target, kind, redactor.text(why))
+        _problem(suite, target, kind, why)
     for finding in report.findings:
-        _case(suite, target, finding, redactor)
+        _case(suite, target, finding)
     _count(suite)
     suite.set("time", f"{report.seconds:.3f}")
     suite.set("timestamp", format_timestamp(report.began).removesuffix("Z"))
     suite.set("hostname", "localhost")
-    ET.SubElement(suite, "system-out").text = xml_text(_output(report, redactor))
-    ET.SubElement(suite, "system-err").text = xml_text(_diagnosis(report.diagnosis, redactor))
+    ET.SubElement(suite, "system-out").text = xml_text(_output(report))
+    ET.SubElement(suite, "system-err").text = xml_text(_diagnosis(report.diagnosis))
     return suite
 
 
@@ -65,30 +63,30 @@ def _problem(suite: ET.Element, target: str, kind: str, reason: str) -> None:
     error.text = xml_text(f"{target}: {kind}: {reason}")
 
 
-def _case(suite: ET.Element, target: str, finding: Finding, redactor: Redactor) -> None:
+def _case(suite: ET.Element, target: str, finding: Finding) -> None:
     check = finding.check
     name = xml_text(f"{check.id} {check.title}")
     case = ET.SubElement(suite, "testcase", name=name, classname=target, time=f"{finding.seconds:.3f}")
-    summary = redactor.text(finding.summary)
+    summary = finding.summary
     if finding.breaks:
         failure = ET.SubElement(case, "failure", message=xml_text(summary), type=check.severity)
-        failure.text = xml_text(explained(finding, redactor))
+        failure.text = xml_text(explained(finding))
     elif finding.verdict in ("inconclusive", "not tested"):
         ET.SubElement(case, "skipped", message=xml_text(f"{finding.verdict}: {summary}"))
 
 
-def _output(report: CheckReport, redactor: Redactor) -> str:
+def _output(report: CheckResult) -> str:
     """The summary, and whatever is wrong without being a failure of the build."""
     told = [
-        f"{each.verdict} {each.check.id} {each.check.title} ({each.check.severity}): {explained(each, redactor)}"
+        f"{each.verdict} {each.check.id} {each.check.title} ({each.check.severity}): {explained(each)}"
         for each in worst_first(report)
         if not each.breaks
     ]
-    return "\n\n".join([redactor.text(report.summary), *told])
+    return "\n\n".join([report.summary, *told])
 
 
-def _diagnosis(diagnosis: Diagnosis | None, redactor: Redactor) -> str:
+def _diagnosis(diagnosis: Diagnosis | None) -> str:
     if diagnosis is None:
         return ""
-    told = redactor.text(diagnosis_text(diagnosis))
-    return "\n\n".join([told, *(evidence_text(each, redactor) for each in diagnosis.evidence[:1])])
+    told = diagnosis_text(diagnosis)
+    return "\n\n".join([told, *(evidence_text(each) for each in diagnosis.evidence[:1])])

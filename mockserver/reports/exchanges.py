@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from mockserver.model.messages import Exchange, Request
 from mockserver.model.records import Delivery
-from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 
 #: So many deliveries of a step are shown.
@@ -24,36 +23,35 @@ def unmet_by_source(report: Report) -> Mapping[str, Sequence[Delivery]]:
     return found
 
 
-def exchange_text(delivery: Delivery, redactor: Redactor) -> str:
+def exchange_text(delivery: Delivery) -> str:
     """Return the last attempt of a delivery as text: request and answer, as they went over the wire.
 
     Args:
-        delivery: A delivery.
-        redactor: Hides secrets.
+        delivery: A delivery without secrets, see :meth:`mockserver.model.redaction.Redactor.delivery`.
     """
     if not delivery.attempts:
         return f"{delivery.delivery_id} was never attempted"
     attempt = delivery.attempts[-1]
     title = f"{delivery.delivery_id}, attempt {attempt.number}"
-    sent = _request(attempt.request, redactor) if attempt.request else ["no request could be made"]
-    return "\n".join([f"{title}: sent", *sent, f"{title}: came back", *_answer(attempt.exchange, redactor)])
+    sent = _request(attempt.request) if attempt.request else ["no request could be made"]
+    return "\n".join([f"{title}: sent", *sent, f"{title}: came back", *_answer(attempt.exchange)])
 
 
-def _request(request: Request, redactor: Redactor) -> list[str]:
+def _request(request: Request) -> list[str]:
     line = request.head.split(b"\r\n", 1)[0].decode("latin-1")
-    return [redactor.text(line), *_message(redactor.headers(request.headers), request.body, redactor)]
+    return [line, *_message(request.headers, request.body)]
 
 
-def _answer(exchange: Exchange, redactor: Redactor) -> list[str]:
-    error = [redactor.text(exchange.error.message)] if exchange.error else []
+def _answer(exchange: Exchange) -> list[str]:
+    error = [exchange.error.message] if exchange.error else []
     response = exchange.response
     if response is None:
         return error or ["nothing"]
-    line = redactor.text(f"{response.status} {response.reason}".rstrip())
-    return [line, *_message(redactor.headers(response.headers), response.body, redactor), *error]
+    line = f"{response.status} {response.reason}".rstrip()
+    return [line, *_message(response.headers, response.body), *error]
 
 
-def _message(headers: Sequence[tuple[str, str]], body: bytes, redactor: Redactor) -> list[str]:
-    text = redactor.text(body.decode("utf-8", "replace"))
+def _message(headers: Sequence[tuple[str, str]], body: bytes) -> list[str]:
+    text = body.decode("utf-8", "replace")
     more = f"... ({len(text) - _BODY} more characters)" if len(text) > _BODY else ""
     return [*(f"{name}: {value}" for name, value in headers), "", text[:_BODY] + more]

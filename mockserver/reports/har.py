@@ -26,9 +26,9 @@ def har_document(reports: Sequence[Report], redactor: Redactor) -> str:
         redactor: Hides secrets.
     """
     entries = [
-        _entry(delivery, attempt, attempt.request, redactor)
+        _entry(delivery, attempt, attempt.request)
         for report in reports
-        for delivery in report.deliveries
+        for delivery in map(redactor.delivery, report.deliveries)
         for attempt in delivery.attempts
         if attempt.request is not None
     ]
@@ -37,16 +37,16 @@ def har_document(reports: Sequence[Report], redactor: Redactor) -> str:
     return msgspec.json.format(msgspec.json.encode({"log": log}), indent=1).decode()
 
 
-def _entry(delivery: Delivery, attempt: Attempt, request: Request, redactor: Redactor) -> dict[str, Any]:
+def _entry(delivery: Delivery, attempt: Attempt, request: Request) -> dict[str, Any]:
     exchange = attempt.exchange
     entry = {
         "startedDateTime": datetime.fromtimestamp(attempt.at, timezone.utc).isoformat(timespec="milliseconds"),
         "time": exchange.total_ms,
-        "request": _request(request, redactor),
-        "response": _response(exchange, redactor),
+        "request": _request(request),
+        "response": _response(exchange),
         "cache": {},
         "timings": _timings(exchange),
-        "comment": redactor.text(_comment(delivery, attempt)),
+        "comment": _comment(delivery, attempt),
     }
     address, _, port = exchange.address.rpartition(":")
     if address:
@@ -60,51 +60,51 @@ def _comment(delivery: Delivery, attempt: Attempt) -> str:
     return f"{delivery.delivery_id}, attempt {attempt.number}, {delivery.source}{faults}{unmet}"
 
 
-def _request(request: Request, redactor: Redactor) -> dict[str, Any]:
+def _request(request: Request) -> dict[str, Any]:
     query = parse_qsl(urlsplit(request.target.url).query, keep_blank_values=True)
     return {
         "method": "POST",
-        "url": redactor.text(request.target.url),
+        "url": request.target.url,
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": _pairs(request.headers, redactor),
-        "queryString": [{"name": redactor.text(name), "value": redactor.text(value)} for name, value in query],
+        "headers": _pairs(request.headers),
+        "queryString": [{"name": name, "value": value} for name, value in query],
         "postData": {
-            "mimeType": redactor.text(_header(request.headers, "content-type")),
-            **_body(request.body, redactor),
+            "mimeType": _header(request.headers, "content-type"),
+            **_body(request.body),
         },
         "headersSize": len(request.head),
         "bodySize": len(request.body),
     }
 
 
-def _response(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
+def _response(exchange: Exchange) -> dict[str, Any]:
     response = exchange.response or Response(0)
     shown = {
         "status": response.status,
-        "statusText": redactor.text(response.reason),
+        "statusText": response.reason,
         "httpVersion": "HTTP/1.1" if exchange.response else "",
         "cookies": [],
-        "headers": _pairs(response.headers, redactor),
+        "headers": _pairs(response.headers),
         "content": {
             "size": response.body_size,
-            "mimeType": redactor.text(_header(response.headers, "content-type")),
-            **_body(response.body, redactor, response.body_size),
+            "mimeType": _header(response.headers, "content-type"),
+            **_body(response.body, response.body_size),
         },
-        "redirectURL": redactor.text(_header(response.headers, "location")),
+        "redirectURL": _header(response.headers, "location"),
         "headersSize": _UNKNOWN,
         "bodySize": response.body_size if exchange.response else _UNKNOWN,
     }
     # As browsers do it, for answers that never came.
-    return {**shown, "_error": redactor.text(exchange.error.message)} if exchange.error else shown
+    return {**shown, "_error": exchange.error.message} if exchange.error else shown
 
 
-def _body(body: bytes, redactor: Redactor, size: int = 0) -> dict[str, str]:
+def _body(body: bytes, size: int = 0) -> dict[str, str]:
     """A body as text, and a comment where that is not all of it."""
     text = body.decode("utf-8", "replace")
     comments = ["bytes that are not UTF-8 are shown as U+FFFD"] if text.encode() != body else []
     comments += [f"only the first {len(body)} bytes were recorded"] if size > len(body) else []
-    shown = {"text": redactor.text(text)}
+    shown = {"text": text}
     return {**shown, "comment": "; ".join(comments)} if comments else shown
 
 
@@ -117,8 +117,8 @@ def _timings(exchange: Exchange) -> dict[str, float]:
     return {"blocked": _UNKNOWN, "dns": _UNKNOWN, "connect": connect, "send": 0, "wait": waited, "receive": received}
 
 
-def _pairs(headers: Headers, redactor: Redactor) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in redactor.headers(headers)]
+def _pairs(headers: Headers) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers]
 
 
 def _header(headers: Headers, wanted: str) -> str:

@@ -71,7 +71,7 @@ def _case(
     problems = [xml_text(redactor.text(problem)) for problem in report.problems(step)]
     if problems:
         failure = ET.SubElement(case, "failure", message=problems[0], type="expectation")
-        exchanges = (xml_text(exchange_text(delivery, redactor)) for delivery in unmet.get(where, ()))
+        exchanges = (xml_text(exchange_text(redactor.delivery(delivery))) for delivery in unmet.get(where, ()))
         failure.text = "\n\n".join(["\n".join([f"{xml_text(where)}:", *problems]), *exchanges])
     elif step.not_sent:
         reasons = "; ".join(f"{events} not sent: {reason}" for reason, events in step.not_sent.items())

@@ -93,5 +93,5 @@ def _exchanges(report: Report, redactor: Redactor) -> list[str]:
     for delivery in first:
         title = escape(redactor.text(f"{delivery.source}: {delivery.event.type}"))
         lines += ["<details>", f"<summary>{title}: what was sent, and what came back</summary>", ""]
-        lines += [*fenced(exchange_text(delivery, redactor)), "", "</details>", ""]
+        lines += [*fenced(exchange_text(redactor.delivery(delivery))), "", "</details>", ""]
     return lines

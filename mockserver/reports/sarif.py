@@ -23,9 +23,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import mockserver
-from mockserver.checks.model import Check, CheckReport, Finding, Severity
+from mockserver.checks.model import Check, CheckResult, Finding, Severity
 from mockserver.model.messages import Exchange, Headers, Request
-from mockserver.model.redaction import Redactor
 from mockserver.model.targets import Target
 from mockserver.reports.check_evidence import LONGEST_BODY, last_attempt, request_line, shortened
 from mockserver.reports.check_findings import diagnosis_text, is_wrong
@@ -45,22 +44,21 @@ _SAFE_IN_PATH = "/:@!$&'()*+,;=-._~%"
 _LOOSE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
-def check_sarif(report: CheckReport, redactor: Redactor) -> str:
+def check_sarif(report: CheckResult) -> str:
     """Return a report as a SARIF log with one run.
 
     Args:
         report: What the checks found out.
-        redactor: Hides secrets.
     """
-    return json_text(redactor.value({"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, redactor)]}))
+    return json_text({"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report)]})
 
 
-def _run(report: CheckReport, redactor: Redactor) -> dict[str, Any]:
+def _run(report: CheckResult) -> dict[str, Any]:
     target = Target.parse(report.target)
-    place = _relative(redactor.text(target.path.partition("?")[0]))
+    place = _relative(target.path.partition("?")[0])
     return {
         "tool": {"driver": _driver([finding.check for finding in report.findings])},
-        "invocations": [_invocation(report, redactor)],
+        "invocations": [_invocation(report)],
         "originalUriBaseIds": {
             _BASE: {
                 "uri": f"{target.scheme}://{target.authority}/",
@@ -68,9 +66,7 @@ def _run(report: CheckReport, redactor: Redactor) -> dict[str, Any]:
             }
         },
         "results": [
-            _result(finding, index, place, report, redactor)
-            for index, finding in enumerate(report.findings)
-            if is_wrong(finding)
+            _result(finding, index, place, report) for index, finding in enumerate(report.findings) if is_wrong(finding)
         ],
         "properties": {"target": report.target, "seed": report.seed, "deliveries": report.deliveries},
     }
@@ -91,47 +87,47 @@ def _rule(check: Check) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in check.name.split("_")),
         "shortDescription": {"text": f"{check.title.capitalize()} (expected: {check.good})."},
         "fullDescription": {"text": check.why},
-        "help": {"text": check.mend, "markdown": check.mend},
+        "help": {"text": check.fix, "markdown": check.fix},
         "defaultConfiguration": {"level": _LEVELS[check.severity]},
         "properties": {"tags": ["webhook", check.severity]},
     }
 
 
-def _invocation(report: CheckReport, redactor: Redactor) -> dict[str, Any]:
+def _invocation(report: CheckResult) -> dict[str, Any]:
     """How the run itself went; that checks fail is its result, not a fault of it."""
     return {
         "executionSuccessful": not report.problems,
         "startTimeUtc": iso_time(report.began),
         "endTimeUtc": iso_time(report.began + report.seconds),
-        "toolExecutionNotifications": list(_notifications(report, redactor)),
+        "toolExecutionNotifications": list(_notifications(report)),
     }
 
 
-def _notifications(report: CheckReport, redactor: Redactor) -> Iterable[dict[str, Any]]:
+def _notifications(report: CheckResult) -> Iterable[dict[str, Any]]:
     for kind, why in report.problems.items():
-        yield {"level": "error", "message": _message(f"{kind}: {report.target}: {why}", redactor)}
+        yield {"level": "error", "message": _message(f"{kind}: {report.target}: {why}")}
     if report.diagnosis:
-        yield {"level": "note", "message": _message(diagnosis_text(report.diagnosis), redactor)}
+        yield {"level": "note", "message": _message(diagnosis_text(report.diagnosis))}
     for index, finding in enumerate(report.findings):
         if finding.verdict in ("inconclusive", "not tested"):
             yield {
                 "level": "warning" if finding.verdict == "inconclusive" else "note",
-                "message": _message(f"{finding.check.title}: {finding.verdict}, {finding.summary}", redactor),
+                "message": _message(f"{finding.check.title}: {finding.verdict}, {finding.summary}"),
                 "associatedRule": {"id": finding.check.id, "index": index},
             }
 
 
-def _result(finding: Finding, index: int, place: str, report: CheckReport, redactor: Redactor) -> dict[str, Any]:
+def _result(finding: Finding, index: int, place: str, report: CheckResult) -> dict[str, Any]:
     level = _LEVELS[finding.check.severity]
     return {
         "ruleId": finding.check.id,
         "ruleIndex": index,
         "kind": "fail",
         "level": "warning" if finding.verdict == "warn" and level == "error" else level,
-        "message": _message(f"{_sentence(finding.summary)} {_sentence(f'to mend it: {finding.mend}')}", redactor),
+        "message": _message(f"{_sentence(finding.summary)} {_sentence(f'to fix it: {finding.fix}')}"),
         "locations": [_location(place, report.target)],
         "partialFingerprints": {"primaryLocationLineHash": _fingerprint(finding.check, place)},
-        **_exchange(finding, redactor),
+        **_exchange(finding),
         "properties": {"verdict": finding.verdict, "severity": finding.check.severity},
     }
 
@@ -159,9 +155,9 @@ def _fingerprint(check: Check, place: str) -> str:
     return f"{digest[:16]}:1"
 
 
-def _message(text: str, redactor: Redactor) -> dict[str, str]:
+def _message(text: str) -> dict[str, str]:
     """A text as it is: braces would be placeholders, brackets before a parenthesis a link."""
-    told = shortened(redactor.text(text), _LONGEST_MESSAGE)
+    told = shortened(text, _LONGEST_MESSAGE)
     return {"text": told.replace("{", "{{").replace("}", "}}").replace("](", "\\](")}
 
 
@@ -170,16 +166,16 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def _exchange(finding: Finding, redactor: Redactor) -> dict[str, Any]:
+def _exchange(finding: Finding) -> dict[str, Any]:
     """Request and answer of the most telling delivery."""
     attempt = last_attempt(finding.evidence[0]) if finding.evidence else None
     if attempt is None:
         return {}
-    sent = {"webRequest": _request(attempt.request, redactor)} if attempt.request else {}
-    return {**sent, "webResponse": _response(attempt.exchange, redactor)}
+    sent = {"webRequest": _request(attempt.request)} if attempt.request else {}
+    return {**sent, "webResponse": _response(attempt.exchange)}
 
 
-def _request(request: Request, redactor: Redactor) -> dict[str, Any]:
+def _request(request: Request) -> dict[str, Any]:
     method, _, rest = request_line(request).partition(" ")
     target, _, version = rest.rpartition(" ")
     return {
@@ -187,13 +183,13 @@ def _request(request: Request, redactor: Redactor) -> dict[str, Any]:
         "version": version.partition("/")[2],
         "method": method,
         "target": target,
-        "headers": _headers(request.headers, redactor),
-        "body": _content(request.body, len(request.body), redactor),
+        "headers": _headers(request.headers),
+        "body": _content(request.body, len(request.body)),
         "properties": {"url": request.target.url},
     }
 
 
-def _response(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
+def _response(exchange: Exchange) -> dict[str, Any]:
     response = exchange.response
     error = {"properties": {"error": exchange.error.message}} if exchange.error else {}
     if response is None:
@@ -204,25 +200,24 @@ def _response(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         "version": "1.1",
         "statusCode": response.status,
         "reasonPhrase": response.reason,
-        "headers": _headers(response.headers, redactor),
-        "body": _content(response.body, response.body_size, redactor),
+        "headers": _headers(response.headers),
+        "body": _content(response.body, response.body_size),
         **error,
     }
 
 
-def _headers(headers: Headers, redactor: Redactor) -> dict[str, str]:
+def _headers(headers: Headers) -> dict[str, str]:
     """Headers by their names; the values of one that came more than once stand one after another."""
     found: dict[str, str] = {}
-    for name, value in redactor.headers(headers):
+    for name, value in headers:
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
 
 
-def _content(body: bytes, size: int, redactor: Redactor) -> dict[str, Any]:
-    """A body: as text, or in Base64 where it is none, unless a secret is in the bytes: it could not be hidden there."""
-    decoded = body.decode("utf-8", "replace")
-    text = redactor.text(decoded)
+def _content(body: bytes, size: int) -> dict[str, Any]:
+    """A body: as text, or in Base64 where it is none."""
+    text = body.decode("utf-8", "replace")
     told: dict[str, Any] = {"text": shortened(text, LONGEST_BODY)}
-    if decoded.encode() != body:
-        told = {} if text != decoded else {"binary": b64encode(body[:LONGEST_BODY]).decode()}
+    if text.encode() != body:
+        told = {"binary": b64encode(body[:LONGEST_BODY]).decode()}
     return {**told, "properties": {"size": size}}

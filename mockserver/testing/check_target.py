@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypedDict
 from urllib.parse import urljoin
 
-from mockserver.checks.model import CheckReport
-from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.delivery.in_process import App, Interface, read_destination
 from mockserver.errors import UsageError
+from mockserver.model.redaction import Redactor
 from mockserver.model.suggestions import did_you_mean
 from mockserver.model.targets import Route
 from mockserver.model.webhooks import Webhook
+from mockserver.reports.check_report import CheckReport
 from mockserver.server.mock import Mock
 
 #: The secret where none is given and none is known, as in ``register()``.
@@ -28,7 +29,7 @@ _PATH = "/webhooks/playgent"
 _SEVERAL = {"events", "only", "skip"}
 
 
-class CheckOptions(TypedDict, total=False):
+class CheckKeywords(TypedDict, total=False):
     """What can be chosen for a check, by keyword; each may be left out.
 
     Args:
@@ -68,7 +69,9 @@ class CheckOptions(TypedDict, total=False):
     fail_on: Literal["fail", "warn"]
 
 
-def checking(mock: Mock, target: object, secret: str | None, options: CheckOptions) -> Coroutine[Any, Any, CheckReport]:
+def checking(
+    mock: Mock, target: object, secret: str | None, options: CheckKeywords
+) -> Coroutine[Any, Any, CheckReport]:
     """Prepare a check, in the caller's own thread: an application belongs to the loop that runs there.
 
     Args:
@@ -97,17 +100,20 @@ async def _check(
     with _address(mock, destination, path) as url:
         webhook = _registered(mock, url)
         secret = secret if secret is not None else webhook.secret if webhook else TEST_SECRET
-        request = CheckRequest(
+        request = CheckOptions(
             url=url,
             secret=secret,
             **{"events": webhook.events if webhook else (), **chosen, **_absolute(url, chosen)},
         )
-        return await prepare_check(mock, request).run()
+        known = (registered.secret for registered in mock.webhooks.all())
+        report = CheckReport(Redactor.of(mock.settings, secret, *known))
+        await prepare_check(mock, request, report).run()
+        return report
 
 
-def _read_options(options: CheckOptions) -> dict[str, Any]:
+def _read_options(options: CheckKeywords) -> dict[str, Any]:
     """Check the names of options; a string where several may stand is one of them."""
-    known = CheckOptions.__annotations__
+    known = CheckKeywords.__annotations__
     for name in options:
         if name not in known:
             raise UsageError(f"check takes no {name!r}; it takes {', '.join(known)}{did_you_mean(name, known)}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mockserver.checks.model import CheckReport
+from mockserver.reports.check_report import CheckReport
 from mockserver.testing.blocking import refuse_running_loop
-from mockserver.testing.check_target import CheckOptions
+from mockserver.testing.check_target import CheckKeywords
 from mockserver.testing.mock_server import MockServer
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ class _Checker(MockServer):
         pass
 
 
-def check(target: object, secret: str | None = None, **options: Unpack[CheckOptions]) -> CheckReport:
+def check(target: object, secret: str | None = None, **options: Unpack[CheckKeywords]) -> CheckReport:
     """Fail unless a consumer gets everything right that it must: one line in a test suite, without a fixture.
 
     Args:
         target: The URL of the consumer, or an ASGI, WSGI or aiohttp application object.
         secret: What it verifies with; None for ``whsec_test``.
-        **options: See :class:`CheckOptions`.
+        **options: See :class:`CheckKeywords`.
 
     Returns:
         The report, for whatever else it tells.
 
     Raises:
-        CheckError: Something that it must get right is wrong; the message is a table of what, and how to mend it.
+        CheckError: Something that it must get right is wrong; the message is a table of what, and how to fix it.
         UsageError: The target, an option, or the probe cannot be used.
         LoopRunningError: An event loop is running in this thread: use :func:`acheck`.
     """
@@ -44,7 +44,7 @@ def check(target: object, secret: str | None = None, **options: Unpack[CheckOpti
     return report
 
 
-async def acheck(target: object, secret: str | None = None, **options: Unpack[CheckOptions]) -> CheckReport:
+async def acheck(target: object, secret: str | None = None, **options: Unpack[CheckKeywords]) -> CheckReport:
     """Do as :func:`check` does, without blocking the running event loop."""
     __tracebackhide__ = True
     async with _Checker() as checker:

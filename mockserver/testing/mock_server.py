@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from mockserver.checks.model import CheckReport
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
 from mockserver.delivery.loop_thread import LoopThread
 from mockserver.errors import UsageError
@@ -25,6 +24,7 @@ from mockserver.replay.probe import ProbeFunction
 from mockserver.replay.report import Report
 from mockserver.replay.search_wait import wait_for_search
 from mockserver.replay.send_result import SendResult
+from mockserver.reports.check_report import CheckReport
 from mockserver.reports.har import har_document
 from mockserver.reports.junit import junit_xml
 from mockserver.reports.markdown import markdown as markdown_summary
@@ -36,7 +36,7 @@ from mockserver.server.mock import Mock
 from mockserver.testing.assertions import assert_delivered, describe
 from mockserver.testing.background import BackgroundReplay, ClockControl
 from mockserver.testing.blocking import refuse_running_loop
-from mockserver.testing.check_target import CheckOptions, checking
+from mockserver.testing.check_target import CheckKeywords, checking
 from mockserver.testing.waiting import wait_for_deliveries, wait_for_registration
 from mockserver.vendor_api.calls import VendorCall
 
@@ -312,7 +312,7 @@ class MockServer:
             OSError: A file cannot be written.
         """
         secrets = [webhook.secret for webhook in self.webhooks]
-        redactor = Redactor([*secrets, *self.settings.api_keys])
+        redactor = Redactor.of(self.settings, *secrets)
         for file, form in ((junit, junit_xml), (har, har_document), (markdown, markdown_summary)):
             if file is not None:
                 Path(file).write_text(form([report], redactor), "utf-8")
@@ -334,7 +334,7 @@ class MockServer:
 
     # ---------------------------------------------------------------- checks
 
-    def check(self, target: object = None, secret: str | None = None, **options: Unpack[CheckOptions]) -> CheckReport:
+    def check(self, target: object = None, secret: str | None = None, **options: Unpack[CheckKeywords]) -> CheckReport:
         """Find out what a consumer gets wrong: forged events, duplicates, odd payloads, and more.
 
         The deliveries do not go into the mock's record, and its webhooks and routes stay as they are.
@@ -344,7 +344,7 @@ class MockServer:
                 for the one webhook that is registered.
             secret: What the consumer verifies with; None for the secret of the webhook that is registered with this
                 URL, else ``whsec_test``.
-            **options: See :class:`CheckOptions`.
+            **options: See :class:`CheckKeywords`.
 
         Returns:
             The report: look at its ``ok``, ``failures`` or ``finding("PG012")``, or call ``raise_for_failures()``.
@@ -363,7 +363,7 @@ class MockServer:
             self._mock.apps.settle()
 
     async def acheck(
-        self, target: object = None, secret: str | None = None, **options: Unpack[CheckOptions]
+        self, target: object = None, secret: str | None = None, **options: Unpack[CheckKeywords]
     ) -> CheckReport:
         """Do as :meth:`check` does, without blocking the running event loop."""
         __tracebackhide__ = True
@@ -532,7 +532,7 @@ class MockServer:
             future = self._running.submit(work)
         return await asyncio.wrap_future(future)
 
-    async def _checked(self, target: object, secret: str | None, options: CheckOptions) -> CheckReport:
+    async def _checked(self, target: object, secret: str | None, options: CheckKeywords) -> CheckReport:
         report = await checking(self._mock, target, secret, options)
         if report.broken:
             self._broken.append(report)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mockserver.checks.model import CheckReport
+    from mockserver.reports.check_report import CheckReport
     from mockserver.testing.mock_server import MockServer
     from mockserver.testing.server_pool import ServerPool
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mockserver.checks.model import CheckReport
-from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.checks.options import CheckOptions, prepare_check
+from mockserver.model.redaction import Redactor
 from mockserver.model.settings import read_settings
+from mockserver.reports.check_report import CheckReport
 from mockserver.server.mock import Mock
 
 SECRET = "whsec_of_the_checked"
@@ -20,14 +21,16 @@ async def checked(url: str, **given: Any) -> CheckReport:
 
     Args:
         url: Its URL.
-        **given: Fields of CheckRequest; the secret is ``SECRET`` unless it is given. Also the settings ``timeout`` and
+        **given: Fields of CheckOptions; the secret is ``SECRET`` unless it is given. Also the settings ``timeout`` and
             ``extra_events``.
     """
     settings = {"timeout": given.pop("timeout", 10.0), "extra_events": given.pop("extra_events", ())}
     service = Mock(read_settings(**settings))
     try:
-        request = CheckRequest(**{"url": url, "secret": SECRET, "seed": 1, **given})
-        return await prepare_check(service, request).run()
+        request = CheckOptions(**{"url": url, "secret": SECRET, "seed": 1, **given})
+        report = CheckReport(Redactor([request.secret]))
+        await prepare_check(service, request, report).run()
+        return report
     finally:
         await service.stop()
 

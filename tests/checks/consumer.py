@@ -1,4 +1,4 @@
-"""A correct consumer in aiohttp, with seams at which a test gives it other manners or a mistake."""
+"""A correct consumer in aiohttp, with seams at which a test gives it other ways or a mistake."""
 
 from __future__ import annotations
 

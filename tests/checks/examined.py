@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mockserver.checks.context import Bench
+from mockserver.checks.context import CheckContext
 from mockserver.checks.diagnosis import diagnose
 from mockserver.checks.model import Diagnosis
-from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.signature_variants.bodies import telling
 from mockserver.model.events import Catalog
 from mockserver.model.messages import Transport
@@ -71,19 +71,19 @@ class Examination:
 
     def __init__(self, consumer: Consumer, service: Mock, **options: Any) -> None:
         self.consumer = consumer
-        request = CheckRequest(**{"url": f"{consumer.url}/hook", "secret": SECRET, "seed": 7, **options})
-        self.bench: Bench = prepare_check(service, request)._bench
+        request = CheckOptions(**{"url": f"{consumer.url}/hook", "secret": SECRET, "seed": 7, **options})
+        self.context: CheckContext = prepare_check(service, request)._context
 
     @property
     def deliveries(self) -> list[Delivery]:
         """Every delivery that was made."""
-        return self.bench.deliveries
+        return self.context.deliveries
 
     async def diagnose(self, **options: Any) -> Diagnosis:
         """Make the control, and ask the doctor why it was refused."""
-        control = await self.bench.control(patient=False)
+        control = await self.context.control(patient=False)
         assert not control.delivered
-        return await diagnose(self.bench, **options)
+        return await diagnose(self.context, **options)
 
 
 @asynccontextmanager

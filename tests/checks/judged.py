@@ -1,4 +1,4 @@
-"""Consumers with manners that a test chooses, and one check of one of them, for tests of how it is judged."""
+"""Consumers with ways that a test chooses, and one check of one of them, for tests of how it is judged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks.model import CheckReport, Finding
+from mockserver.checks.model import Finding
+from mockserver.reports.check_report import CheckReport
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer
 
@@ -50,9 +51,9 @@ def answer_with(status: int, text: str = "", **headers: str) -> web.Response:
 class Hooks(Consumer):
     """Answers with what a test gives; by default as a correct one."""
 
-    def __init__(self, **manners) -> None:
+    def __init__(self, **ways) -> None:
         super().__init__()
-        vars(self).update(manners)
+        vars(self).update(ways)
         self.bodies: list[bytes] = []
 
     @override
@@ -102,9 +103,9 @@ class BadBody(Hooks):
 class Keeps(Consumer):
     """A correct one that keeps what it handled, and lets a test decide about the rest."""
 
-    def __init__(self, **manners) -> None:
+    def __init__(self, **ways) -> None:
         super().__init__()
-        vars(self).update(manners)
+        vars(self).update(ways)
         self.payloads: list[dict] = []
 
     @override

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mockserver.checks.page import checks_page
+from tests.checks.page import checks_page
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "checks.md"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.checks.answer_comparison import Answer, Manners, comparable
+from mockserver.checks.answer_comparison import Answer, ResponseBaseline, comparable
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt, Delivery, Event
 
@@ -117,22 +117,22 @@ def test_without_a_whole_answer_there_is_nothing_to_compare(exchange):
     assert comparable(delivery(exchange)) is None
 
 
-# ---------------------------------------------------------------- manners
+# ---------------------------------------------------------------- baseline
 
 NEW, OLD = Answer(200, b"handled"), Answer(200, b"duplicate")
 
 
 @pytest.mark.parametrize(
-    ("manners", "told"),
+    ("baseline", "told"),
     [
-        (Manners(NEW, OLD), True),
-        (Manners(Answer(200, b""), Answer(208, b"")), True),
-        (Manners(NEW, NEW), False),
-        (Manners(NEW, None), False),
-        (Manners(None, OLD), False),
-        (Manners(), False),
+        (ResponseBaseline(NEW, OLD), True),
+        (ResponseBaseline(Answer(200, b""), Answer(208, b"")), True),
+        (ResponseBaseline(NEW, NEW), False),
+        (ResponseBaseline(NEW, None), False),
+        (ResponseBaseline(None, OLD), False),
+        (ResponseBaseline(), False),
     ],
 )
-def test_duplicates_are_told_where_both_answers_are_known_and_differ(manners, told):
+def test_duplicates_are_told_where_both_answers_are_known_and_differ(baseline, told):
     """Whoever answers otherwise each time tells nothing."""
-    assert manners.tell_duplicates is told
+    assert baseline.tell_duplicates is told

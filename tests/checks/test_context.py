@@ -1,4 +1,4 @@
-"""The bench: which events it makes."""
+"""The context: which events it makes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks.context import Bench
+from mockserver.checks.context import CheckContext
 from mockserver.checks.effects import ConsumerAccess
 from mockserver.model.targets import Target
 from mockserver.reports.curl import DryTransport
@@ -18,9 +18,9 @@ from tests.checks.consumer import Consumer
 
 
 @pytest.fixture
-def bench():
+def context():
     catalog = load_catalog()
-    return Bench(
+    return CheckContext(
         target=Target.parse("http://127.0.0.1:9/hooks"),
         url="http://127.0.0.1:9/hooks",
         secret=SECRET,
@@ -34,17 +34,17 @@ def bench():
     )
 
 
-def test_events_of_one_type_happen_at_moments_of_their_own_and_never_far_from_now(bench):
+def test_events_of_one_type_happen_at_moments_of_their_own_and_never_far_from_now(context):
     """However many there are: after some hundred the moments come again, and each is within two minutes."""
-    moments = [bench.moments("run.failed")[0] for _ in range(500)]
+    moments = [context.moments("run.failed")[0] for _ in range(500)]
     assert len(set(moments[:230])) == 230
     assert all(abs(moment - time.time()) < 120 for moment in moments)
 
 
-def test_the_events_of_a_story_happen_one_after_another(bench):
+def test_the_events_of_a_story_happen_one_after_another(context):
     """Also where the moments begin again."""
     for _ in range(100):
-        first, second, third = bench.moments("run.failed", "run.completed", "run.failed")
+        first, second, third = context.moments("run.failed", "run.completed", "run.failed")
         assert (second - first, third - second) == (1.0, 1.0)
 
 

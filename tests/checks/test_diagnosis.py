@@ -1,4 +1,4 @@
-"""The doctor: why a consumer refuses what is right. The consumers here each have one mistake, over real connections."""
+"""The diagnosis of why a consumer refuses what is right: each consumer has one mistake; the connections are real."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from mockserver.checks.diagnosis import MOST_DELIVERIES
-from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.signature_variants.catalogue import PAIRS, SINGLE_FORMS, WRONG_FORMS, distinct
 from mockserver.checks.signature_variants.variant import Signed
 from mockserver.delivery.in_process import read_destination
@@ -67,7 +67,7 @@ async def test_the_mistake_is_named(name):
     answer = verifying(lambda received: accepts(received, secret))
     diagnosis = await diagnosed(answer, secret=secret, tells=tells)
     assert diagnosis.explanation == f"it {FORMS[name].mistake}"
-    assert diagnosis.mend
+    assert diagnosis.fix
     assert [delivery.delivered for delivery in diagnosis.evidence] == [True, True]
     assert diagnosis.evidence[0].faults == diagnosis.evidence[1].faults != ()
 
@@ -83,8 +83,8 @@ async def test_two_mistakes_are_named_together(form):
     diagnosis = await diagnosed(verifying(accepts))
     first, second = (FORMS[name] for name in form.name.split("+"))
     assert diagnosis.explanation.startswith(f"it {first.mistake}, and {second.mistake}")
-    assert first.mend in diagnosis.mend
-    assert second.mend in diagnosis.mend
+    assert first.fix in diagnosis.fix
+    assert second.fix in diagnosis.fix
 
 
 @pytest.mark.full
@@ -101,7 +101,7 @@ async def test_real_consumers_are_told_their_mistake(consumer, mistake):
     with launch(consumer, secret=SECRET, mistake=mistake) as running:
         service = Mock(Settings(timeout=5))
         try:
-            request = CheckRequest(url=running.webhook_url, secret=SECRET, only=("control",), diagnose=True)
+            request = CheckOptions(url=running.webhook_url, secret=SECRET, only=("control",), diagnose=True)
             report = await prepare_check(service, request).run()
         finally:
             await service.stop()
@@ -121,7 +121,7 @@ async def test_an_application_in_this_process_is_diagnosed_too():
     service = Mock(Settings(timeout=5))
     service.route("https://your-app.com", read_destination(app))
     try:
-        request = CheckRequest(url="https://your-app.com/hook", secret=SECRET, only=("control",), diagnose=True)
+        request = CheckOptions(url="https://your-app.com/hook", secret=SECRET, only=("control",), diagnose=True)
         report = await prepare_check(service, request).run()
     finally:
         await service.stop()
@@ -139,7 +139,7 @@ async def test_another_secret_is_not_a_mistake_that_is_known():
         assert diagnosis.explanation.startswith(f"not found: none of the {diagnosis.tried} usual wrong forms")
         assert diagnosis.tried > 100
         assert len(examination.deliveries) <= MOST_DELIVERIES + 1
-    assert "SHA-256 of its secret" in diagnosis.mend
+    assert "SHA-256 of its secret" in diagnosis.fix
     assert diagnosis.evidence == ()
 
 
@@ -152,7 +152,7 @@ async def test_an_inverted_condition_is_told():
     """A consumer that accepts whatever is not genuine is told that, and no wrong form."""
     diagnosis = await diagnosed(verifying(lambda received: not is_genuine(received)))
     assert "accepts anything but what is genuine" in diagnosis.explanation
-    assert "inverted" in diagnosis.mend
+    assert "inverted" in diagnosis.fix
     assert diagnosis.tried == 0
 
 
@@ -282,7 +282,7 @@ async def test_an_answer_that_speaks_for_itself(status, words):
         diagnosis = await examination.diagnose()
         assert len(examination.deliveries) == 1
     assert words in diagnosis.explanation
-    assert diagnosis.mend
+    assert diagnosis.fix
 
 
 async def test_a_redirect_is_told_with_where_it_leads():
@@ -293,7 +293,7 @@ async def test_a_redirect_is_told_with_where_it_leads():
 
     diagnosis = await diagnosed(answer)
     assert diagnosis.explanation == "it answers 307: it redirects to /hook/"
-    assert "register /hook/" in diagnosis.mend
+    assert "register /hook/" in diagnosis.fix
 
 
 async def test_another_content_type_is_tried():
@@ -351,7 +351,7 @@ async def test_a_consumer_that_hangs_is_told():
         return web.Response()
 
     async with examining(answer) as examination:
-        examination.bench.timeout = 0.05
+        examination.context.timeout = 0.05
         diagnosis = await examination.diagnose()
         assert len(examination.deliveries) == 1
     assert diagnosis.explanation.startswith("it gave no answer")
@@ -381,7 +381,7 @@ async def test_it_stops_when_the_consumer_has_enough(status, words):
     async def answer(received: Received) -> web.Response:
         seen.append(received)
         if len(seen) == 20 and not status:
-            examination.bench.target = examination.bench.target.parse("http://127.0.0.1:1/")
+            examination.context.target = examination.context.target.parse("http://127.0.0.1:1/")
         return web.Response(status=status if status and len(seen) > 20 else 401)
 
     async with examining(answer) as examination:
@@ -434,7 +434,7 @@ async def test_no_form_of_the_secret_is_sent():
     async with examining(verifying(lambda _: False)) as examination:
         diagnosis = await examination.diagnose()
         wire = b"".join(delivery.attempts[0].request.wire for delivery in examination.deliveries).lower()
-        told = f"{diagnosis.explanation} {diagnosis.mend} {[each.faults for each in examination.deliveries]}".lower()
+        told = f"{diagnosis.explanation} {diagnosis.fix} {[each.faults for each in examination.deliveries]}".lower()
     signed = Signed(examination.deliveries[0].event.payload)
     keys = [form.key(SECRET) for form in WRONG_FORMS if form.sign(signed, SECRET) is not None]
     words = {b"undefined", b"whsec_test"}  # which have nothing of the secret

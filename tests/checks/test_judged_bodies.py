@@ -14,7 +14,7 @@ from typing_extensions import override
 
 import mockserver
 from mockserver.checks import transport
-from mockserver.checks.request import CheckRequest, prepare_check
+from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, checked
@@ -145,7 +145,7 @@ async def test_an_event_without_a_text_is_no_proof_of_anything(check, aiohttp_se
     server = await aiohttp_server(Consumer().app())
     service = Mock(read_settings(extra_events=("order.shipped",)))
     url = str(server.make_url("/hooks"))
-    request = CheckRequest(url=url, secret=SECRET, events=("order.shipped",), only=(check,))
+    request = CheckOptions(url=url, secret=SECRET, events=("order.shipped",), only=(check,))
     try:
         report = await prepare_check(service, request).run()
     finally:

@@ -9,12 +9,12 @@ import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks import context as bench
+from mockserver.checks import context as context_module
 from mockserver.checks import response_checks as answering
-from mockserver.checks import run
+from mockserver.checks import run as run_module
 from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
+from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import CHECKS
-from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.model.settings import Settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, checked, verdicts
@@ -126,7 +126,7 @@ class EndsAtAForgery(HangsUpOnForgeries):
 
 async def test_who_gives_no_answer_any_more_is_found_to_be_broken(judged, monkeypatch):
     """The evidence ends with the valid event that was not taken, and the rest of the run says since when."""
-    monkeypatch.setattr(run, "_RECOVERY", 0.3)
+    monkeypatch.setattr(run_module, "_RECOVERY", 0.3)
     report = await judged.report(EndsAtAForgery(), "PG010", "PG012", "PG006")
     finding = report.finding("PG010")
     assert finding.verdict == "fail"
@@ -138,7 +138,7 @@ async def test_who_gives_no_answer_any_more_is_found_to_be_broken(judged, monkey
 
 async def test_who_comes_back_after_a_moment_is_checked_on(judged, monkeypatch):
     """The check that broke it fails, the others are made; it is asked again and again whether it is there."""
-    monkeypatch.setattr(run, "_RECOVERY_PAUSE", 0.01)
+    monkeypatch.setattr(run_module, "_RECOVERY_PAUSE", 0.01)
     consumer = EndsAtAForgery()
     asked: list[bool] = []
     webhook = consumer.webhook
@@ -169,9 +169,10 @@ async def test_a_check_is_not_blamed_for_a_consumer_that_was_gone_before():
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     service = Mock(Settings())
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
-    request = CheckRequest(url=url, secret=SECRET, only=("PG010", "PG012", "PG013", "PG006"))
+    request = CheckOptions(url=url, secret=SECRET, only=("PG010", "PG012", "PG013", "PG006"))
     try:
-        report = await prepare_check(service, request, lambda each: each.id == "PG012" and server.close()).run()
+        checks = prepare_check(service, request, on_begin=lambda each: each.id == "PG012" and server.close())
+        report = await checks.run()
     finally:
         await service.stop()
         await server.wait_closed()
@@ -191,7 +192,7 @@ async def test_each_event_type_is_tried_before_its_effect_is_learned(judged):
 
 async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged, monkeypatch):
     """Four deliveries at most."""
-    monkeypatch.setattr(run, "_RECOVERY", 0.3)
+    monkeypatch.setattr(run_module, "_RECOVERY", 0.3)
 
     class BreaksAtABadBody(BadBody):
         broken = False
@@ -209,7 +210,7 @@ async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged, monk
 
 async def test_a_probe_that_ends_with_the_consumer_is_not_to_blame(aiohttp_server, monkeypatch):
     """The consumer died, and its probe with it: that is its failure, and not one of what was given."""
-    monkeypatch.setattr(run, "_RECOVERY", 0.3)
+    monkeypatch.setattr(run_module, "_RECOVERY", 0.3)
 
     class DiesWithItsProbe(EndsAtAForgery):
         @override
@@ -251,7 +252,7 @@ async def test_a_check_that_needs_a_hook_says_so_when_it_is_made_without():
     """As a run never does."""
     service = Mock(Settings())
     try:
-        made = prepare_check(service, CheckRequest(url="http://127.0.0.1:9/", secret=SECRET))._bench
+        made = prepare_check(service, CheckOptions(url="http://127.0.0.1:9/", secret=SECRET))._context
         with pytest.raises(AccessError, match="nothing was given"):
             made.access = ConsumerAccess(count=_zero)
             made.effects = Effects(made.access)
@@ -279,7 +280,7 @@ def limited(after: int, answers: int) -> Hooks:
 @pytest.mark.parametrize("after", [1, 2, 5, 7])
 async def test_a_rate_limit_that_is_lifted_is_waited_out(after, judged, monkeypatch):
     """Whenever it comes, it says nothing of what was sent: the same is sent again after a while."""
-    monkeypatch.setattr(bench, "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(context_module, "_PAUSES", (0.01, 0.01, 0.01))
     report = await judged.report(limited(after, 3), "PG010", "PG041", events=("run.failed",))
     assert verdicts(report, "pass").keys() == {"PG001", "PG010", "PG041"}
     assert report.ok
@@ -288,7 +289,7 @@ async def test_a_rate_limit_that_is_lifted_is_waited_out(after, judged, monkeypa
 @pytest.mark.parametrize("after", [1, 6], ids=["while it is learned", "in a check"])
 async def test_a_rate_limit_that_stays_ends_the_run(after, judged, monkeypatch):
     """No check is blamed for it, and the report says what to do."""
-    monkeypatch.setattr(bench, "_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(context_module, "_PAUSES", (0.01, 0.01))
     report = await judged.report(limited(after, 1000), "PG010", "PG041", events=("run.failed",))
     assert report.stopped == "the consumer answers 429 even after some waiting: lift its rate limit for checks"
     assert verdicts(report, "fail") == {}

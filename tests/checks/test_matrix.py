@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from mockserver.checks.model import CheckReport
 from mockserver.checks.registry import CHECKS
+from mockserver.reports.check_report import CheckReport
 from tests.checks.checked import SECRET, SLOW, checked, verdicts
 from tests.checks.expected import EXPECTED
 from tests.consumers.launch import NAMES, Endpoint, launch

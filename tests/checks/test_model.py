@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.checks.model import Check, CheckReport, Diagnosis, Finding, Judgement, Severity, Verdict
+from mockserver.checks.model import Check, Diagnosis, Finding, Judgement, Severity, Verdict
 from mockserver.errors import CheckError
 from mockserver.model.events import encode_payload
 from mockserver.model.records import Delivery, Event
+from mockserver.model.redaction import Redactor
+from mockserver.reports.check_report import CheckReport
 
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "warn", "inconclusive", "not tested")
 
@@ -20,16 +22,17 @@ def check(number: int = 1, severity: Severity = "must") -> Check:
         sends="An event.",
         good="2xx",
         why="It matters.",
-        mend="mend the check",
+        fix="fix the check",
     )
 
 
-def finding(verdict: Verdict, number: int = 1, severity: Severity = "must", mend: str = "") -> Finding:
-    return Finding(check(number, severity), Judgement(verdict, f"seen {number}", mend=mend))
+def finding(verdict: Verdict, number: int = 1, severity: Severity = "must", fix: str = "") -> Finding:
+    return Finding(check(number, severity), Judgement(verdict, f"seen {number}", fix=fix))
 
 
 def report(*findings: Finding) -> CheckReport:
-    made = CheckReport("http://127.0.0.1:3000/hooks", 7, 0.0)
+    made = CheckReport()
+    made.target, made.seed = "http://127.0.0.1:3000/hooks", 7
     made.findings = list(findings)
     return made
 
@@ -52,8 +55,8 @@ def test_a_finding_tells_what_its_judgement_says():
     """With the remedy of the check, unless the judgement knows a better one."""
     delivery = Delivery(1, Event("run.failed", "", encode_payload("run.failed", "", {})), "w", "http://x/", "PG001")
     each = Finding(check(), Judgement("fail", "seen", (delivery,)))
-    assert (each.verdict, each.summary, each.evidence, each.mend) == ("fail", "seen", (delivery,), "mend the check")
-    assert finding("fail", mend="register the other URL").mend == "register the other URL"
+    assert (each.verdict, each.summary, each.evidence, each.fix) == ("fail", "seen", (delivery,), "fix the check")
+    assert finding("fail", fix="register the other URL").fix == "register the other URL"
 
 
 def test_what_is_particular_of_a_finding_is_all_but_its_cause():
@@ -221,8 +224,8 @@ def test_whoever_passes_it_on_has_not_looked(look):
 def test_secrets_are_hidden_in_the_short_form_too():
     """In the URL and in what was seen."""
     made = report(Finding(check(), Judgement("pass", "fine")))
-    made.target, made.stopped = "http://127.0.0.1/?key=whsec_x", "whsec_x was refused"
-    made.redact = lambda text: text.replace("whsec_x", "***")
+    made.target, made.stopped = "http://127.0.0.1/?key=whsec_xyz", "whsec_xyz was refused"
+    made.redactor = Redactor(["whsec_xyz"])
     assert repr(made) == "<CheckReport of http://127.0.0.1/?key=***: 1 checks: 1 pass; *** was refused>"
 
 
@@ -233,7 +236,7 @@ def test_the_text_tells_the_diagnosis():
     """Why correct deliveries are refused, and what to do about it, where that is known."""
     made = report(finding("fail"))
     made.diagnosis = Diagnosis("it strips\tthe body", "verify the raw body", 3)
-    assert "\n\ndiagnosis: it strips\\tthe body\nmend: verify the raw body" in str(made)
+    assert "\n\ndiagnosis: it strips\\tthe body\nfix: verify the raw body" in str(made)
     made.diagnosis = Diagnosis("it answers 404", "", 0)
     assert str(made).endswith("\n\ndiagnosis: it answers 404")
 

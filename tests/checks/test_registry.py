@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from mockserver.checks.page import checks_page
 from mockserver.checks.registry import CHECKS, chosen_checks
 from mockserver.errors import UsageError
+from tests.checks.page import checks_page
 from tests.checks.renew_page import PAGE
 
 #: Ids are a contract: CI jobs skip by them. A check may be added to this table; none may change or go.
@@ -83,7 +83,7 @@ def test_every_check_says_what_it_sends_why_it_matters_and_how_to_mend_it():
     for check in CHECKS.values():
         assert check.sends.endswith("."), check.id
         assert check.why.endswith("."), check.id
-        assert not check.mend.endswith("."), check.id
+        assert not check.fix.endswith("."), check.id
         assert not check.good.endswith("."), check.id
 
 

@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from mockserver.checks import effects
 from mockserver.checks.model import Check
+from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import CHECKS
-from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
@@ -120,7 +120,7 @@ async def test_a_redirect_is_named_with_where_it_leads(aiohttp_server):
     report = await checked(str(server.make_url("/hooks")))
     assert set(verdicts(report, "fail")) == {"PG001", "PG003"}
     assert "to /hooks/" in report.finding("no_redirect").summary
-    assert "register /hooks/" in report.finding("no_redirect").mend
+    assert "register /hooks/" in report.finding("no_redirect").fix
 
 
 async def test_a_page_for_people_is_recognised(aiohttp_server):
@@ -267,7 +267,7 @@ async def test_findings_are_told_as_they_come(aiohttp_server):
     def begins(check: Check) -> None:
         told.append(("begin", check.id))
 
-    request = CheckRequest(url=str(server.make_url("/hooks")), secret=SECRET, only=("PG010", "PG011"))
+    request = CheckOptions(url=str(server.make_url("/hooks")), secret=SECRET, only=("PG010", "PG011"))
     run = prepare_check(service, request, begins, lambda finding: told.append((finding.verdict, finding.check.id)))
     try:
         await run.run()
@@ -282,7 +282,7 @@ async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(aioh
     server = await aiohttp_server(Consumer().app())
     service = Mock(read_settings())
     found = asyncio.Event()
-    request = CheckRequest(url=str(server.make_url("/hooks")), secret=SECRET)
+    request = CheckOptions(url=str(server.make_url("/hooks")), secret=SECRET)
     run = prepare_check(service, request, on_finding=lambda _: found.set())
     task = asyncio.get_running_loop().create_task(run.run())
     await found.wait()
@@ -435,7 +435,7 @@ async def test_a_consumer_that_is_gone_fails_the_last_look():
     async def gone() -> None:
         await asyncio.gather(*ended)
 
-    request = CheckRequest(url=url, secret=SECRET, skip=SLOW)
+    request = CheckOptions(url=url, secret=SECRET, skip=SLOW)
     report = await prepare_check(service, request, end).run()
     await gone()
     await service.stop()

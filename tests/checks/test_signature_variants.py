@@ -185,12 +185,12 @@ def test_names_are_not_used_twice():
     """Each form has a name and a mistake of its own, and says what to do about it."""
     assert len(FORMS) == len(WRONG_FORMS) == len(SINGLE_FORMS) + len(PAIRS)
     assert len({form.mistake for form in WRONG_FORMS}) == len(WRONG_FORMS)
-    assert all(form.mend for form in WRONG_FORMS)
+    assert all(form.fix for form in WRONG_FORMS)
 
 
 def test_a_form_is_said_in_a_way_that_can_be_read_on():
     """Mistakes and remedies stand in the middle of a sentence: no capital, no full stop, one line."""
-    for text in (text for form in SINGLE_FORMS for text in (form.mistake, form.mend)):
+    for text in (text for form in SINGLE_FORMS for text in (form.mistake, form.fix)):
         assert re.fullmatch(r"[a-z`].*[^.\s]", text), text
 
 
@@ -216,7 +216,7 @@ def test_two_forms_in_one():
     ((_, value),) = pair.sign(Signed(BODY), SECRET)
     assert value == dict(FORMS["base64_bare"].sign(Signed(BODY), "Consumer-Under_Test9"))[SIGNATURE_HEADER]
     same = both(FORMS["header X-Signature"], FORMS["header Signature"])
-    assert same.mend == FORMS["header Signature"].mend
+    assert same.fix == FORMS["header Signature"].fix
 
 
 def test_a_forged_form_looks_alike():
@@ -240,7 +240,7 @@ def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status):
 
 
 @pytest.mark.parametrize(
-    ("response", "words", "mend"),
+    ("response", "words", "fix"),
     [
         (Response(301, headers=(("location", "/hook/"),)), "to /hook/", "register /hook/"),
         (Response(302, headers=(("location", "/Login?next=/hook"),)), "to /Login", "CSRF protection and login"),
@@ -249,11 +249,11 @@ def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status):
         (Response(404), "nothing takes events", "routes"),
     ],
 )
-def test_reasons_beside_the_signature(response, words, mend):
+def test_reasons_beside_the_signature(response, words, fix):
     """A redirect, a protection for browsers and a wrong path are told with what to do."""
     reason = reason_of(response)
     assert words in reason.explanation
-    assert mend in reason.mend
+    assert fix in reason.fix
 
 
 def test_an_answer_that_hints_at_nothing():

@@ -122,7 +122,7 @@ def test_without_a_probe_it_says_what_is_missing(flask):
 
 @pytest.mark.full
 def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
-    """A failure comes with what was seen, why it matters, how to mend it, and a command that shows it again."""
+    """A failure comes with what was seen, why it matters, how to fix it, and a command that shows it again."""
     with launch("flask", secret=SECRET, mistake="missing_signature_accepted") as consumer:
         done = check(consumer, "--only", "PG010,PG012", *REPORTS, cwd=tmp_path)
         block = done.out.split("\n\n")[1]
@@ -133,7 +133,7 @@ def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
     assert re.search(r"^pass +PG012  must ", done.out, re.MULTILINE)
     assert block.startswith("FAIL PG010 missing signature (must)\n  seen: ")
     assert "  why:  The URL of a webhook is no secret." in block
-    assert "  mend: refuse when the header is missing" in block
+    assert "  fix: refuse when the header is missing" in block
     assert json.loads(again.stdout) == {"status": "duplicate"}  # it took the forged event, and knows it
     assert "1 fail" in done.out.splitlines()[-2]
     (finding,) = (
@@ -156,7 +156,7 @@ def test_failures_with_one_cause_are_told_together():
     cause = "the genuine event after it was answered as a duplicate, so it was handled"
     assert block.startswith(f"FAIL 3 checks: {cause}\n  PG010 missing signature (must): run.completed without")
     assert "\n  PG015 truncated signature (must): " in block
-    assert block.count("\n    mend: ") == 3
+    assert block.count("\n    fix: ") == 3
     assert block.count("\n  sent:\n    curl ") == 1
     assert "--explain PG010" in block
     assert done.out.count(cause) == 3  # with the first line, in the heading, and of the warning
@@ -181,7 +181,7 @@ def test_a_refused_control_is_said_first():
         diagnosed = check(consumer, "--diagnose", "--only", "wrong_secret")
     assert done.code == diagnosed.code == 1
     loud, hint, first, *_ = done.out.splitlines()
-    assert re.fullmatch(r"THE CONTROL FAILED \(.*401\): nothing can be judged until that is mended", loud)
+    assert re.fullmatch(r"THE CONTROL FAILED \(.*401\): nothing can be judged until that is fixed", loud)
     assert hint.startswith("--diagnose looks for what explains it")
     assert re.match(r"fail +PG001 ", first)
     assert re.search(r"^inconclusive  \d\d checks inconclusive: a valid event answered 401", done.out, re.MULTILINE)
@@ -341,7 +341,7 @@ def test_the_list():
     assert first.split()[:4] == ["PG001", "must", "0", "control"]
     view = json.loads(mockserver("check", "--list", "--json", "-").out)
     assert len(view) == len(rest) + 1
-    assert all(each["why"] and each["good"] and each["mend"] and each["sends"] for each in view)
+    assert all(each["why"] and each["good"] and each["fix"] and each["sends"] for each in view)
 
 
 def test_the_list_of_some():
@@ -358,7 +358,7 @@ def test_one_explained():
     done = mockserver("check", "--explain", "PG012")
     assert done.code == 0
     assert done.out.startswith("PG012 wrong secret (must)\n\nsends:    ")
-    assert all(f"\n{what}" in done.out for what in ("correct:", "why:", "mend:", "needs:    only the URL"))
+    assert all(f"\n{what}" in done.out for what in ("correct:", "why:", "fix:", "needs:    only the URL"))
     assert mockserver("check", "--explain", "wrong_secret") == done
     assert "needs:    --probe and --fail-once" in mockserver("check", "--explain", "PG081").out
 
@@ -517,7 +517,7 @@ def test_what_cannot_be_shown_is_not_told_as_a_command():
 
 def block_of(*evidence, why="It matters."):
     """What is told of a finding with this evidence."""
-    shown = Check(id="PG001", name="x", severity="must", sends="An event.", good="2xx", why=why, mend="mend it")
+    shown = Check(id="PG001", name="x", severity="must", sends="An event.", good="2xx", why=why, fix="fix it")
     finding = Finding(shown, Judgement("fail", "what was seen", evidence))
     return "\n".join(finding_block(finding, Redactor([SECRET])))
 
@@ -589,6 +589,6 @@ def test_a_diagnosis_has_a_proof_where_there_is_one(proved):
     """Some reasons are known without a wrong delivery."""
     deliveries = (evidence(exchange=Exchange(Response(200))),) if proved else ()
     block = list(diagnosis_block(Diagnosis("it answers 404", "see its routes", 0, deliveries), Redactor([])))
-    assert block[0] == "  why correct deliveries are refused: it answers 404; mend: see its routes"
+    assert block[0] == "  why correct deliveries are refused: it answers 404; fix: see its routes"
     assert ("  this delivery is wrong, and was accepted:" in block) is proved
     assert (len(block) > 1) is proved

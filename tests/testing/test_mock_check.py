@@ -320,7 +320,7 @@ def report(mock):
 
 
 def test_the_report_is_a_readable_table(report):
-    """What is wrong, how bad it is, what was seen, and how to mend it; the failures before the warnings."""
+    """What is wrong, how bad it is, what was seen, and how to fix it; the failures before the warnings."""
     text = str(report)
     lines = text.splitlines()
     assert lines[0] == f"failed: PG011 empty signature, PG012 wrong secret and 8 more; {report.summary}"
@@ -330,7 +330,7 @@ def test_the_report_is_a_readable_table(report):
     row = next(line for line in lines[3:] if "PG012" in line)
     assert row.startswith("fail     PG012  must      wrong secret ")
     assert "a forged run.completed (answered 200)" in row
-    assert "mend: verify first, for every request" in text
+    assert "fix: verify first, for every request" in text
     assert text.index("\nfail     PG012") < text.index("\nwarn     PG022")
     assert "PG030" not in text  # it passed
     assert max(map(len, (line for line in lines[3:] if not line.startswith("  ")))) <= 120
@@ -404,10 +404,10 @@ def test_broken_checks_are_those_that_failed_since_the_last_reset(mock, url):
 
 
 def test_the_report_tells_why_correct_events_are_refused(mock):
-    """When that was asked for: the mistake, and how to mend it."""
+    """When that was asked for: the mistake, and how to fix it."""
     app = flask_app.create_app(SECRET, "secret_without_prefix")
     assert "diagnosis: " not in str(mock.check(app, SECRET, only="PG001"))
     text = str(mock.check(app, SECRET, only="PG001", diagnose=True))
     assert "\n\ndiagnosis: it uses the secret without its prefix" in text
-    assert text.index("\nmend: ") > text.index("\ndiagnosis: ")
+    assert text.index("\nfix: ") > text.index("\ndiagnosis: ")
     assert SECRET.removeprefix("whsec_") not in text

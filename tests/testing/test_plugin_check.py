@@ -63,7 +63,7 @@ TABLE = [
     "*checks: *fail*; *failed that must pass",
     "*verdict  check  severity  title *what was seen",
     "*fail     PG012  must      wrong secret *",
-    "*mend: verify first*",
+    "*fix: verify first*",
     "*PG010 missing signature: *",
     "*  > POST /webhooks/playgent HTTP/1.1",
     "*  < 200 OK",

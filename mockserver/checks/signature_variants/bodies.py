@@ -94,8 +94,8 @@ def _without_floats(value: Any) -> Any:
 # ---------------------------------------------------------------- forms
 
 
-def _message(name: str, mistake: str, message: Callable[[bytes], bytes], mend: str = RAW_BODY) -> WrongForm:
-    return WrongForm(name=name, mistake=mistake, mend=mend, message=lambda signed: message(signed.body))
+def _message(name: str, mistake: str, message: Callable[[bytes], bytes], fix: str = RAW_BODY) -> WrongForm:
+    return WrongForm(name=name, mistake=mistake, fix=fix, message=lambda signed: message(signed.body))
 
 
 def _spelled(name: str, how: str, write: Callable[[Any], str]) -> WrongForm:

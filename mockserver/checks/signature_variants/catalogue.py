@@ -68,7 +68,7 @@ VENDOR_FORMS = (
         WrongForm(
             name=prefix,
             mistake=f"verifies as {vendor} does, with the headers `{prefix}-id`, `-timestamp` and `-signature`",
-            mend=_OTHER_VENDOR,
+            fix=_OTHER_VENDOR,
             key=_AFTER_PREFIX.key,
             message=_after_id_and_time,
             text=_v1_base64,
@@ -80,7 +80,7 @@ VENDOR_FORMS = (
         WrongForm(
             name=f"stripe {header}",
             mistake=f"verifies as Stripe does, with `t=` and `v1=` in the header `{header}` and the time signed too",
-            mend=_OTHER_VENDOR,
+            fix=_OTHER_VENDOR,
             message=_after_time,
             text=timed_hex,
             headers=in_header(header),
@@ -90,7 +90,7 @@ VENDOR_FORMS = (
     WrongForm(
         name="timestamp_header",
         mistake="verifies the time of a header `X-Playgent-Timestamp`, a dot and the body",
-        mend=_OTHER_VENDOR,
+        fix=_OTHER_VENDOR,
         message=_after_time,
         headers=_with_time(SIGNATURE_HEADER, "X-Playgent-Timestamp"),
     ),
@@ -98,7 +98,7 @@ VENDOR_FORMS = (
         WrongForm(
             name=f"slack {signature}",
             mistake=f"verifies as Slack does, `v0:` with the time of the header `{time}` and the body",
-            mend=_OTHER_VENDOR,
+            fix=_OTHER_VENDOR,
             message=_as_slack_does,
             text=named_hex("v0="),
             headers=_with_time(signature, time),

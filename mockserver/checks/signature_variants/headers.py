@@ -31,13 +31,13 @@ def named_hex(name: str) -> Callable[[bytes, Signed], str]:
 BARE_HEX = named_hex("")
 
 DIGEST_FORMS = (
-    WrongForm(name="sha512", mistake="computes HMAC-SHA512", mend=_DIGEST, digest=_hmac("sha512")),
+    WrongForm(name="sha512", mistake="computes HMAC-SHA512", fix=_DIGEST, digest=_hmac("sha512")),
     *(
         WrongForm(
             name=f"{algorithm}_{'named' if prefix else 'bare'}",
             mistake=f"computes HMAC-{algorithm.upper()}"
             + (f" and expects it after `{prefix}`" if prefix else " and expects it without a name before it"),
-            mend=_DIGEST,
+            fix=_DIGEST,
             digest=_hmac(algorithm),
             text=named_hex(prefix),
         )
@@ -47,25 +47,25 @@ DIGEST_FORMS = (
     WrongForm(
         name="hash_of_secret_and_body",
         mistake="hashes the secret followed by the body, which is no HMAC",
-        mend=_DIGEST,
+        fix=_DIGEST,
         digest=_sha256(key_first=True),
     ),
     WrongForm(
         name="hash_of_body_and_secret",
         mistake="hashes the body followed by the secret, which is no HMAC",
-        mend=_DIGEST,
+        fix=_DIGEST,
         digest=_sha256(key_first=False),
     ),
     WrongForm(
         name="hash_of_body",
         mistake="hashes the body without any secret, so that anybody can sign",
-        mend=_DIGEST,
+        fix=_DIGEST,
         digest=lambda _, message: hashlib.sha256(message).digest(),
     ),
     WrongForm(
         name="key_and_body_swapped",
         mistake="takes the body for the key and the secret for the message",
-        mend=_DIGEST + "; mind the order of the arguments",
+        fix=_DIGEST + "; mind the order of the arguments",
         digest=lambda key, message: hmac.digest(message, key, "sha256"),
     ),
 )
@@ -81,7 +81,7 @@ def named_base64(name: str) -> Callable[[bytes, Signed], str]:
 
 
 def _written(name: str, mistake: str, text: Callable[[bytes, Signed], str]) -> WrongForm:
-    return WrongForm(name=name, mistake=mistake, mend=_WRITING, text=text)
+    return WrongForm(name=name, mistake=mistake, fix=_WRITING, text=text)
 
 
 def timed_hex(digest: bytes, signed: Signed) -> str:
@@ -143,7 +143,7 @@ HEADER_FORMS = (
         WrongForm(
             name=f"header {name}",
             mistake=f"reads the signature from the header `{name}`",
-            mend=_HEADER,
+            fix=_HEADER,
             headers=in_header(name),
         )
         for name in _OTHER_NAMES
@@ -152,7 +152,7 @@ HEADER_FORMS = (
         WrongForm(
             name=f"header name in {case} case",
             mistake=f"finds the header only if its name is written in {case} case",
-            mend="the names of headers have no case: read it through the framework, without regard to case",
+            fix="the names of headers have no case: read it through the framework, without regard to case",
             headers=in_header(name),
         )
         for case, name in (("lower", SIGNATURE_HEADER.lower()), ("upper", SIGNATURE_HEADER.upper()))

@@ -23,19 +23,19 @@ _ENV_FILE = "put the secret between single quotes in the env file"
 _OUTSIDE_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
-def _changed(name: str, mistake: str, change: Callable[[str], str], mend: str = _EXACTLY) -> WrongForm:
+def _changed(name: str, mistake: str, change: Callable[[str], str], fix: str = _EXACTLY) -> WrongForm:
     """A form whose key is another text."""
-    return WrongForm(name=name, mistake=mistake, mend=mend, key=lambda secret: key_as_given(change(secret)))
+    return WrongForm(name=name, mistake=mistake, fix=fix, key=lambda secret: key_as_given(change(secret)))
 
 
 def _decoded(name: str, mistake: str, key: Callable[[str], bytes]) -> WrongForm:
     """A form whose key is bytes."""
-    return WrongForm(name=name, mistake=mistake, mend=_EXACTLY, key=key)
+    return WrongForm(name=name, mistake=mistake, fix=_EXACTLY, key=key)
 
 
-def _constant(name: str, mistake: str, key: str, mend: str = _SETTING) -> WrongForm:
+def _constant(name: str, mistake: str, key: str, fix: str = _SETTING) -> WrongForm:
     """A form whose key is not made of the secret at all."""
-    return WrongForm(name=name, mistake=mistake, mend=mend, key=lambda _: key_as_given(key))
+    return WrongForm(name=name, mistake=mistake, fix=fix, key=lambda _: key_as_given(key))
 
 
 def _without_prefix(secret: str) -> str:

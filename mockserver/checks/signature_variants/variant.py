@@ -69,7 +69,7 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         name: What the record calls it.
         mistake: What a consumer does that expects it: ``reads the signature from the header `X-Signature` ``.
-        mend: What to do about it.
+        fix: What to do about it.
         key: Makes the key of the secret.
         message: Makes what is signed.
         digest: Makes the digest of key and message.
@@ -79,7 +79,7 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     mistake: str
-    mend: str
+    fix: str
     key: Callable[[str], bytes] = key_as_given
     message: Callable[[Signed], bytes] = raw_body
     digest: Callable[[bytes, bytes], bytes] = hmac_sha256
@@ -126,7 +126,7 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: The documented way, which is the measure of all others.
-RIGHT = WrongForm(name="right", mistake="", mend="")
+RIGHT = WrongForm(name="right", mistake="", fix="")
 
 _STEPS = ("key", "message", "digest", "text", "headers")
 
@@ -138,7 +138,7 @@ def both(first: WrongForm, second: WrongForm) -> WrongForm:
         first,
         name=f"{first.name}+{second.name}",
         mistake=f"{first.mistake}, and {second.mistake}",
-        mend="; ".join(dict.fromkeys((first.mend, second.mend))),
+        fix="; ".join(dict.fromkeys((first.fix, second.fix))),
         **steps,
     )
 

@@ -1,4 +1,4 @@
-"""What ``mockserver check`` tells of one finding: what was seen, why it matters, how to mend it, and the proof."""
+"""What ``mockserver check`` tells of one finding: what was seen, why it matters, how to fix it, and the proof."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from mockserver.cli.printing import printable, shortened
 from mockserver.model.messages import Request
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
-from mockserver.model.redaction import Redactor
 from mockserver.reports.check_evidence import curl_of, request_line, request_of, why_no_curl
 from mockserver.reports.check_findings import diagnosis_text
 
@@ -25,28 +24,26 @@ _BODY = 500
 _WHY = 200
 
 
-def finding_block(finding: Finding, redactor: Redactor) -> Iterator[str]:
+def finding_block(finding: Finding) -> Iterator[str]:
     """Tell of a failure or a warning, below its heading.
 
     Args:
         finding: The finding.
-        redactor: Hides the secret.
 
     Returns:
         Lines that can be printed; a command among them may hold line breaks.
     """
-    yield f"  seen: {one_line(redactor.text(finding.summary))}"
+    yield f"  seen: {one_line(finding.summary)}"
     yield f"  why:  {_beginning(finding.check.why)}"
-    yield f"  mend: {one_line(redactor.text(finding.mend))}"
-    yield from _proof(finding.evidence, redactor)
+    yield f"  fix: {one_line(finding.fix)}"
+    yield from _proof(finding.evidence)
 
 
-def group_block(findings: Sequence[Finding], redactor: Redactor) -> Iterator[str]:
+def group_block(findings: Sequence[Finding]) -> Iterator[str]:
     """Tell of findings with one cause, below a heading that tells the cause.
 
     Args:
         findings: The findings; the first is the one that is proved.
-        redactor: Hides the secret.
 
     Returns:
         Lines that can be printed; a command among them may hold line breaks.
@@ -55,37 +52,37 @@ def group_block(findings: Sequence[Finding], redactor: Redactor) -> Iterator[str
         yield "  It looks as if no signature is verified at all, or as if forgeries were dropped without a word."
     for finding in findings:
         check = finding.check
-        yield f"  {check.id} {check.title} ({check.severity}): {one_line(redactor.text(finding.particular))}"
-        yield f"    mend: {one_line(redactor.text(finding.mend))}"
+        yield f"  {check.id} {check.title} ({check.severity}): {one_line(finding.particular)}"
+        yield f"    fix: {one_line(finding.fix)}"
     yield f"  why each matters: mockserver check --explain {findings[0].check.id}"
     yield f"  the proof of {findings[0].check.id}, as --json FILE writes it of each:"
-    yield from _proof(findings[0].evidence[:1], redactor)
+    yield from _proof(findings[0].evidence[:1])
 
 
-def diagnosis_block(diagnosis: Diagnosis, redactor: Redactor) -> Iterator[str]:
+def diagnosis_block(diagnosis: Diagnosis) -> Iterator[str]:
     """Tell what would explain that right events are refused; the arguments and lines are like those of a finding."""
-    yield f"  {one_line(redactor.text(diagnosis_text(diagnosis)))}"
+    yield f"  {one_line(diagnosis_text(diagnosis))}"
     if diagnosis.evidence:
         yield "  this delivery is wrong, and was accepted:"
-        yield from _proof(diagnosis.evidence[:1], redactor)
+        yield from _proof(diagnosis.evidence[:1])
 
 
-def _proof(deliveries: tuple[Delivery, ...], redactor: Redactor) -> Iterator[str]:
+def _proof(deliveries: tuple[Delivery, ...]) -> Iterator[str]:
     before = ""
     for delivery in deliveries[:_DELIVERIES]:
-        sent = "\n".join(_sent(delivery, redactor))
+        sent = "\n".join(_sent(delivery))
         yield "  sent: the same once more" if sent == before else sent
-        yield from _answer(delivery, redactor)
+        yield from _answer(delivery)
         before = sent
     if len(deliveries) > _DELIVERIES:
         more = len(deliveries) - _DELIVERIES
         yield f"  ... and {more} more {'delivery' if more == 1 else 'deliveries'}, which --json FILE writes"
 
 
-def _sent(delivery: Delivery, redactor: Redactor) -> Iterator[str]:
+def _sent(delivery: Delivery) -> Iterator[str]:
     """The request: as a command where there is one that can be copied from here, else as it went over the wire."""
-    command = curl_of(delivery, redactor)
-    reason = why_no_curl(delivery, redactor)
+    command = curl_of(delivery)
+    reason = why_no_curl(delivery)
     if command and len(command) > _LONGEST_COMMAND:
         reason = "it is long"
     elif command and printable(command) != command:
@@ -97,36 +94,36 @@ def _sent(delivery: Delivery, redactor: Redactor) -> Iterator[str]:
     yield f"  sent (no curl command: {reason}):"
     request = request_of(delivery)
     if request is not None:
-        yield from _request(request, redactor)
+        yield from _request(request)
 
 
-def _request(request: Request, redactor: Redactor) -> Iterator[str]:
-    yield _line(request_line(request), redactor)
-    for name, value in redactor.headers(request.headers):
-        yield _line(f"{name}: {value}", redactor)
+def _request(request: Request) -> Iterator[str]:
+    yield _line(request_line(request))
+    for name, value in request.headers:
+        yield _line(f"{name}: {value}")
     if request.body:
         yield ""
-        yield from _body(request.body, redactor)
+        yield from _body(request.body)
 
 
-def _answer(delivery: Delivery, redactor: Redactor) -> Iterator[str]:
+def _answer(delivery: Delivery) -> Iterator[str]:
     response = delivery.response
     if response is not None:
-        yield f"  answer: {one_line(redactor.text(f'{response.status} {response.reason}'.rstrip()))}"
+        yield f"  answer: {one_line(f'{response.status} {response.reason}'.rstrip())}"
         if response.body:
-            yield from _body(response.body, redactor)
+            yield from _body(response.body)
     if delivery.error is not None:
-        yield f"  {'and then' if response else 'answer'}: {one_line(redactor.text(delivery.error.message))}"
+        yield f"  {'and then' if response else 'answer'}: {one_line(delivery.error.message)}"
 
 
-def _body(body: bytes, redactor: Redactor) -> Iterator[str]:
-    text = shortened(redactor.text(body.decode("utf-8", "replace")), _BODY)
+def _body(body: bytes) -> Iterator[str]:
+    text = shortened(body.decode("utf-8", "replace"), _BODY)
     for line in printable(text).split("\n"):
         yield f"    {line}"
 
 
-def _line(text: str, redactor: Redactor) -> str:
-    return f"    {one_line(shortened(redactor.text(text), _BODY))}"
+def _line(text: str) -> str:
+    return f"    {one_line(shortened(text, _BODY))}"
 
 
 def _beginning(text: str) -> str:

@@ -29,7 +29,7 @@ from mockserver.errors import UsageError
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Target
 
-_HELP = """Find out what a webhook consumer does wrong, and how to mend it.
+_HELP = """Find out what a webhook consumer does wrong, and how to fix it.
 
 Events are delivered to URL, right ones and wrong ones, each wrong in one way, and the answers are compared. The
 consumer should be one for tests: it handles some hundred made-up events.
@@ -151,12 +151,12 @@ def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
 
 def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **request: Any) -> int:
     # Imported here: what was given wrong is told without waiting for the network's modules.
-    from mockserver.checks.request import CheckRequest  # noqa: PLC0415
+    from mockserver.checks.options import CheckOptions  # noqa: PLC0415
     from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415
     from mockserver.cli.check.view import CheckView  # noqa: PLC0415
 
     readiness = Readiness.of(chosen)
-    wanted = CheckRequest(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)
+    wanted = CheckOptions(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)
     work = Interruptible()
     checked = UrlCheck(wanted, settings)
     view = CheckView(checked, to_stderr=files.to_standard_output, work=work)
@@ -168,6 +168,6 @@ def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **req
             await checked.run(readiness, view.begin, view.finding)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
             view.finish()
-            files.write(check_forms(checked.report, checked.redactor), work.out)
+            files.write(check_forms(checked.report.clean()), work.out)
 
     return work.run(perform()) or checked.exit_code

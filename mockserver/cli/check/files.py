@@ -7,34 +7,33 @@ from typing import TYPE_CHECKING
 from mockserver.cli.report_files import Forms
 
 if TYPE_CHECKING:
-    from mockserver.checks.model import CheckReport
-    from mockserver.model.redaction import Redactor
+    from mockserver.checks.model import CheckResult
 
 #: Their names, which are those of the options.
 CHECK_FORMS = ("json", "junit", "markdown", "sarif")
 
 
-def check_forms(report: CheckReport, redactor: Redactor) -> Forms:
-    """Return what makes each form of report."""
+def check_forms(report: CheckResult) -> Forms:
+    """Return what makes each form of report, given one without secrets."""
 
     def json() -> str:
         from mockserver.reports.check_json import check_json  # noqa: PLC0415 - see above
 
-        return check_json(report, redactor)
+        return check_json(report)
 
     def junit() -> str:
         from mockserver.reports.check_junit import check_junit  # noqa: PLC0415 - see above
 
-        return check_junit(report, redactor)
+        return check_junit(report)
 
     def markdown() -> str:
         from mockserver.reports.check_markdown import check_markdown  # noqa: PLC0415 - see above
 
-        return check_markdown(report, redactor)
+        return check_markdown(report)
 
     def sarif() -> str:
         from mockserver.reports.sarif import check_sarif  # noqa: PLC0415 - see above
 
-        return check_sarif(report, redactor)
+        return check_sarif(report)
 
     return {"json": json, "junit": junit, "markdown": markdown, "sarif": sarif}

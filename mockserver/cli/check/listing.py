@@ -43,7 +43,7 @@ def explain(name: str) -> int:
     # The control is always among the checks that are made, and so perhaps beside the one that is asked for.
     check = chosen_checks((name,))[-1]
     click.echo(f"{check.id} {check.title} ({check.severity})\n")
-    rows = [("sends:", check.sends), ("correct:", check.good), ("why:", check.why), ("mend:", check.mend)]
+    rows = [("sends:", check.sends), ("correct:", check.good), ("why:", check.why), ("fix:", check.fix)]
     rows.append(("needs:", _NEEDS[check.level] if check.procedure else "a look at the code"))
     for line in table(rows, terminal_width()):
         click.echo(line)
@@ -55,5 +55,5 @@ def _row(check: Check) -> Sequence[str]:
 
 
 def _view(check: Check) -> dict[str, Any]:
-    names = ("id", "name", "severity", "level", "sends", "good", "why", "mend")
+    names = ("id", "name", "severity", "level", "sends", "good", "why", "fix")
     return {**{name: getattr(check, name) for name in names}, "testable": check.procedure is not None}

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Iterable
 
 from mockserver.checks.model import Check, Finding
+from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import chosen_checks
-from mockserver.checks.request import CheckRequest, prepare_check
 from mockserver.checks.run import OnBegin, OnFinding
 from mockserver.cli import exit_codes
 from mockserver.cli.readiness import Readiness
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
+from mockserver.reports.check_report import CheckReport
 from mockserver.server.mock import Mock
 
 _STOPPED = "the run was stopped"
@@ -26,7 +27,7 @@ class UrlCheck:
     """Checks the consumer at a URL.
 
     Args:
-        request: What is to be checked.
+        options: What is to be checked.
         settings: How requests travel.
 
     Raises:
@@ -38,16 +39,15 @@ class UrlCheck:
         redactor: Hides the secret.
     """
 
-    def __init__(self, request: CheckRequest, settings: Settings) -> None:
-        self.request = request
-        self.checks = chosen_checks(request.only, request.skip)
-        self.redactor = Redactor(_spellings(request.secret))
+    def __init__(self, options: CheckOptions, settings: Settings) -> None:
+        self.options = options
+        self.checks = chosen_checks(options.only, options.skip)
+        self.redactor = Redactor.of(settings, *_spellings(options.secret))
+        self.report = CheckReport(self.redactor)
         self._mock = Mock(settings)
         self._on_begin: OnBegin = lambda _: None
         self._on_finding: OnFinding = lambda _: None
-        self._run = prepare_check(self._mock, request, self._begin, self._found)
-        self.report = self._run.report
-        self.report.redact = self.redactor.text
+        self._run = prepare_check(self._mock, options, self.report, self._begin, self._found)
 
     async def run(self, readiness: Readiness, on_begin: OnBegin, on_finding: OnFinding) -> None:
         """Make the checks.
@@ -62,7 +62,7 @@ class UrlCheck:
         """
         self._on_begin, self._on_finding = on_begin, on_finding
         try:
-            target = self._mock.routes.resolve(self.request.url)
+            target = self._mock.routes.resolve(self.options.url)
             self.report.unreachable = await readiness.why_not(self._mock, [target])
             if not self.report.unreachable:
                 await self._run.run()

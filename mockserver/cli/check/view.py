@@ -13,6 +13,7 @@ from mockserver.cli.check.blocks import diagnosis_block, finding_block, group_bl
 from mockserver.cli.interruption import Interruptible
 from mockserver.model.plain_text import one_line
 from mockserver.reports.check_findings import together, worst_first
+from mockserver.reports.check_report import clean_finding
 
 if TYPE_CHECKING:
     from mockserver.cli.check.live import LiveChecks
@@ -46,7 +47,6 @@ class CheckView:
 
     def __init__(self, checked: UrlCheck, *, to_stderr: bool, work: Interruptible) -> None:
         self._checked = checked
-        self._redactor = checked.redactor
         self._printer = work.err if to_stderr else work.out
         self._err = work.err
         self._title_width = max(len(check.title) for check in checked.checks)
@@ -72,6 +72,7 @@ class CheckView:
 
     def finding(self, finding: Finding) -> None:
         """Show what a check found out."""
+        finding = clean_finding(finding, self._checked.redactor)
         if finding.check.id == _CONTROL and finding.verdict == "fail":
             self._warn(finding)
         if self._live is not None:
@@ -81,7 +82,7 @@ class CheckView:
 
     def finish(self) -> None:
         """Tell what to do about the findings, and what all of it comes to."""
-        report = self._checked.report
+        report = self._checked.report.clean()
         if self._live is not None:
             self._live.stop()
         self._said_nothing(report.findings)
@@ -89,12 +90,12 @@ class CheckView:
             self._wrong(findings)
         if report.diagnosis is not None:
             self._heading("DIAGNOSIS", "cyan")
-            self._lines(diagnosis_block(report.diagnosis, self._redactor))
+            self._lines(diagnosis_block(report.diagnosis))
         self._sum_up()
         self._printer.flush()
         for what, why in (("cannot be used", report.unusable), ("the target could not be reached", report.unreachable)):
             if why:
-                self._err.line(f"mockserver: {what}: {self._text(why)}")
+                self._err.line(f"mockserver: {what}: {one_line(why)}")
 
     # ---------------------------------------------------------------- the table
 
@@ -106,8 +107,8 @@ class CheckView:
 
     def _warn(self, control: Finding) -> None:
         """Say at once that everything hangs on one thing."""
-        lines = [f"THE CONTROL FAILED ({self._text(control.summary)}): nothing can be judged until that is mended"]
-        if not self._checked.request.diagnose:
+        lines = [f"THE CONTROL FAILED ({one_line(control.summary)}): nothing can be judged until that is fixed"]
+        if not self._checked.options.diagnose:
             lines.append(_HINT)
         for line in lines:
             if self._live is not None:
@@ -127,7 +128,7 @@ class CheckView:
                 continue
             ids = f" ({', '.join(each.check.id for each in alike)})" if len(alike) <= _BY_ID else ""
             styled = self._styled(f"{verdict:<12}", fg=COLOURS[verdict])
-            self._printer.line(f"{styled}  {len(alike)} checks {verdict}: {self._text(summary)}{ids}")
+            self._printer.line(f"{styled}  {len(alike)} checks {verdict}: {one_line(summary)}{ids}")
 
     # ---------------------------------------------------------------- what follows
 
@@ -135,19 +136,19 @@ class CheckView:
         first, *more = findings
         loud, colour = first.verdict.upper(), COLOURS[first.verdict]
         if more:
-            self._heading(f"{loud} {len(findings)} checks: {self._text(first.cause)}", colour)
-            self._lines(group_block(findings, self._redactor))
+            self._heading(f"{loud} {len(findings)} checks: {one_line(first.cause)}", colour)
+            self._lines(group_block(findings))
         else:
             self._heading(f"{loud} {first.check.id} {first.check.title} ({first.check.severity})", colour)
-            self._lines(finding_block(first, self._redactor))
+            self._lines(finding_block(first))
 
     def _sum_up(self) -> None:
-        report = self._checked.report
+        report = self._checked.report.clean()
         if report.unreachable or (report.unusable and not report.findings):
             return
         ok = self._checked.exit_code == 0
         self._printer.line("")
-        self._printer.line(self._styled(self._text(report.summary), fg="green" if ok else "red", bold=True))
+        self._printer.line(self._styled(one_line(report.summary), fg="green" if ok else "red", bold=True))
         deliveries = "1 delivery" if report.deliveries == 1 else f"{report.deliveries} deliveries"
         self._printer.line(f"{deliveries} in {report.seconds:.1f} s, seed {report.seed}")
 
@@ -164,8 +165,5 @@ class CheckView:
 
     def _seen(self, finding: Finding) -> str:
         """What was seen; in short where all is well, or where the same was said before."""
-        text = self._text(finding.told_after(self._first_of.setdefault(finding.cause, finding.check.id)))
+        text = one_line(finding.told_after(self._first_of.setdefault(finding.cause, finding.check.id)))
         return f"{text[:_PASSED]}..." if finding.verdict == "pass" and len(text) > _PASSED else text
-
-    def _text(self, text: str) -> str:
-        return one_line(self._redactor.text(text))

@@ -61,7 +61,7 @@ class ReplayRun:
         self._unreachable = ""
         self.reports = [Report(script, settings.max_deliveries, settings.max_recorded_bytes) for script, _ in plans]
         self.receiver: EmbeddedConsumer | None = None
-        self.redactor = Redactor([self._secret, *_secrets(plans)])
+        self.redactor = Redactor.of(settings, self._secret, *_secrets(plans))
 
     async def run(
         self,
@@ -106,7 +106,7 @@ class ReplayRun:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the reports as JSON values: of one script its report, of several the totals and each report."""
-        views = [_report_view(report) for report in self.reports]
+        views = [_report_view(report, self.redactor) for report in self.reports]
         if len(views) == 1:
             return views[0]
         totals = {name: sum(view[name] for view in views) for name in _TOTALS}
@@ -160,5 +160,5 @@ def _secrets(plans: Sequence[Plan]) -> Iterator[str]:
             yield destination.secret
 
 
-def _report_view(report: Report) -> dict[str, Any]:
-    return {**report.as_dict(), "deliveries": [delivery_view(delivery) for delivery in report.deliveries]}
+def _report_view(report: Report, redactor: Redactor) -> dict[str, Any]:
+    return {**report.as_dict(), "deliveries": [delivery_view(redactor.delivery(each)) for each in report.deliveries]}

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
-from mockserver.checks.model import Check, CheckReport, Finding, Judgement
+from mockserver.checks.model import Check, CheckResult, Finding, Judgement
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
-from mockserver.reports.check_json import check_json
-from mockserver.reports.check_junit import check_junit
-from mockserver.reports.check_markdown import check_markdown
-from mockserver.reports.sarif import check_sarif
+from mockserver.reports import check_json as json_report
+from mockserver.reports import check_junit as junit_report
+from mockserver.reports import check_markdown as markdown_report
+from mockserver.reports import sarif
+from mockserver.reports.check_report import CheckReport
 from tests.receiving import Answer
 from tests.reports.replayed import replayed
 
+T = TypeVar("T")
+
 TARGET = "http://localhost:3000/webhooks/playgent"
+
+
+def clean_form(form: Callable[[CheckResult], T]) -> Callable[[CheckReport, Redactor], T]:
+    """Return what writes a report without secrets, as every user of the forms does."""
+
+    def write(report: CheckReport, redactor: Redactor) -> T:
+        report.redactor = redactor
+        return form(report.clean())
+
+    return write
+
+
+check_json = clean_form(json_report.check_json)
+check_view = clean_form(json_report.check_view)
+check_junit = clean_form(junit_report.check_junit)
+check_markdown = clean_form(markdown_report.check_markdown)
+check_sarif = clean_form(sarif.check_sarif)
 
 FORMS: dict[str, Callable[[CheckReport, Redactor], str]] = {
     "json": check_json,
@@ -33,21 +54,22 @@ def check(number: str = "PG012", name: str = "wrong_secret", severity: str = "mu
         "sends": "An event signed with another secret.",
         "good": "401, and no effect",
         "why": "Anybody could send events.",
-        "mend": "verify first, and answer 401 when it does not match",
+        "fix": "verify first, and answer 401 when it does not match",
     }
     return Check(id=number, name=name, severity=severity, **{**told, **more})
 
 
 def finding(
-    verdict: str, summary: str, *evidence: Delivery, of: Check | None = None, mend: str = "", seconds: float = 0.25
+    verdict: str, summary: str, *evidence: Delivery, of: Check | None = None, fix: str = "", seconds: float = 0.25
 ) -> Finding:
     """Make a finding of a check."""
-    return Finding(of or check(), Judgement(verdict, summary, evidence, mend), seconds)
+    return Finding(of or check(), Judgement(verdict, summary, evidence, fix), seconds)
 
 
 def report_of(*findings: Finding, target: str = TARGET, **attributes) -> CheckReport:
     """Make the report of a run that began on 2024-12-16 at 10:00:00.5 and took 1.25 s."""
-    report = CheckReport(target, 7, 1734343200.5)
+    report = CheckReport()
+    report.target, report.seed, report.began = target, 7, 1734343200.5
     report.findings = list(findings)
     report.deliveries = 42
     report.seconds = 1.25
@@ -101,7 +123,7 @@ async def mixed() -> CheckReport:
         finding("pass", "answered 200", made, of=check("PG001", "control")),
         finding("warn", "answered 200 to a forgery", made, of=check("PG010", "missing_signature")),
         finding("fail", "answered 500", made, of=check("PG021", "signature_without_prefix", "note")),
-        finding("fail", "answered 413", made, of=check("PG045", "body_size", "should"), mend="allow 1 MB"),
+        finding("fail", "answered 413", made, of=check("PG045", "body_size", "should"), fix="allow 1 MB"),
         finding("fail", "answered 200, and handled it", made, of=check()),
         finding("inconclusive", "the control failed", of=check("PG055", "burst")),
         finding("not tested", "no probe was given", of=check("PG071", "duplicate_accepted", level=1)),

@@ -21,7 +21,7 @@ async def test_a_delivery_as_text():
     async def answer(_):
         return web.Response(status=401, text=f"bad signature for {SECRET}")
 
-    lines = evidence_text(await delivery(answer), REDACTOR).splitlines()
+    lines = evidence_text(REDACTOR.delivery(await delivery(answer))).splitlines()
     assert lines[0].startswith("run.failed [wrong_secret], over in ")
     assert lines[1:3] == ["dlv_000001, attempt 1: sent", "POST /hooks HTTP/1.1"]
     assert lines[-1] == "bad signature for ***"
@@ -29,13 +29,13 @@ async def test_a_delivery_as_text():
 
 def test_deliveries_without_a_request_as_text():
     """What is known of them is told."""
-    assert "no request could be made" in evidence_text(without_request(), REDACTOR)
-    assert evidence_text(never_attempted(), REDACTOR) == "run.failed\ndlv_000002 was never attempted"
+    assert "no request could be made" in evidence_text(without_request())
+    assert evidence_text(never_attempted()) == "run.failed\ndlv_000002 was never attempted"
 
 
 async def test_of_many_deliveries_the_first_are_shown():
     """A burst stays readable."""
-    texts = evidence_texts(finding("fail", "x", *[await delivery()] * 50), REDACTOR)
+    texts = evidence_texts(finding("fail", "x", *[await delivery()] * 50))
     assert len(texts) == 4
     assert texts[3] == "... and 47 more deliveries"
 
@@ -44,7 +44,7 @@ async def test_the_command_sends_the_same_request():
     """A real curl, to a real consumer: the path, the signature and the body are those that were sent."""
     made = await delivery()
     async with consuming() as consumer:
-        command = curl_of(made, REDACTOR).replace(made.url.rpartition("/")[0], consumer.url)
+        command = curl_of(made).replace(made.url.rpartition("/")[0], consumer.url)
         process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
         assert await process.wait() == 0
         (received,) = consumer.received
@@ -67,7 +67,7 @@ async def test_the_command_uses_the_method_of_the_request(method):
     head = made.attempts[0].request.head
     other = changed(made, head=head.replace(b"POST ", f"{method} ".encode(), 1))
     async with consuming() as consumer:
-        command = curl_of(other, REDACTOR).replace(made.url.rpartition("/")[0], consumer.url)
+        command = curl_of(other).replace(made.url.rpartition("/")[0], consumer.url)
         process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
         assert await process.wait() == 0
         (received,) = consumer.received
@@ -88,8 +88,8 @@ async def test_where_there_is_no_command():
         ).deliveries[0],
     }
     for reason, each in none.items():
-        assert (curl_of(each, REDACTOR), why_no_curl(each, REDACTOR)) == ("", reason)
-    assert curl_of(sent(made, b"x" * 65_536), REDACTOR)
+        assert (curl_of(each), why_no_curl(each)) == ("", reason)
+    assert curl_of(sent(made, b"x" * 65_536))
 
 
 @pytest.mark.parametrize("secret", ["whsec_it's", 'whsec_"a"b', SECRET])
@@ -97,7 +97,7 @@ async def test_a_request_that_holds_a_secret_is_no_command(secret):
     """Quoted for a shell, a secret could no longer be recognised."""
     made = await delivery()
     redactor = Redactor([secret])
-    for each in (sent(made, f"<{secret}>".encode()), sent(made, b"\xff" + secret.encode())):
-        assert (curl_of(each, redactor), why_no_curl(each, redactor)) == ("", "it holds a secret")
+    for each in map(redactor.delivery, (sent(made, f"<{secret}>".encode()), sent(made, b"\xff" + secret.encode()))):
+        assert (curl_of(each), why_no_curl(each)) == ("", "it holds a secret")
     head = made.attempts[0].request.head.replace(b"Content-Type", b"Authorization: x\r\nContent-Type")
-    assert why_no_curl(changed(made, head=head), redactor) == "it holds a secret"
+    assert why_no_curl(redactor.delivery(changed(made, head=head))) == "it holds a secret"

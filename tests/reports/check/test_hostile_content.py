@@ -56,7 +56,7 @@ async def test_the_secret_is_nowhere(form, secret):
         sent(made, b"\xff" + secret.encode()),
     )
     findings = [
-        finding(verdict, f"answered {secret}", *order, of=check(f"PG{number}{place}", severity=severity), mend=secret)
+        finding(verdict, f"answered {secret}", *order, of=check(f"PG{number}{place}", severity=severity), fix=secret)
         for number, verdict in enumerate(("fail", "warn", "inconclusive", "not tested", "pass"))
         for place, severity in enumerate(("must", "should"))
         for order in [evidence[place * 2 :] + evidence[: place * 2]]
@@ -92,7 +92,7 @@ async def test_control_characters_and_half_surrogate_pairs(form):
         await delivery(), body=b"\x00\x1b[2J\xed\xa0\x80\xff", headers=[("x-odd", odd)], reason=odd, error=odd
     )
     made = msgspec.structs.replace(made, faults=("a",), source=odd)
-    findings = [finding(verdict, odd, made, mend=odd) for verdict in ("fail", "warn", "inconclusive", "pass")]
+    findings = [finding(verdict, odd, made, fix=odd) for verdict in ("fail", "warn", "inconclusive", "pass")]
     report = report_of(*findings, unreachable=odd, diagnosis=Diagnosis(odd, odd, 1, (made,)))
     text = FORMS[form](report, Redactor([SECRET]))
     if form == "markdown":

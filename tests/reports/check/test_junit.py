@@ -7,9 +7,8 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
-from mockserver.reports.check_junit import check_junit
 from tests.receiving import SECRET
-from tests.reports.check.checked import TARGET, check, delivery, finding, mixed, report_of
+from tests.reports.check.checked import TARGET, check, check_junit, delivery, finding, mixed, report_of
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "junit.xsd")
 REDACTOR = Redactor([SECRET])
@@ -51,25 +50,25 @@ async def test_a_case_for_each_check():
 
 
 async def test_a_failure_tells_all():
-    """What was seen, how to mend it, what was sent and what came back."""
+    """What was seen, how to fix it, what was sent and what came back."""
     suite = read(report_of(finding("fail", "answered 200, and handled it", await delivery())))
     (failure,) = next(iter(suite)).result
     assert (failure.message, failure.type) == ("answered 200, and handled it", "must")
     lines = failure.text.splitlines()
-    assert lines[:2] == ["answered 200, and handled it", "mend: verify first, and answer 401 when it does not match"]
+    assert lines[:2] == ["answered 200, and handled it", "fix: verify first, and answer 401 when it does not match"]
     assert "POST /hooks HTTP/1.1" in lines
     assert "200 OK" in lines
 
 
 async def test_what_is_wrong_without_failing_the_build_stands_in_the_output():
-    """The worst first, each with how to mend it and its evidence."""
+    """The worst first, each with how to fix it and its evidence."""
     output = read(await mixed())._elem.find("system-out").text
     assert output.startswith("7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 failed that must pass")
     places = [
         output.index(text) for text in ("fail PG045 body size (should): answered 413", "fail PG021", "warn PG010")
     ]
     assert places == sorted(places)
-    assert "mend: allow 1 MB" in output
+    assert "fix: allow 1 MB" in output
     assert output.count("POST /hooks HTTP/1.1") == 3
     assert "PG012" not in output
 
@@ -89,7 +88,7 @@ async def test_a_diagnosis():
     diagnosis = Diagnosis("it strips the prefix", "use the secret as it is", 9, (await delivery(),))
     told = read(report_of(finding("fail", "answered 401", of=check("PG001", "control")), diagnosis=diagnosis))
     text = told._elem.find("system-err").text
-    assert text.startswith("why correct deliveries are refused: it strips the prefix; mend: use the secret as it is\n")
+    assert text.startswith("why correct deliveries are refused: it strips the prefix; fix: use the secret as it is\n")
     assert "POST /hooks HTTP/1.1" in text
     nothing = read(report_of(diagnosis=Diagnosis("", "", 9)))._elem.find("system-err").text
     assert nothing == "none of the 9 wrong forms that were tried explains why correct deliveries are refused"

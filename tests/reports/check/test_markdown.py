@@ -6,10 +6,9 @@ from markdown_it import MarkdownIt
 
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
-from mockserver.reports.check_markdown import check_markdown
 from mockserver.reports.markdown import shortened_markdown
 from tests.receiving import SECRET
-from tests.reports.check.checked import answered, check, delivery, finding, mixed, report_of, sent
+from tests.reports.check.checked import answered, check, check_markdown, delivery, finding, mixed, report_of, sent
 
 REDACTOR = Redactor([SECRET])
 
@@ -30,12 +29,12 @@ async def test_what_is_not_right_comes_first():
     assert "<h2>Check of <code>http://localhost:3000/webhooks/playgent</code>: failed</h2>" in html
     assert "<p>7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 failed that must pass; " in html
     assert "42 deliveries in 1.2 s, seed 7.</p>" in html
-    mend = "verify first, and answer 401 when it does not match"
+    fix = "verify first, and answer 401 when it does not match"
     assert rows(html) == [
-        ["<strong>fail</strong>", "must", "PG012 wrong secret", "answered 200, and handled it", mend],
+        ["<strong>fail</strong>", "must", "PG012 wrong secret", "answered 200, and handled it", fix],
         ["<strong>fail</strong>", "should", "PG045 body size", "answered 413", "allow 1 MB"],
-        ["<strong>fail</strong>", "note", "PG021 signature without prefix", "answered 500", mend],
-        ["<strong>warn</strong>", "must", "PG010 missing signature", "answered 200 to a forgery", mend],
+        ["<strong>fail</strong>", "note", "PG021 signature without prefix", "answered 500", fix],
+        ["<strong>warn</strong>", "must", "PG010 missing signature", "answered 200 to a forgery", fix],
         ["pass", "must", "PG001 control", "answered 200"],
         ["inconclusive", "must", "PG055 burst", "the control failed"],
         ["not tested", "must", "PG071 duplicate accepted", "no probe was given"],
@@ -83,9 +82,7 @@ async def test_a_diagnosis():
     """It stands before the table, with the delivery that was accepted."""
     diagnosis = Diagnosis("it *strips* the prefix", "use the secret as it is", 9, (await delivery(),))
     html = rendered(report_of(finding("fail", "answered 401", of=check("PG001", "control")), diagnosis=diagnosis))
-    told = (
-        "<strong>Diagnosis</strong>: why correct deliveries are refused: it *strips* the prefix; mend: use the secret"
-    )
+    told = "<strong>Diagnosis</strong>: why correct deliveries are refused: it *strips* the prefix; fix: use the secret"
     assert html.index(told) < html.index("The wrong delivery that it took for genuine") < html.index("<table>")
     assert "none of the 9 wrong forms" in rendered(report_of(diagnosis=Diagnosis("", "", 9)))
 
@@ -96,7 +93,7 @@ async def test_nothing_in_it_is_markup_of_others():
     made = answered(await delivery(), body=b"`````\n</details>\n<script>alert(1)</script>\r\n````", reason="<b>")
     html = rendered(
         report_of(
-            finding("fail", hostile, made, of=check(name="<i>\n\n<script>"), mend=hostile),
+            finding("fail", hostile, made, of=check(name="<i>\n\n<script>"), fix=hostile),
             finding("pass", hostile),
             target=f"http://localhost:3000/`{hostile}",
             diagnosis=Diagnosis(hostile, hostile, 1, (made,)),

@@ -10,12 +10,12 @@ from sarif_pydantic import Sarif
 
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
-from mockserver.reports.sarif import check_sarif
 from tests.receiving import SECRET
 from tests.reports.check.checked import (
     TARGET,
     answered,
     check,
+    check_sarif,
     delivery,
     finding,
     mixed,
@@ -55,7 +55,7 @@ async def test_what_is_wrong_is_a_result():
         ("PG045", "fail", "warning", "fail"),
         ("PG012", "fail", "error", "fail"),
     ]
-    assert run["results"][2]["message"] == {"text": "Answered 413. To mend it: allow 1 MB."}
+    assert run["results"][2]["message"] == {"text": "Answered 413. To fix it: allow 1 MB."}
 
 
 async def test_every_check_is_a_rule():
@@ -110,7 +110,7 @@ def test_a_consumer_that_cannot_be_reached_and_a_diagnosis():
     assert invocation["executionSuccessful"] is False
     assert [(each["level"], each["message"]["text"]) for each in invocation["toolExecutionNotifications"]] == [
         ("error", f"unreachable: {TARGET}: nothing listens"),
-        ("note", "why correct deliveries are refused: it strips the prefix; mend: do not"),
+        ("note", "why correct deliveries are refused: it strips the prefix; fix: do not"),
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_consumer_that_cannot_be_reached_and_a_diagnosis():
         (TARGET, "webhooks/playgent"),
         ("http://localhost:3000", "./"),
         ("https://[::1]:8443//a", ".//a"),
-        ("http://localhost/a:b/c?key=1", "./a:b/c"),
+        ("http://localhost/a:b/c?page=1", "./a:b/c"),
         ("http://localhost/é [x]%zz%20", "%C3%A9%20%5Bx%5D%25zz%20"),
     ],
 )
@@ -176,7 +176,7 @@ async def test_the_request_and_the_answer():
 
 
 async def test_bodies_that_are_no_text_or_hold_a_secret():
-    """Bytes are there in Base64, unless a secret would be in them."""
+    """Bytes are there in Base64, a secret in them is not."""
     made = await delivery()
     report = report_of(
         finding("fail", "x", answered(sent(made, b"\xff\x00"), body=b"\xff" + SECRET.encode()), of=check("PG001")),
@@ -184,7 +184,7 @@ async def test_bodies_that_are_no_text_or_hold_a_secret():
     )
     first, second = run_of(report)["results"]
     assert first["webRequest"]["body"] == {"binary": "/wA=", "properties": {"size": 2}}
-    assert first["webResponse"]["body"] == {"properties": {"size": 1 + len(SECRET)}}
+    assert first["webResponse"]["body"] == {"binary": "/yoqKg==", "properties": {"size": 1 + len(SECRET)}}
     assert second["webResponse"]["body"] == {"text": "***", "properties": {"size": len(SECRET)}}
 
 
@@ -207,7 +207,7 @@ async def test_an_answer_that_never_came():
 
 def test_messages_are_no_links_and_have_no_placeholders():
     """Braces and links of others are shown as they are, by the rules of the standard for messages."""
-    (result,) = run_of(report_of(finding("fail", "got {0} and [this](http://evil)", mend="x!")))["results"]
-    assert result["message"] == {"text": "Got {{0}} and [this\\](http://evil). To mend it: x!"}
+    (result,) = run_of(report_of(finding("fail", "got {0} and [this](http://evil)", fix="x!")))["results"]
+    assert result["message"] == {"text": "Got {{0}} and [this\\](http://evil). To fix it: x!"}
     (result,) = run_of(report_of(finding("fail", "y" * 10_000)))["results"]
     assert len(result["message"]["text"]) < 4100

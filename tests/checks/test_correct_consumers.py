@@ -1,4 +1,4 @@
-"""Correct consumers have many manners. None of them may be taken for a mistake, with a probe or without."""
+"""Correct consumers have many ways. None of them may be taken for a mistake, with a probe or without."""
 
 from __future__ import annotations
 

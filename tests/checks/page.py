@@ -52,7 +52,7 @@ def _section(check: Check) -> str:
         f"{check.why}",
         f"- It sends: {check.sends[0].lower() + check.sends[1:]}",
         f"- Good: {check.good}.",
-        f"- To mend it: {check.mend}.",
+        f"- To fix it: {check.fix}.",
     ]
     return "{}\n\n{}\n\n{}\n{}\n{}\n".format(*facts)
 

@@ -1,21 +1,15 @@
-"""A report of checks as text: a table of what is not right, how to mend it, and the requests that prove it."""
+"""A report of checks as text: a table of what is not right, how to fix it, and the requests that prove it."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
+from mockserver.checks.model import CheckResult, Diagnosis, Finding, Verdict
 from mockserver.model.messages import Exchange
 from mockserver.model.plain_text import one_line
+from mockserver.model.records import Delivery
 from mockserver.model.signing import SIGNATURE_HEADER
-
-if TYPE_CHECKING:  # the report itself uses this module
-    from mockserver.checks.model import CheckReport, Diagnosis, Finding, Verdict
-    from mockserver.model.records import Delivery
-
-#: Hides what must not be shown.
-Redact = Callable[[str], str]
 
 _COLUMNS = ("verdict", "check", "severity", "title", "what was seen")
 #: So many characters of a line are used, but the last column is never narrower than this.
@@ -30,21 +24,20 @@ _LISTED = 8
 _BODY = 300
 
 
-def report_text(report: CheckReport, redact: Redact) -> str:
+def report_text(report: CheckResult) -> str:
     """Return a report as text: what passed is counted only.
 
     Args:
-        report: What the checks found out.
-        redact: Hides secrets: consumers repeat them in their answers.
+        report: What the checks found out, without secrets.
     """
     wrong = [each for verdict in _WRONG for each in report.findings if each.verdict == verdict]
     failures = _first_of_each_cause(each for each in wrong if each.breaks and each.evidence)
     blocks = [
-        _head(report, redact),
-        _table(wrong, redact),
-        *(_proof(finding, redact) for finding in list(failures.values())[:_PROVED]),
-        _diagnosis(report.diagnosis, redact),
-        [line for verdict in _OPEN for line in _open(verdict, report.findings, redact)],
+        _head(report),
+        _table(wrong),
+        *(_proof(finding) for finding in list(failures.values())[:_PROVED]),
+        _diagnosis(report.diagnosis),
+        [line for verdict in _OPEN for line in _open(verdict, report.findings)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -60,15 +53,15 @@ def _first_of_each_cause(findings: Iterable[Finding]) -> dict[str, Finding]:
     return firsts
 
 
-def _head(report: CheckReport, redact: Redact) -> list[str]:
+def _head(report: CheckResult) -> list[str]:
     made = f"{report.deliveries} deliver{'y' if report.deliveries == 1 else 'ies'}"
     run = f"{made} in {report.seconds:.1f} s, seed {report.seed}"
-    where = [] if report.unreachable else [f"{redact(report.target)}: {run}"]
-    unusable = [f"cannot be used: {redact(report.unusable)}"] if report.unusable else []
-    return [redact(f"{_named(report)}{report.summary}"), *where, *unusable]
+    where = [] if report.unreachable else [f"{report.target}: {run}"]
+    unusable = [f"cannot be used: {report.unusable}"] if report.unusable else []
+    return [f"{_named(report)}{report.summary}", *where, *unusable]
 
 
-def _named(report: CheckReport) -> str:
+def _named(report: CheckResult) -> str:
     """The checks that fail a build: where a test fails, often only the beginning of the text is shown."""
     failed = [f"{each.check.id} {each.check.title}" for each in report.findings if each.breaks]
     more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
@@ -78,7 +71,7 @@ def _named(report: CheckReport) -> str:
 # ---------------------------------------------------------------- the table
 
 
-def _table(findings: Sequence[Finding], redact: Redact) -> list[str]:
+def _table(findings: Sequence[Finding]) -> list[str]:
     if not findings:
         return []
     rows = [(each.verdict, each.check.id, each.check.severity, each.check.title) for each in findings]
@@ -88,7 +81,7 @@ def _table(findings: Sequence[Finding], redact: Redact) -> list[str]:
     for row, finding in zip(rows, findings, strict=True):
         begin = _row(row, widths)
         seen = finding.told_after(firsts[finding.cause].check.id)
-        told = _wrapped(redact(seen), len(begin)) + _wrapped(f"mend: {finding.mend}", len(begin))
+        told = _wrapped(seen, len(begin)) + _wrapped(f"fix: {finding.fix}", len(begin))
         lines += [begin + told[0], *(" " * len(begin) + line for line in told[1:])]
     return lines
 
@@ -102,13 +95,13 @@ def _wrapped(text: str, indent: int) -> list[str]:
     return textwrap.wrap(one_line(text), width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def _open(verdict: Verdict, findings: Iterable[Finding], redact: Redact) -> list[str]:
+def _open(verdict: Verdict, findings: Iterable[Finding]) -> list[str]:
     """The checks that say nothing, a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for finding in findings:
         if finding.verdict == verdict:
             by_reason.setdefault(_reason(finding), []).append(finding.check.id)
-    return [f"{verdict}: {_listed(ids)}: {one_line(redact(reason))}" for reason, ids in by_reason.items()]
+    return [f"{verdict}: {_listed(ids)}: {one_line(reason)}" for reason, ids in by_reason.items()]
 
 
 def _reason(finding: Finding) -> str:
@@ -120,50 +113,50 @@ def _listed(ids: Sequence[str]) -> str:
     return ", ".join(ids[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _diagnosis(diagnosis: Diagnosis | None, redact: Redact) -> list[str]:
+def _diagnosis(diagnosis: Diagnosis | None) -> list[str]:
     if diagnosis is None:
         return []
-    mend = [f"mend: {redact(diagnosis.mend)}"] if diagnosis.mend else []
-    return [f"diagnosis: {one_line(redact(diagnosis.explanation))}", *mend]
+    fix = [f"fix: {diagnosis.fix}"] if diagnosis.fix else []
+    return [f"diagnosis: {one_line(diagnosis.explanation)}", *fix]
 
 
 # ---------------------------------------------------------------- the evidence
 
 
-def _proof(finding: Finding, redact: Redact) -> list[str]:
+def _proof(finding: Finding) -> list[str]:
     """The first delivery, and another one that is part of the same story: what was sent, and what came back."""
     first, *more = finding.evidence
     lines = [f"{finding.check.id} {finding.check.title}: {finding.check.sends}"]
     for delivery in (first, *(each for each in more[:1] if each.event == first.event)):
-        lines += [f"  > {line}" for line in _sent(delivery, redact)]
-        lines += [f"  < {line}" for line in _came_back(delivery, redact)]
+        lines += [f"  > {line}" for line in _sent(delivery)]
+        lines += [f"  < {line}" for line in _came_back(delivery)]
     return [*lines, f"    expected: {finding.check.good}"]
 
 
-def _sent(delivery: Delivery, redact: Redact) -> list[str]:
+def _sent(delivery: Delivery) -> list[str]:
     request = delivery.attempts[-1].request if delivery.attempts else None
     if request is None:
         return ["no request was made"]
-    head = [_cut(one_line(redact(line))) for line in request.head.decode("latin-1").split("\r\n") if line]
+    head = [_cut(one_line(line)) for line in request.head.decode("latin-1").split("\r\n") if line]
     signed = any(name.lower() == SIGNATURE_HEADER.lower() for name, _ in request.headers)
     unsigned = [] if signed else [f"(no {SIGNATURE_HEADER})"]
-    return [*head, *unsigned, _excerpt(request.body, len(request.body), redact)]
+    return [*head, *unsigned, _excerpt(request.body, len(request.body))]
 
 
-def _came_back(delivery: Delivery, redact: Redact) -> list[str]:
+def _came_back(delivery: Delivery) -> list[str]:
     exchange = delivery.attempts[-1].exchange if delivery.attempts else Exchange()
     response, error = exchange.response, exchange.error
-    problem = [one_line(redact(error.message))] if error else []
+    problem = [one_line(error.message)] if error else []
     if response is None:
         return problem or ["no answer"]
-    line = one_line(redact(f"{response.status} {response.reason}".rstrip()))
-    return [line, _excerpt(response.body, response.body_size, redact), *problem]
+    line = one_line(f"{response.status} {response.reason}".rstrip())
+    return [line, _excerpt(response.body, response.body_size), *problem]
 
 
-def _excerpt(body: bytes, size: int, redact: Redact) -> str:
+def _excerpt(body: bytes, size: int) -> str:
     if not body:
         return "(no body)"
-    text = one_line(redact(body.decode("utf-8", "replace")))
+    text = one_line(body.decode("utf-8", "replace"))
     return _cut(text) + (f" ({size} bytes)" if len(text) > _BODY else "")
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from mockserver.checks.context import Bench
+from mockserver.checks.context import CheckContext
 from mockserver.checks.effects import AccessError, ConsumerAccess
 from mockserver.checks.failure_hooks import HookError, post, run_command
-from mockserver.checks.model import CheckReport
+from mockserver.checks.model import CheckResult
 from mockserver.checks.registry import chosen_checks
 from mockserver.checks.run import CheckRun, OnBegin, OnFinding
 from mockserver.errors import UsageError
+from mockserver.model.events import Catalog
 from mockserver.model.expectations import Effect
 from mockserver.model.messages import Transport
-from mockserver.model.redaction import Redactor
-from mockserver.model.targets import Target
-from mockserver.replay.probe import ProbeError
-from mockserver.server.mock import Mock
+from mockserver.model.settings import Settings
+from mockserver.model.targets import Routes, Target
+from mockserver.replay.probe import ProbeError, Prober
 
 #: The verdicts of a must check from which on it fails a build.
 FAIL_ON = ("fail", "warn")
@@ -30,7 +30,7 @@ FAIL_ON = ("fail", "warn")
 ID = "{id}"
 
 
-class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
+class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be checked, and with what.
 
     Args:
@@ -69,92 +69,121 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     fail_on: str = "fail"
 
 
+class CheckHost(Protocol):
+    """The parts of a mock that a check works with."""
+
+    @property
+    def settings(self) -> Settings:
+        """How requests travel."""
+        ...
+
+    @property
+    def catalog(self) -> Catalog:
+        """The event types with their samples."""
+        ...
+
+    @property
+    def routes(self) -> Routes:
+        """Where URLs really lead."""
+        ...
+
+    @property
+    def prober(self) -> Prober:
+        """Reads the consumer's state."""
+        ...
+
+    def transport_to(self, target: Target) -> Transport:
+        """Return what carries requests to a target."""
+        ...
+
+
 def prepare_check(
-    service: Mock,
-    request: CheckRequest,
+    host: CheckHost,
+    options: CheckOptions,
+    report: CheckResult | None = None,
     on_begin: OnBegin = lambda _: None,
     on_finding: OnFinding = lambda _: None,
 ) -> CheckRun:
     """Prepare a run of checks; nothing is sent yet.
 
     Args:
-        service: The mock whose transports and routes are used. The deliveries do not go into its record.
-        request: What is to be checked.
+        host: The mock whose transports and routes are used. The deliveries do not go into its record.
+        options: What is to be checked.
+        report: What is filled; None makes one.
         on_begin: Called with each check before it is made.
         on_finding: Called with each finding.
 
     Raises:
         UsageError: A URL, an event type or the name of a check is not valid, or the secret is empty.
     """
-    checks = chosen_checks(request.only, request.skip)
-    if not request.secret:
+    checks = chosen_checks(options.only, options.skip)
+    if not options.secret:
         raise UsageError("a check needs the secret that the consumer verifies with")
-    if request.probe is None and (request.state is not None or request.fail_once is not None):
+    if options.probe is None and (options.state is not None or options.fail_once is not None):
         raise UsageError("--state and --fail-once need --probe as well: without it nobody sees what became of an event")
-    if request.fail_on not in FAIL_ON:
-        raise UsageError(f"fail_on is one of {', '.join(FAIL_ON)}, not {request.fail_on!r}")
-    for event in request.events:
-        service.catalog.check(event, service.settings.extra_events)
-    target = service.routes.resolve(request.url)
-    seed = secrets.randbelow(1_000_000_000) if request.seed is None else request.seed
-    bench = Bench(
+    if options.fail_on not in FAIL_ON:
+        raise UsageError(f"fail_on is one of {', '.join(FAIL_ON)}, not {options.fail_on!r}")
+    for event in options.events:
+        host.catalog.check(event, host.settings.extra_events)
+    target = host.routes.resolve(options.url)
+    seed = secrets.randbelow(1_000_000_000) if options.seed is None else options.seed
+    context = CheckContext(
         target=target,
-        url=request.url,
-        secret=request.secret,
-        events=request.events or service.catalog.names,
-        catalog=service.catalog,
-        transport=service.transport_to(target),
-        access=_access(service, request),
-        sender=service.settings.sender,
-        timeout=service.settings.timeout,
+        url=options.url,
+        secret=options.secret,
+        events=options.events or host.catalog.names,
+        catalog=host.catalog,
+        transport=host.transport_to(target),
+        access=_access(host, options),
+        sender=host.settings.sender,
+        timeout=host.settings.timeout,
         seed=seed,
-        effect_within=request.effect_within,
+        effect_within=options.effect_within,
     )
-    report = CheckReport(request.url, seed, time.time())
-    secrets_known = [request.secret, *(webhook.secret for webhook in service.webhooks.all())]
-    report.redact = Redactor([*secrets_known, *service.settings.api_keys]).text
+    report = CheckResult() if report is None else report
+    report.target, report.seed, report.began = options.url, seed, time.time()
     return CheckRun(
-        bench,
+        context,
         checks,
         report,
-        time_limit=request.time_limit,
-        diagnosing=request.diagnose,
-        strict=request.fail_on == "warn",
+        time_limit=options.time_limit,
+        diagnosing=options.diagnose,
+        strict=options.fail_on == "warn",
         on_begin=on_begin,
         on_finding=on_finding,
     )
 
 
-def _access(service: Mock, request: CheckRequest) -> ConsumerAccess:
+def _access(host: CheckHost, options: CheckOptions) -> ConsumerAccess:
     return ConsumerAccess(
-        count=None if request.probe is None else _count(service, request.probe, request.probe_json),
-        state=None if request.state is None else _state(service, request.state, request.state_json),
-        fail_once=None if request.fail_once is None else _fail_once(service, request.fail_once),
+        count=None if options.probe is None else _count(host, options.probe, options.probe_json),
+        state=None if options.state is None else _state(host, options.state, options.state_json),
+        fail_once=None if options.fail_once is None else _fail_once(host, options.fail_once),
     )
 
 
-def _count(service: Mock, probe: str | Callable[[], Any], path: str) -> Callable[[], Awaitable[Any]]:
+def _count(host: CheckHost, probe: str | Callable[[], Any], path: str) -> Callable[[], Awaitable[Any]]:
     if isinstance(probe, str):
-        effect = _effect(service, probe, path)
-        return lambda: _read(service.prober.read(effect))
-    return lambda: _read(service.prober.call(probe, "the probe"))
+        effect = _effect(host, probe, path)
+        return lambda: _read(host.prober.read(effect))
+    return lambda: _read(host.prober.call(probe, "the probe"))
 
 
-def _state(service: Mock, state: str | Callable[[str], Any], path: str) -> Callable[[str], Awaitable[Any]]:
+def _state(host: CheckHost, state: str | Callable[[str], Any], path: str) -> Callable[[str], Awaitable[Any]]:
     if not isinstance(state, str):
-        return lambda object_id: _read(service.prober.call(state, "the state", object_id))
+        return lambda object_id: _read(host.prober.call(state, "the state", object_id))
     if ID not in state:
         raise UsageError(f"the URL of the state needs {ID} where the id of an object goes, not {state!r}")
-    _effect(service, state.replace(ID, "id"), path)
-    return lambda object_id: _read(service.prober.read(Effect(url=state.replace(ID, object_id), json=path)))
+    _effect(host, state.replace(ID, "id"), path)
+    return lambda object_id: _read(host.prober.read(Effect(url=state.replace(ID, object_id), json=path)))
 
 
-def _effect(service: Mock, url: str, path: str) -> Effect:
+def _effect(host: CheckHost, url: str, path: str) -> Effect:
     """A URL and a JSONPath, checked."""
     # Imported here: few checks have a probe by URL, and all others start faster.
     from jsonpath import JSONPathError, compile  # noqa: PLC0415, A004 - the library's name
 
-    service.routes.resolve(url)
+    host.routes.resolve(url)
     try:
         compile(path)
     except JSONPathError as error:
@@ -169,12 +198,12 @@ async def _read(reading: Awaitable[Any]) -> Any:
         raise AccessError(str(error)) from None
 
 
-def _fail_once(service: Mock, hook: str | Callable[[], Any]) -> Callable[[], Awaitable[None]]:
+def _fail_once(host: CheckHost, hook: str | Callable[[], Any]) -> Callable[[], Awaitable[None]]:
     if not isinstance(hook, str):
-        return lambda: _read(service.prober.call(hook, "fail_once"))
+        return lambda: _read(host.prober.call(hook, "fail_once"))
     if hook.lower().startswith(("http://", "https://")):
-        target = service.routes.resolve(hook)
-        return lambda: _post(service.transport_to(target), target, service)
+        target = host.routes.resolve(hook)
+        return lambda: _post(host.transport_to(target), target, host)
 
     async def command() -> None:
         try:
@@ -185,8 +214,8 @@ def _fail_once(service: Mock, hook: str | Callable[[], Any]) -> Callable[[], Awa
     return command
 
 
-async def _post(transport: Transport, target: Target, service: Mock) -> None:
+async def _post(transport: Transport, target: Target, host: CheckHost) -> None:
     try:
-        await post(target, transport, service.settings.sender, service.settings.timeout)
+        await post(target, transport, host.settings.sender, host.settings.timeout)
     except HookError as error:
         raise AccessError(str(error)) from None
