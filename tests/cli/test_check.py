@@ -18,6 +18,7 @@ from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.model.targets import Target
+from mockserver.reports.check_report import clean_finding
 from tests.cli.program import environment, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, launch
@@ -519,7 +520,7 @@ def block_of(*evidence, why="It matters."):
     """What is told of a finding with this evidence."""
     shown = Check(id="PG001", name="x", severity="must", sends="An event.", good="2xx", why=why, fix="fix it")
     finding = Finding(shown, Judgement("fail", "what was seen", evidence))
-    return "\n".join(finding_block(finding, Redactor([SECRET])))
+    return "\n".join(finding_block(clean_finding(finding, Redactor([SECRET]))))
 
 
 def evidence(head=b"", exchange=None):
@@ -588,7 +589,7 @@ def test_why_it_matters_is_told_in_whole_sentences(why, shown):
 def test_a_diagnosis_has_a_proof_where_there_is_one(proved):
     """Some reasons are known without a wrong delivery."""
     deliveries = (evidence(exchange=Exchange(Response(200))),) if proved else ()
-    block = list(diagnosis_block(Diagnosis("it answers 404", "see its routes", 0, deliveries), Redactor([])))
+    block = list(diagnosis_block(Diagnosis("it answers 404", "see its routes", 0, deliveries)))
     assert block[0] == "  why correct deliveries are refused: it answers 404; fix: see its routes"
     assert ("  this delivery is wrong, and was accepted:" in block) is proved
     assert (len(block) > 1) is proved
