@@ -33,8 +33,8 @@ from mockserver.model.webhooks import Webhook
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay
 from mockserver.reports.serializers import call_view, delivery_view, webhook_view
+from mockserver.script.expressions import TemplateError
 from mockserver.script.model import EventStep
-from mockserver.script.templates import TemplateError
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.envelope import ApiError

@@ -11,6 +11,8 @@ from typing import Any
 
 from mockserver.model.suggestions import did_you_mean
 
+_SCALARS = (str, int, float, type(None))
+
 
 class PathError(ValueError):
     """A place that the sample data does not have; the message says what it has."""
@@ -38,6 +40,8 @@ def change_sample(sample: Mapping[str, Any], override: Mapping[str, Any], remove
 
 def copied(value: Any) -> Any:
     """Copy JSON data, as deep as needed for changing it."""
+    if isinstance(value, _SCALARS):  # nearly every value is one, and asking for a Mapping takes long
+        return value
     if isinstance(value, Mapping):
         return {key: copied(child) for key, child in value.items()}
     if isinstance(value, (list, tuple)):

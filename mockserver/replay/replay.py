@@ -16,8 +16,8 @@ from mockserver.replay.clock import Clock, Group
 from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import ProbeError, Prober
 from mockserver.replay.report import LOST, STOPPED, Report
+from mockserver.script.expressions import TemplateError
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
-from mockserver.script.templates import TemplateError
 
 
 class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why

@@ -16,6 +16,7 @@ from mockserver.model.fields import Reading, TooManyProblemsError, described, re
 from mockserver.model.nodes import Member, Node
 from mockserver.model.sample_changes import PathError, change_sample, copied
 from mockserver.model.suggestions import did_you_mean, listed
+from mockserver.script.expressions import TemplateError
 from mockserver.script.flow_reader import read_flow
 from mockserver.script.flow_routes import FLOW_NAMES
 from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
@@ -31,7 +32,7 @@ from mockserver.script.model import (
     WebhookSpec,
     expectation_for,
 )
-from mockserver.script.templates import NAMES, DataTemplate, TemplateError
+from mockserver.script.templates import NAMES, DataTemplate
 from mockserver.script.tree import read_tree
 
 _LITERALS = ("true", "false", "none")  # words of Jinja2
@@ -332,13 +333,16 @@ class _ScriptReader:
 
     def _template(self, node: Node, key: str, data: Mapping[str, Any]) -> DataTemplate:
         try:
-            return DataTemplate(data, self._variables, self._more_names)
-        except TemplateError:
-            self._note_templates(_member(node, key).node)
+            template = DataTemplate(data, self._variables, self._more_names)
+            template.try_out()
+        except TemplateError as error:
+            self._note_templates(_member(node, key).node, str(error))
             return DataTemplate({}, {})
+        return template
 
-    def _note_templates(self, node: Node) -> None:
-        """Find the strings whose templates are wrong, each at its own place."""
+    def _note_templates(self, node: Node, message: str) -> None:
+        """Find the strings whose templates are wrong, each at its own place; else the whole of them is too much."""
+        known = len(self.reading.problems)
         pending = [node]
         while pending:
             item = pending.pop()
@@ -348,9 +352,11 @@ class _ScriptReader:
                 pending += item.value
             else:
                 try:
-                    DataTemplate({"": item.value}, self._variables, self._more_names)
+                    DataTemplate({"": item.value}, self._variables, self._more_names).try_out()
                 except TemplateError as error:
                     self.reading.problem(item, str(error))
+        if len(self.reading.problems) == known:
+            self.reading.problem(node, message)
 
     def _problem_at_key(self, node: Node, key: str, message: str) -> None:
         member = _member(node, key)

@@ -1,9 +1,9 @@
 """Templates: ``{{ expression }}`` in the strings of a script's data.
 
-An expression is Jinja2's, in its sandbox, over the script's ``vars``, ``index`` (of the repeat, from 0), ``now`` (the
-event's timestamp) and the generators below. A string that is one expression keeps the type of its value. Names are
-checked when a script is read, so an unknown one is an error before anything is sent. Only ``{{ }}`` is special:
-``{%`` and ``{#`` are ordinary text.
+An expression is Jinja2's, over the script's ``vars``, ``index`` (of the repeat, from 0), ``now`` (the event's
+timestamp) and the generators below; :mod:`~mockserver.script.expressions` evaluates it. A string that is one expression
+keeps the type of its value. Names are checked when a script is read, so an unknown one is an error before anything is
+sent. Only ``{{ }}`` is special: ``{%`` and ``{#`` are ordinary text.
 
 Jinja2 is imported when a script has a template in it, and not before.
 """
@@ -12,31 +12,24 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property, lru_cache
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
+from mockserver.model.events import check_json
 from mockserver.model.identifiers import new_identifier
 from mockserver.model.suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from mockserver.script.expressions import Evaluate, Scope, TemplateError, compiled, parse
 
 _SIMPLE = re.compile(r"\{\{ *([A-Za-z_]\w*) *\}\}")
 _MARK = "{{"
-_LONGEST_TEXT = 1024 * 1024
 _WORDS = (  # a list of words reads best as text
     "agent answer asked before claim context customer delivery expected failed faithful final first order policy "
     "promised question refund refused relevant request score second support threshold tool turn twice user "
     "without"
 ).split()
-
-
-class TemplateError(ValueError):
-    """A template that cannot be used; the message says what is wrong and what is allowed."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -79,7 +72,7 @@ def _generators(chance: random.Random) -> dict[str, Callable[..., Any]]:
 #: The functions that a template may call, and what each returns.
 GENERATORS = {
     "new_id": 'new_id("run"): an identifier that looks like the vendor\'s, such as run_kqz017',
-    "words": "words(5): so many words of English",
+    "words": "words(5): five words of English",
     "number": "number(1, 6): a whole number, both ends included",
     "score": "score(0.4, 0.7): a number with two decimals",
     "choice": 'choice(["a", "b"]): one of a list',
@@ -89,8 +82,8 @@ GENERATORS = {
 #: The names that a template knows beside the script's vars.
 NAMES = ("index", "now", *GENERATORS)
 
-#: Renders one string or tree, given the names it may use.
-_Render = Callable[[Mapping[str, Any]], Any]
+#: The moment for which a template is rendered when its script is read.
+FIRST = Moment(0, "2024-12-16T10:00:00Z", "0")
 
 
 class DataTemplate:
@@ -108,8 +101,10 @@ class DataTemplate:
     def __init__(self, data: Mapping[str, Any], variables: Mapping[str, Any], more: Sequence[str] = ()) -> None:
         self._data = data
         self._variables = variables
-        self._render = _compile(data, {**variables, **dict.fromkeys(more)})
-        self._draws = self._render is not None and _draws(data)
+        self._render = _compile(data, tuple(dict.fromkeys((*variables, *more))))
+        names = set(_names_in(data)) if self._render else set()
+        self._draws = not names.isdisjoint(GENERATORS)
+        self._waits_for_more = not names.isdisjoint(more)
 
     @classmethod
     def literal(cls, data: Mapping[str, Any]) -> DataTemplate:
@@ -139,178 +134,111 @@ class DataTemplate:
         names = {**self._variables, **moment.more, "index": moment.index, "now": moment.now}
         if self._draws:
             names = {**_generators(random.Random(moment.seed)), **names}  # noqa: S311 - repeatable on purpose
-        rendered: Mapping[str, Any] = self._render(names)
+        rendered: Mapping[str, Any] = self._render(Scope(names))
         return rendered
 
+    def try_out(self) -> None:
+        """Render it once, so that what can never work is found when the script is read.
 
-def _draws(value: Any) -> bool:
-    """Whether a template in a value uses chance: seeding it costs as much as everything else."""
+        Raises:
+            TemplateError: It fails for the first event.
+        """
+        if not self._waits_for_more:
+            self.render(FIRST)
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """Yield the names that the templates in a value use."""
     if isinstance(value, str):
-        simple = _SIMPLE.fullmatch(value)
-        names = (simple[1],) if simple else _parse(value).names if _MARK in value else ()
-        return any(name in GENERATORS for name in names)
-    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-    return any(map(_draws, children))
+        if _MARK in value:
+            simple = _SIMPLE.fullmatch(value)
+            yield from (simple[1],) if simple else _text(value).names
+    elif isinstance(value, (Mapping, list, tuple)):
+        for child in value.values() if isinstance(value, Mapping) else value:
+            yield from _names_in(child)
 
 
-def _compile(value: Any, variables: Mapping[str, Any]) -> _Render | None:
+def _compile(value: Any, allowed: Sequence[str]) -> Evaluate | None:
     """Return what renders a value, or None for one that has no template in it."""
     if isinstance(value, str):
-        return _compile_text(value, variables) if _MARK in value else None
+        return _compile_text(value, allowed) if _MARK in value else None
+    if value is None or isinstance(value, (int, float)):  # asking for a Mapping takes long
+        return None
     if isinstance(value, Mapping):
-        members = {key: (child, _compile(child, variables)) for key, child in value.items()}
+        members = {key: (child, _compile(child, allowed)) for key, child in value.items()}
         if not any(render for _, render in members.values()):
             return None
-        return lambda names: {key: render(names) if render else child for key, (child, render) in members.items()}
+        return lambda scope: {key: render(scope) if render else child for key, (child, render) in members.items()}
     if isinstance(value, (list, tuple)):
-        items = [(child, _compile(child, variables)) for child in value]
+        items = [(child, _compile(child, allowed)) for child in value]
         if not any(render for _, render in items):
             return None
-        return lambda names: [render(names) if render else child for child, render in items]
+        return lambda scope: [render(scope) if render else child for child, render in items]
     return None
 
 
-def _compile_text(text: str, variables: Mapping[str, Any]) -> _Render:
+def _compile_text(text: str, variables: Sequence[str]) -> Evaluate:
     simple = _SIMPLE.fullmatch(text)
     if simple and (simple[1] in variables or simple[1] in ("index", "now")):
-        return itemgetter(simple[1])
-    expression = _parse(text)
+        name = simple[1]
+        return lambda scope: scope.spend(scope.names[name])
+    template = _text(text)
     allowed = (*variables, *NAMES)
-    for name in expression.names:
+    for name in template.names:
         if name not in allowed:
             hint = did_you_mean(name, allowed)
             known = ", ".join(allowed)
             raise TemplateError(f"{_shown(text)} uses the unknown name {name!r}; known are {known}{hint}")
-    return expression.render
+    return template.render
 
 
-class _Expression:
-    """A string with templates in it, parsed; compiled when it is first rendered."""
+class _TextTemplate:
+    """A string with templates in it."""
 
     def __init__(self, text: str) -> None:
-        from jinja2 import TemplateSyntaxError, nodes  # noqa: PLC0415 - only scripts with templates pay for it
+        from jinja2 import nodes  # noqa: PLC0415 - only scripts with templates pay for it
 
         self._text = text
         try:
-            tree = _environment().parse(text)
-        except TemplateSyntaxError as error:
-            raise TemplateError(f"{_shown(text)} is not a valid template: {error.message}") from None
-        for used in tree.find_all(nodes.Filter):
-            if used.name not in _FILTERS:
-                hint = did_you_mean(used.name, _FILTERS)
-                raise TemplateError(f"{_shown(text)}: no filter {used.name!r}; there are {', '.join(_FILTERS)}{hint}")
-        for test in tree.find_all(nodes.Test):
-            if test.name not in _environment().tests:
-                raise TemplateError(f"{_shown(text)}: no test {test.name!r}")
+            parts = parse(text)
+            self._parts = [part if isinstance(part, str) else compiled(part) for part in parts]
+        except TemplateError as error:
+            raise TemplateError(f"{_shown(text)} {error}") from None
         # An expression binds no names, so each one in it comes from outside.
-        self.names = tuple(sorted({name.name for name in tree.find_all(nodes.Name)}))
-        output = tree.body[0]
-        parts = output.nodes if isinstance(output, nodes.Output) else []
-        self._single = len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
+        expressions = [nodes.Output([part]) for part in parts if not isinstance(part, str)]
+        self.names = tuple(sorted({each.name for part in expressions for each in part.find_all(nodes.Name)}))
 
-    def render(self, names: Mapping[str, Any]) -> Any:
-        """Return the value; whatever the expression raises becomes an error that names it."""
+    def render(self, scope: Scope) -> Any:
+        """Return the value; whatever an expression raises becomes an error that names it."""
         try:
-            value = self._compiled(names)
+            values = [part if isinstance(part, str) else part(scope) for part in self._parts]
+            if len(values) == 1:
+                return scope.spend(_json_value(values[0]))
+            return scope.spend("".join([_spelled(scope.spend(value)) for value in values]))
         except Exception as error:  # noqa: BLE001 - an expression of the user may raise anything
             raise TemplateError(f"{_shown(self._text)} fails: {str(error) or type(error).__name__}") from None
-        if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-            raise TemplateError(f"{_shown(self._text)} makes a text of {len(value)} characters; 1048576 are allowed")
-        return value
-
-    @cached_property
-    def _compiled(self) -> _Render:
-        if self._single:
-            expression = _environment().compile_expression(_inner(self._text), undefined_to_none=False)
-            return lambda names: _json_value(expression(**names))
-        template = _environment().from_string(self._text)
-        return lambda names: template.render(**names)
 
 
 @lru_cache(maxsize=4096)
-def _parse(text: str) -> _Expression:
-    return _Expression(text)
-
-
-def _inner(text: str) -> str:
-    """The expression between the braces, without Jinja2's marks for trimming blanks."""
-    inner = text[2:-2]
-    inner = inner[1:] if inner[0] in "-+" else inner
-    return inner[:-1] if inner[-1] in "-+" else inner
+def _text(text: str) -> _TextTemplate:
+    return _TextTemplate(text)
 
 
 def _json_value(value: Any) -> Any:
     from jinja2 import Undefined  # noqa: PLC0415 - only scripts with templates pay for it
 
-    from mockserver.model.events import check_json  # noqa: PLC0415 - only scripts with templates pay for it
-
     if isinstance(value, Undefined):
-        raise TemplateError("there is no such attribute or item")
+        raise TemplateError("there is no such key or item")
     check_json(value, "its value")
     return value
 
 
+def _spelled(value: Any) -> str:
+    """Return a value as JSON spells it, for inside of a longer text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)
+
+
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
-
-
-# What cannot make a huge text out of a small one.
-_FILTERS = (  # a list of words reads best as text
-    "abs capitalize default first float int join last length list lower max min reverse round sort string sum "
-    "title trim truncate unique upper"
-).split()
-_METHODS = frozenset(
-    (  # a list of words reads best as text
-        "capitalize endswith get items keys lower split startswith strip title upper values"
-    ).split()
-)
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import StrictUndefined  # noqa: PLC0415 - only scripts with templates pay for it
-    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415 - as above
-
-    class Sandbox(ImmutableSandboxedEnvironment):
-        """Jinja2's sandbox, with sizes bounded: an expression must not eat the memory."""
-
-        intercepted_binops = frozenset(("*", "**", "%"))
-
-        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-            """Allow data, and the methods that cannot blow up."""
-            return super().is_safe_attribute(obj, attr, value) and (not callable(value) or attr in _METHODS)
-
-        def wrap_str_format(self, value: Any) -> None:
-            """Leave str.format out: a width in it makes a text of any size."""
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            """Compute left operator right, if the result can be of a sane size."""
-            texts = (str, bytes, list, tuple)
-            if operator == "*" and (isinstance(left, texts) or isinstance(right, texts)):
-                count, item = (right, left) if isinstance(left, texts) else (left, right)
-                if isinstance(count, int) and count * len(item) > _LONGEST_TEXT:
-                    raise TemplateError("the result of * is too large")
-            if operator == "**" and (abs(left) > 2**64 or abs(right) > 64):
-                raise TemplateError("the numbers of ** are too large")
-            if operator == "%" and isinstance(left, str):
-                raise TemplateError("% formats no text here: write {{ a }} beside {{ b }}, or use ~")
-            return super().call_binop(context, operator, left, right)
-
-    # Block and comment marks that no YAML text can contain: only {{ }} is special.
-    environment = Sandbox(
-        undefined=StrictUndefined,
-        block_start_string="\x00{%",
-        block_end_string="%}\x00",
-        comment_start_string="\x00{#",
-        comment_end_string="#}\x00",
-        keep_trailing_newline=True,
-        finalize=_as_json_text,
-    )
-    environment.globals.clear()
-    environment.filters = {name: environment.filters[name] for name in _FILTERS}
-    return environment
-
-
-def _as_json_text(value: Any) -> Any:
-    """Inside of a longer text, values are spelled as JSON spells them."""
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else value

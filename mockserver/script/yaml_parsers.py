@@ -7,7 +7,7 @@ misreads some of what YAML 1.2 allows. PyYAML's own parser, corrected here, deci
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -90,21 +90,18 @@ def _without_version(text: str) -> str:
 DIRECTIVE = "a line that starts with % is a directive, and the only one allowed is '%YAML 1.2', once"
 
 
-def events(source: YamlText, *, libyaml: bool) -> Iterator[Any]:
-    """Yield the events of a text one by one, so that reading can stop at any of them.
+def events(source: YamlText, *, libyaml: bool) -> Callable[[], Any]:
+    """Return what gives the events of a text, one at each call, and None at the end: reading can stop at any of them.
+
+    It raises a MarkedYAMLError where the text is not YAML, and an UnreadableError where it is nested too deeply.
 
     Args:
         source: The text.
         libyaml: Which parser reads it.
-
-    Raises:
-        MarkedYAMLError: The text is not YAML.
-        UnreadableError: It is nested too deeply.
     """
-    parser = yaml.CSafeLoader(source.parsed) if libyaml else _PythonParser(source.parsed)
-    get_event = parser.get_event
-    while (event := get_event()) is not None:
-        yield event
+    parser: Any = yaml.CSafeLoader(source.parsed) if libyaml else _PythonParser(source.parsed)
+    get_event: Callable[[], Any] = parser.get_event
+    return get_event
 
 
 class _PythonParser(Reader, Scanner, Parser):

@@ -8,7 +8,7 @@ be seen, and it refuses an anchor that is given twice, which YAML allows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import msgspec
@@ -148,7 +148,7 @@ class _Builder:
         self._nodes = 0
         self._text = 0  # characters that aliases add
 
-    def build(self, stream: Iterable[Any]) -> Node:
+    def build(self, next_event: Callable[[], Any]) -> Node:
         """Return the tree of the first document.
 
         Raises:
@@ -163,7 +163,7 @@ class _Builder:
             yaml.MappingEndEvent: self._end,
             yaml.DocumentStartEvent: self._document,
         }
-        for event in stream:
+        while (event := next_event()) is not None:
             handler = handlers.get(type(event))
             if handler is not None:
                 handler(event)

@@ -5,7 +5,8 @@ import uuid
 
 import pytest
 
-from mockserver.script.templates import DataTemplate, Moment, TemplateError
+from mockserver.script.expressions import LARGEST_EVENT, TemplateError
+from mockserver.script.templates import DataTemplate, Moment
 
 NAMES = {"run": "run_1", "n": 3, "flag": True, "items": ["a", "b"], "obj": {"key": [1]}, "none_": None}
 MOMENT = Moment(2, "2024-12-16T10:00:00Z", "7/1/2")
@@ -44,6 +45,13 @@ def rendered(text, moment=MOMENT):
         ("{{ 2 * [1] }}", [1, 1]),
         ("{{ n is odd }}", True),
         ("{{ 'x' if flag else 'y' }}", "x"),
+        ("{{ items | reverse }}", ["b", "a"]),
+        ("{{ obj.x | default('y') }}", "y"),
+        ("{{ obj.x is defined or not flag }}", False),
+        ("{{ 1 < n <= 3 and n in [3] and 'r' in run }}", True),
+        ("{{ run[:3] ~ n ~ [1] }}", "run3[1]"),
+        ("{{ obj.keys() }}", ["key"]),
+        ("{{ obj['key'][0] + items | length }}", 3),
     ],
 )
 def test_expressions(text, value):
@@ -89,9 +97,9 @@ def test_generated_values_repeat_with_their_seed_and_only_then():
         ("{{ range(3) }}", "unknown name 'range'"),
         ("{{ n", "not a valid template"),
         ("{{}}", "not a valid template"),
-        ("{{ n | uper }}", "no filter 'uper'; there are .*; did you mean 'upper'?"),
-        ("{{ n | center(9) }}", "no filter 'center'"),
-        ("{{ n is wrong }}", "no test 'wrong'"),
+        ("{{ n | uper }}", "unknown filter 'uper'; there are .*; did you mean 'upper'?"),
+        ("{{ n | center(9) }}", "unknown filter 'center'"),
+        ("{{ n is wrong }}", "unknown test 'wrong'"),
     ],
 )
 def test_errors_that_are_found_when_the_script_is_read(text, message):
@@ -100,29 +108,88 @@ def test_errors_that_are_found_when_the_script_is_read(text, message):
         DataTemplate({"value": [text]}, NAMES)
 
 
+#: What an expression may try, and how the message ends it.
+HOSTILE = [
+    ("{{ 1 / (index - 2) }}", "zero"),
+    ("{{ n.x }}", "no such key"),
+    ("{{ obj['x'] }}", "no such key"),
+    ("{{ n.x }} text", "no attribute"),
+    ("{{ obj.x.y }}", "no attribute"),
+    ("{{ new_id }}", "a function, which is not JSON"),
+    ("{{ 1e308 * 10 }}", "JSON cannot hold"),
+    ("{{ 10 ** 30 }}", "64 bits"),
+    ("{{ words(99999999) }}", "10000"),
+    ("{{ choice([]) }}", "fails"),
+    # more than a value may be
+    ("{{ 'x' * 10000000000 }}", "too large"),
+    ("{{ 10000000000 * [1] }}", "too large"),
+    ("{{ ['x' * 1000000] * 1000 }}", "too large"),
+    ("{{ ['x' * 1000000] * 1000 | length }}", "too large"),
+    ("{{ ('x' * 1000000) ~ ('y' * 1000000) }}", "too large"),
+    ("{{ ('x' * 1000000) + ('y' * 1000000) }}", "too large"),
+    ("{{ ['x' * 1000000, 'x' * 1000000] | join }}", "too large"),
+    ("{{ (['x'] * 10000) | join('y' * 10000) }}", "too large"),
+    ("{{ [[1] * 1000] * 1000 | sum(start=[]) }}", "adds numbers"),
+    ("a" + "{{ 'x' * 1000000 }}" * 20, "too large|handle more"),
+    ("{{ " + " ~ ".join(["('x' * 500000) | length"] * 40) + " }}", "handle more"),
+    # numbers that take for ever
+    ("{{ 2 ** 9999999 }}", "too large"),
+    ("{{ 9 ** 64 ** 64 ** 64 }}", "too large"),
+    ("{{ " + " * ".join(["(9 ** 64)"] * 20) + " }}", "too large"),
+    ("{{ ('9' * 100000) | int }}", "too large"),
+    ("{{ 1.5 | round(1000000000, 'floor') }}", "20 digits"),
+    # what is behind the values
+    ("{{ ''.__class__.__mro__ }}", "no attribute"),
+    ("{{ ()['__class__'] }}", "no such key"),
+    ("{{ new_id.__globals__ }}", "no such key"),
+    ("{{ words.__func__.__code__ }}", "no attribute"),
+    ("{{ obj.get.__self__ }}", "no attribute"),
+    ("{{ [obj] | sum(attribute='__class__') }}", "fails"),
+    (
+        "{{ [obj, n] | sort(attribute='__class__.__mro__') }}",
+        "fails",
+    ),
+    ("{{ '%9999999999d' % 1 }}", "formats no text"),
+    ("{{ '{:>9999999999}'.format(1) }}", "no method 'format'"),
+    ("{{ run.replace('r', 'x') }}", "no method 'replace'"),
+    ("{{ items.append(1) }}", "no method 'append'"),
+    ("{{ obj.update({}) }}", "no method 'update'"),
+    ("{{ run() }}", "only the generators"),
+    ("{{ number(*items) }}", "in a call"),
+]
+
+#: What is not even parsed.
+TOO_COMPLEX = [
+    "{{ " + "(" * 90 + "1" + ")" * 90 + " }}",
+    "{{ " + "[" * 1000 + "]" * 1000 + " }}",
+    "{{ " + " + ".join(["1"] * 1200) + " }}",
+    "{{ " + "not " * 400 + "1 }}",
+    "{{ n" + ".a" * 200 + " }}",
+    "{{ " + "-" * 100_000 + "1 }}",
+    "{{ " + "(" * 100_000,
+]
+
+
+def test_nothing_that_an_expression_tries_does_harm():
+    """Whatever it does, the error names it, soon; neither memory nor the interpreter suffers."""
+    for text, message in HOSTILE:
+        with pytest.raises(TemplateError, match=message):
+            rendered(text)
+    for text in TOO_COMPLEX:
+        with pytest.raises(TemplateError, match="too complex"):
+            rendered(text)
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{{ 1 / (index - 2) }}", "zero"),
-        ("{{ n.x }}", "no such attribute"),
-        ("{{ obj['x'] }}", "no such attribute"),
-        ("{{ n.x }} text", "no attribute"),
-        ("{{ new_id }}", "a function, which is not JSON"),
-        ("{{ 1e308 * 10 }}", "JSON cannot hold"),
-        ("{{ 'x' * 10000000000 }}", "too large"),
-        ("{{ 10000000000 * [1] }}", "too large"),
-        ("{{ 2 ** 9999999 }}", "too large"),
-        ("{{ 10 ** 30 }}", "64 bits"),
-        ("{{ '%9999999999d' % 1 }}", "formats no text"),
-        ("{{ '{:>9999999999}'.format(1) }}", "unsafe"),
-        ("{{ run.replace('r', 'x') }}", "unsafe"),
-        ("{{ ''.__class__.__mro__ }}", "no such attribute|unsafe"),
-        ("{{ words(99999999) }}", "10000"),
-        ("{{ ('x' * 1000000) ~ ('y' * 1000000) }}", "1048576 are allowed"),
-        ("{{ choice([]) }}", "fails"),
-    ],
+    "text", ["\0{% for i in [1] %}{{ i }}{% endfor %}\0", "{{ run }}\0{# #}\0", "\0{% set a = 1 %}\0{{ n }}"]
 )
-def test_errors_that_depend_on_values(text, message):
-    """Whatever an expression does, the error names it, and neither memory nor the interpreter suffers."""
-    with pytest.raises(TemplateError, match=message):
+def test_blocks_cannot_be_opened(text):
+    """The marks of Jinja2's statements hold a character that no text with templates may hold."""
+    with pytest.raises(TemplateError, match=r"holds U\+0000"):
         rendered(text)
+
+
+def test_an_event_has_a_largest_size():
+    """Values that are small enough each are counted together, names too."""
+    with pytest.raises(TemplateError, match=f"more than {LARGEST_EVENT} characters"):
+        DataTemplate({"a": ["{{ big }}"] * 100}, {"big": "x" * 1_000_000}).render(MOMENT)
