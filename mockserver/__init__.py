@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockserver.checks.model import Check, Finding, Judgement
+    from mockserver.checks.model import Check, CheckResult, Finding, Judgement
     from mockserver.errors import (
         CheckError,
         DeliveryError,
         LoopRunningError,
         MockServerError,
+        NobodySubscribedError,
         ScriptError,
         StartError,
         UsageError,
@@ -39,9 +40,10 @@ __version__ = "0.1.0"
 
 #: The modules that the public names live in.
 _NAMES = {
-    "mockserver.checks.model": "Check Finding Judgement",
+    "mockserver.checks.model": "Check CheckResult Finding Judgement",
     "mockserver.errors": (
-        "CheckError DeliveryError LoopRunningError MockServerError ScriptError StartError UsageError WaitTimeoutError"
+        "CheckError DeliveryError LoopRunningError MockServerError NobodySubscribedError ScriptError StartError "
+        "UsageError WaitTimeoutError"
     ),
     "mockserver.model.messages": "AwaitContinue Close Exchange ExchangeError Pause Request Response",
     "mockserver.model.records": "Attempt Delivery Event",
@@ -66,6 +68,7 @@ __all__ = [
     "Check",
     "CheckError",
     "CheckReport",
+    "CheckResult",
     "ClockControl",
     "Close",
     "Delivery",
@@ -78,6 +81,7 @@ __all__ = [
     "LoopRunningError",
     "MockServer",
     "MockServerError",
+    "NobodySubscribedError",
     "Pause",
     "Report",
     "Request",

@@ -8,7 +8,9 @@
     │   └── LoopRunningError        a waiting sync method, called where an event loop is running
     ├── StartError                  the server could not start, for example a port in use
     ├── WaitTimeoutError            what was waited for did not come in time
-    └── DeliveryError               deliveries failed, or an assertion on them did; also an AssertionError
+    ├── DeliveryError               deliveries failed, or an assertion on them did; also an AssertionError
+    │   └── NobodySubscribedError   an event went nowhere, as no active webhook is subscribed to it
+    └── CheckError                  a consumer gets something wrong that it must get right; also an AssertionError
 
 Exit codes of the command line follow from the branch: ``UsageError`` 2, ``StartError`` 2, ``DeliveryError`` 1.
 """
@@ -74,6 +76,10 @@ class WaitTimeoutError(MockServerError):
 
 class DeliveryError(MockServerError, AssertionError):
     """Deliveries failed, or are not what an assertion said. An ``AssertionError``, so that tests fail, not crash."""
+
+
+class NobodySubscribedError(DeliveryError):
+    """An event went nowhere: no active webhook is subscribed to it. The message shows what is registered."""
 
 
 class CheckError(MockServerError, AssertionError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -19,7 +19,8 @@ from mockserver.model.settings import JsonStyle
 from mockserver.model.suggestions import did_you_mean
 
 #: The documented event types, in the order of the vendor's page.
-DOCUMENTED_EVENTS = ("run.completed", "run.failed", "evaluation.completed", "optimization.completed")
+EventName = Literal["run.completed", "run.failed", "evaluation.completed", "optimization.completed"]
+DOCUMENTED_EVENTS: tuple[str, ...] = get_args(EventName)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -69,6 +70,11 @@ class Catalog:
     def get(self, event: str) -> EventType | None:
         """Return the event type of this name, or None."""
         return self._types.get(event)
+
+    def sample_id(self, event: str, data: Mapping[str, Any], override: Iterable[str]) -> str:
+        """Return the key of an object's id in data that was made from the sample; empty where it was overridden."""
+        known = self._types.get(event)
+        return known.object_id if known and known.object_id in data and known.object_id not in override else ""
 
     def check(self, event: str, extra_events: Iterable[str] = ()) -> None:
         """Refuse a name that is neither documented nor listed as extra.

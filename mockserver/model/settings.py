@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         control_hosts: Names, beside loopback addresses and localhost, by which callers may address the mock.
         ca_file: A PEM file of certificates to trust in addition to the system's, for https targets.
         extra_events: Event types to accept in registrations beyond the documented four.
+        strict_deliveries: Whether a test fails for deliveries and replays that failed and that it never looked at.
         max_webhooks: How many webhooks may be registered at once.
         max_request_bytes: The largest request body that the APIs accept.
         max_deliveries: How many deliveries the record holds before the oldest go.
@@ -72,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     control_hosts: tuple[str, ...] = ()
     ca_file: str | None = None
     extra_events: tuple[str, ...] = ()
+    strict_deliveries: bool = True
     max_webhooks: int = 100_000
     max_request_bytes: int = 1024 * 1024
     max_deliveries: int = 10_000

@@ -91,19 +91,20 @@ class Report:
 
     Attributes:
         steps: What became of each step.
-        halted: Why the replay ended before its last step; empty if it did not.
         halted_at: The number of the step that could not be gone beyond, if that is why.
         first_unmet: The number of the first step that had a problem; empty while none has.
         began: When the replay began, in seconds since 1970, by the real time; 0 if it never did.
         seconds: How long it took.
         scripted_seconds: How long it took by the script's clock.
+        looked_at: Whether someone has asked how it ended.
         timeouts_in_a_row: How many events up to the last one timed out, without any that was answered between them.
     """
 
     def __init__(self, script: Script, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self.script = script
         self.steps = tuple(_step_reports(script.steps))
-        self.halted = ""
+        self.looked_at = False
+        self._halted = ""
         self.halted_at = ""
         self.first_unmet = ""
         self.began = 0.0
@@ -124,16 +125,19 @@ class Report:
     @property
     def delivered(self) -> int:
         """How many events every webhook that they went to accepted."""
+        self.looked_at = True
         return sum(step.delivered for step in self.steps)
 
     @property
     def failed(self) -> int:
         """How many events at least one webhook did not accept."""
+        self.looked_at = True
         return sum(step.failed for step in self.steps)
 
     @property
     def not_sent(self) -> int:
         """How many events have no outcome: they were not sent, or :attr:`interrupted`."""
+        self.looked_at = True
         return sum(self.reasons.values())
 
     @property
@@ -153,21 +157,37 @@ class Report:
     @property
     def unmet(self) -> int:
         """How many events, and effects of steps, did not meet what is expected of them."""
+        self.looked_at = True
         return sum(step.unmet for step in self.steps)
 
     @property
     def ok(self) -> bool:
         """Whether every planned event was sent, unless it was lost on purpose, and met what is expected of it."""
+        self.looked_at = True
         seen(self._deliveries)
-        return not self.halted and not self.unmet and not self.reasons.keys() - {LOST}
+        return not self.broken
+
+    @property
+    def broken(self) -> bool:
+        """The contrary of :attr:`ok`, for those who only pass the report on: they have not looked at it."""
+        unmet = any(step.unmet for step in self.steps)
+        return bool(self._halted or unmet or self.reasons.keys() - {LOST})
+
+    @property
+    def halted(self) -> str:
+        """Why the replay ended before its last step; empty if it did not."""
+        self.looked_at = True
+        return self._halted
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The deliveries, the oldest first; of very many, the last ones."""
+        self.looked_at = True
         return seen(sorted(self._deliveries, key=lambda delivery: delivery.number))
 
     def step(self, number: str) -> StepReport:
         """Return the report of a step by its number, such as ``3`` or ``3.1``."""
+        self.looked_at = True
         return self._by_number[number]
 
     def count(self, number: str, deliveries: Sequence[Delivery]) -> None:
@@ -207,7 +227,7 @@ class Report:
             reason: Why.
             number: The step that it cannot go beyond; empty when no step is at fault, or one that is known for it.
         """
-        self.halted, self.halted_at = reason, number
+        self._halted, self.halted_at = reason, number
 
     def _note_problem(self, number: str) -> None:
         self.first_unmet = self.first_unmet or number

@@ -54,7 +54,7 @@ class RunningReplay:
         self._replay.release_clock()
         failure = None if task.cancelled() else task.exception()
         if failure is not None:
-            self.report.halted = f"the replay failed: {failure!r}; the log says where"
+            self.report.halt(f"the replay failed: {failure!r}; the log says where")
             _logger.error("unexpected error in the replay %s", self.replay_id, exc_info=failure)
 
     def cancel(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mockserver.errors import DeliveryError, UsageError
+from mockserver.errors import DeliveryError, NobodySubscribedError, UsageError
 from mockserver.model.messages import Response
 from mockserver.model.records import Attempt, Delivery, seen
 from mockserver.model.webhooks import Webhook
@@ -15,17 +15,25 @@ class SendResult:
 
     Args:
         event: The event type.
-        deliveries: Its deliveries.
+        deliveries: Its deliveries; an event that is still due gets them later.
         webhooks: The webhooks that were registered, to explain why it went nowhere.
         lost: Whether it was lost on purpose.
+        due: When the event is to happen, where that is later; empty otherwise.
     """
 
     def __init__(
-        self, event: str, deliveries: Sequence[Delivery], webhooks: Sequence[Webhook], *, lost: bool = False
+        self,
+        event: str,
+        deliveries: Sequence[Delivery],
+        webhooks: Sequence[Webhook],
+        *,
+        lost: bool = False,
+        due: str = "",
     ) -> None:
         self.lost = lost
         self.event = event
-        self._deliveries = tuple(deliveries)
+        self._deliveries = deliveries
+        self._due = due
         self._webhooks = tuple(webhooks)
 
     @property
@@ -56,6 +64,24 @@ class SendResult:
         """
         return self._only.response
 
+    @property
+    def status(self) -> int | None:
+        """The status of that answer; None if none came.
+
+        Raises:
+            UsageError: There is not exactly one delivery.
+        """
+        return None if self.response is None else self.response.status
+
+    def raise_for_nobody(self) -> None:
+        """Do nothing if the event went to a webhook, or was lost on purpose, or is still due.
+
+        Raises:
+            NobodySubscribedError: It went to none; the message shows what is registered.
+        """
+        if not (self._deliveries or self.lost or self._due):
+            raise NobodySubscribedError(f"{self}. Where that is meant, say so: send(..., nobody_ok=True)")
+
     def raise_for_failures(self) -> None:
         """Do nothing if the event was delivered.
 
@@ -76,6 +102,8 @@ class SendResult:
             return "\n".join(str(delivery) for delivery in self._deliveries)
         if self.lost:
             return f"{self.event} was lost on purpose"
+        if self._due:
+            return f"{self.event} is due at {self._due}: advance the clock"
         if not self._webhooks:
             return f"{self.event} went nowhere: no webhook is registered"
         subscribed = "; ".join(repr(webhook) for webhook in self._webhooks)

@@ -44,6 +44,7 @@ class CheckReport(CheckResult):
             raise CheckError(str(self))
 
     def __str__(self) -> str:
+        self.looked_at = True
         return report_text(self.clean())
 
     def __repr__(self) -> str:

@@ -58,6 +58,7 @@ def literal_step(
         faults=faults,
         expect=expectation_for(faults),
         retry=policy,
+        sample_id="" if data is not None else catalog.sample_id(event, content, override or {}),
     )
 
 

@@ -53,6 +53,7 @@ class EventStep(msgspec.Struct, frozen=True, kw_only=True):
         faults: The deliberate defects of its deliveries.
         expect: What the consumer must answer; its status is given.
         retry: When failed attempts are made again; None for the policy of the script or the settings.
+        sample_id: The key in the data that holds the object's id, where it is the sample's own; else empty.
     """
 
     line: int
@@ -66,6 +67,7 @@ class EventStep(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[ChosenFault, ...] = ()
     expect: Expectation = DELIVERED
     retry: RetryPolicy | None = None
+    sample_id: str = ""
 
     @property
     def planned(self) -> int:

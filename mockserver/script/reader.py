@@ -289,8 +289,14 @@ class _ScriptReader:
             faults=values.get("fault", ()),
             expect=expectation_for(values.get("fault", ()), values.get("expect", Expectation())),
             retry=values.get("retry"),
+            sample_id=self._sample_id(values, data),
             **timing,
         )
+
+    def _sample_id(self, values: Mapping[str, Any], data: DataTemplate) -> str:
+        if "data" in values:
+            return ""
+        return self._catalog.sample_id(values["event"], data.source, values.get("override", {}))
 
     def _check_faults(self, node: Node, values: Mapping[str, Any], data: DataTemplate) -> None:
         try:

@@ -118,6 +118,11 @@ class DataTemplate:
         """The data as written, templates not rendered."""
         return self._data
 
+    def with_value(self, key: str, value: Any) -> DataTemplate:
+        """Return the same data but for the value of one key, which is no template."""
+        data = {**self._data, key: value}
+        return self.literal(data) if self.constant else DataTemplate(data, self._variables)
+
     @property
     def constant(self) -> bool:
         """Whether there is no template in it: every event has the same data."""

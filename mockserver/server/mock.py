@@ -7,16 +7,20 @@ dashboard) is handed to :meth:`Mock.start` from above.
 
 from __future__ import annotations
 
+import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.delivery.in_process import App, AppTransport, on_callers_loop
 from mockserver.errors import UsageError
 from mockserver.model.durations import LONGEST, format_timestamp
 from mockserver.model.events import encode_payload
+from mockserver.model.identifiers import new_identifier
 from mockserver.model.messages import Transport
 from mockserver.model.records import Delivery, Event, RecordStore
 from mockserver.model.registrations import Registration, RegistrationRules
@@ -25,7 +29,7 @@ from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
 from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
-from mockserver.replay.dispatcher import Dispatcher
+from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import Prober
 from mockserver.replay.replay import Replay
 from mockserver.replay.report import Report
@@ -82,6 +86,7 @@ class Mock:
         )
         self._touched = False
         self._sends = 0
+        self._sent_samples: set[str] = set()
         self._work = Work()
 
     @property
@@ -190,13 +195,16 @@ class Mock:
         else:
             self.routes.add(Route(source, source, self.apps.add(to)))
 
-    async def send(self, step: EventStep, source: str = "send", only: str | None = None) -> SendResult:
-        """Let one event happen now, and deliver it.
+    async def send(
+        self, step: EventStep, source: str = "send", only: str | None = None, at: float | None = None
+    ) -> SendResult:
+        """Let one event happen, and deliver it. It gets an id of its own, where the sample's id was used before.
 
         Args:
             step: The event; its timing means nothing here.
             source: What the record names as its cause.
             only: The id of the one webhook that it goes to, whatever that is subscribed to; None for all that are.
+            at: When it happens, in seconds since 1970; None for now.
 
         Raises:
             TemplateError: A template in its data fails.
@@ -207,11 +215,14 @@ class Mock:
         self.touch()
         self._sends += 1
         clock = self._clock_of_send()
+        moment = clock.now() if at is None else at
+        due = format_timestamp(moment) if self.settings.speed == "stepped" and moment > clock.now() else ""
+        seed = f"{self.settings.seed}/send/{self._sends}"
         occurrence = self._dispatcher.occur(
-            step,
+            self._with_new_id(step, seed),
             webhooks,
-            clock.now(),
-            seed=f"{self.settings.seed}/send/{self._sends}",
+            moment,
+            seed=seed,
             source=source,
             index=self._sends - 1,
             retry=self.retry,
@@ -220,10 +231,27 @@ class Mock:
         if plan.swap_with_next:
             raise UsageError("swap_with_next needs a next event: use it in a script")
         if plan.lost:
-            return SendResult(step.event, (), self.webhooks.all(), lost=True)
+            return SendResult(step.event, (), self.webhooks.all(), lost=bool(webhooks))
         deliveries: list[Delivery] = []
-        await self._work.carry(self._dispatcher.publish(occurrence, clock, deliveries), clock)
-        return SendResult(step.event, deliveries, self.webhooks.all())
+        await self._work.carry(self._publish_at(moment, occurrence, clock, deliveries), clock)
+        return SendResult(step.event, deliveries, self.webhooks.all(), due=due)
+
+    async def _publish_at(
+        self, moment: float, occurrence: Occurrence, clock: AnyClock, deliveries: list[Delivery]
+    ) -> None:
+        if moment > clock.now():
+            await clock.sleep_until(moment)
+        await self._dispatcher.publish(occurrence, clock, deliveries)
+
+    def _with_new_id(self, step: EventStep, seed: str) -> EventStep:
+        """Make a step be about an object of its own, where an event with the sample's id was sent before."""
+        if not step.sample_id or step.event not in self._sent_samples:
+            self._sent_samples |= {step.event} if step.sample_id else set()
+            return step
+        old = step.data.source[step.sample_id]
+        chance = random.Random(f"{seed}/id")  # noqa: S311 - repeatable on purpose
+        new = new_identifier(old.partition("_")[0], chance)
+        return msgspec.structs.replace(step, data=step.data.with_value(step.sample_id, new))
 
     async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
         """Deliver once more what was delivered before.
@@ -373,6 +401,7 @@ class Mock:
         self.routes.clear()
         self.apps.reset()
         self._sends = 0
+        self._sent_samples.clear()
         self._dispatcher.reset()
         self._work.cancel()
         self.replays.reset()

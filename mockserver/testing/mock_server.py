@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,8 +14,10 @@ import msgspec
 
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
 from mockserver.delivery.loop_thread import LoopThread
-from mockserver.errors import UsageError
+from mockserver.errors import CheckError, DeliveryError, UsageError
 from mockserver.faults.registry import FAULTS
+from mockserver.model.durations import parse_duration, parse_timestamp
+from mockserver.model.events import EventName
 from mockserver.model.records import Delivery, seen
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
@@ -45,8 +48,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How many reports of checks are kept to be asked about.
+#: How many reports, of checks and of replays, are kept to be asked about.
 _KEPT = 100
+
+#: How many deliveries that no one looked at are named.
+_SHOWN = 20
 
 
 class MockServer:
@@ -66,7 +72,8 @@ class MockServer:
     def __init__(self, **settings: Any) -> None:
         self._mock = Mock(read_settings(**settings))
         self._thread: LoopThread | None = None
-        self._broken: deque[CheckReport] = deque(maxlen=_KEPT)
+        self._checks: deque[CheckReport] = deque(maxlen=_KEPT)
+        self._reports: deque[Report] = deque(maxlen=_KEPT)
 
     # ---------------------------------------------------------------- from start to stop
 
@@ -104,7 +111,12 @@ class MockServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        __tracebackhide__ = True
+        try:
+            if kind is None and self._thread is not None:
+                self.raise_for_unseen()
+        finally:
+            self.stop()
 
     async def __aenter__(self) -> Self:
         # Off the loop: starting imports aiohttp and takes some milliseconds.
@@ -113,7 +125,8 @@ class MockServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self.stop)
+        __tracebackhide__ = True
+        await asyncio.get_running_loop().run_in_executor(None, self.__exit__, kind, error, trace)
 
     # ---------------------------------------------------------------- what is there
 
@@ -202,7 +215,8 @@ class MockServer:
 
     def reset(self) -> None:
         """Forget webhooks, deliveries, requests, planned answers and routes; end what is in flight."""
-        self._broken.clear()
+        self._checks.clear()
+        self._reports.clear()
         if self._thread is not None and self._mock.untouched:
             return  # what every test of a suite does twice should cost nothing
         self._running.cancel_all()
@@ -211,17 +225,24 @@ class MockServer:
 
     # ---------------------------------------------------------------- events
 
-    def send(
+    def send(  # noqa: PLR0913 - the keys of an event step, by keyword
         self,
-        event: str,
+        event: EventName | str,
         *,
         data: Mapping[str, Any] | None = None,
         override: Mapping[str, Any] | None = None,
         remove: Sequence[str] = (),
         fault: Any = None,
         retry: Any = None,
+        at: datetime | str | float | None = None,
+        after: float | str = 0.0,
+        nobody_ok: bool = False,
     ) -> SendResult:
-        """Let one event happen now, and deliver it to every webhook that is subscribed.
+        """Let one event happen, and deliver it to every webhook that is subscribed.
+
+        Without ``data``, and unless its id is overridden, an event of a type that was sent before is about an object of
+        its own: it has another ``run_id``, or whatever the id of its type is. Otherwise a consumer would rightly take
+        it for a duplicate.
 
         Args:
             event: The event type.
@@ -230,31 +251,41 @@ class MockServer:
             remove: Keys or dotted paths to take away from the sample data.
             fault: A deliberate defect, as a script writes it: ``"wrong_secret"``, ``{"duplicate": 3}`` or a list.
             retry: When a failed attempt is made again: the name of a policy, or a schedule such as ``[0, 1, 4]``.
+            at: When it happens, by the mock's clock: a time of day in ISO 8601, or seconds since 1970; now without.
+            after: How much later it happens: a duration such as ``"8h"``, or seconds. At speed ``max``, as in the
+                fixture, nothing waits for it; on a stepped clock it is delivered when the clock is advanced.
+            nobody_ok: Whether the event may go to no webhook at all.
 
         Returns:
             The outcome, when every delivery has one.
 
         Raises:
-            UsageError: The event, its data, the fault or the policy is not valid.
-            LoopRunningError: An event loop is running in this thread: use :meth:`asend`.
+            NobodySubscribedError: No active webhook is subscribed to the event.
+            UsageError: The event, its data, the fault, the policy or the time is not valid.
+            LoopRunningError: The calling code runs on an event loop: use :meth:`asend`.
         """
         refuse_running_loop("send", "asend")
         step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
-        return self._running.wait(self._mock.send(step))
+        moment = _moment(at, after, self._mock.clock.now())
+        return _sent(self._running.wait(self._mock.send(step, at=moment)), nobody_ok)
 
-    async def asend(
+    async def asend(  # noqa: PLR0913 - as send
         self,
-        event: str,
+        event: EventName | str,
         *,
         data: Mapping[str, Any] | None = None,
         override: Mapping[str, Any] | None = None,
         remove: Sequence[str] = (),
         fault: Any = None,
         retry: Any = None,
+        at: datetime | str | float | None = None,
+        after: float | str = 0.0,
+        nobody_ok: bool = False,
     ) -> SendResult:
         """Do as :meth:`send` does, without blocking the running event loop."""
         step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
-        return await self._awaited(self._mock.send(step))
+        moment = _moment(at, after, self._mock.clock.now())
+        return _sent(await self._awaited(self._mock.send(step, at=moment)), nobody_ok)
 
     def replay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Replay a script.
@@ -272,11 +303,11 @@ class MockServer:
             LoopRunningError: An event loop is running in this thread: use :meth:`areplay`.
         """
         refuse_running_loop("replay", "areplay")
-        return self._running.wait(self._mock.replay(self._script(script), speed))
+        return self._noted(self._running.wait(self._mock.replay(self._script(script), speed)))
 
     async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Do as :meth:`replay` does, without blocking the running event loop."""
-        return await self._awaited(self._mock.replay(self._script(script), speed))
+        return self._noted(await self._awaited(self._mock.replay(self._script(script), speed)))
 
     def start_replay(
         self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None
@@ -290,6 +321,7 @@ class MockServer:
         read = self._script(script)
         with noting_the_loop():  # async probes of the test run on it
             running = self._running.call(lambda: self._mock.start_replay(read, speed))
+        self._noted(running.report)
         return BackgroundReplay(self._running, running)
 
     def write_report(
@@ -313,9 +345,11 @@ class MockServer:
         """
         secrets = [webhook.secret for webhook in self.webhooks]
         redactor = Redactor.of(self.settings, *secrets)
+        looked_at = report.looked_at
         for file, form in ((junit, junit_xml), (har, har_document), (markdown, markdown_summary)):
             if file is not None:
                 Path(file).write_text(form([report], redactor), "utf-8")
+        report.looked_at = looked_at  # a file is looked at later, if at all
 
     def probe(self, name: str, function: ProbeFunction) -> None:
         """Name a function that reads the application's state, for steps that expect an effect.
@@ -356,7 +390,7 @@ class MockServer:
         __tracebackhide__ = True
         refuse_running_loop("check", "acheck")
         try:
-            return self._running.wait(self._checked(target, secret, options))
+            return self._running.wait(self._kept(checking(self._mock, target, secret, options)))
         except UsageError as error:
             raise error.with_traceback(None) from None  # our own frames tell a user nothing
         finally:
@@ -368,7 +402,7 @@ class MockServer:
         """Do as :meth:`check` does, without blocking the running event loop."""
         __tracebackhide__ = True
         try:
-            return await self._awaited(self._checked(target, secret, options))
+            return await self._awaited(self._kept(checking(self._mock, target, secret, options)))
         except UsageError as error:
             raise error.with_traceback(None) from None  # our own frames tell a user nothing
         finally:
@@ -377,7 +411,7 @@ class MockServer:
 
     def broken_checks(self) -> tuple[CheckReport, ...]:
         """Return the reports since the last reset that are not ``ok``; this does not count as looking at them."""
-        return tuple(self._broken)
+        return tuple(check for check in self._checks if check.broken)
 
     # ---------------------------------------------------------------- waiting
 
@@ -501,11 +535,40 @@ class MockServer:
         self.assert_delivered(event, 0, where)
 
     def unseen_failures(self) -> tuple[Delivery, ...]:
-        """Return the failed deliveries whose outcome nobody has looked at.
+        """Return the deliveries that did not go as expected, and whose outcome no one has looked at.
 
-        Looking at ``deliveries``, at an outcome of ``send``, at a report or an assertion counts.
+        Expected is an answer with 2xx; where the signature is defective on purpose, one with 4xx; of other faults,
+        nothing. Looking at ``deliveries``, at an outcome of ``send``, at a report or an assertion counts.
         """
-        return tuple(each for each in self._records() if each.outcome == "failed" and not each.seen)
+        return tuple(each for each in self._records() if each.unmet and not each.seen)
+
+    def raise_for_unseen(self) -> None:
+        """Raise for failures that no one has looked at: of checks, and unless switched off, of replays and deliveries.
+
+        The fixture does this at the end of each test that has not failed, and ``with MockServer()`` where its block
+        ends. ``strict_deliveries=False`` switches it off, but for checks.
+
+        Raises:
+            CheckError: A check found something that the consumer must get right.
+            DeliveryError: A replay or a delivery did not go as expected.
+        """
+        __tracebackhide__ = True
+        checks = [check for check in self._checks if check.broken and not check.looked_at]
+        if checks:
+            raise CheckError("\n\n".join(map(str, checks)))
+        if self.settings.strict_deliveries and (problems := self._unseen_problems()):
+            raise DeliveryError(f"{problems}\nLook at the outcome, or allow failures: strict_deliveries=False")
+
+    def _unseen_problems(self) -> str:
+        reports = [report for report in self._reports if report.broken and not report.looked_at]
+        lines = [line for report in reports for line in (report.summary, *report.explanations())]
+        for report in reports:
+            seen(report.deliveries)
+        unseen = self.unseen_failures()
+        lines += [f"{delivery}: {'; '.join(delivery.unmet)}" for delivery in unseen[:_SHOWN]]
+        lines += [f"and {len(unseen) - _SHOWN} more"] if len(unseen) > _SHOWN else []
+        seen(unseen)
+        return "\n  ".join(["no one looked at what failed:", *lines]) if lines else ""
 
     def describe(self) -> str:
         """Return the deliveries on record for a reader: event, target, attempts, status, time, the answer."""
@@ -532,10 +595,14 @@ class MockServer:
             future = self._running.submit(work)
         return await asyncio.wrap_future(future)
 
-    async def _checked(self, target: object, secret: str | None, options: CheckKeywords) -> CheckReport:
-        report = await checking(self._mock, target, secret, options)
-        if report.broken:
-            self._broken.append(report)
+    async def _kept(self, check: Coroutine[Any, Any, CheckReport]) -> CheckReport:
+        report = await check
+        self._checks.append(report)
+        return report
+
+    def _noted(self, report: Report) -> Report:
+        report.looked_at = False
+        self._reports.append(report)
         return report
 
     def _records(self) -> tuple[Delivery, ...]:
@@ -558,3 +625,22 @@ class MockServer:
             return read_script(msgspec.json.encode(script), self._mock.catalog)
         path = find_script(str(script))
         return read_script(read_script_file(path), self._mock.catalog, str(path))
+
+
+def _sent(result: SendResult, nobody_ok: bool) -> SendResult:
+    if not nobody_ok:
+        result.raise_for_nobody()
+    return result
+
+
+def _moment(at: datetime | str | float | None, after: float | str, now: float) -> float | None:
+    """When an event happens, in seconds since 1970; None for now."""
+    if at is None and not after:
+        return None
+    try:
+        wait = parse_duration(after)
+        if isinstance(at, datetime):
+            return at.timestamp() + wait
+        return (now if at is None else parse_timestamp(at) if isinstance(at, str) else float(at)) + wait
+    except ValueError as error:
+        raise UsageError(f"when the event happens: {error}") from None

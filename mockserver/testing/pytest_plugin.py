@@ -6,18 +6,17 @@ fixture is used.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from mockserver.reports.check_report import CheckReport
     from mockserver.testing.mock_server import MockServer
     from mockserver.testing.server_pool import ServerPool
 
 _SPEED = "speed of scripts in the mockserver fixture: a factor, or max (the default) to skip every wait"
-_STRICT = "fail a test whose failed deliveries it never looked at (default: false)"
+_STRICT = "fail a test for deliveries and replays that failed and that it never looked at (default: true)"
 _MARKER = "mockserver(**settings): settings of the mockserver fixture for this test; see mockserver.MockServer"
 
 
@@ -27,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mockserver-speed", metavar="SPEED", help=_SPEED)
     parser.addini("mockserver_speed", _SPEED, default="max")
     parser.addini("mockserver_timeout", "seconds until a delivery must be answered (default: 10)", default="")
-    parser.addini("mockserver_strict_deliveries", _STRICT, type="bool", default=False)
+    parser.addini("mockserver_strict_deliveries", _STRICT, type="bool", default=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,16 +62,12 @@ def mockserver(
     settings = {**_configured(request.config), **mockserver_settings}
     for marker in reversed(list(request.node.iter_markers("mockserver"))):
         settings.update(marker.kwargs)
-    strict = settings.pop("strict_deliveries", request.config.getini("mockserver_strict_deliveries"))
     server = _mockserver_pool.get(settings)
     server.reset()
     try:
         yield server
-        _fail_for_checks(server)  # of other fixtures, on their way out; those of the test itself were judged before
-        unseen = [] if _has_failed(request.node) or not strict else server.unseen_failures()
-        if unseen:
-            lines = "\n".join(f"  {delivery}" for delivery in unseen)
-            pytest.fail(f"deliveries failed, and the test never looked at them:\n{lines}", pytrace=False)
+        if not _has_failed(request.node):
+            _fail_for_unseen(server)  # what happened in other fixtures, on their way out
     finally:
         server.reset()
 
@@ -82,11 +77,11 @@ _FAILED = pytest.StashKey[bool]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test that checked a consumer and never asked for the result: the check alone is a test."""
+    """Fail a test that caused failures, or found some with a check, and never looked at them."""
     yield
     server = _server(item)
     if server is not None:
-        _fail_for_checks(server)
+        _fail_for_unseen(server)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,7 +97,7 @@ def pytest_runtest_makereport(
             if server.deliveries or not server.broken_checks():
                 report.sections.append(("mockserver", server.describe()))
             told = str(call.excinfo.value) if call.excinfo else ""
-            tables = _tables(server.broken_checks())
+            tables = map(str, server.broken_checks())
             report.sections += [("mockserver check", table) for table in tables if table not in told]
     return report
 
@@ -120,19 +115,16 @@ def _server(item: pytest.Item) -> MockServer | None:
     return server
 
 
-def _fail_for_checks(server: MockServer) -> None:
-    """Fail for the checks whose failures nobody has looked at."""
-    unseen = [check for check in server.broken_checks() if not check.looked_at]
-    if unseen:
-        pytest.fail("\n\n".join(_tables(unseen)), pytrace=False)
+def _fail_for_unseen(server: MockServer) -> None:
+    from mockserver.errors import MockServerError  # noqa: PLC0415 - only those who use the fixture pay for it
 
-
-def _tables(checks: Iterable[CheckReport]) -> list[str]:
-    """The reports as text, for somebody to look at."""
-    shown = list(checks)
-    for check in shown:
-        check.looked_at = True
-    return [str(check) for check in shown]
+    failure = ""
+    try:
+        server.raise_for_unseen()
+    except MockServerError as error:
+        failure = str(error)
+    if failure:
+        pytest.fail(failure, pytrace=False)
 
 
 def _has_failed(item: pytest.Item) -> bool:
@@ -145,6 +137,7 @@ def _configured(config: pytest.Config) -> dict[str, Any]:
     timeout = config.getini("mockserver_timeout")
     try:
         settings: dict[str, Any] = {"speed": speed if speed == "max" else float(speed)}
+        settings["strict_deliveries"] = config.getini("mockserver_strict_deliveries")
         return {**settings, "timeout": float(timeout)} if timeout else settings
     except ValueError:
         raise pytest.UsageError(

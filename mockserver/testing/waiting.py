@@ -8,7 +8,7 @@ from typing import Any
 
 from mockserver.errors import WaitTimeoutError
 from mockserver.model.durations import format_duration
-from mockserver.model.records import Delivery
+from mockserver.model.records import Delivery, seen
 from mockserver.model.webhooks import Webhook
 from mockserver.server.mock import Mock
 from mockserver.testing.assertions import describe, matching
@@ -30,6 +30,7 @@ async def wait_for_deliveries(
         return len(arrived) >= count
 
     if len(arrived) < count and not await _until(enough, mock.records.subscribe, timeout):
+        seen(mock.records.all())  # the message shows them
         what = f"{count} of {event}" + (f" where {dict(where)}" if where else "")
         raise WaitTimeoutError(
             f"waited {format_duration(timeout)} for {what}; {len(arrived)} came.\n"

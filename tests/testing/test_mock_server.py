@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import re
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from mockserver import (
     DeliveryError,
     LoopRunningError,
     MockServer,
+    NobodySubscribedError,
     ScriptError,
     StartError,
     UsageError,
@@ -213,18 +215,56 @@ def test_extra_events_can_be_sent(consumer):
             mock.send("agent.created", override={"a": 1})
 
 
-def test_an_event_that_nobody_wants_says_who_wants_what(mock):
-    """No deliveries, not delivered, and an explanation."""
-    assert "no webhook is registered" in str(mock.send("run.failed"))
+def test_an_event_that_goes_to_no_webhook_raises(mock):
+    """A test of nothing would pass otherwise. The message shows who is registered for what, and how to allow it."""
+    for fault in (None, "wrong_secret", "lost"):
+        with pytest.raises(NobodySubscribedError, match=r"no webhook is registered.*nobody_ok=True"):
+            mock.send("run.failed", fault=fault)
     mock.register("http://127.0.0.1:9/", events=["run.completed"])
-    sent = mock.send("run.failed")
+    with pytest.raises(NobodySubscribedError, match=r"Webhook\(wh_.* http://127.0.0.1:9/ run.completed"):
+        mock.send("run.failed")
+    sent = mock.send("run.failed", nobody_ok=True)
     assert (sent.delivered, sent.deliveries) == (False, ())
-    assert "no active webhook is subscribed to it. Registered: Webhook(wh_" in str(sent)
-    assert "http://127.0.0.1:9/ run.completed" in repr(sent)
     with pytest.raises(UsageError, match="not exactly one delivery"):
         _ = sent.response
     with pytest.raises(DeliveryError, match="went nowhere"):
         sent.raise_for_failures()
+
+
+def test_each_event_after_the_first_has_an_object_of_its_own(consumer):
+    """A consumer that drops duplicates would drop it otherwise; the ids are the same in each run of a test."""
+
+    def run_ids(**settings):
+        with MockServer(speed="max", **settings) as mock:
+            mock.register(consumer.url, secret=SECRET)
+            given = [{}, {}, {"override": {"run_id": "run_def456"}}, {"data": {"run_id": "run_def456"}}, {}]
+            for options in given:
+                mock.send("run.failed", **options)
+            mock.send("run.completed")
+            return [delivery.data["run_id"] for delivery in mock.deliveries]
+
+    ids = run_ids()
+    assert [ids[0], *ids[2:4], ids[5]] == ["run_def456"] * 4
+    assert len({ids[0], ids[1], ids[4]}) == 3
+    assert all(re.fullmatch("run_[a-z]{3}[0-9]{3}", each) for each in ids)
+    assert run_ids() == ids != run_ids(seed=1)
+
+
+def test_an_event_happens_later_without_a_script(consumer):
+    """Eight hours later at once, or at a moment; on a stepped clock when that is reached."""
+    with MockServer(speed="max") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        for late in ({"at": "2024-12-16T18:00:00Z"}, {"at": 1734343200.0, "after": "8h"}):
+            assert mock.send("run.failed", **late).deliveries[0].payload["timestamp"] == "2024-12-16T18:00:00Z"
+        with pytest.raises(UsageError, match="when the event happens"):
+            mock.send("run.failed", after="soon")
+    with MockServer(speed="stepped") as mock:
+        mock.register(consumer.url, secret=SECRET)
+        sent = mock.send("run.failed", after="8h")
+        mock.clock.advance("7h")
+        assert "is due at" in str(sent)
+        mock.clock.advance("1h")
+        assert sent.status == 200
 
 
 def test_fan_out_has_several_deliveries(mock, consumer):
@@ -443,7 +483,7 @@ def test_fifty_servers_do_not_disturb_each_other(consumer):
         for mock in servers[::2]:
             mock.register(consumer.url, secret=SECRET)
         with ThreadPoolExecutor(8) as pool:
-            sent = list(pool.map(lambda mock: mock.send("run.failed"), servers))
+            sent = list(pool.map(lambda mock: mock.send("run.failed", nobody_ok=True), servers))
         assert [outcome.delivered for outcome in sent] == [True, False] * 25
         assert [len(mock.deliveries) for mock in servers] == [1, 0] * 25
     finally:

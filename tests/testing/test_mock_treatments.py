@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from aiohttp import web
 
-from mockserver import LoopRunningError, MockServer, UsageError, verify
+from mockserver import DeliveryError, LoopRunningError, MockServer, UsageError, verify
 from tests.receiving import SECRET, consuming, eventually
 
 
@@ -180,6 +180,8 @@ def test_reports_from_python(consumer, tmp_path):
         files = [tmp_path / name for name in ("junit.xml", "report.har", "report.md")]
         mock.write_report(report, junit=files[0], har=files[1], markdown=str(files[2]))
         mock.write_report(report)
+        with pytest.raises(DeliveryError, match="expected status 401, got 200"):
+            mock.raise_for_unseen()  # a file is not looked at by the test
     texts = [file.read_text("utf-8") for file in files]
     assert "expected status 401, got 200" in texts[0]
     assert '"version": "1.2"' in texts[1]
