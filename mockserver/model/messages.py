@@ -14,6 +14,15 @@ from mockserver.model.targets import Target
 
 Headers = tuple[tuple[str, str], ...]
 
+#: What a header takes in memory beside its characters, in bytes; measured, rounded up.
+_PER_HEADER = 200
+
+
+def size_of(headers: Headers) -> int:
+    """Return how many bytes headers take in memory, about."""
+    return sum(len(name) + len(value) + _PER_HEADER for name, value in headers)
+
+
 #: Why an attempt got no complete answer.
 #:
 #: ``address`` refused by the address guard · ``resolve`` no such host · ``connect`` nothing listens, or not in time ·
@@ -104,6 +113,7 @@ class Response(msgspec.Struct, frozen=True, gc=False):
         headers: Names (in lower case) and values, in the order in which they came.
         body: The body, at most as many bytes as the transport records.
         body_size: How many bytes of body came, recorded or not.
+        head_size: How many bytes its headers take in memory, about.
     """
 
     status: int
@@ -111,6 +121,7 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     headers: Headers = ()
     body: bytes = b""
     body_size: int = 0
+    head_size: int = 0
 
     @property
     def ok(self) -> bool:

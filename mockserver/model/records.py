@@ -194,7 +194,10 @@ class RecordStore:
 
     def finish(self, delivery: Delivery) -> None:
         """Note that a delivery has its final outcome, and show it to the listeners."""
-        delivery.size = _OVERHEAD + sum(map(_size, delivery.attempts))
+        size = _OVERHEAD
+        for attempt in delivery.attempts:
+            size += _size(attempt)
+        delivery.size = size
         if self._pending.get(delivery.number) is not delivery:
             return  # begun before the record was cleared: today's listeners have nothing to do with it
         del self._pending[delivery.number]
@@ -259,5 +262,6 @@ class RecordStore:
 
 
 def _size(attempt: Attempt) -> int:
-    size = attempt.request.size if attempt.request else 0
-    return size + (len(attempt.response.body) if attempt.response else 0)
+    request, response = attempt.request, attempt.exchange.response
+    size = request.size if request is not None else 0
+    return size if response is None else size + len(response.body) + response.head_size

@@ -54,7 +54,7 @@ class DeliveryOptions(msgspec.Struct, frozen=True):
 ORDINARY = DeliveryOptions()
 
 
-class Occurrence(msgspec.Struct, frozen=True):
+class Occurrence(msgspec.Struct, frozen=True, gc=False):
     """An event that happens, on its way to its webhooks.
 
     Args:
@@ -99,7 +99,8 @@ class Dispatcher:
         self._records = records
         self._routes = routes
         self._webhooks = webhooks
-        self._settings = settings
+        self._timeout = settings.timeout
+        self._json_style = settings.json_style
         self._sender = settings.sender
         self._slots = asyncio.Semaphore(settings.max_concurrency)
         self._failures_in_a_row: dict[str, int] = {}
@@ -122,7 +123,7 @@ class Dispatcher:
             step: What happens; its timing means nothing here.
             webhooks: Where the event goes.
             now: When it happens, by the mock's clock, in seconds since 1970.
-            seed: Makes what is drawn by chance repeatable; another one for each event.
+            seed: Makes what is drawn by chance repeatable, together with the index.
             source: What caused it, for the record.
             index: Which repeat of its step it is, from 0.
             retry: When failed attempts are made again, where the step does not say.
@@ -134,14 +135,14 @@ class Dispatcher:
         Raises:
             TemplateError: A template in its data fails.
         """
-        plan = delivery_plan(step.faults) if step.faults else ORDINARY.plan
-        timestamp = format_timestamp(now - plan.stale)
+        retry, options = step.retry or retry, ORDINARY
+        if step.faults or retry is not None:
+            options = DeliveryOptions(step.faults, delivery_plan(step.faults), retry, f"{seed}/{index}")
+        timestamp = format_timestamp(now - options.plan.stale)
         data = step.data.source
         if not step.data.constant:
-            data = step.data.render(Moment(index, timestamp, seed, more))
-        event = Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._settings.json_style))
-        retry = step.retry or retry
-        options = DeliveryOptions(step.faults, plan, retry, seed) if step.faults or retry else ORDINARY
+            data = step.data.render(Moment(index, timestamp, f"{seed}/{index}", more))
+        event = Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._json_style))
         return Occurrence(event, webhooks, source, step.expect, options)
 
     async def publish(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> None:
@@ -156,6 +157,11 @@ class Dispatcher:
             deliveries: Where each delivery is added when it begins. Their outcome is judged.
         """
         webhooks, plan = occurrence.webhooks, occurrence.options.plan
+        if occurrence.options is ORDINARY and len(webhooks) == 1:  # nearly always
+            delivery = self._records.begin(occurrence.event, webhooks[0], occurrence.source)
+            deliveries.append(delivery)
+            await self._carry(delivery, webhooks[0], clock, occurrence)
+            return
         if plan.together:
             webhooks = tuple(webhooks) * plan.copies
         for _ in range(1 if plan.together else plan.copies):
@@ -231,7 +237,7 @@ class Dispatcher:
             self._finish(delivery, occurrence.expect)
 
     async def _attempt(self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy | None) -> None:
-        timeout = self._settings.timeout if policy is None or policy.timeout is None else policy.timeout
+        timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
         transport = self._apps if request.target.app else self._transport
         exchange = _INTERRUPTED
         await self._slots.acquire()
@@ -260,9 +266,8 @@ class Dispatcher:
     def _finish(self, delivery: Delivery, expect: Expectation | None) -> None:
         """Note the final outcome of a delivery, whatever it met with, and in which points it is not as expected."""
         delivery.outcome = outcome = _outcome(delivery)
-        if outcome == "delivered" and expect is DELIVERED:
-            pass  # nearly always
-        elif expect is not None and outcome in ("delivered", "failed"):
+        as_expected = outcome == "delivered" and expect is DELIVERED  # nearly always
+        if not as_expected and expect is not None and outcome in ("delivered", "failed"):
             delivery.unmet = _judged(expect, delivery)
         self._records.finish(delivery)
 

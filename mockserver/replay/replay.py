@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from mockserver.model.durations import format_duration
@@ -72,6 +72,10 @@ class Replay:
         self._fail_fast = fail_fast
         own = script.webhook
         self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
+        self._causes = {
+            step.number: (f"{script.seed}/{step.number}", f"{script.source}:{step.line}")
+            for step in script.event_steps()
+        }
         self._held: list[tuple[str, Occurrence]] = []  # with the numbers of their steps
         self._holds_clock = False
         self.report = Report(script, settings.max_deliveries, settings.max_recorded_bytes)
@@ -212,19 +216,15 @@ class Replay:
 
     async def _happen(self, step: EventStep, index: int) -> None:
         """Let one event happen, publish it and count it."""
-        webhooks = self._recipients(step.event)
+        webhooks = self._webhooks.subscribed_to(step.event) if len(self._webhooks) else self._own
         if not webhooks:
             self.report.count_not_sent(step.number, self._why_nobody(step.event))
             return
+        seed, source = self._causes[step.number]
+        retry = self._script.retry or self._retry
         try:
             occurrence = self._dispatcher.occur(
-                step,
-                webhooks,
-                self._clock.now(),
-                seed=f"{self._script.seed}/{step.number}/{index}",
-                source=f"{self._script.source}:{step.line}",
-                index=index,
-                retry=self._script.retry or self._retry,
+                step, webhooks, self._clock.now(), seed=seed, source=source, index=index, retry=retry
             )
         except TemplateError as error:
             self.report.count_not_sent(step.number, str(error))
@@ -232,12 +232,13 @@ class Replay:
         plan = occurrence.options.plan
         if plan.lost:
             self.report.count_not_sent(step.number, LOST)
-        elif plan.swap_with_next and not self._held:
+            return
+        if plan.swap_with_next and not self._held:
             self._held.append((step.number, occurrence))
-        else:
-            await self._publish(step.number, occurrence)
-            if self._held:
-                await self._release_held()
+            return
+        await self._publish(step.number, occurrence)
+        if self._held:
+            await self._release_held()
 
     async def _release_held(self) -> None:
         """Publish the events that were to change places with the one after them."""
@@ -251,9 +252,6 @@ class Replay:
             await self._dispatcher.publish(occurrence, self._clock, deliveries)
         finally:
             self.report.count(number, deliveries)
-
-    def _recipients(self, event: str) -> Sequence[Webhook]:
-        return self._webhooks.subscribed_to(event) if len(self._webhooks) else self._own
 
     def _why_nobody(self, event: str) -> str:
         if len(self._webhooks):

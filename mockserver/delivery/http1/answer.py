@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from mockserver.model.messages import ExchangeError, Headers, Response
+from mockserver.model.messages import ExchangeError, Headers, Response, size_of
 
 #: The most bytes that a header block may have, interim (1xx) answers before it included.
 HEAD_LIMIT = 65536
@@ -114,7 +114,8 @@ class Answer:
             return None
         chunks = self._chunks
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        return Response(self._status, self._reason.decode("latin-1"), self._headers, body, self._size)
+        reason, headers = self._reason.decode("latin-1"), self._headers
+        return Response(self._status, reason, headers, body, self._size, size_of(headers))
 
     @property
     def extent(self) -> str:

@@ -34,7 +34,7 @@ class Pooled(Protocol):
 AnyConnection = TypeVar("AnyConnection", bound=Pooled)
 
 #: Idle for longer, in seconds, a connection is looked at before it is used: its end may have come unnoticed.
-_TRUSTED = 0.001
+_TRUSTED = 0.05
 
 
 class Pool(Generic[AnyConnection]):

@@ -14,7 +14,7 @@ from time import perf_counter
 
 from mockserver.delivery.http1.answer import READ_LIMIT
 from mockserver.model.durations import format_duration
-from mockserver.model.messages import Close, Exchange, ExchangeError, Headers, Request, Response
+from mockserver.model.messages import Close, Exchange, ExchangeError, Headers, Request, Response, size_of
 
 #: Where requests seem to come from: a machine and a port.
 CLIENT = ("127.0.0.1", 123)
@@ -167,7 +167,8 @@ class Call:
     def _response(self) -> Response | None:
         if not self.begun:
             return None
-        return Response(self._status, self._reason, self._headers, bytes(self._body), self._size)
+        headers = self._headers
+        return Response(self._status, self._reason, headers, bytes(self._body), self._size, size_of(headers))
 
     def _milliseconds(self, moment: float) -> float:
         return (moment - self._started) * 1000

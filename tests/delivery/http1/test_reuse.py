@@ -163,7 +163,7 @@ async def test_a_connection_whose_end_has_come_unnoticed_is_not_used(transport, 
     tested = asyncio.Event()
     server = await serve(behaviour)
     await transport.exchange(a_request(server.url), 5)
-    time.sleep(0.002)  # noqa: ASYNC251 - the loop must not hear of anything
+    time.sleep(0.06)  # noqa: ASYNC251 - the loop must not hear of anything
     server.peers[0].reset() if end == "reset" else server.peers[0].close()
     exchange = await transport.exchange(a_request(server.url), 5)
     tested.set()
