@@ -29,7 +29,7 @@ async def test_nothing_is_begun_after_a_problem(pacing):
 @pytest.mark.parametrize(
     "problem",
     [
-        "- {event: run.failed, override: {run_id: '{{ 1 // 0 }}'}}\n",
+        "- {event: run.failed, repeat: 2, override: {run_id: '{{ 1 // (1 - index) }}'}}\n",
         "- {event: order.shipped, data: {}}\n",
         "- {event: run.failed, expect: {effect: {probe: nobody, change: 1}}}\n",
         "- together:\n    - {event: run.failed, expect: {status: 401}}\n    - {event: run.completed}\n",

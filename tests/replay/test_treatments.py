@@ -564,10 +564,10 @@ async def test_swapping_repeats_swaps_each_with_the_next(service, consumer):
 
 async def test_many_different_reasons_are_put_together(service):
     """An account of what was not sent stays short, and complete."""
-    text = "steps:\n- {event: run.failed, repeat: 50, override: {run_id: '{{ words(20000 + index) }}'}}\n"
+    text = "steps:\n- {event: run.failed, repeat: 50, override: {run_id: '{{ words(1 if index == 0 else 20000 + index) }}'}}\n"
     report = await service.replay(script(text))
-    assert (report.not_sent, len(report.reasons)) == (50, 21)
-    assert report.reasons["other reasons"] == 30
+    assert (report.not_sent, len(report.reasons)) == (49, 21)
+    assert report.reasons["other reasons"] == 29
 
 
 async def test_a_refusal_that_is_expected_is_not_retried(service, consumer):
