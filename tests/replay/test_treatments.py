@@ -564,7 +564,8 @@ async def test_swapping_repeats_swaps_each_with_the_next(service, consumer):
 
 async def test_many_different_reasons_are_put_together(service):
     """An account of what was not sent stays short, and complete."""
-    text = "steps:\n- {event: run.failed, repeat: 50, override: {run_id: '{{ words(1 if index == 0 else 20000 + index) }}'}}\n"
+    run_id = "{{ words(1 if index == 0 else 20000 + index) }}"
+    text = f"steps:\n- {{event: run.failed, repeat: 50, override: {{run_id: '{run_id}'}}}}\n"
     report = await service.replay(script(text))
     assert (report.not_sent, len(report.reasons)) == (49, 21)
     assert report.reasons["other reasons"] == 29
