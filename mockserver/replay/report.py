@@ -188,6 +188,11 @@ class Report:
         self.looked_at = True
         return seen(sorted(self._deliveries, key=lambda delivery: delivery.number))
 
+    @property
+    def delivery_ids(self) -> tuple[str, ...]:
+        """The ids of :attr:`deliveries`; asking for them alone is no look at an outcome."""
+        return tuple(delivery.delivery_id for delivery in self._deliveries)
+
     def step(self, number: str) -> StepReport:
         """Return the report of a step by its number, such as ``3`` or ``3.1``."""
         self.looked_at = True

@@ -1,6 +1,7 @@
 """The documented requests of the vendor API, field by field.
 
-The vendor's pages are runs/create, evaluation/*, optimization/*, agents/create and test-cases/create. Types, defaults and which fields are required are the vendor's. Ours, where its pages are silent or contradict
+The vendor's pages are runs/create, evaluation/*, optimization/*, agents/create and test-cases/create. Types, defaults
+and which fields are required are the vendor's. Ours, where its pages are silent or contradict
 themselves: at least one scorer, item and turn; ``config.rubric`` of a scorer may be left out, as the vendor's own
 example does; the names of scorers are free, as its examples use names outside its list.
 """

@@ -1,0 +1,165 @@
+"""From a call to a resource: the request is read, a rule decides, and the content is planned, once and for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mockserver.model.durations import format_timestamp
+from mockserver.script.flow_routes import FLOW_ROUTES
+from mockserver.script.model import Flow
+from mockserver.vendor_api.flows.resource import Resource, states_of
+from mockserver.vendor_api.flows.rules import Rules
+from mockserver.vendor_api.flows.store import ResourceStore
+from mockserver.vendor_api.resources import set_up
+from mockserver.vendor_api.resources.answers import Named
+from mockserver.vendor_api.resources.content import Content
+from mockserver.vendor_api.resources.evaluations import BatchContent, EvaluationContent
+from mockserver.vendor_api.resources.optimizations import OptimizationContent
+from mockserver.vendor_api.resources.reading import read_request
+from mockserver.vendor_api.resources.requests import (
+    AgentRequest,
+    BatchRequest,
+    EvaluateRequest,
+    ExperimentRequest,
+    OptimizeRequest,
+    RunRequest,
+    ScorerRequest,
+    TestCaseRequest,
+)
+from mockserver.vendor_api.resources.runs import RunContent, RunPlan
+
+#: The state of what has no other.
+CREATED = "created"
+
+
+class _Made(NamedTuple):
+    """A call on its way to a resource: what its content is made from."""
+
+    resource_id: str
+    request: Any
+    flow: Flow | None
+    account: str
+    now: float
+
+
+class _Making(NamedTuple):
+    """How a call makes a resource."""
+
+    kind: str
+    prefix: str
+    request: type[msgspec.Struct]
+    content: Callable[[Creation, _Made], Content]
+
+
+class Creation:
+    """Makes resources.
+
+    Args:
+        store: Where they are kept, and where those that a request names are looked up.
+        rules: Which flow decides.
+        seed: Makes their values repeatable.
+    """
+
+    def __init__(self, store: ResourceStore, rules: Rules, seed: int) -> None:
+        self._store = store
+        self._rules = rules
+        self._seed = str(seed)
+
+    def make(self, on: str, body: Any, size: int, account: str, now: float) -> Resource:
+        """Make the resource of a call, in its first state.
+
+        Args:
+            on: The call, such as ``POST /v1/runs``.
+            body: The decoded JSON of its body.
+            size: The bytes of its body.
+            account: Whose call it is.
+            now: When, by the mock's clock.
+
+        Raises:
+            RequestError: The body is not what the call takes.
+        """
+        making = self._makings[on]
+        request = read_request(body, making.request)
+        resource_id = self._store.new_id(making.prefix, account)
+        route = FLOW_ROUTES.get(on)
+        flow = self._rules.take(on, body, account) if route else None
+        ahead, end = states_of(route, flow) if route else ((), CREATED)
+        content = making.content(self, _Made(resource_id, request, flow, account, now))
+        resource = Resource(
+            resource_id, making.kind, on, body, content, ahead, end, flow, account, size,
+        )  # fmt: skip
+        resource.enter(now)
+        self._store.add(resource)
+        return resource
+
+    def _run(self, made: _Made) -> Content:
+        request: RunRequest = made.request
+        cases = list(dict.fromkeys([*([request.test_case_id] if request.test_case_id else []), *request.test_case_ids]))
+        cases += [each for each in self._tagged(request.tags, made.account) if each not in cases]
+        case_id = cases[0] if cases else self._store.new_id("tc", made.account)
+        case: Any = self._request_of(case_id, made.account)
+        agent_id = request.agent_id or (case.agent_id if case else self._store.new_id("agent", made.account))
+        agent: Any = self._request_of(agent_id, made.account)
+        flow = made.flow
+        plan = RunPlan(
+            Named(case_id, case.name if case else f"Test case {case_id}"),
+            Named(agent_id, agent.name if agent else f"Agent {agent_id}"),
+            case.turns if case else (),
+            agent.default_scorers if agent else (),
+            max(len(cases), 1),
+            flow.turns if flow else None,
+            flow.failed_turn if flow else None,
+            flow.seconds if flow else 0.0,
+        )
+        return RunContent(made.resource_id, request, plan, self._seed)
+
+    def _tagged(self, tags: Sequence[str], account: str) -> list[str]:
+        """The ids of the test cases that have all of these tags; none for no tags."""
+        if not tags:
+            return []
+        kept = (each for each in self._store if each.kind == "test_case" and each.account == account)
+        return [each.resource_id for each in kept if set(tags) <= set(each.request.get("tags", ()))]
+
+    def _request_of(self, resource_id: str, account: str) -> msgspec.Struct | None:
+        """The request that made an agent or a test case; None where it was not made here."""
+        resource = self._store.get(resource_id, account)
+        content = resource.content if resource else None
+        return content.request if isinstance(content, set_up.SetUpContent) else None
+
+    def _evaluation(self, made: _Made) -> Content:
+        return EvaluationContent(made.resource_id, made.request, self._seed)
+
+    def _batch(self, made: _Made) -> Content:
+        return BatchContent(made.resource_id, made.request, self._seed)
+
+    def _optimization(self, made: _Made) -> Content:
+        agent = self._request_of(made.request.agent_id, made.account)
+        prompt = agent.system_prompt if isinstance(agent, AgentRequest) else ""
+        run_id = self._store.new_id("run", made.account)
+        return OptimizationContent(made.resource_id, made.request, prompt, run_id, self._seed)
+
+    def _agent(self, made: _Made) -> Content:
+        return set_up.agent(made.resource_id, made.request, format_timestamp(made.now), self._seed)
+
+    def _test_case(self, made: _Made) -> Content:
+        return set_up.test_case(made.resource_id, made.request, format_timestamp(made.now))
+
+    def _scorer(self, made: _Made) -> Content:
+        return set_up.scorer(made.resource_id, made.request)
+
+    def _experiment(self, made: _Made) -> Content:
+        return set_up.experiment(made.resource_id, made.request)
+
+    _makings: Mapping[str, _Making] = {
+        "POST /v1/runs": _Making("run", "run", RunRequest, _run),
+        "POST /v1/evaluate": _Making("evaluation", "eval", EvaluateRequest, _evaluation),
+        "POST /v1/evaluate/batch": _Making("batch", "batch", BatchRequest, _batch),
+        "POST /v1/optimize/prompt": _Making("optimization", "opt", OptimizeRequest, _optimization),
+        "POST /v1/agents": _Making("agent", "agent", AgentRequest, _agent),
+        "POST /v1/test-cases": _Making("test_case", "tc", TestCaseRequest, _test_case),
+        "POST /v1/scorers": _Making("scorer", "scorer", ScorerRequest, _scorer),
+        "POST /v1/experiments": _Making("experiment", "exp", ExperimentRequest, _experiment),
+    }

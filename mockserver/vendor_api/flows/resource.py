@@ -1,0 +1,152 @@
+"""A resource and its way through its states: forward only, one after another, to an end that is never left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mockserver.script.flow_routes import FlowRoute
+from mockserver.script.model import Flow
+from mockserver.vendor_api.resources.content import Content
+
+#: The states that are an end.
+ENDS = ("completed", "failed")
+
+
+class Entered(msgspec.Struct, frozen=True, gc=False):
+    """A state, and when it was entered, by the mock's clock, in seconds since 1970."""
+
+    state: str
+    at: float
+
+
+class FlowEventRecord(msgspec.Struct, frozen=True, gc=False):
+    """What became of an event of a flow.
+
+    Args:
+        event: The event type.
+        planned: How often it was to happen.
+        delivered: How often every webhook that it went to accepted it.
+        failed: How often at least one webhook did not.
+        not_sent: How often it went nowhere, by reason.
+        unmet: What was expected of its deliveries and did not come.
+    """
+
+    event: str
+    planned: int
+    delivered: int
+    failed: int
+    not_sent: Mapping[str, int] = {}
+    unmet: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        reasons = [f"{reason}" for reason in self.not_sent]
+        what = ["delivered"] if self.delivered else []
+        what += ["failed"] if self.failed else []
+        what += [f"not sent: {reason}" for reason in reasons]
+        return f"{self.event} {'; '.join([*what, *self.unmet]) or 'under way'}"
+
+
+class Resource(msgspec.Struct):
+    """What a call of the vendor API has made: a run, an evaluation, an optimization, an agent and so on.
+
+    Args:
+        resource_id: Its id, such as ``run_abc123``.
+        kind: What it is: ``run``, ``evaluation``, ``batch``, ``optimization``, ``agent``, ``test_case``, ``scorer`` or
+            ``experiment``.
+        on: The call that made it, such as ``POST /v1/runs``.
+        request: The decoded body of that call.
+        content: What the API shows of it, and the data of its events.
+        ahead: The states that are still to come, each with how many seconds it lasts.
+        end: The state that is its end; None if it never ends.
+        flow: The rule that decides; None without one.
+        account: Whose it is; empty unless each API key is an account.
+        size: Bytes of its request.
+        history: The states so far.
+        stays: How many seconds its present state lasts; None if it is the last.
+        reads: How often it was read in its present state.
+        events: What became of its events so far.
+        deliveries: The ids of their deliveries.
+    """
+
+    resource_id: str
+    kind: str
+    on: str
+    request: Mapping[str, Any]
+    content: Content
+    ahead: tuple[tuple[str, float], ...] = ()
+    end: str | None = None
+    flow: Flow | None = None
+    account: str = ""
+    size: int = 0
+    history: tuple[Entered, ...] = ()
+    stays: float | None = None
+    reads: int = 0
+    events: tuple[FlowEventRecord, ...] = ()
+    deliveries: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """Its present state."""
+        return self.history[-1].state
+
+    @property
+    def created_at(self) -> float:
+        """When it was made, by the mock's clock, in seconds since 1970."""
+        return self.history[0].at
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no further state, now or later."""
+        return not self.ahead and (self.end is None or self.state == self.end)
+
+    @property
+    def data(self) -> Any:
+        """What the API shows of it now, as plain JSON."""
+        return msgspec.to_builtins(self.content.shown(self.state))
+
+    def enter(self, now: float) -> None:
+        """Go one state on, if there is one.
+
+        Args:
+            now: When, by the mock's clock.
+        """
+        self.reads = 0
+        self.stays = None
+        if self.ahead:
+            (state, seconds), self.ahead = self.ahead[0], self.ahead[1:]
+            self.history += (Entered(state, now),)
+            if self.ahead or self.end is not None:
+                self.stays = seconds
+        elif self.end is not None and not (self.history and self.state == self.end):
+            self.history += (Entered(self.end, now),)
+
+    def __str__(self) -> str:
+        states = " → ".join(entered.state for entered in self.history)
+        events = "".join(f"\n    {event}" for event in self.events)
+        return f"{self.on}  {self.resource_id}  {states}{events}"
+
+    def __repr__(self) -> str:
+        return f"<Resource {self.kind} {self.resource_id} {self.state}>"
+
+
+def states_of(route: FlowRoute, flow: Flow | None) -> tuple[tuple[tuple[str, float], ...], str | None]:
+    """Return the states that a new resource goes through, and its end.
+
+    A run is queued when its call is answered, as documented, also where that lasts no time. What never ends stays in
+    the last of its states.
+
+    Args:
+        route: The call.
+        flow: The rule; None for one that is completed at once.
+    """
+    waits = flow.waits if flow else ()
+    outcome = flow.outcome if flow else "completed"
+    by_time = flow is None or flow.advance == "time"
+    if route.kind == "run" and by_time and (not waits or waits[0][0] != route.states[0]):
+        waits = ((route.states[0], 0.0), *waits)
+    if outcome == "never" and (not waits or waits[-1][0] != route.states[-1]):
+        waits = (*waits, (route.states[-1], 0.0))
+    return waits, None if outcome == "never" else outcome
