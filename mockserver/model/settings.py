@@ -28,7 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tls: Whether to serve https, with a certificate made on the fly for this machine.
         api_keys: The bearer tokens that the vendor API accepts; empty accepts any that is not empty.
         strict: Only what the vendor documents: no routes of ours under ``/v1``, no http URLs for loopback hosts.
-        created_status: The status of a successful ``POST /v1/webhooks``; the vendor states none.
+        created_status: The status of a successful ``POST /v1/webhooks``, and of other creations; the vendor states
+            none.
         rate_limit: Requests per minute that the rate-limit headers tell of (100 is the vendor's Standard plan).
         enforce_rate_limit: Whether requests over the limit are refused with 429.
         timeout: Seconds until an attempt must be answered.
@@ -50,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_deliveries: How many deliveries the record holds before the oldest go.
         max_recorded_bytes: How many bytes of requests and answers the record holds before the oldest go.
         max_requests: How many calls to the vendor API are recorded before the oldest go.
+        max_resources: How many runs and other things made by calls of the vendor API are kept before the oldest go.
         max_concurrency: How many deliveries may be in flight at once.
     """
 
@@ -79,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_deliveries: int = 10_000
     max_recorded_bytes: int = 64 * 1024 * 1024
     max_requests: int = 1_000
+    max_resources: int = 100_000
     max_concurrency: int = 1_000
 
     @property
@@ -105,6 +108,7 @@ _POSITIVE = (
     "max_deliveries",
     "max_recorded_bytes",
     "max_requests",
+    "max_resources",
     "max_concurrency",
 )
 

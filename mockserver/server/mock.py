@@ -11,6 +11,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +44,7 @@ from mockserver.vendor_api.calls import AnswerPlan, CallLog
 if TYPE_CHECKING:
     from mockserver.server.certificates import LocalCertificate
     from mockserver.server.http_host import HttpHost, Part
+    from mockserver.vendor_api.flows.engine import FlowEngine
     from mockserver.vendor_api.routes import VendorApi
 
 #: The id of the webhook that a script brings along, in deliveries to it.
@@ -88,6 +90,42 @@ class Mock:
         self._sends = 0
         self._sent_samples: set[str] = set()
         self._work = Work()
+
+    @cached_property
+    def flows(self) -> FlowEngine:
+        """What plays the calls of the vendor API that lead to events."""
+        # Imported when first used: many a mock only delivers.
+        from mockserver.vendor_api.flows.engine import FlowEngine  # noqa: PLC0415
+
+        settings = self.settings
+        return FlowEngine(
+            self,
+            self._dispatcher,
+            max_resources=settings.max_resources,
+            max_bytes=settings.max_recorded_bytes,
+            seed=settings.seed,
+        )
+
+    @property
+    def _has_flows(self) -> bool:
+        return "flows" in self.__dict__
+
+    def webhooks_of(self, account: str) -> WebhookRegistry:  # noqa: ARG002 - all are one account's
+        """Return where the events of an account go."""
+        return self.webhooks
+
+    def clock_of_flow(self) -> AnyClock:
+        """Return the clock of what a call of the vendor API begins now: at speed max each flow skips its own waits."""
+        speed = self.settings.speed
+        return self._clock_of_send() if isinstance(speed, str) or speed == 1 else self._fast_clock
+
+    @cached_property
+    def _fast_clock(self) -> AnyClock:
+        return make_clock(self.settings.speed)
+
+    def replay_of_flow(self, script: Script, clock: AnyClock, account: str) -> Replay:
+        """Prepare the events of a flow as a replay on its clock."""
+        return self._replay(script, clock, self.webhooks_of(account))
 
     @property
     def url(self) -> str:
@@ -138,6 +176,7 @@ class Mock:
             calls=self.calls,
             plan=self.plan,
             now=time.time,
+            flows=lambda: self.flows,
         )
         server = HttpHost(vendor, *(make(self) for make in parts), max_request_bytes=self.settings.max_request_bytes)
         if self.settings.tls:
@@ -155,6 +194,8 @@ class Mock:
     async def stop(self) -> None:
         """Stop serving, end what is in flight, and close every connection. Safe to call more than once."""
         await self.replays.stop()
+        if self._has_flows:
+            await self.flows.stop()
         await self._work.stop()
         server, self._server = self._server, None
         if server is not None:
@@ -308,12 +349,15 @@ class Mock:
             fail_fast: Whether to begin no further step once one has a problem.
         """
         self.touch()
+        return self._replay(script, self._clock_of_replay(script, speed), self.webhooks, fail_fast=fail_fast)
+
+    def _replay(self, script: Script, clock: AnyClock, webhooks: WebhookRegistry, *, fail_fast: bool = False) -> Replay:
         return Replay(
             script,
             dispatcher=self._dispatcher,
             prober=self.prober,
-            webhooks=self.webhooks,
-            clock=self._clock_of_replay(script, speed),
+            webhooks=webhooks,
+            clock=clock,
             settings=self.settings,
             retry=self.retry,
             fail_fast=fail_fast,
@@ -385,15 +429,18 @@ class Mock:
     @property
     def untouched(self) -> bool:
         """Whether nothing has happened since the last reset that another one would undo."""
-        return not (self._touched or self.plan.pending or len(self.webhooks) or len(self.calls))
+        fresh = not (self._touched or self.plan.pending or len(self.webhooks) or len(self.calls))
+        return fresh and (not self._has_flows or self.flows.pristine)
 
     def touch(self) -> None:
         """Note that something happens that a reset will have to undo."""
         self._touched = True
 
     def reset(self) -> None:
-        """Forget webhooks, deliveries, calls, planned answers and routes, and begin ids again."""
+        """Forget webhooks, deliveries, calls, planned answers, routes and resources, and begin ids again."""
         self._touched = False
+        if self._has_flows:
+            self.flows.reset()
         self.webhooks.clear()
         self.records.clear()
         self.calls.clear()

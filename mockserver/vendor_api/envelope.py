@@ -5,6 +5,7 @@ Documented is one code, ``invalid_request``. The others are ours, as are the sta
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +27,7 @@ CODES = {
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class Answer(msgspec.Struct, frozen=True):
     """What the API answers, but for the headers that every answer has.
 
     Args:
@@ -34,12 +35,16 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         body: The JSON; empty for 204.
         headers: Headers of this answer alone.
         problem: Of an error that we word, its code and its message.
+        before: What is waited for before it is sent; None for nothing.
+        after: What is done once it was sent; None for nothing.
     """
 
     status: int
     body: bytes = b""
     headers: Headers = ()
     problem: str = ""
+    before: Callable[[], Awaitable[None]] | None = None
+    after: Callable[[], None] | None = None
 
 
 class ApiError(Exception):

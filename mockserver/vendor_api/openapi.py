@@ -9,7 +9,8 @@ from mockserver import __version__
 from mockserver.model.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH, RegistrationRules, url_pattern
 from mockserver.model.settings import Settings
 from mockserver.vendor_api.envelope import CODES
-from mockserver.vendor_api.operations import WEBHOOK, Operation
+from mockserver.vendor_api.operations import RUN, WEBHOOK, Operation
+from mockserver.vendor_api.resources.schemas import resource_schemas
 
 _ABOUT = (
     "The part of the Playgent API that a webhook consumer meets, as the mock server plays it. Operations and answers "
@@ -24,10 +25,15 @@ _ERRORS = {
     400: ("InvalidRequest", "The body is not JSON, or a field is missing or not allowed"),
     401: ("Unauthorized", "There is no API key, or one that is not accepted"),
     403: ("Forbidden", "The Host or Origin header names neither this machine nor an allowed host"),
-    404: ("NotFound", "There is no such webhook"),
+    404: ("NotFound", "There is nothing with this id"),
     413: ("PayloadTooLarge", "The body is larger than is allowed"),
     429: ("RateLimited", "More requests in a minute than are allowed; only when the limit is enforced"),
     500: ("InternalError", "The mock server failed"),
+}
+#: What the id at the end of a path is: its name, the call that gave it, and an example.
+_IDS = {
+    WEBHOOK: ("webhook_id", "the registration", "wh_abc123"),
+    RUN: ("run_id", "the call that started the run", "run_def456"),
 }
 _ERROR_HEADERS = {
     401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}},
@@ -50,8 +56,8 @@ def describe(operations: Sequence[Operation], rules: RegistrationRules, settings
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, settings)
     for path, item in paths.items():
-        if path == WEBHOOK:
-            item["parameters"] = [_id_parameter()]
+        if path in _IDS:
+            item["parameters"] = [_id_parameter(*_IDS[path])]
     return {
         "openapi": "3.1.0",
         "info": {"title": "Playgent webhooks, played by a mock", "version": __version__, "description": _ABOUT},
@@ -71,7 +77,7 @@ def _about_keys(settings: Settings) -> str:
 
 
 def _operation(operation: Operation, settings: Settings) -> dict[str, Any]:
-    success = settings.created_status if operation.name == "createWebhook" else 200 if operation.gives else 204
+    success = settings.created_status if operation.creates else 200 if operation.gives else 204
     responses: dict[str, Any] = {str(success): _success(operation)}
     responses |= {
         str(status): {"$ref": f"#/components/responses/{_ERRORS[status][0]}"} for status in _errors(operation)
@@ -93,17 +99,20 @@ def _operation(operation: Operation, settings: Settings) -> dict[str, Any]:
 def _about(operation: Operation) -> str:
     if not operation.documented:
         return f"{operation.summary}. Ours: the vendor documents no such operation."
-    return (
-        f"{operation.summary}. Request and answer are as the vendor documents them. Ours: the status of success, the "
-        "limits on lengths, http URLs for loopback hosts unless strict, and that the same URL may be registered twice."
-    )
+    about = f"{operation.summary}. Request and answer are as the vendor documents them. Ours: the status of success"
+    if operation.takes == "Registration":
+        about += (
+            ", the limits on lengths, http URLs for loopback hosts unless strict, and that the same URL may be "
+            "registered twice"
+        )
+    return f"{about}, and what is marked so."
 
 
 def _errors(operation: Operation) -> list[int]:
     left_out = set()
     if operation.open:
         left_out.add(401)
-    if operation.path != WEBHOOK:
+    if operation.path not in _IDS:
         left_out.add(404)
     if not operation.takes:
         left_out.add(400)
@@ -140,14 +149,14 @@ def _rate_header(text: str) -> dict[str, Any]:
     return {"description": text, "required": True, "schema": {"type": "integer", "minimum": 0}}
 
 
-def _id_parameter() -> dict[str, Any]:
+def _id_parameter(name: str, call: str, example: str) -> dict[str, Any]:
     return {
-        "name": "webhook_id",
+        "name": name,
         "in": "path",
         "required": True,
-        "description": "The webhook_id that the registration was answered with",
+        "description": f"The {name} that {call} was answered with",
         "schema": {"type": "string", "minLength": 1},
-        "example": "wh_abc123",
+        "example": example,
     }
 
 
@@ -167,6 +176,7 @@ def _schemas(rules: RegistrationRules, names: Sequence[str]) -> dict[str, Any]:
         "Webhook": _webhook_schema(rules),
         "Error": _error_schema(),
         "Document": {"type": "object", "required": ["openapi", "info", "paths"]},
+        **resource_schemas(),
     }
     if "updateWebhook" in names:
         changes = {**fields, "active": {"type": "boolean", "description": "Whether it receives deliveries"}}

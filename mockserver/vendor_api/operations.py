@@ -9,9 +9,8 @@ import msgspec
 
 WEBHOOKS = "/v1/webhooks"
 WEBHOOK = "/v1/webhooks/{webhook_id}"
+RUN = "/v1/runs/{run_id}"
 OPENAPI = "/openapi.json"
-
-_BELOW = WEBHOOKS + "/"
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -20,30 +19,46 @@ class Operation(msgspec.Struct, frozen=True):
     Args:
         name: Its name in the OpenAPI document.
         method: The HTTP method.
-        path: The path, with ``{webhook_id}`` where an id stands.
+        path: The path, with ``{webhook_id}`` or ``{run_id}`` at its end where an id is.
         summary: What it does, in one line.
         takes: The schema of its request body; None for no body.
         gives: The schema of its answer; None for an empty one.
         documented: Whether the vendor documents it; otherwise it is ours.
         open: Whether it needs no API key.
+        creates: Whether what it makes is answered with the status of a creation; the vendor states none.
     """
 
     name: str
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     summary: str
-    takes: Literal["Registration", "Changes"] | None = None
-    gives: Literal["Webhook", "WebhookList", "Document"] | None = "Webhook"
+    takes: str | None = None
+    gives: str | None = "Webhook"
     documented: bool = False
     open: bool = False
+    creates: bool = False
 
 
 OPERATIONS = (
-    Operation("createWebhook", "POST", WEBHOOKS, "Register a webhook", takes="Registration", documented=True),
+    Operation("createWebhook", "POST", WEBHOOKS, "Register a webhook", "Registration", documented=True, creates=True),
     Operation("listWebhooks", "GET", WEBHOOKS, "List the webhooks, in the order of registration", gives="WebhookList"),
     Operation("getWebhook", "GET", WEBHOOK, "Read a webhook"),
     Operation("updateWebhook", "PATCH", WEBHOOK, "Change fields of a webhook", takes="Changes"),
     Operation("deleteWebhook", "DELETE", WEBHOOK, "Forget a webhook", gives=None),
+    *(
+        Operation(name, "POST", f"/v1/{path}", summary, f"{thing}Request", gives, documented=True, creates=creates)
+        for name, path, summary, thing, gives, creates in (
+            ("createRun", "runs", "Start a run", "Run", "RunAccepted", True),
+            ("evaluate", "evaluate", "Evaluate one answer of an agent", "Evaluate", "Evaluation", False),
+            ("evaluateBatch", "evaluate/batch", "Evaluate several answers", "Batch", "Batch", False),
+            ("createScorer", "scorers", "Create a custom scorer", "Scorer", "Scorer", True),
+            ("optimizePrompt", "optimize/prompt", "Optimize the prompt of an agent", "Optimize", "Optimization", False),
+            ("createExperiment", "experiments", "Compare variants of an agent", "Experiment", "Experiment", True),
+            ("createAgent", "agents", "Create an agent", "Agent", "Agent", True),
+            ("createTestCase", "test-cases", "Create a test case", "TestCase", "TestCase", True),
+        )
+    ),
+    Operation("getRun", "GET", RUN, "Read a run", gives="Run", documented=True),
     Operation("getOpenApi", "GET", OPENAPI, "This document", gives="Document", open=True),
 )
 
@@ -62,7 +77,7 @@ class Match(NamedTuple):
 
     operations: dict[str, Operation]
     allow: str
-    webhook_id: str
+    id: str
 
 
 class Directory:
@@ -79,8 +94,8 @@ class Directory:
         paths: dict[str, dict[str, Operation]] = {}
         for operation in operations:
             paths.setdefault(operation.path, {})[operation.method] = operation
-        self._found = {path: Match(methods, _allow(methods), "") for path, methods in paths.items() if path != WEBHOOK}
-        self._webhook = paths.get(WEBHOOK)
+        self._found = {path: Match(methods, _allow(methods), "") for path, methods in paths.items()}
+        self._below = {path[: path.index("{")]: self._found.pop(path) for path in paths if path.endswith("}")}
         self.paths = tuple(paths)
         self._found["*"] = Match({}, _allow({item.method: item for item in operations}), "")  # for "OPTIONS *"
 
@@ -91,12 +106,11 @@ class Directory:
             path: The path as it was sent, percent-encoded.
         """
         found = self._found.get(path)
-        if found is not None or self._webhook is None or not path.startswith(_BELOW):
+        if found is not None:
             return found
-        webhook_id = path[len(_BELOW) :]
-        if not webhook_id or "/" in webhook_id:
-            return None
-        return Match(self._webhook, _allow(self._webhook), unquote(webhook_id))
+        parent, _, identifier = path.rpartition("/")
+        below = self._below.get(f"{parent}/")
+        return below._replace(id=unquote(identifier)) if below and identifier else None
 
 
 def _allow(methods: dict[str, Operation]) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
@@ -25,6 +26,9 @@ from mockserver.vendor_api.envelope import Answer, ApiError, error_answer, ok
 from mockserver.vendor_api.operations import WEBHOOKS, Directory, Match, Operation, offered
 from mockserver.vendor_api.rate_limit import Allowance, RateLimit
 from mockserver.vendor_api.requests import Call, Keys, bearer_token, read_body, read_json
+
+if TYPE_CHECKING:
+    from mockserver.vendor_api.flows.engine import FlowEngine
 
 _logger = logging.getLogger("mockserver.vendor_api")
 
@@ -53,6 +57,7 @@ class VendorApi:
         calls: Where every call is recorded.
         plan: Bad answers to give first.
         now: Tells the time, in Unix seconds.
+        flows: Returns what plays the calls that lead to events; asked when the first of them comes.
         on_registered: Called with each new webhook. If it raises, the webhook is not kept.
     """
 
@@ -65,6 +70,7 @@ class VendorApi:
         calls: CallLog,
         plan: AnswerPlan,
         now: Callable[[], float],
+        flows: Callable[[], FlowEngine],
         on_registered: Callable[[Webhook], None] | None = None,
     ) -> None:
         self._registry = registry
@@ -73,6 +79,7 @@ class VendorApi:
         self._calls = calls
         self._plan = plan
         self._now = now
+        self._flows = flows
         self._on_registered = on_registered
         self._keys = Keys(settings.api_keys)
         self._limits = RateLimit(settings.rate_limit)
@@ -84,8 +91,12 @@ class VendorApi:
             "getWebhook": self._get,
             "updateWebhook": self._update,
             "deleteWebhook": self._delete,
+            "getRun": self._get_run,
             "getOpenApi": self._describe,
         }
+        for operation in self._operations:
+            if operation.name not in self._handlers:
+                self._handlers[operation.name] = partial(self._make, operation)
 
     def add_to(self, app: web.Application) -> None:
         """Take every path of an application that has no other route.
@@ -125,9 +136,17 @@ class VendorApi:
         )  # fmt: skip
         if planned is not None:
             await asyncio.sleep(planned.delay)
+        if answer.before is not None:
+            await answer.before()
         response = _respond(answer, allowance)
         if unreadable is not None:
             response.force_close()  # the rest of the body stands where the next request would begin
+        if answer.after is not None:
+            try:  # aiohttp sends nothing twice
+                await response.prepare(request)
+                await response.write_eof()
+            finally:
+                answer.after()
         return response
 
     def refuse(self, status: int, message: str) -> web.Response:
@@ -171,7 +190,7 @@ class VendorApi:
             self._keys.check(call.authorization)
         if call.unreadable is not None:
             raise call.unreadable
-        return self._handlers[operation.name](call, match.webhook_id)
+        return self._handlers[operation.name](call, match.id)
 
     def _match(self, call: Call) -> Match:
         match = self._directory.find(call.path)
@@ -215,6 +234,32 @@ class VendorApi:
         if self._registry.remove(webhook_id) is None:
             raise _unknown(webhook_id)
         return Answer(204)
+
+    def _make(self, operation: Operation, call: Call, _: str) -> Answer:
+        """Make what a call asks for, and have the flow go on around the answer."""
+        from mockserver.vendor_api.resources.reading import RequestError  # noqa: PLC0415 - as late as the flows
+
+        body = read_json(call)
+        flows = self._flows()
+        try:
+            resource = flows.create(f"POST {operation.path}", body, len(call.body))
+        except RequestError as error:
+            raise ApiError(400, str(error)) from None
+        answer = ok(
+            self._settings.created_status if operation.creates else 200, resource.content.answered(resource.state)
+        )
+        before, after = flows.around_answer(resource)
+        return msgspec.structs.replace(answer, before=before, after=after) if before or after else answer
+
+    def _get_run(self, call: Call, run_id: str) -> Answer:
+        flows = self._flows()
+        run = flows.resources.get(run_id)
+        if run is None or run.kind != "run":
+            raise ApiError(404, f"No run has the id {run_id[:80]!r}")
+        answer = ok(200, run.content.shown(run.state))
+        if call.method == "GET" and run.flow is not None and run.flow.advance == "reads":
+            answer = msgspec.structs.replace(answer, after=partial(flows.after_read, run))
+        return answer
 
     def _describe(self, _: Call, __: str) -> Answer:
         return Answer(200, self._document)

@@ -13,14 +13,30 @@ import aiohttp
 from mockserver.model.registrations import RegistrationRules
 from mockserver.model.settings import Settings, read_settings
 from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.replay.clock import RealClock
+from mockserver.script.package_files import load_catalog
 from mockserver.server.http_host import HttpHost, Part
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
+from mockserver.vendor_api.flows.engine import FlowEngine
 from mockserver.vendor_api.routes import VendorApi
 
 EVENTS = ("run.completed", "run.failed", "evaluation.completed", "optimization.completed")
 REGISTRATION = {"url": "https://your-app.com/webhooks/playgent", "events": ["run.failed"], "secret": "whsec_private"}
 AUTH = {"Authorization": "Bearer pk_live_private"}
 NOW = 1_702_728_000.25
+
+
+class NowhereToPublish:
+    """What a flow needs of a mock, without a webhook."""
+
+    catalog = load_catalog()
+    retry = None
+
+    def webhooks_of(self, _: str) -> WebhookRegistry:
+        return WebhookRegistry()
+
+    def clock_of_flow(self) -> RealClock:
+        return RealClock()
 
 
 @dataclass
@@ -38,6 +54,7 @@ class Mock:
     parts: tuple[Part, ...] = ()
     session: Any = None
     api: Any = None
+    flows: Any = None
     server: Any = field(default=None, repr=False)
 
     @classmethod
@@ -53,11 +70,19 @@ class Mock:
             calls=self.calls,
             plan=self.plan,
             now=lambda: self.time,
+            flows=self._flows,
             on_registered=self.on_registered,
         )
         self.server = HttpHost(self.api, *self.parts)
         await self.server.start("127.0.0.1", 0)
         self.url, self.port = self.server.url, self.server.port
+
+    def _flows(self) -> FlowEngine:
+        """Flows whose events go nowhere."""
+        if self.flows is None:
+            around = NowhereToPublish()
+            self.flows = FlowEngine(around, None, max_resources=1000, max_bytes=2**20, seed=0)
+        return self.flows
 
     async def call(self, method: str, path: str, **options: Any) -> "Answered":
         """Make a request with the test's API key, and read the answer."""

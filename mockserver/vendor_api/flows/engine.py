@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from mockserver.errors import UsageError, WaitTimeoutError
@@ -100,31 +101,35 @@ class FlowEngine:
     # ---------------------------------------------------------------- from calls of the application
 
     def create(self, on: str, body: Any, size: int, account: str = "") -> Resource:
-        """Make the resource of a call, in its first state. :meth:`before_answer` and :meth:`after_answer` go on.
+        """Make the resource of a call, in its first state. :meth:`around_answer` goes on.
 
         Raises:
             RequestError: The body is not what the call takes.
         """
         return self._creation.make(on, body, size, account, self._publishing.clock_of_flow().now())
 
-    async def before_answer(self, resource: Resource) -> None:
-        """Do what comes before the answer to the call that made a resource: mostly nothing."""
-        if resource.flow is None or resource.flow.deliver != "before_answer":
-            return
+    def around_answer(
+        self, resource: Resource
+    ) -> tuple[Callable[[], Coroutine[Any, Any, None]] | None, Callable[[], None] | None]:
+        """Return what is waited for before the answer to the call that made a resource, and what is done after it."""
+        flow = resource.flow
+        if resource.on not in FLOW_ROUTES:
+            return None, None
+        if flow is not None and flow.deliver == "before_answer":
+            return partial(self._play_first, resource), None
+        by_time = flow is None or flow.advance == "time"
+        return None, partial(self._play_soon, resource) if by_time or resource.state == resource.end else None
+
+    async def _play_first(self, resource: Resource) -> None:
         clock = self._publishing.clock_of_flow()
         await asyncio.wait([self._spawn(resource, self._pass_states(resource, clock), clock)])
         if resource.state == resource.end:
             task = self._spawn(resource, self._publish(resource, clock), clock)
             await asyncio.wait([task], timeout=PATIENCE)
 
-    def after_answer(self, resource: Resource) -> None:
-        """Go on after the answer was sent."""
-        flow = resource.flow
-        if resource.on not in FLOW_ROUTES or (flow is not None and flow.deliver == "before_answer"):
-            return
-        if flow is None or flow.advance == "time" or resource.state == resource.end:
-            clock = self._publishing.clock_of_flow()
-            self._start_soon(resource, lambda: self._go(resource, clock), clock)
+    def _play_soon(self, resource: Resource) -> None:
+        clock = self._publishing.clock_of_flow()
+        self._start_soon(resource, lambda: self._go(resource, clock), clock)
 
     def after_read(self, resource: Resource) -> None:
         """Count a read that was answered; so many of them move a flow by reads one state on."""

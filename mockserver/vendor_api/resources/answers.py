@@ -145,12 +145,12 @@ class Batch(Struct, frozen=True, gc=False):
     summary: BatchSummary
 
 
-class Change(Struct, frozen=True, gc=False):
+class Change(Struct, frozen=True, gc=False, kw_only=True):
     """One change that an optimization made."""
 
     type: Annotated[str, Meta(examples=["added_instruction", "added_few_shot"])]
-    rationale: str
     content: str | UnsetType = UNSET
+    rationale: str
 
 
 class Improvement(Struct, frozen=True, gc=False, rename={"before": "from", "after": "to"}):

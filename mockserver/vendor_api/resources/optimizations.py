@@ -13,8 +13,12 @@ from mockserver.vendor_api.resources.requests import OptimizeRequest, TargetMetr
 _DEFAULT_PROMPT = "You are a support agent. Answer the questions of customers."
 _INSTRUCTION = "Look up the order before promising a refund."
 _CHANGES = (
-    Change("added_instruction", "The failed turns promised refunds for orders that were never checked.", _INSTRUCTION),
-    Change("added_few_shot", "An example of a refused refund shows the tone."),
+    Change(
+        type="added_instruction",
+        content=_INSTRUCTION,
+        rationale="The failed turns promised refunds for orders that were never checked.",
+    ),
+    Change(type="added_few_shot", rationale="An example of a refused refund shows the tone."),
 )
 _DEFAULT_METRICS = ("faithfulness", "relevance")
 
