@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mockserver.testing.consumer_check import acheck, check
     from mockserver.testing.mock_server import MockServer
     from mockserver.vendor_api.calls import VendorCall
+    from mockserver.vendor_api.flows.resource import Entered, FlowEventRecord, Resource
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,7 @@ _NAMES = {
     "mockserver.testing.consumer_check": "acheck check",
     "mockserver.testing.mock_server": "MockServer",
     "mockserver.vendor_api.calls": "VendorCall",
+    "mockserver.vendor_api.flows.resource": "Entered FlowEventRecord Resource",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
@@ -73,10 +75,12 @@ __all__ = [
     "Close",
     "Delivery",
     "DeliveryError",
+    "Entered",
     "Event",
     "Exchange",
     "ExchangeError",
     "Finding",
+    "FlowEventRecord",
     "Judgement",
     "LoopRunningError",
     "MockServer",
@@ -85,6 +89,7 @@ __all__ = [
     "Pause",
     "Report",
     "Request",
+    "Resource",
     "Response",
     "ScriptError",
     "SendResult",

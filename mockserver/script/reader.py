@@ -10,7 +10,7 @@ import msgspec
 
 from mockserver.errors import Problem, ScriptError, UsageError
 from mockserver.faults.request_builder import check_faults
-from mockserver.model.events import Catalog
+from mockserver.model.events import Catalog, check_json
 from mockserver.model.expectations import Expectation
 from mockserver.model.fields import Reading, TooManyProblemsError, described, read_object
 from mockserver.model.nodes import Member, Node
@@ -77,18 +77,21 @@ def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[s
     return _without_problems(step, reading, "<event>")
 
 
-def read_flows(source: bytes | str, catalog: Catalog, name: str = "<flow>") -> tuple[Flow, ...]:
+def read_flows(
+    source: bytes | str, catalog: Catalog, name: str = "<flow>", extra_events: tuple[str, ...] = ()
+) -> tuple[Flow, ...]:
     """Read flows: a script that has some, or one rule on its own.
 
     Args:
         source: JSON or YAML: ``{"on": "POST /v1/runs", "outcome": "failed"}``, or a script with ``flows``.
         catalog: The event types.
         name: How messages name the source.
+        extra_events: Event types beyond the documented ones, for a rule on its own.
 
     Raises:
         ScriptError: It has problems, or no flows.
     """
-    reading = _reading(catalog)
+    reading = _reading(catalog, extra_events)
     tree = read_tree(source, reading)
     if tree is None or reading.problems or (isinstance(tree.value, dict) and "version" in tree.value):
         flows = read_script(source, catalog, name).flows
@@ -97,6 +100,30 @@ def read_flows(source: bytes | str, catalog: Catalog, name: str = "<flow>") -> t
         return flows
     flow = _read(source, reading, lambda tree: _ScriptReader(catalog, reading).flow(tree, 1, name))
     return (_without_problems(flow, reading, name),)
+
+
+def read_flow_keys(keys: Mapping[str, Any], catalog: Catalog, extra_events: tuple[str, ...] = ()) -> tuple[Flow, ...]:
+    """Read a flow that Python code wrote: its keys and plain values.
+
+    Raises:
+        UsageError: A value is not JSON.
+        ScriptError: It has problems; each names its key.
+    """
+    check_json(keys, "the flow")
+    names = list(keys)
+    lines = ",\n".join(f"{_json(name)}: {_json(value)}" for name, value in keys.items())  # a line for each key
+    try:
+        return read_flows(f"{{\n{lines}\n}}", catalog, "<flow>", extra_events)
+    except ScriptError as error:
+        shown = []
+        for problem in error.problems:
+            key = names[problem.line - 2] if 2 <= problem.line < len(names) + 2 else "flow"
+            shown.append(Problem(0, 0, f"{key}: {problem.message}"))
+        raise ScriptError("<flow>", shown) from None
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _reading(catalog: Catalog, extra_events: tuple[str, ...] = ()) -> Reading:

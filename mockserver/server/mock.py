@@ -107,7 +107,8 @@ class Mock:
         )
 
     @property
-    def _has_flows(self) -> bool:
+    def has_flows(self) -> bool:
+        """Whether :attr:`flows` was ever used: until then there are neither rules nor resources."""
         return "flows" in self.__dict__
 
     def webhooks_of(self, account: str) -> WebhookRegistry:  # noqa: ARG002 - all are one account's
@@ -194,7 +195,7 @@ class Mock:
     async def stop(self) -> None:
         """Stop serving, end what is in flight, and close every connection. Safe to call more than once."""
         await self.replays.stop()
-        if self._has_flows:
+        if self.has_flows:
             await self.flows.stop()
         await self._work.stop()
         server, self._server = self._server, None
@@ -430,7 +431,7 @@ class Mock:
     def untouched(self) -> bool:
         """Whether nothing has happened since the last reset that another one would undo."""
         fresh = not (self._touched or self.plan.pending or len(self.webhooks) or len(self.calls))
-        return fresh and (not self._has_flows or self.flows.pristine)
+        return fresh and (not self.has_flows or self.flows.pristine)
 
     def touch(self) -> None:
         """Note that something happens that a reset will have to undo."""
@@ -439,7 +440,7 @@ class Mock:
     def reset(self) -> None:
         """Forget webhooks, deliveries, calls, planned answers, routes and resources, and begin ids again."""
         self._touched = False
-        if self._has_flows:
+        if self.has_flows:
             self.flows.reset()
         self.webhooks.clear()
         self.records.clear()

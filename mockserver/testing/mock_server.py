@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +35,7 @@ from mockserver.reports.markdown import markdown as markdown_summary
 from mockserver.script.literal import literal_step
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import find_script, read_script_file
-from mockserver.script.reader import read_script
+from mockserver.script.reader import read_flow_keys, read_script
 from mockserver.server.mock import Mock
 from mockserver.testing.assertions import assert_delivered, describe
 from mockserver.testing.background import BackgroundReplay, ClockControl
@@ -45,6 +46,8 @@ from mockserver.vendor_api.calls import VendorCall
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
+
+    from mockserver.vendor_api.flows.resource import Resource
 
 T = TypeVar("T")
 
@@ -60,7 +63,8 @@ class MockServer:
 
     Use it as ``with MockServer() as mock:`` or ``async with MockServer() as mock:``. Plain methods work in sync and
     async tests alike. What waits has an async twin with an ``a`` in front (``asend``, ``areplay``, ``acheck``,
-    ``await_for``, ``await_for_registration``); the sync form raises at once where an event loop is running.
+    ``await_for``, ``await_for_registration``, ``asettle``); the sync form raises at once where an event loop is
+    running.
 
     Args:
         **settings: The fields of :class:`mockserver.model.settings.Settings`.
@@ -351,6 +355,78 @@ class MockServer:
                 Path(file).write_text(form([report], redactor), "utf-8")
         report.looked_at = looked_at  # a file is looked at later, if at all
 
+    # ---------------------------------------------------------------- flows
+
+    def flow(self, on: str, **keys: Any) -> None:
+        """Say what becomes of a call of the application; of several flows, the first that matches a call decides.
+
+        Args:
+            on: The call, such as ``"POST /v1/runs"``.
+            **keys: The other keys of a flow in a script: ``when``, ``times``, ``states``, ``advance``, ``outcome``,
+                ``turns``, ``failed_turn``, ``deliver``, ``events``.
+
+        Raises:
+            ScriptError: The flow has problems; nothing was changed.
+        """
+        flows = read_flow_keys({"on": on, **keys}, self._mock.catalog, self._mock.settings.extra_events)
+        self._running.call(lambda: self._mock.flows.rules.install(flows))
+
+    def use(self, script: str | Path | Mapping[str, Any] | Script) -> None:
+        """Install the flows of a script, after those that are there; its steps are not replayed.
+
+        Args:
+            script: A file, the name of a bundled script, the script as a dict, or one read before.
+
+        Raises:
+            ScriptError: The script has problems; nothing was changed.
+            UsageError: There is no such file, or it has no flows.
+        """
+        read = self._script(script)
+        if not read.flows:
+            raise UsageError(f"{read.source} has no flows to use: replay() plays its steps")
+        self._running.call(lambda: self._mock.flows.rules.install(read.flows))
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """What calls of the application have made, the oldest first: runs, evaluations, agents and so on, as now."""
+        return self._running.call(lambda: tuple(map(copy, self._mock.flows.resources)) if self._mock.has_flows else ())
+
+    def advance(self, resource_id: str) -> Resource:
+        """Move a run or an optimization one state on, whose flow is advanced by hand (or by reads).
+
+        What it leads to goes on in the background: :meth:`settle` waits for it.
+
+        Args:
+            resource_id: Its id, such as ``run_abc123``.
+
+        Returns:
+            The resource as it is then.
+
+        Raises:
+            UsageError: There is none with this id, it moves by time, or it has no further state.
+        """
+        return self._running.call(lambda: copy(self._mock.flows.advance(resource_id)))
+
+    def settle(self, timeout: float = 30.0) -> None:
+        """Wait until no flow is under way: what time moves has ended, and each event about it has its outcome.
+
+        What waits for a read or for :meth:`advance` is not under way. On a stepped clock, only what is due is waited
+        for.
+
+        Args:
+            timeout: Seconds to wait.
+
+        Raises:
+            WaitTimeoutError: Flows are under way still; the message says which.
+            LoopRunningError: An event loop is running in this thread: use :meth:`asettle`.
+        """
+        refuse_running_loop("settle", "asettle")
+        self._running.wait(self._mock.flows.settle(timeout))
+
+    async def asettle(self, timeout: float = 30.0) -> None:
+        """Do as :meth:`settle` does, without blocking the running event loop."""
+        await self._awaited(self._mock.flows.settle(timeout))
+
     def probe(self, name: str, function: ProbeFunction) -> None:
         """Name a function that reads the application's state, for steps that expect an effect.
 
@@ -572,7 +648,7 @@ class MockServer:
 
     def describe(self) -> str:
         """Return the deliveries on record for a reader: event, target, attempts, status, time, the answer."""
-        return f"{describe(self._records())}\n{self._describe_webhooks()}"
+        return f"{describe(self._records())}\n{self._describe_webhooks()}{self._describe_resources()}"
 
     # ---------------------------------------------------------------- inside
 
@@ -613,6 +689,13 @@ class MockServer:
         if not webhooks:
             return "No webhook is registered."
         return "Registered:" + "".join(f"\n  {webhook!r}" for webhook in webhooks)
+
+    def _describe_resources(self) -> str:
+        """The last of what calls have made, with their states and events; empty for none."""
+        resources = self.resources
+        more = f"\n  ({len(resources) - _KEPT} earlier ones)" if len(resources) > _KEPT else ""
+        lines = "".join(f"\n  {resource}" for resource in resources[-_KEPT:])
+        return f"\nMade by calls:{more}{lines}" if resources else ""
 
     def _step(self, event: str, **parts: Any) -> EventStep:
         extra = self._mock.settings.extra_events

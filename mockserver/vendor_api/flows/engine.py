@@ -304,9 +304,12 @@ class FlowEngine:
         assert flow is not None  # noqa: S101 - the caller has looked
         script = script_of(resource, flow, self._publishing.catalog, self._seed)
         replay = self._publishing.replay_of_flow(script, clock, resource.account)
+        replay.hold_clock()
+        clock.end()  # the replay holds a token of its own, and gives that back while it waits
         try:
             await replay.run()
         finally:
+            clock.begin()
             report = replay.report
             resource.events += tuple(
                 FlowEventRecord(

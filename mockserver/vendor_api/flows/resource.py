@@ -9,7 +9,7 @@ import msgspec
 
 from mockserver.script.flow_routes import FlowRoute
 from mockserver.script.model import Flow
-from mockserver.vendor_api.resources.content import Content
+from mockserver.vendor_api.resources.content import Content, plain_json
 
 #: The states that are an end.
 ENDS = ("completed", "failed")
@@ -105,7 +105,7 @@ class Resource(msgspec.Struct):
     @property
     def data(self) -> Any:
         """What the API shows of it now, as plain JSON."""
-        return msgspec.to_builtins(self.content.shown(self.state))
+        return plain_json(self.content.shown(self.state))
 
     def enter(self, now: float) -> None:
         """Go one state on, if there is one.

@@ -21,3 +21,8 @@ class Content(Protocol):
     def event_data(self, event: str, state: str) -> dict[str, Any] | None:
         """Return the data of one of its documented events; None for an event that is about something else."""
         ...
+
+
+def plain_json(value: msgspec.Struct) -> Any:
+    """Return what the API shows as plain JSON: dicts and lists, as an application reads it."""
+    return msgspec.json.decode(msgspec.json.encode(value))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from mockserver.vendor_api.resources.answers import Batch, BatchSummary, Evaluation, ItemResult
+from mockserver.vendor_api.resources.content import plain_json
 from mockserver.vendor_api.resources.generated import THRESHOLD, chance_of, failing_scorer, results, score
 from mockserver.vendor_api.resources.requests import BatchRequest, EvaluateRequest
 
@@ -40,7 +39,7 @@ class EvaluationContent:
 
     def event_data(self, event: str, state: str) -> dict[str, Any] | None:
         """Return the data of ``evaluation.completed``: the answer, all of it."""
-        return msgspec.to_builtins(self.shown(state)) if event == "evaluation.completed" else None
+        return plain_json(self.shown(state)) if event == "evaluation.completed" else None
 
 
 class BatchContent:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from mockserver.vendor_api.resources.answers import Change, Improvement, Optimization
+from mockserver.vendor_api.resources.content import plain_json
 from mockserver.vendor_api.resources.generated import chance_of
 from mockserver.vendor_api.resources.requests import OptimizeRequest, TargetMetric
 
@@ -67,7 +66,7 @@ class OptimizationContent:
         """Return the data of ``optimization.completed``: the answer, the prompts left out."""
         if event != "optimization.completed":
             return None
-        data: dict[str, Any] = msgspec.to_builtins(self.shown(state))
+        data: dict[str, Any] = plain_json(self.shown(state))
         return {key: value for key, value in data.items() if not key.endswith("_prompt")}
 
     def _improvement(self) -> dict[str, Improvement]:

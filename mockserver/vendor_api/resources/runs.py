@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from mockserver.vendor_api.resources.answers import Named, Run, RunAccepted, Summary, TurnEvaluation, TurnResult
+from mockserver.vendor_api.resources.content import plain_json
 from mockserver.vendor_api.resources.generated import (
     THRESHOLD,
     chance_of,
@@ -107,7 +108,7 @@ class RunContent:
             return {**named, "failure_summary": self._failure(self.shown(state))}
         if event == "run.completed":
             run = self.shown(state)
-            return {**named, "success": run.success, "summary": msgspec.to_builtins(run.summary)}
+            return {**named, "success": run.success, "summary": plain_json(run.summary)}
         return None
 
     @property

@@ -1,0 +1,73 @@
+"""The races that break real applications, each one line in a rule: the correct application passes them all."""
+
+import pytest
+
+from tests.testing.flow_app import ADDRESS, ENDS, MISTAKES, Application
+
+
+def event_before_the_answer(mock, app):
+    """The event overtakes the 201."""
+    mock.flow("POST /v1/runs", deliver="before_answer")
+    run_id = app.start()
+    mock.settle()
+    return app.runs[run_id] == "completed"
+
+
+def event_between_two_reads(mock, app):
+    """The run ends, and says so, while the application still thinks about what it has read."""
+    mock.flow("POST /v1/runs", advance={"reads": 1}, outcome="failed")
+    run_id = app.start()
+    app.think = mock.settle
+    for _ in range(2):
+        app.poll()
+    return app.runs[run_id] == "failed"
+
+
+def two_events_for_one_run(mock, app):
+    """A late run.completed after run.failed, for a run that has failed."""
+    mock.flow("POST /v1/runs", outcome="failed", events=[{"event": "run.failed"}, {"event": "run.completed"}])
+    run_id = app.start()
+    mock.settle()
+    return app.runs[run_id] == "failed"
+
+
+def no_event_at_all(mock, app):
+    """The run ends, and no event says so."""
+    mock.flow("POST /v1/runs", events=[])
+    run_id = app.start()
+    mock.settle()
+    app.poll()
+    return app.runs[run_id] in ENDS
+
+
+def refused_first(mock, app):
+    """The API is down for one call; then the run is created, once."""
+    mock.fail_next(503)
+    mock.fail_next(429)
+    app.start()
+    mock.settle()
+    return list(app.runs.values()) == ["completed"] and len(mock.resources) == 1
+
+
+RACES = {
+    event_before_the_answer: {"answer_wins", "unknown_dropped"},
+    event_between_two_reads: {"stale_read_wins", "never_polls"},
+    two_events_for_one_run: {"last_event_wins"},
+    no_event_at_all: {"never_polls"},
+    refused_first: {"gives_up", "tries_for_ever"},
+}
+
+
+@pytest.mark.parametrize("race", RACES)
+@pytest.mark.parametrize("mistake", ["", *MISTAKES])
+def test_each_race_finds_its_mistakes(mockserver, race, mistake):
+    """A correct application passes every race; one with a mistake fails its own, and passes those of others."""
+    app = Application(mockserver.url, mistake)
+    mockserver.route(ADDRESS, to=app)
+    mockserver.register(f"{ADDRESS}/hooks", events=["run.completed", "run.failed"])
+    assert race(mockserver, app) is (mistake not in RACES[race])
+
+
+def test_every_mistake_is_found_by_a_race():
+    """None of them is there for nothing."""
+    assert set().union(*RACES.values()) == set(MISTAKES)
