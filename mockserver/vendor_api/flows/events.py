@@ -10,8 +10,9 @@ import msgspec
 
 from mockserver.model.events import Catalog
 from mockserver.model.sample_changes import PathError, change_sample
+from mockserver.script.expressions import TemplateError
 from mockserver.script.model import EventStep, Flow, FlowEvent, Script
-from mockserver.script.templates import DataTemplate, Moment, TemplateError
+from mockserver.script.templates import DataTemplate, Moment
 from mockserver.vendor_api.flows.resource import Resource
 
 
