@@ -12,6 +12,8 @@ from mockserver.errors import ScriptError, UsageError
 from mockserver.model.durations import format_duration
 from mockserver.script.format import script_schema
 from mockserver.script.model import Script
+from mockserver.script.package_files import load_catalog
+from mockserver.vendor_api.event_document import event_document
 
 _HELP = """Check scripts: print a line for each good one, and every problem with its place.
 
@@ -47,12 +49,15 @@ def _verdict(script: Script) -> str:
 
 
 @click.command("schema")
-def schema() -> int:
+@click.option("--openapi", is_flag=True, help="Print the events as an OpenAPI 3.1 document with webhooks instead.")
+def schema(*, openapi: bool) -> int:
     """Print the JSON Schema of scripts, for editors.
 
     \b
-    Example:
+    Examples:
       mockserver schema > mockserver.schema.json
+      mockserver schema --openapi > events.openapi.json
     """  # noqa: D301 - the mark tells click to keep the lines
-    click.echo(msgspec.json.format(msgspec.json.encode(script_schema()), indent=2))
+    document = event_document(load_catalog()) if openapi else script_schema()
+    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
     return exit_codes.OK

@@ -8,7 +8,9 @@ from typing import Any
 from mockserver import __version__
 from mockserver.model.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH, RegistrationRules, url_pattern
 from mockserver.model.settings import Settings
+from mockserver.script.package_files import load_catalog
 from mockserver.vendor_api.envelope import CODES
+from mockserver.vendor_api.event_document import event_schemas, event_webhooks
 from mockserver.vendor_api.operations import RUN, WEBHOOK, Operation
 from mockserver.vendor_api.resources.schemas import resource_schemas
 
@@ -52,6 +54,7 @@ def describe(operations: Sequence[Operation], rules: RegistrationRules, settings
     Returns:
         The document, ready for JSON.
     """
+    catalog = load_catalog()
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, settings)
@@ -63,11 +66,12 @@ def describe(operations: Sequence[Operation], rules: RegistrationRules, settings
         "info": {"title": "Playgent webhooks, played by a mock", "version": __version__, "description": _ABOUT},
         "servers": [{"url": "/"}],
         "paths": paths,
+        "webhooks": event_webhooks(catalog),
         "components": {
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": _about_keys(settings)}},
             "headers": {name: _rate_header(text) for name, text in _RATE_HEADERS.items()},
             "responses": {name: _error(status, text) for status, (name, text) in _ERRORS.items()},
-            "schemas": _schemas(rules, [operation.name for operation in operations]),
+            "schemas": _schemas(rules, [operation.name for operation in operations]) | event_schemas(catalog),
         },
     }
 
