@@ -1,10 +1,10 @@
-"""What went wrong, as a command tells it: scripts that are invalid, a target that cannot be reached."""
+"""What went wrong, as a command shows it: scripts that are invalid, a target that cannot be reached."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mockserver.errors import ScriptError, UsageError
+from mockserver.errors import MockServerError, ScriptError, UsageError
 from mockserver.model.messages import NEVER_CONNECTED
 from mockserver.model.records import Delivery
 
@@ -34,6 +34,10 @@ class InvalidScriptsError(UsageError):
             found = f"{problems} problem{'s' if problems > 1 else ''}"
             lines.append(f"mockserver: {found} found: nothing was sent")
         return lines
+
+
+class UnreachableError(MockServerError):
+    """The mock that a command talks to does not answer; the message says why and what to do."""
 
 
 class Reach:

@@ -170,6 +170,11 @@ def port_option(default: int) -> Callable[[C], C]:
     return option("--port", type=click.IntRange(0, 65535), default=default, show_default=True, help=text)
 
 
+def verbose_option(purpose: str) -> Callable[[C], C]:
+    """Declare ``--verbose``."""
+    return option("-v", "--verbose", is_flag=True, help=purpose)
+
+
 def wait_options(command: C) -> C:
     """Declare what is waited for before anything is sent."""
     return _declared(command, _WAIT_OPTIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import TextIO
@@ -100,7 +101,28 @@ class Writer:
         self._on_failure(error)
 
 
-class Printer:
+class StreamStyle:
+    """What a stream can show.
+
+    Args:
+        stream: The stream.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.colour = wants_colour(stream)
+        self._marks = ("✓", "✗") if _can_show(stream, "✓✗") else ("+", "x")
+
+    @staticmethod
+    def of_stdout() -> StreamStyle:
+        """Return what standard output can show."""
+        return StreamStyle(sys.stdout)
+
+    def mark(self, good: bool) -> str:
+        """Return the mark of what is as expected, or is not."""
+        return self._marks[0 if good else 1]
+
+
+class Printer(StreamStyle):
     """Prints lines to a stream. Inside an event loop it gathers them for a moment, as a million cost little that way.
 
     Args:
@@ -109,12 +131,12 @@ class Printer:
     """
 
     def __init__(self, stream: TextIO, writer: Writer) -> None:
+        super().__init__(stream)
         self._stream = stream
         self._writer = writer
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._at_once = stream.isatty()
-        self.colour = wants_colour(stream)
 
     def line(self, text: str) -> None:
         """Print a line."""
@@ -142,6 +164,14 @@ class Printer:
 def wants_colour(stream: TextIO) -> bool:
     """Return whether a stream is a terminal, and colour was not switched off."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _can_show(stream: TextIO, text: str) -> bool:
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_file(stream: TextIO) -> bool:

@@ -11,7 +11,7 @@ import click
 
 from mockserver import __version__
 from mockserver.cli import exit_codes
-from mockserver.cli.failures import InvalidScriptsError
+from mockserver.cli.failures import InvalidScriptsError, UnreachableError
 from mockserver.cli.files import UnwritableError
 from mockserver.cli.options import ENVIRONMENT
 from mockserver.errors import MockServerError
@@ -25,11 +25,15 @@ _COMMANDS = {
     "replay": ("replay.command", "Replay scripts as signed deliveries."),
     "check": ("check.command", "Find out what a webhook consumer does wrong."),
     "send": ("send", "Send one event now."),
+    "trigger": ("remote", "Let one event happen in a running mock."),
+    "deliveries": ("remote", "List or follow the deliveries of a running mock."),
+    "resend": ("remote", "Deliver once more what a running mock has delivered."),
+    "health": ("remote", "Ask a running mock whether it is ready."),
     "receive": ("receive", "Receive deliveries and verify their signatures."),
     "validate": ("validate", "Check scripts."),
     "schema": ("validate", "Print the JSON Schema of scripts."),
     "sign": ("signatures", "Print the signature of a body."),
-    "verify": ("signatures", "Tell whether a signature is valid."),
+    "verify": ("signatures", "Check whether a signature is valid."),
     "events": ("listings", "List the event types and their sample payloads."),
     "faults": ("listings", "List the deliberate defects that a delivery can have."),
     "retries": ("listings", "List the retry policies."),
@@ -44,6 +48,7 @@ Examples:
   mockserver replay my.yaml --target http://127.0.0.1:5000/hooks --secret whsec_x
   mockserver check http://127.0.0.1:5000/hooks --secret whsec_x
   mockserver send run.failed --target http://127.0.0.1:5000/hooks --secret whsec_x
+  mockserver trigger run.failed              by the mock that is running
   mockserver validate my.yaml
 
 \b
@@ -113,6 +118,8 @@ def _invoke(arguments: list[str]) -> int:
         for line in error.lines():
             click.echo(line, err=True)
         return exit_codes.USAGE
+    except UnreachableError as error:
+        return _fail(str(error), exit_codes.UNREACHABLE)
     except UnwritableError as error:
         return _fail(str(error), exit_codes.UNWRITABLE)
     except MockServerError as error:

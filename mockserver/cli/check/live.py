@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mockserver.checks.model import Check, Finding, Verdict
+from mockserver.cli.live import LivePicture
 
-#: Seconds between two pictures.
-_PERIOD = 0.1
 #: Lines of the terminal that are left to others.
 _SPARED = 4
 #: The widths of the columns, in characters.
@@ -37,19 +34,17 @@ class LiveChecks:
         self._title_width = max(len(check.title) for check in checks)
         self._found: dict[str, tuple[Finding, str]] = {}
         self._running = ""
-        self._console = Console()
-        self._live = Live(console=self._console, auto_refresh=False)
-        self._timer: asyncio.TimerHandle | None = None
+        self._live = LivePicture(self._picture)
 
     def start(self) -> None:
         """Begin to draw."""
         self._live.start()
-        self._draw()
+        self._live.draw_soon()
 
     def begin(self, check: Check) -> None:
         """Show, soon, that a check is being made."""
         self._running = check.id
-        self._draw_soon()
+        self._live.draw_soon()
 
     def add(self, finding: Finding, summary: str) -> None:
         """Show a finding, soon.
@@ -59,26 +54,15 @@ class LiveChecks:
             summary: What was seen, as it may be shown.
         """
         self._found[finding.check.id] = (finding, summary)
-        self._draw_soon()
+        self._live.draw_soon()
 
     def note(self, text: str) -> None:
         """Show a line above the table, to stay there."""
-        self._live.console.print(Text(text, style="bold red"))
+        self._live.note(text, "bold red")
 
     def stop(self) -> None:
         """Draw the last picture, which stays, and give the terminal back."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._live.update(self._last_picture(), refresh=True)
-        self._live.stop()
-
-    def _draw_soon(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_PERIOD, self._draw)
-
-    def _draw(self) -> None:
-        self._timer = None
-        self._live.update(self._picture(), refresh=True)
+        self._live.stop(self._last_picture())
 
     def _picture(self) -> RenderableType:
         table = self._table()
@@ -96,7 +80,7 @@ class LiveChecks:
 
     def _visible(self) -> Sequence[Check]:
         """As many checks as fit, the one that is being made in the lower half."""
-        rows = max(self._console.size.height - _SPARED, 1)
+        rows = max(self._live.height - _SPARED, 1)
         ids = [check.id for check in self._checks]
         running = ids.index(self._running) if self._running else 0
         first = max(min(running - rows * 2 // 3, len(ids) - rows), 0)
@@ -128,5 +112,5 @@ class LiveChecks:
     @property
     def _room(self) -> int:
         """How many characters are left on a line for what was seen; 0 if it is not worth a column."""
-        left = self._console.size.width - (_VERDICT + _ID + self._title_width + _SEVERITY + 5 * 2)
+        left = self._live.width - (_VERDICT + _ID + self._title_width + _SEVERITY + 5 * 2)
         return left if left >= _LEAST else 0

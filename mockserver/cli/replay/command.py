@@ -15,6 +15,7 @@ from mockserver.cli.options import (
     replay_speed_option,
     secret_option,
     target_option,
+    verbose_option,
     wait_options,
 )
 from mockserver.cli.readiness import Readiness
@@ -62,6 +63,7 @@ page of the job as well.
     metavar="STEP",
     help="A step to replay, such as 3 or 3.1, without the others; can be given several times.",
 )
+@verbose_option("Print every delivery of a long replay, off a terminal too.")
 @option("--json", "json", metavar="FILE", help="Write the report as JSON; - is standard output.")
 @option("--junit", metavar="FILE", help="Write the report as JUnit XML: a suite for each script, a case for each step.")
 @option("--har", metavar="FILE", help="Write the requests and answers as HAR, for a browser's developer tools.")
@@ -73,6 +75,7 @@ def replay(
     secret: str | None,
     speed: Speed,
     dry_run: bool,
+    verbose: bool,
     **chosen: Any,
 ) -> int:
     """Check everything, then replay."""
@@ -95,7 +98,7 @@ def replay(
     work = Interruptible()
     run = ReplayRun(plans, settings, speed, secret, fail_fast=fail_fast)
     planned = sum(script.planned for script, _ in plans)
-    view = ReplayView(planned, to_stderr=files.to_standard_output, work=work, speed=speed)
+    view = ReplayView(planned, to_stderr=files.to_standard_output, work=work, speed=speed, verbose=verbose)
 
     async def perform() -> None:
         notes = [_EMBEDDED] if any(destination is None for _, destination in plans) else []

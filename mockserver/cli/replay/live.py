@@ -1,84 +1,82 @@
-"""The live table of a replay on a terminal: the last deliveries, and how far it has come."""
+"""The live table of a replay on a terminal: the last deliveries, those that failed at its end, and how far it is."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from mockserver.cli.printing import colour_of, milliseconds_of, status_of, time_of
-from mockserver.model.plain_text import one_line
-from mockserver.model.records import Delivery
+from mockserver.cli.live import LivePicture
+from mockserver.cli.printing import Row
 
-#: Seconds between two pictures.
-_PERIOD = 0.1
-#: How many deliveries are shown.
-_ROWS = 12
-#: From so many planned events on there is a progress bar.
+#: How many deliveries are shown, and how many of them may be failures.
+_ROWS, _FAILURES = 12, 8
+#: From this many planned events on there is a progress bar.
 _LONG = 20
+#: On a terminal this wide, in characters, there is room for where deliveries went.
+_WIDE = 110
 
 
-class LiveTable:
-    """Shows deliveries as they end. Drawing costs the same however many there are.
+class ReplayTable:
+    """Shows deliveries as they end.
 
     Args:
         planned: How many events there will be.
     """
 
     def __init__(self, planned: int) -> None:
-        self._last: deque[Delivery] = deque(maxlen=_ROWS)
+        self._last: deque[Row] = deque(maxlen=_ROWS)
+        self._failures: deque[Row] = deque(maxlen=_FAILURES)
         self._ended = 0
         self._planned = planned
         self._progress = Progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = self._progress.add_task("events", total=planned)
-        self._live = Live(console=Console(), auto_refresh=False)
-        self._timer: asyncio.TimerHandle | None = None
+        self._live = LivePicture(self._picture)
 
     def start(self) -> None:
         """Begin to draw."""
         self._live.start()
 
-    def add(self, delivery: Delivery) -> None:
+    def add(self, row: Row) -> None:
         """Show a delivery, soon."""
-        self._last.append(delivery)
+        (self._last if row.expected else self._failures).append(row)
         self._ended += 1
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_PERIOD, self._draw)
+        self._live.draw_soon()
 
     def note(self, text: str) -> None:
         """Show a line above the table, to stay there."""
-        self._live.console.print(Text(text))
+        self._live.note(text)
 
     def stop(self) -> None:
         """Draw the last picture, which stays, and give the terminal back."""
-        self._draw()
-        self._live.stop()
-
-    def _draw(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        # An event that is duplicated on purpose has several deliveries.
-        self._progress.update(self._bar, completed=min(self._ended, self._planned))
-        self._live.update(self._picture(), refresh=True)
+        self._live.stop(self._picture())
 
     def _picture(self) -> RenderableType:
+        wide = self._live.width >= _WIDE
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("time", "event", "target"):
+        for name in ("", "time", "event", "status"):
             table.add_column(name, no_wrap=True)
-        table.add_column("status", no_wrap=True)
         table.add_column("ms", justify="right", no_wrap=True)
-        for delivery in self._last:
+        if wide:
+            table.add_column("target", no_wrap=True)
+        table.add_column("", overflow="fold")
+        good = list(self._last)[max(0, len(self._failures) - _ROWS + len(self._last)) :]
+        for row in [*good, *self._failures]:
+            colour = "green" if row.expected else "red"
             table.add_row(
-                time_of(delivery),
-                Text(one_line(delivery.event.type)),
-                Text(one_line(delivery.url)),
-                Text(status_of(delivery), style=colour_of(delivery)),
-                f"{milliseconds_of(delivery):.1f}",
+                Text("✓" if row.expected else "✗", style=colour),
+                row.time,
+                Text(row.event),
+                Text(row.status, style=colour),
+                f"{row.milliseconds:.1f}",
+                *([Text(row.where)] if wide else []),
+                Text(row.notes),
             )
-        return Group(table, self._progress) if self._planned > _LONG else table
+        if self._planned <= _LONG:
+            return table
+        # An event that is duplicated on purpose has several deliveries.
+        self._progress.update(self._bar, completed=min(self._ended, self._planned))
+        return Group(table, self._progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -9,21 +10,27 @@ import click
 
 from mockserver.cli import exit_codes
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.printing import delivery_line, printable
+from mockserver.cli.printing import delivery_line, printable, row_of
 from mockserver.model.durations import format_duration, format_timestamp
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Speed
-from mockserver.replay.report import Report, counts_of
+from mockserver.replay.report import counts_of
 
 if TYPE_CHECKING:
-    from mockserver.cli.replay.live import LiveTable
+    from mockserver.cli.replay.live import ReplayTable
     from mockserver.cli.replay.run import ReplayRun
 
-#: So many explanations are printed; more would hide the first.
+#: The most explanations that are printed; more would hide the first.
 _EXPLANATIONS = 40
-#: Seconds without a word from which on it is said what is waited for.
+#: Seconds of silence from which on a line says what is waited for.
 _SILENCE = 2.0
+#: Of more planned events than this only failures are printed, and a line of progress every few seconds.
+_LONG = 50
+#: Seconds between two lines of progress.
+_PROGRESS = 5.0
+#: After this many time-outs in a row a line says how to spend less time on them.
+_TIMEOUTS = 5
 
 
 class ReplayView:
@@ -31,35 +38,49 @@ class ReplayView:
 
     Args:
         planned: How many events there will be.
-        to_stderr: Whether standard output belongs to somebody else.
-        speed: How fast the replay is.
+        to_stderr: Whether standard output is taken by a report.
         work: What prints.
+        speed: How fast the replay is.
+        verbose: Whether to print every delivery of a long replay.
     """
 
-    def __init__(self, planned: int, *, to_stderr: bool, work: Interruptible, speed: Speed) -> None:
+    def __init__(self, planned: int, *, to_stderr: bool, work: Interruptible, speed: Speed, verbose: bool) -> None:
+        self._planned = planned
         self._speed = speed
         self._printer = work.err if to_stderr else work.out
         self._err = work.err
-        self._live: LiveTable | None = None
+        self._brief = planned > _LONG and not verbose
+        self._ended = self._failed = self._timeouts = 0
+        self._last_progress = time.monotonic()
+        self._live: ReplayTable | None = None
         if self._printer.colour and not to_stderr:
             # Imported here: rich takes long to import, and only a terminal shows what it can do.
-            from mockserver.cli.replay.live import LiveTable  # noqa: PLC0415
+            from mockserver.cli.replay.live import ReplayTable  # noqa: PLC0415
 
-            self._live = LiveTable(planned)
+            self._live = ReplayTable(planned)
 
     def start(self, notes: Iterable[str]) -> None:
         """Begin, with what is to be said first."""
         for note in notes:
             self._printer.line(note)
+        self._printer.flush()
         if self._live is not None:
             self._live.start()
 
     def delivery(self, delivery: Delivery) -> None:
         """Show a delivery that has its outcome."""
+        row = row_of(delivery)
+        self._ended += 1
+        self._failed += not row.expected
         if self._live is not None:
-            self._live.add(delivery)
+            self._live.add(row)
+        elif not self._brief or not row.expected:
+            self._printer.line(delivery_line(row, self._printer))
         else:
-            self._printer.line(delivery_line(delivery))
+            self._progress()
+        self._timeouts = self._timeouts + 1 if delivery.error and delivery.error.kind == "timeout" else 0
+        if self._timeouts == _TIMEOUTS:
+            self._note(f"{_TIMEOUTS} time-outs in a row: --timeout makes them shorter, --fail-fast stops at the first")
 
     def wait(self, delivery: Delivery, wait: float, moment: float) -> None:
         """Say that nothing is wrong when the replay is silent for long: it waits to make an attempt again.
@@ -72,14 +93,10 @@ class ReplayView:
         if isinstance(self._speed, str) or wait / self._speed < _SILENCE:
             return
         left, when = format_duration(round(wait / self._speed)), format_timestamp(moment)[11:19]
-        text = f"next attempt of {delivery.delivery_id} in {left} (at {when})"
-        if self._live is not None:
-            self._live.note(text)
-        else:
-            self._printer.line(text)
+        self._note(f"next attempt of {delivery.delivery_id} in {left} (at {when})")
 
     def finish(self, run: ReplayRun, annotations: Iterable[str] = ()) -> None:
-        """Tell what became of all events, and why some failed.
+        """Show what became of all events, why some failed, and the verdict.
 
         Args:
             run: The replay.
@@ -88,9 +105,9 @@ class ReplayView:
         if self._live is not None:
             self._live.stop()
         for report in run.reports:
-            self._summary(report.summary, ok=report.ok)
+            self._printer.line(printable(report.summary))
         if len(run.reports) > 1:
-            self._summary(_total(run.reports), ok=all(report.ok for report in run.reports))
+            self._printer.line(f"{len(run.reports)} scripts: {counts_of(run.reports)}")
         if run.receiver is not None:
             self._printer.line(f"{run.receiver.verified} signatures verified, {run.receiver.refused} refused")
         for line in annotations:
@@ -98,9 +115,28 @@ class ReplayView:
         self._printer.flush()
         self._explain(run)
         self._err.flush()
+        self._verdict(run)
 
-    def _summary(self, text: str, *, ok: bool) -> None:
-        text = printable(text)
+    def _progress(self) -> None:
+        now = time.monotonic()
+        if now - self._last_progress >= _PROGRESS:
+            self._last_progress = now
+            failed = f", {self._failed} not as expected" if self._failed else ""
+            self._printer.line(f"{self._ended} of {self._planned} events{failed}")
+
+    def _note(self, text: str) -> None:
+        if self._live is not None:
+            self._live.note(text)
+        else:
+            self._printer.line(text)
+
+    def _verdict(self, run: ReplayRun) -> None:
+        """The last line: whether all is well, in words that a forgery which was rightly refused does not confuse."""
+        ok = all(report.ok for report in run.reports)
+        text = f"{self._printer.mark(ok)} {'as expected' if ok else 'NOT as expected'}"
+        failed = sum(report.failed for report in run.reports)
+        if ok and failed:
+            text += f" (the {failed} that failed were meant to)"
         self._printer.line(click.style(text, fg="green" if ok else "red", bold=True) if self._printer.colour else text)
 
     def _explain(self, run: ReplayRun) -> None:
@@ -113,7 +149,3 @@ class ReplayView:
             self._err.line(printable(run.redactor.text(line)))
         if len(lines) > _EXPLANATIONS:
             self._err.line(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all")
-
-
-def _total(reports: list[Report]) -> str:
-    return f"{len(reports)} scripts: {counts_of(reports)}"

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import click
 
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.printing import delivery_line, printable, shortened
+from mockserver.cli.printing import delivery_line, printable, row_of, shortened
 from mockserver.control_api import ControlApi
 from mockserver.dashboard import PAGE, Dashboard
 from mockserver.model.durations import format_timestamp
@@ -104,7 +104,7 @@ class ServeLoop:
         self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}{why}")
 
     def _delivery(self, delivery: Delivery) -> None:
-        self._out.line(delivery_line(delivery, colour=self._out.colour))
+        self._out.line(delivery_line(row_of(delivery), self._out, with_id=True))
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,87 @@
+"""``mockserver trigger``, ``deliveries``, ``resend`` and ``health``: what talks to a running mock."""
+
+import json
+import signal
+
+import pytest
+
+from tests.cli.program import SECRET, mockserver, recorder, running
+from tests.cli.test_serve import url_of
+
+NO = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.fixture
+def served():
+    """A mock with one webhook, whose consumer refuses the first delivery."""
+    with recorder(NO, OK) as consumer, running("--port=0", "--target", consumer.url, "--secret", SECRET) as command:
+        command.url = url_of(command.wait_for_line("is ready"))
+        command.consumer = consumer
+        yield command
+
+
+def test_one_event_is_triggered_listed_and_sent_again(served):
+    """What a developer does beside a running mock; its log shows the re-send as one."""
+    here = ("--server", served.url)
+    done = mockserver("trigger", "run.failed", "--override", "run_id=run_7", *here)
+    assert (done.code, done.err) == (1, "")
+    assert done.out.split()[0::2][:3] == ["✗", "dlv_000001", "500"]
+    assert b'"run_id":"run_7"' in served.consumer.requests[0]
+    done = mockserver("resend", "dlv_000001", *here)
+    assert done.code == 0
+    assert done.out.split()[0::2][:3] == ["✓", "dlv_000002", "200"]
+    assert "resend of dlv_000001" in served.wait_for_line("dlv_000002")
+    assert served.consumer.requests[0] == served.consumer.requests[1]
+    lines = mockserver("deliveries", *here).out.splitlines()
+    assert [line.split()[2] for line in lines if line[0] in "✓✗"] == ["dlv_000001", "dlv_000002"]
+    assert "  expected status 2xx, got 500" in lines
+    found = json.loads(mockserver("deliveries", "-q", "is:failed", "--json", "-", *here).out)
+    assert [view["delivery_id"] for view in found] == ["dlv_000001"]
+
+
+def test_deliveries_are_followed(served):
+    """Those on record first, then each as it comes, until Ctrl-C."""
+    here = ("--server", served.url)
+    mockserver("trigger", "run.failed", *here)
+    with running("deliveries", "--follow", "-q", "event:run.failed", *here, PYTHONUNBUFFERED="1") as following:
+        following.wait_for_line("dlv_000001")
+        assert mockserver("trigger", "run.completed", *here).code == 0
+        assert mockserver("trigger", "run.failed", *here).code == 0
+        following.wait_for_line("dlv_000003")
+        following.send_signal(signal.SIGINT)
+        done = following.end()
+    assert (done.code, done.err) == (130, "")
+    assert "dlv_000002" not in done.out
+
+
+def test_what_the_mock_refuses_is_one_line(served):
+    """The message is the mock's, and the exit code that of wrong usage."""
+    here = ("--server", served.url)
+    for command in (("trigger", "run.faild"), ("resend", "dlv_000009"), ("deliveries", "-q", "status:x")):
+        done = mockserver(*command, *here)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "did you mean 'run.failed'?" in mockserver("trigger", "run.faild", *here).err
+
+
+def test_an_event_without_a_webhook_explains_itself():
+    """Nothing was delivered: that is no success."""
+    with running("--port=0") as command:
+        done = mockserver("trigger", "run.failed", MOCKSERVER_SERVER=url_of(command.wait_for_line("is ready")))
+    assert done.code == 1
+    assert "run.failed" in done.out
+
+
+def test_health(served, closed_port):
+    """A mock that is ready is told from one that is not, and from something else."""
+    done = mockserver("health", served.url)
+    assert done == (0, f"ready: {served.url} (1 webhooks, 0 deliveries)\n", "")
+    done = mockserver("health", "--wait", "300ms", MOCKSERVER_PORT=str(closed_port))
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(
+        f"mockserver: not ready within 300ms: no mock answers at http://127.0.0.1:{closed_port} "
+    )
+    with recorder() as other:
+        done = mockserver("health", other.url)
+    assert (done.code, "is no mock" in done.err) == (3, True)
+    assert mockserver("health", "http://127.0.0.1:x").code == 2
