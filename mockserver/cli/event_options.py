@@ -74,8 +74,10 @@ def _read_data(given: str) -> dict[str, Any]:
             f"--data is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; give an object such as"
             ' \'{"run_id": "run_1"}\', or @FILE'
         ) from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
-        raise UsageError(f"--data holds what cannot be read: {error}") from None
+    except RecursionError:
+        raise UsageError("--data is nested too deep") from None
+    except ValueError:
+        raise UsageError("--data holds a number that is too long") from None
     if not isinstance(data, dict):
         raise UsageError(f'--data must be a JSON object such as {{"run_id": "run_1"}}, not {_kind(data)}')
     return data

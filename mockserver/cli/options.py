@@ -180,6 +180,11 @@ def wait_options(command: C) -> C:
     return _declared(command, _WAIT_OPTIONS)
 
 
+def report_options(command: C) -> C:
+    """Declare the reports of replays."""
+    return _declared(command, _REPORT_OPTIONS)
+
+
 def transport_options(command: C) -> C:
     """Declare what can be chosen about how a request travels; the parameters are named as the settings are."""
     return _declared(command, _TRANSPORT_OPTIONS)
@@ -209,6 +214,15 @@ _WAIT_OPTIONS: Sequence[Callable[[Any], Any]] = (
         help="A URL to poll until it answers with 2xx, such as the target's health check; up to 30s if"
         " --wait-for-target says nothing else.",
     ),
+)
+
+_REPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
+    option("--json", "json", metavar="FILE", help="Write the report as JSON; - is standard output."),
+    option(
+        "--junit", metavar="FILE", help="Write the report as JUnit XML: a suite for each script, a case for each step."
+    ),
+    option("--har", metavar="FILE", help="Write the requests and answers as HAR, for a browser's developer tools."),
+    option("--markdown", metavar="FILE", help="Write the report as Markdown."),
 )
 
 _TRANSPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (

@@ -42,8 +42,9 @@ def test_a_flask_application_accepts_every_event():
     assert done.err == ""
     assert [each["event"] for each in handled["events"]] == REFUND_FLOW
     assert handled["refused"] == 0
-    *lines, summary = done.out.splitlines()
-    assert [line.split()[:3] for line in lines] == [
+    *lines, summary, verdict = done.out.splitlines()
+    assert verdict == "✓ as expected"
+    assert [line.split()[1:4] for line in lines] == [
         ["10:00:00", "run.failed", "200"],
         ["10:00:00", "evaluation.completed", "200"],
         ["10:00:01", "run.completed", "200"],
@@ -69,7 +70,7 @@ def test_nobody_listens(closed_port):
     url = f"http://127.0.0.1:{closed_port}/hooks"
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed", "max")
     assert done.code == 3
-    assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out.splitlines()[-1]
+    assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out.splitlines()[-2]
     assert done.err.startswith("mockserver: the target could not be reached: nothing listens on 127.0.0.1:")
     assert done.err.count("\n") == 1
 
@@ -96,9 +97,9 @@ def test_the_embedded_consumer():
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0] == "no target given: delivering to an embedded consumer that verifies every signature"
-    count = len(lines) - 5
-    assert lines[-2] == f"2 scripts: {count} planned = {count} delivered + 0 failed + 0 not sent"
-    assert lines[-1] == f"{count} signatures verified, 0 refused"
+    count = len(lines) - 6
+    assert lines[-3] == f"2 scripts: {count} planned = {count} delivered + 0 failed + 0 not sent"
+    assert lines[-2] == f"{count} signatures verified, 0 refused"
 
 
 def test_the_webhook_of_the_script(script, closed_port):
@@ -179,7 +180,7 @@ def test_json_of_several_scripts(script):
     report = json.loads((script / "r.json").read_text("utf-8"))
     assert (report["ok"], report["planned"], report["delivered"]) == (True, 5, 5)
     assert [each["planned"] for each in report["reports"]] == [2, 3]
-    assert done.out.splitlines()[-2].startswith("2 scripts: 5 planned")
+    assert done.out.splitlines()[-3].startswith("2 scripts: 5 planned")
 
 
 def test_waiting_for_the_target_in_vain(script, closed_port):
@@ -274,7 +275,7 @@ def test_expectations_decide(script):
     (script / "wrong.yaml").write_text(f"version: 1\nname: Wrong\n{step}", "utf-8")
     done = mockserver("replay", "wrong.yaml", cwd=script)
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith("\n0 signatures verified, 1 refused\n")
+    assert done.out.endswith("\n0 signatures verified, 1 refused\n✓ as expected (the 1 that failed was meant to)\n")
     (script / "wrong.yaml").write_text(f"version: 1\nname: Wrong\n{step.replace('[401]', '[200]')}", "utf-8")
     done = mockserver("replay", "wrong.yaml", "wrong.yaml", cwd=script)
     assert done.code == 1

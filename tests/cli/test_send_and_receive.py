@@ -27,7 +27,7 @@ def test_send_prints_the_delivery_and_the_answer():
         done = mockserver("send", "run.failed", "--target", consumer.webhook_url, "--secret", SECRET)
         assert consumer.events()["count"] == 1
     line, status, body = done.out.splitlines()
-    assert line.split()[1:3] == ["run.failed", "200"]
+    assert line.split()[0:4:3] == ["✓", "200"]
     assert status == "HTTP 200 OK"
     assert json.loads(body) == {"status": "handled"}
     assert (done.code, done.err) == (0, "")
@@ -37,7 +37,7 @@ def test_headers_can_be_added():
     """After the User-Agent, in their order; from the environment as well."""
     with recorder() as server:
         assert send(server, "--header", "X-Api-Key: abc", "--header", "Via: 1.1 me").code == 0
-        assert send(server, MOCKSERVER_HEADER="'X-Api-Key: abc' 'Via: 1.1 me'").code == 0
+        assert send(server, MOCKSERVER_HEADER="X-Api-Key: abc\nVia: 1.1 me").code == 0
     heads = [request.partition(b"\r\n\r\n")[0].decode().split("\r\n") for request in server.requests]
     for head in heads:
         assert head[2:5] == ["User-Agent: playgent-mockserver", "X-Api-Key: abc", "Via: 1.1 me"]

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import signal
 import socket
 import ssl
 import urllib.error
@@ -165,7 +166,7 @@ def test_route():
             hook = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
             assert call("POST", f"{url}/v1/webhooks", hook)[0] == 201
             assert call("POST", f"{url}/_mock/events", {"event": "run.failed"})[1]["delivered"] is True
-            assert command.wait_for_line("run.failed").endswith(f"https://your-app.com/hooks -> {server.url}")
+            assert command.wait_for_line("dlv_000001").endswith(f"https://your-app.com/hooks -> {server.url}")
         assert len(server.requests) == 1
 
 
@@ -229,3 +230,77 @@ def test_a_delivery_that_fails_says_why(closed_port):
         line = command.wait_for_line("run.failed")
     assert " connect " in line
     assert line.endswith(": is the application running?")
+
+
+AWAITS = """\
+version: 1
+name: Registers itself
+steps:
+  - {await: registration, within: 20s}
+  - event: run.failed
+"""
+
+
+def test_a_service_that_registers_itself_in_a_ci(tmp_path):
+    """--exit: the script waits for the registration, is replayed, reported, and its verdict is the exit code."""
+    (tmp_path / "s.yaml").write_text(AWAITS, "utf-8")
+    with (
+        recorder() as consumer,
+        running("--port=0", "--script", "s.yaml", "--exit", "--json", "r.json", cwd=tmp_path) as command,
+    ):
+        url = url_of(command.wait_for_line(READY))
+        assert [each["replay_id"] for each in call("GET", f"{url}/_mock/replays")[1]["replays"]] == ["rpl_000001"]
+        call("POST", f"{url}/_mock/webhooks", {"url": consumer.url, "events": ["run.failed"], "secret": SECRET})
+        done = command.end()
+    assert (done.code, done.err) == (0, "")
+    assert done.out.rstrip().endswith(
+        "Registers itself: 1 planned = 1 delivered + 0 failed + 0 not sent\n✓ as expected"
+    )
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["ok"] is True
+
+
+def test_a_service_that_never_registers(tmp_path):
+    """The exit code is 1, and the report says what was waited for; stopped before, the report is there as well."""
+    (tmp_path / "s.yaml").write_text(AWAITS.replace("20s", "200ms"), "utf-8")
+    done = mockserver("--port=0", "--script", "s.yaml", "--exit", "--json", "-", cwd=tmp_path)
+    assert done.code == 1
+    assert json.loads(done.out)["not_sent"] == 1
+    (tmp_path / "s.yaml").write_text(AWAITS, "utf-8")
+    with running("--port=0", "--script", "s.yaml", "--exit", "--json", "r.json", cwd=tmp_path) as command:
+        command.wait_for_line(READY)
+        command.send_signal(signal.SIGTERM)
+        assert command.end().code == 143
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["not_sent"] == 1
+
+
+def test_registering_again_is_shown_and_can_replace():
+    """An app that registers at every start gets each event several times: the log says so, --one-per-url replaces."""
+    hook = {"url": "http://127.0.0.1:9/hooks", "events": ["run.failed"], "secret": SECRET}
+    with running("--port=0") as command:
+        url = url_of(command.wait_for_line(READY))
+        for _ in range(2):
+            call("POST", f"{url}/_mock/webhooks", hook)
+        assert "registered" not in command.wait_for_line("  webhook wh_")
+        line = command.wait_for_line("  webhook wh_")
+        assert "registered 2 times: each event is delivered 2 times (check PG092); --one-per-url replaces" in line
+    with running("--port=0", "--one-per-url") as command:
+        url = url_of(command.wait_for_line(READY))
+        for _ in range(3):
+            call("POST", f"{url}/_mock/webhooks", hook)
+        assert len(call("GET", f"{url}/_mock/webhooks")[1]["webhooks"]) == 1
+        command.wait_for_line("  webhook wh_")
+        assert ", replaces wh_" in command.wait_for_line("  webhook wh_")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--exit"], "--exit needs --script"),
+        (["--junit", "r.xml"], "--junit needs --exit"),
+        (["--one-per-url", "--strict"], "--one-per-url is ours"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments, problem):
+    """It is found before anything is served."""
+    done = mockserver("serve", "--port=0", *arguments)
+    assert (done.code, done.out, problem in done.err) == (2, "", True)

@@ -68,9 +68,9 @@ def test_a_live_table():
     with recorder() as server:
         terminal = Terminal("replay", "refund_flow", "--target", server.url, "--secret", SECRET, "--speed", "max")
         assert terminal.end() == 0
-    assert re.search(r"time +event +target +status +ms", terminal.plain)
+    assert re.search(r"time +event +status +ms +target", terminal.plain)
     for event in ("run.failed", "evaluation.completed", "run.completed"):
-        assert re.search(rf"10:00:0\d +{re.escape(event)} +{re.escape(server.url)} +200 +\d+\.\d", terminal.plain)
+        assert re.search(rf"✓ +10:00:0\d +{re.escape(event)} +200 +\d+\.\d +{re.escape(server.url)}", terminal.plain)
     assert GREEN in terminal.text
     assert "3 planned = 3 delivered + 0 failed + 0 not sent" in terminal.plain
     assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0

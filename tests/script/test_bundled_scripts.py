@@ -69,7 +69,7 @@ def test_each_script_fits_the_json_schema_of_another_projects_validator(name):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_each_script_is_mentioned_in_the_readme(name):
     """No script is an orphan."""
-    assert f"`{name}`" in (ROOT / "README.md").read_text("utf-8")
+    assert f"`{name}`" in (ROOT / "docs" / "bundled-scripts.md").read_text("utf-8")
 
 
 def test_only_the_hostile_night_has_faults():

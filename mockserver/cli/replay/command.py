@@ -13,13 +13,14 @@ from mockserver.cli.options import (
     delivery_options,
     option,
     replay_speed_option,
+    report_options,
     secret_option,
     target_option,
     verbose_option,
     wait_options,
 )
 from mockserver.cli.readiness import Readiness
-from mockserver.cli.replay.files import REPLAY_FORMS, replay_forms, workflow_lines
+from mockserver.cli.replay.files import REPLAY_FORMS, exit_code_of, replay_forms, workflow_lines
 from mockserver.cli.report_files import ReportFiles
 from mockserver.cli.scripts import read_all
 from mockserver.model.settings import Speed
@@ -64,10 +65,7 @@ page of the job as well.
     help="A step to replay, such as 3 or 3.1, without the others; can be given several times.",
 )
 @verbose_option("Print every delivery of a long replay, off a terminal too.")
-@option("--json", "json", metavar="FILE", help="Write the report as JSON; - is standard output.")
-@option("--junit", metavar="FILE", help="Write the report as JUnit XML: a suite for each script, a case for each step.")
-@option("--har", metavar="FILE", help="Write the requests and answers as HAR, for a browser's developer tools.")
-@option("--markdown", metavar="FILE", help="Write the report as Markdown.")
+@report_options
 @delivery_options
 def replay(
     scripts: tuple[str, ...],
@@ -106,7 +104,10 @@ def replay(
         try:
             await run.run(view.delivery, readiness, view.wait)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
-            view.finish(run, workflow_lines(run, files.path_in_repository) if files.wants_annotations else ())
-            files.write(replay_forms(run), work.out)
+            view.finish(
+                run,
+                workflow_lines(files, run.reports, run.redactor),
+            )
+            files.write(replay_forms(run.reports, run.redactor), work.out)
 
-    return work.run(perform()) or run.exit_code
+    return work.run(perform()) or exit_code_of(run.reports, run.why_unreachable)

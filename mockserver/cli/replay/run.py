@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mockserver.cli import exit_codes
 from mockserver.cli.destinations import Destination
 from mockserver.cli.failures import Reach
 from mockserver.cli.readiness import Readiness
@@ -15,7 +14,6 @@ from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Target
 from mockserver.replay.report import STOPPED, Report
-from mockserver.reports.serializers import delivery_view
 from mockserver.script.model import Script
 from mockserver.server.mock import Mock
 
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 
 #: A script, and where its events go; None is the embedded consumer.
 Plan = tuple[Script, Destination | None]
-
-#: What is added up over several scripts.
-_TOTALS = ("planned", "delivered", "failed", "not_sent", "unmet")
 
 
 class ReplayRun:
@@ -97,21 +92,6 @@ class ReplayRun:
         """Why not one delivery came to a consumer; empty if one did, or none was tried."""
         return self._unreachable or self._reach.why_not
 
-    @property
-    def exit_code(self) -> int:
-        """What this replay comes to."""
-        if all(report.ok for report in self.reports):
-            return exit_codes.OK
-        return exit_codes.UNREACHABLE if self.why_unreachable else exit_codes.FAILED
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the reports as JSON values: of one script its report, of several the totals and each report."""
-        views = [_report_view(report, self.redactor) for report in self.reports]
-        if len(views) == 1:
-            return views[0]
-        totals = {name: sum(view[name] for view in views) for name in _TOTALS}
-        return {"ok": all(view["ok"] for view in views), **totals, "reports": views}
-
     async def _why_not_ready(self, readiness: Readiness) -> str:
         urls = dict.fromkeys(destination.url for _, destination in self._plans if destination)
         reason = await readiness.why_not(self._mock, map(Target.parse, urls))
@@ -158,7 +138,3 @@ def _secrets(plans: Sequence[Plan]) -> Iterator[str]:
             yield script.webhook.secret
         if destination is not None:
             yield destination.secret
-
-
-def _report_view(report: Report, redactor: Redactor) -> dict[str, Any]:
-    return {**report.as_dict(), "deliveries": [delivery_view(redactor.delivery(each)) for each in report.deliveries]}

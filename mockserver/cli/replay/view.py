@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from mockserver.cli import exit_codes
 from mockserver.cli.interruption import Interruptible
+from mockserver.cli.output import Printer
 from mockserver.cli.printing import delivery_line, printable, row_of
 from mockserver.model.durations import format_duration, format_timestamp
 from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
+from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Speed
-from mockserver.replay.report import counts_of
+from mockserver.replay.report import Report, counts_of
 
 if TYPE_CHECKING:
     from mockserver.cli.replay.live import ReplayTable
@@ -113,9 +114,8 @@ class ReplayView:
         for line in annotations:
             self._printer.line(one_line(line))
         self._printer.flush()
-        self._explain(run)
-        self._err.flush()
-        self._verdict(run)
+        show_explanations(run.reports, run.redactor, self._err, run.why_unreachable)
+        show_verdict(run.reports, self._printer)
 
     def _progress(self) -> None:
         now = time.monotonic()
@@ -130,22 +130,33 @@ class ReplayView:
         else:
             self._printer.line(text)
 
-    def _verdict(self, run: ReplayRun) -> None:
-        """The last line: whether all is well, in words that a forgery which was rightly refused does not confuse."""
-        ok = all(report.ok for report in run.reports)
-        text = f"{self._printer.mark(ok)} {'as expected' if ok else 'NOT as expected'}"
-        failed = sum(report.failed for report in run.reports)
-        if ok and failed:
-            text += f" (the {failed} that failed were meant to)"
-        self._printer.line(click.style(text, fg="green" if ok else "red", bold=True) if self._printer.colour else text)
 
-    def _explain(self, run: ReplayRun) -> None:
-        """Why events failed or were not sent: one line, where one says it all."""
-        if run.exit_code == exit_codes.UNREACHABLE:
-            self._err.line(f"mockserver: {printable(run.redactor.text(run.why_unreachable))}")
-            return
-        lines = [line for report in run.reports for line in report.explanations()]
-        for line in lines[:_EXPLANATIONS]:
-            self._err.line(printable(run.redactor.text(line)))
-        if len(lines) > _EXPLANATIONS:
-            self._err.line(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all")
+def show_explanations(reports: Sequence[Report], redactor: Redactor, err: Printer, why_unreachable: str = "") -> None:
+    """Print why events failed or were not sent: one line, where one says it all.
+
+    Args:
+        reports: The reports.
+        redactor: Hides secrets.
+        err: Prints to standard error.
+        why_unreachable: Why not one delivery came to the consumer; empty if one did.
+    """
+    if why_unreachable and not all(report.ok for report in reports):
+        err.line(f"mockserver: {printable(redactor.text(why_unreachable))}")
+        return
+    lines = [line for report in reports for line in report.explanations()]
+    for line in lines[:_EXPLANATIONS]:
+        err.line(printable(redactor.text(line)))
+    if len(lines) > _EXPLANATIONS:
+        err.line(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all")
+    err.flush()
+
+
+def show_verdict(reports: Sequence[Report], out: Printer) -> None:
+    """Print the last line: whether all is well, in words that a forgery which was rightly refused does not confuse."""
+    ok = all(report.ok for report in reports)
+    text = f"{out.mark(ok)} {'as expected' if ok else 'NOT as expected'}"
+    failed = sum(report.failed for report in reports)
+    if ok and failed:
+        text += f" (the {failed} that failed {'was' if failed == 1 else 'were'} meant to)"
+    out.line(click.style(text, fg="green" if ok else "red", bold=True) if out.colour else text)
+    out.flush()

@@ -17,15 +17,19 @@ from mockserver.cli.options import (
     needed,
     option,
     port_option,
+    report_options,
     route_rule,
     secret_option,
     speed_option,
     target_option,
 )
+from mockserver.cli.replay.files import REPLAY_FORMS
+from mockserver.errors import UsageError
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Route
 
 if TYPE_CHECKING:
+    from mockserver.cli.report_files import ReportFiles
     from mockserver.script.model import Script
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -38,6 +42,7 @@ Prints one line when it accepts connections, then a line for each call of the ve
 Examples:
   mockserver serve --port 0
   mockserver serve --script my.yaml
+  mockserver serve --script await.yaml --exit --junit junit.xml
   mockserver serve --tls
   mockserver serve --route https://your-app.com=http://127.0.0.1:5000
   mockserver serve --target http://127.0.0.1:5000/hooks --secret whsec_x --script refund_flow
@@ -63,9 +68,12 @@ def _limit(name: str, text: str) -> Callable[[C], C]:
 @option(
     "--route", type=route_rule, multiple=True, metavar="FROM=TO", help="Deliver to TO what is meant for the URL FROM."
 )
+@option("--exit", "exits", is_flag=True, help="Exit with the verdict when the scripts are over.")
+@report_options
 @target_option("Register this URL for all events at the start.")
 @secret_option("The secret of that registration.")
 @option("--api-key", "api_keys", multiple=True, metavar="KEY", help="A key that the vendor API accepts; otherwise any.")
+@option("--one-per-url", is_flag=True, help="Let a registration replace earlier ones of the same URL.")
 @option("--strict", is_flag=True, help="Do only what the vendor documents, without routes or leniency of ours.")
 @option("--tls", is_flag=True, help="Serve https, with a certificate made on the fly, and print the CA file to trust.")
 @option(
@@ -104,9 +112,12 @@ def serve(
     script: tuple[str, ...], route: tuple[Route, ...], target: str | None, secret: str | None, **chosen: Any
 ) -> int:
     """Check everything, then serve."""
-    scripts, page = _read(script), not chosen.pop("no_ui")
+    scripts, page, one_per_url = _read(script), not chosen.pop("no_ui"), chosen.pop("one_per_url")
     if target:
         secret = needed(secret, "--secret", "deliveries to the target are signed with it")
+    if one_per_url and chosen["strict"]:
+        raise UsageError("--one-per-url is ours: with --strict there is only what the vendor documents")
+    reports = _reports(chosen, scripts)
     settings = settings_of(chosen, scripts)
 
     # Nothing that is imported now is garbage: looking for some would take a tenth of the start-up time.
@@ -114,12 +125,29 @@ def serve(
     # Imported here: wrong usage is told without waiting for the network's modules.
     from mockserver.cli.serve.run import ServeLoop  # noqa: PLC0415
 
-    serving = ServeLoop(settings, scripts, page=page)
+    serving = ServeLoop(settings, scripts, page=page, one_per_url=one_per_url, reports=reports)
     for rule in route:
         serving.mock.routes.add(rule)
     if target and secret:
         serving.mock.register(target, None, secret)
+    if reports is not None:
+        reports.prepare()
     return serving.run()
+
+
+def _reports(options: dict[str, Any], scripts: list[Script]) -> ReportFiles | None:
+    """Where reports go; None if the command serves on."""
+    files = {form: options.pop(form) for form in REPLAY_FORMS}
+    if options.pop("exits"):
+        if not scripts:
+            raise UsageError("--exit needs --script: it exits when the scripts are over")
+        from mockserver.cli.report_files import ReportFiles  # noqa: PLC0415 - only where there is an end to report
+
+        return ReportFiles(files)
+    given = [form for form, file in files.items() if file is not None]
+    if given:
+        raise UsageError(f"--{given[0]} needs --exit: the report is complete when the scripts are over")
+    return None
 
 
 def _read(names: tuple[str, ...]) -> list[Script]:

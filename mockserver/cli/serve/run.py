@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 
 import click
 
+from mockserver.cli.failures import Reach
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.printing import delivery_line, printable, row_of, shortened
+from mockserver.cli.replay.files import exit_code_of, replay_forms, workflow_lines
+from mockserver.cli.replay.view import show_explanations, show_verdict
+from mockserver.cli.report_files import ReportFiles
 from mockserver.control_api import ControlApi
 from mockserver.dashboard import PAGE, Dashboard
 from mockserver.model.durations import format_timestamp
@@ -18,6 +23,8 @@ from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
+from mockserver.model.webhooks import Webhook
+from mockserver.replay.report import STOPPED, Report
 from mockserver.reports.serializers import problem_view
 from mockserver.script.model import Script
 from mockserver.server.mock import Mock
@@ -28,47 +35,70 @@ _REASON = 300
 
 
 class ServeLoop:
-    """Serves until it is stopped.
+    """Serves until it is stopped, or until its scripts are over.
 
     Args:
-        settings: Everything that can be chosen.
+        settings: The settings of the mock.
         scripts: What to replay once it accepts connections.
         page: Whether the dashboard is served.
+        one_per_url: Whether a registration takes the place of earlier ones of the same URL.
+        reports: Where reports go when the scripts are over, which ends the command; None serves on.
 
     Attributes:
         mock: The mock.
     """
 
-    def __init__(self, settings: Settings, scripts: Sequence[Script], *, page: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        scripts: Sequence[Script],
+        *,
+        page: bool = True,
+        one_per_url: bool = False,
+        reports: ReportFiles | None = None,
+    ) -> None:
         self.mock = Mock(settings)
         self._page = page
         self._scripts = scripts
+        self._one_per_url = one_per_url
+        self._files = reports
+        self._reports: list[Report] = []
+        self._reach = Reach()
+        self._registered: dict[str, int] = {}
+        self._known: set[str] = set()
         self._work = Interruptible()
-        self._out, self._err = self._work.out, self._work.err
+        self._err = self._work.err
+        self._out = self._err if reports is not None and reports.to_standard_output else self._work.out
 
     def run(self) -> int:
         """Serve, and return the exit code.
 
         Raises:
             StartError: It cannot listen there.
+            UnwritableError: A report could not be written.
         """
-        return self._work.run(self._serve())
+        return self._work.run(self._serve()) or exit_code_of(self._reports, self._reach.why_not)
 
     async def _serve(self) -> None:
         await self.mock.start(*((Dashboard,) if self._page else ()), ControlApi)
         gc.enable()  # it was off for the start
         try:
-            self._tell_ready()
+            self._show_ready()
             self.mock.calls.subscribe(self._call)
             self.mock.records.subscribe(self._delivery)
+            self._known.update(webhook.webhook_id for webhook in self.mock.webhooks.all())
+            self.mock.webhooks.subscribe(self._webhook)
             for script in self._scripts:
                 await self._replay(script)
-            await asyncio.Event().wait()
+            if self._files is None:
+                await asyncio.Event().wait()
         finally:
             self._out.flush()
             await self.mock.stop()
+            if self._files is not None:
+                self._conclude(self._files)
 
-    def _tell_ready(self) -> None:
+    def _show_ready(self) -> None:
         self._out.line(f"mockserver is ready: {self.mock.url} (vendor API /v1, control API /_mock)")
         if self._page:
             self._out.line(f"watch and re-send in a browser: {self.mock.url}{PAGE}")
@@ -79,21 +109,57 @@ class ServeLoop:
             self._err.line("mockserver: it does not listen on a loopback address: other machines can reach it")
 
     async def _replay(self, script: Script) -> None:
-        replay = self.mock.replaying(script)
+        running = self.mock.start_replay(script)
+        self._reports.append(running.report)
         try:
-            await replay.run()
+            await running.wait()
         finally:
-            self._out.line(printable(replay.report.summary))
+            await running.stop()
+            self._out.line(printable(running.report.summary))
             self._out.flush()
-            redactor = self._redactor(script)
-            for line in replay.report.explanations():
-                self._err.line(printable(redactor.text(line)))
+            if self._files is None:  # else all of it is shown in the end
+                show_explanations([running.report], self._redactor(), self._err)
 
-    def _redactor(self, script: Script) -> Redactor:
+    def _conclude(self, files: ReportFiles) -> None:
+        for script in self._scripts[len(self._reports) :]:
+            self._reports.append(Report(script))
+            self._reports[-1].close(STOPPED)
+        redactor = self._redactor()
+        for line in workflow_lines(files, self._reports, redactor):
+            self._out.line(one_line(line))
+        self._out.flush()
+        show_explanations(self._reports, redactor, self._err, self._reach.why_not)
+        show_verdict(self._reports, self._out)
+        files.write(replay_forms(self._reports, redactor), self._work.out)
+
+    def _redactor(self) -> Redactor:
         """Hide what a consumer may have echoed in its answers."""
-        own = [script.webhook.secret] if script.webhook else []
+        own = (script.webhook.secret for script in self._scripts if script.webhook)
         webhooks = (webhook.secret for webhook in self.mock.webhooks.all())
-        return Redactor([*own, *webhooks, *self.mock.settings.api_keys])
+        return Redactor.of(self.mock.settings, *own, *webhooks)
+
+    def _webhook(self, webhook: Webhook) -> None:
+        """Show a registration, and what it means that there was one of the same URL before."""
+        if webhook.webhook_id in self._known:
+            return
+        self._known.add(webhook.webhook_id)
+        others = [each for each in self.mock.webhooks.all() if each.url == webhook.url and each is not webhook]
+        times = self._registered[webhook.url] = self._registered.get(webhook.url, 0) + 1
+        if self._one_per_url:
+            for other in others:
+                self.mock.webhooks.remove(other.webhook_id)
+            note = f", replaces {', '.join(other.webhook_id for other in others)}" if others else ""
+        else:
+            count = len(others) + 1
+            note = (
+                f", registered {max(times, count)} times: each event is delivered {count} times (check PG092); "
+                "--one-per-url replaces"
+                if others
+                else ""
+            )
+        when = format_timestamp(time.time())[11:19]
+        events = ", ".join(webhook.events)
+        self._out.line(one_line(f"{when}  webhook {webhook.webhook_id}  {webhook.url}  ({events}){note}"))
 
     def _call(self, call: VendorCall) -> None:
         status = str(call.status)
@@ -104,6 +170,7 @@ class ServeLoop:
         self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}{why}")
 
     def _delivery(self, delivery: Delivery) -> None:
+        self._reach.note(delivery)
         self._out.line(delivery_line(row_of(delivery), self._out, with_id=True))
 
 
