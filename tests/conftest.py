@@ -5,12 +5,19 @@ import socket
 
 import pytest
 
+from tests import tiers
+
 pytest_plugins = ["pytester", "tests.consumers.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Two tiers: the default one needs Python and the extra ``test``, the full one Node.js, curl and openssl too."""
     parser.addoption("--full", action="store_true", help="run the full tier as well: slow tests, and those with tools")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let modules know the tier as well."""
+    tiers.full = config.getoption("full")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("all_imported")
+
 CONSUMER = """
 import http.server, threading
 import mockserver as package
@@ -37,17 +39,18 @@ def consumer():
 
 @pytest.fixture
 def suite(pytester, monkeypatch):
-    """A folder with a consumer, and a way to run a suite in it: in a process of its own, warnings as errors.
+    """A folder with a consumer, and a way to run a suite in it, in this process or one of its own, warnings as errors.
 
     Of all the plugins that are installed only ours is loaded, by its entry point, and those that a test names.
     """
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(CONSUMER)
 
-    def run(tests: str, *args: str, ini: str = "") -> pytest.RunResult:
+    def run(tests: str, *args: str, ini: str = "", process: bool = False) -> pytest.RunResult:
         pytester.makepyfile(tests)
         pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
-        return pytester.runpytest_subprocess("-p", "mockserver", "-p", "no:cacheprovider", *args)
+        run_pytest = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
+        return run_pytest("-p", "mockserver", "-p", "no:cacheprovider", *args)
 
     return run
 
@@ -86,6 +89,7 @@ MARK = "import pytest\npytestmark = pytest.mark.{}\n"
 BACKEND = "@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("plugin", "header", "ini"),
     [
@@ -297,11 +301,12 @@ def test_ini_settings(suite):
     ).assert_outcomes(passed=1)
 
 
+@pytest.mark.full
 def test_under_xdist(suite):
     """Two workers have servers of their own."""
-    suite(THREE_LINES + THREE_LINES.replace("test_it", "test_other"), "-p", "xdist.plugin", "-n", "2").assert_outcomes(
-        passed=2
-    )
+    suite(
+        THREE_LINES + THREE_LINES.replace("test_it", "test_other"), "-p", "xdist.plugin", "-n2", process=True
+    ).assert_outcomes(passed=2)
 
 
 def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite):
@@ -315,6 +320,7 @@ def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite):
             assert not heavy & set(sys.modules)
             assert threading.active_count() == 1
         """,
+        process=True,
     ).assert_outcomes(passed=1)
 
 
@@ -334,10 +340,12 @@ def test_a_waiting_method_in_an_async_test_names_its_twin(suite):
         "-p",
         "asyncio",
         ini=LOOP_SCOPE + "asyncio_mode = auto",
+        process=True,
     )
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("plugins", "header", "ini"),
     [

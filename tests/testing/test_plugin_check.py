@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("all_imported")
+
 CONSUMER = '''
 import json
 import mockserver as package
@@ -47,14 +49,15 @@ LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 
 @pytest.fixture
 def suite(pytester, monkeypatch):
-    """A way to run a suite in a process of its own, warnings as errors, with our plugin and those that a test names."""
+    """A way to run a suite, warnings as errors, with our plugin and those that a test names."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(CONSUMER)
 
-    def run(tests: str, *args: str, ini: str = "") -> pytest.RunResult:
+    def run(tests: str, *args: str, ini: str = "", process: bool = False) -> pytest.RunResult:
         pytester.makepyfile(tests.replace("SECRET", SECRET))
         pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
-        return pytester.runpytest_subprocess("-p", "mockserver", "-p", "no:cacheprovider", *args)
+        run_pytest = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
+        return run_pytest("-p", "mockserver", "-p", "no:cacheprovider", *args)
 
     return run
 
@@ -215,6 +218,7 @@ async def test_function(bad): await package.acheck(bad, SECRET, only="PG012")
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("plugins", "header", "ini"),
     [
@@ -233,6 +237,7 @@ def test_async_tests_under_every_plugin(suite, plugins, header, ini):
     assert result.stdout.str().count("PG012  must") == 2
 
 
+@pytest.mark.full
 def test_under_xdist(suite):
     """Reports of workers have the table too."""
     result = suite(

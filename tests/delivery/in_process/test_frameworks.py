@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mockserver import MockServer
-from tests.consumers import aiohttp_app, django_app, fastapi_app, flask_app, inbox
+from tests.consumers import inbox
+from tests.consumers.frameworks import FRAMEWORKS, create_app
 
 URL = "https://your-app.com"
 SECRET = "whsec_frameworks"
@@ -27,19 +28,9 @@ def starlette_app(secret: str) -> Starlette:
     return Starlette(routes=[Route(inbox.WEBHOOK_PATH, receive, methods=["POST"])])
 
 
-FACTORIES = {
-    "flask": flask_app.create_app,
-    "fastapi": fastapi_app.create_app,
-    "starlette": starlette_app,
-    "django": django_app.create_app,
-    "django-asgi": django_app.create_asgi_app,
-    "aiohttp": aiohttp_app.create_app,
-}
-
-
-@pytest.fixture(params=FACTORIES.values(), ids=FACTORIES.keys())
+@pytest.fixture(params=["starlette", *FRAMEWORKS])
 def app(request):
-    return request.param(SECRET)
+    return starlette_app(SECRET) if request.param == "starlette" else create_app(request.param, SECRET)
 
 
 def check(mock: MockServer) -> None:
