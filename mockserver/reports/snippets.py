@@ -218,7 +218,8 @@ def _pytest(delivery: Delivery, change: EventChange, expected: str) -> str:
     body = "\n".join(f"    {line}" for line in checks)
     return (
         f"def {_test_name(delivery)}(mockserver):\n"
-        f"    mockserver.register({delivery.url!r}, events=[{delivery.event.type!r}], secret='whsec_test')\n"
+        "    # add secret=... where your application has one of its own\n"
+        f"    mockserver.register({delivery.url!r}, events=[{delivery.event.type!r}])\n"
         f"    sent = mockserver.send({_python_arguments(delivery, change)})\n{body}\n"
     )
 

@@ -77,8 +77,9 @@ class List {
   // ---------------------------------------------------------------- what is shown
 
   #changed(what, detail) {
-    if (what === 'search') this.#frozen = null;
+    if (what === 'search') this.#frozen = this.selected ? store.order[store.order.length - 1] ?? 0 : null; // selecting pauses
     if (what === 'rows' && this.#detail) this.#detail.update(detail);
+    if (what === 'search' && this.#detail?.delivery) this.#detail.difference();
     if (['search', 'page', 'rows', 'missed'].includes(what)) this.refresh();
   }
 

@@ -1,6 +1,6 @@
 // One delivery: what was sent, what came back, why, and what can be done about it.
 import * as api from './api.js';
-import { badge, body, clear, command, copy, copyButton, duration, h, localTime, oneLine, result, s, tabs, toast, utc, view, visible } from './dom.js';
+import { badge, body, clear, command, copy, copyButton, duration, h, localTime, oneLine, plain, result, s, tabs, toast, utc, view, visible } from './dom.js';
 import { differences } from './difference.js';
 import { openSend } from './send.js';
 import { store } from './store.js';
@@ -121,7 +121,7 @@ class Shown {
     return tabs('Request and answer', {
       Answer: () => [
         error ? h('p', { class: 'problem' }, visible(error.message)) : null,
-        error?.detail ? h('pre', { class: 'body', tabindex: '0', role: 'region', 'aria-label': 'Details' }, visible(error.detail)) : null,
+        error?.detail ? h('pre', { class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Details' }, visible(error.detail)) : null,
         response ? [h('p', { class: 'line' }, h('strong', {}, String(response.status)), ` ${oneLine(response.reason)}`), headers(response.headers), body(response)] : error ? null : h('p', { class: 'hint' }, 'No answer.'),
       ].flat(),
       Request: () => (request ? [h('p', { class: 'line' }, h('strong', {}, 'POST'), ' ', oneLine(request.url, 2000)), headers(request.headers), body(request)] : h('p', { class: 'hint' }, 'No request could be made.')),
@@ -151,6 +151,7 @@ function source(text) {
   const resent = /^resend of (dlv_\d+)$/.exec(text);
   if (resent) return h('span', {}, 're-sent from ', h('a', { href: `#/deliveries/${resent[1]}` }, resent[1]));
   const step = /^(.*):(\d+)$/.exec(text);
+  if (step && !/^[\w./\\-]+$/.test(step[1])) return h('span', {}, 'step at ', h('code', {}, oneLine(text)));
   if (!step) return h('span', {}, text === 'send' ? 'sent on its own' : oneLine(text));
   const name = step[1].replace(/^.*[\\/]/, '').replace(/\.yaml$/, '');
   return h('span', {}, 'step at ', h('a', { href: `#/scripts/${encodeURIComponent(name)}?line=${step[2]}` }, oneLine(text)));
@@ -209,7 +210,7 @@ function signature(code, delivery) {
       command(code.verify))];
 }
 
-const snippet = (text, what) => h('div', { class: 'snippet' }, copyButton(text, what), h('pre', { class: 'body', tabindex: '0', role: 'region', 'aria-label': what }, visible(text)));
+const snippet = (text, what) => h('div', { class: 'snippet' }, copyButton(text, what), plain(text));
 
 // ---------------------------------------------------------------- before and after
 
@@ -225,7 +226,7 @@ function compared(before, after) {
   const side = (title, delivery) => {
     const last = delivery.attempts.at(-1);
     const text = last?.error?.message ?? last?.response?.body ?? '';
-    return h('div', {}, h('h4', {}, title, ' ', h('a', { href: `#/deliveries/${delivery.delivery_id}` }, delivery.delivery_id)),
+    return h('div', {}, h('p', { class: 'who' }, title, ' ', h('a', { href: `#/deliveries/${delivery.delivery_id}` }, delivery.delivery_id)),
       h('p', {}, result({ outcome: delivery.outcome, status: last?.response?.status ?? null, error: last?.error?.kind }), ' ', duration(last?.total_ms)),
       h('p', { class: 'excerpt' }, oneLine(text, 160)));
   };

@@ -129,7 +129,7 @@ export function indented(text) {
 
 const LONGEST_COLOURED = 60000;
 export function colouredJson(text) {
-  const pre = h('pre', { class: 'body', tabindex: '0', role: 'region', 'aria-label': 'Body' });
+  const pre = h('pre', { class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Body' });
   if (text.length > LONGEST_COLOURED) { pre.textContent = visible(text); return pre; }
   let end = 0;
   for (const match of text.matchAll(TOKEN)) {
@@ -170,7 +170,7 @@ export function body(message) {
   const place = h('div', {});
   const choice = h('div', { class: 'tabs small', role: 'group', 'aria-label': 'How the body is shown' });
   const show = (name) => {
-    for (const button of choice.children) button.setAttribute('aria-pressed', String(button.dataset.form === name));
+    for (const button of choice.querySelectorAll('[data-form]')) button.setAttribute('aria-pressed', String(button.dataset.form === name));
     clear(place, forms[name](SHOWN));
   };
   for (const name of Object.keys(forms)) {
@@ -183,8 +183,8 @@ export function body(message) {
   return h('div', {}, choice, place, more);
 }
 
-function plain(text, most) {
-  const box = h('pre', { class: 'body', tabindex: '0', role: 'region', 'aria-label': 'Body' }, visible(text.slice(0, most)));
+export function plain(text, most = SHOWN) {
+  const box = h('pre', { class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Body' }, visible(text.slice(0, most)));
   if (text.length <= most) return box;
   const all = h('button', { type: 'button', class: 'small', onclick: () => { box.textContent = visible(text); all.remove(); } },
     `Show all ${text.length} characters`);

@@ -5,6 +5,10 @@ import { body, clear, command, h, oneLine, toast, view } from './dom.js';
 export async function show(main) {
   const parts = view('t-resources');
   clear(main, parts.root);
+  if (!(await api.catalog()).operations.includes('resources')) {
+    clear(parts.resources, h('p', { class: 'hint' }, 'This mock has neither resources nor flows.'));
+    return {};
+  }
   const draw = async () => {
     try {
       const [resources, flows] = await Promise.all([api.get('/resources'), api.get('/flows')]);

@@ -1,0 +1,86 @@
+"""A real browser that opens the page of a mock, and a consumer whose handler can be broken and fixed."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from mockserver import MockServer
+from tests.receiving import consuming
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+#: Collects what a policy forbids: a page that is attacked successfully, or wrong, breaks it first.
+COLLECT = "document.addEventListener('securitypolicyviolation', (e) => console.error(`CSP ${e.violatedDirective}`));"
+
+
+class Window:
+    """A page of the dashboard, and all that its browser complained about."""
+
+    def __init__(self, page: Any, mock: MockServer) -> None:
+        self.page = page
+        page.set_default_timeout(10_000)
+        self.mock = mock
+        self.complaints: list[str] = []
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
+
+    async def go(self, path: str = "") -> None:
+        """Open a view."""
+        await self.page.goto("about:blank")
+        await self.page.goto(f"{self.mock.url}/_mock/ui/{path}")
+
+    async def see(self, text: str, within: str = "body") -> None:
+        """Wait until a text can be seen."""
+        await self.page.locator(within).get_by_text(text).first.wait_for(timeout=10_000)
+
+    async def row(self, number: int) -> Any:
+        """The row of the list at a place, from 0: the newest."""
+        await self.page.locator(".row:visible").nth(number).wait_for(timeout=10_000)
+        return self.page.locator(f".row[aria-rowindex='{number + 2}']")
+
+
+@pytest.fixture
+async def chromium():
+    """A browser; Debian's."""
+    from playwright.async_api import async_playwright  # noqa: PLC0415 - the default tier runs without it
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "the full tier needs Chromium: apt-get install chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_window(chromium):
+    """Opens windows on mocks; in the end none may have complained."""
+    async with AsyncExitStack() as stack:
+        windows: list[Window] = []
+
+        async def opened(mock: MockServer | None = None, **options: Any) -> Window:
+            mock = mock or await stack.enter_async_context(MockServer())
+            context = await chromium.new_context(viewport={"width": 1280, "height": 800}, **options)
+            await context.grant_permissions(["clipboard-read", "clipboard-write"])
+            await context.add_init_script(COLLECT)
+            stack.push_async_callback(context.close)
+            windows.append(Window(await context.new_page(), mock))
+            return windows[-1]
+
+        yield opened
+        assert [complaint for window in windows for complaint in window.complaints] == []
+
+
+@pytest.fixture
+async def consumer():
+    """A consumer that accepts everything until it is told otherwise."""
+    async with consuming() as running:
+        yield running

@@ -1,0 +1,419 @@
+"""The page in a real browser: each thing that it promises is done once, as a person would."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from mockserver import MockServer
+from tests.receiving import SECRET
+
+pytestmark = pytest.mark.full
+
+
+async def register(mock, url, events=("run.failed", "run.completed"), secret=SECRET):
+    """Register as an application does."""
+    body = {"url": url, "events": list(events), "secret": secret}
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": "Bearer pk_private"}) as session,
+        session.post(f"{mock.url}/v1/webhooks", json=body) as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+async def clipboard(window):
+    return await window.page.evaluate("navigator.clipboard.readText()")
+
+
+async def test_from_nothing_to_a_test_in_the_suite(open_window, consumer):
+    """Somebody registers, watches, finds the failure, reads why, fixes it, re-sends, and takes a test home."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await window.go()
+    await window.see("No delivery yet")
+    await page.get_by_role("button", name="Copy").last.click()
+    assert f"{mock.url}/_mock/events" in await clipboard(window)
+
+    broken = True
+
+    async def answer(received):
+        bad = broken and b"run_second2" in received.body
+        return web.json_response({"detail": "bad signature"} if bad else {}, status=401 if bad else 200)
+
+    consumer.answer = answer
+    await register(mock, f"{consumer.url}/hooks")
+    await mock.asend("run.completed")
+    await mock.asend("run.failed", override={"run_id": "run_second2"})
+    await mock.asend("run.completed")
+    await (await window.row(2)).wait_for()
+    assert await page.locator(".row:visible").count() == 3
+
+    await page.keyboard.press("/")
+    await page.keyboard.type("is:failed run_second2")
+    await page.locator(".row:visible").nth(1).wait_for(state="hidden")
+    failed = await window.row(0)
+    assert "401" in await failed.inner_text()
+    await failed.click()
+    await window.see("Your handler refused it with 401: does it verify the raw body", "aside")
+    await window.see("bad signature", "aside")
+    await window.see("fits the body", "aside")
+    assert SECRET not in await page.content()
+
+    await page.locator("aside h2").click()
+    await page.keyboard.press("r")
+    await window.see("Still failing", "aside")
+    broken = False
+    await page.keyboard.press("r")
+    await window.see("Fixed", "aside")
+    assert consumer.received[-1].body == consumer.received[1].body
+
+    await page.locator(".snippet").get_by_role("button", name="Copy").click()
+    test = await clipboard(window)
+    assert "mockserver.send('run.failed', override={'run_id': 'run_second2'})" in test
+    compile(test, "test_pasted.py", "exec")
+    for name, part in (("node:test", "import test from 'node:test'"), ("script step", "run_id: run_second2")):
+        await page.get_by_role("tab", name=name).click()
+        assert part in await page.locator(".snippet pre").inner_text()
+
+
+async def test_search_groups_and_following(open_window, consumer):
+    """The search is the API's, errors included; groups fold; selecting pauses, and resuming shows what came."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await register(mock, consumer.url)
+    for _ in range(3):
+        await mock.asend("run.failed")
+        await mock.asend("run.completed", fault="wrong_secret")
+    await window.go("#/deliveries?q=event:run.failed")
+    await window.see("3 deliveries found")
+    search = page.get_by_role("searchbox", name="Search deliveries")
+    await search.fill("evnt:run.failed")
+    await window.see("did you mean 'event'")
+    window.complaints.clear()  # the browser notes the 400 that was asked for
+    await search.fill("")
+    await window.see("6 deliveries")
+    await page.get_by_role("button", name="Faults").click()
+    await window.see("3 deliveries found")
+    assert await page.locator(".row:visible .tag", has_text="wrong_secret").count() == 3
+    await page.get_by_role("button", name="Faults").click()
+    await window.see("6 deliveries")
+
+    await page.get_by_label("Group by").select_option("event")
+    await page.locator(".row.group").first.wait_for()
+    assert await page.locator(".row.group:visible").count() == 2
+    await page.locator(".row.group").first.click()
+    await page.wait_for_function("document.querySelectorAll('.row:not([hidden])').length === 5")
+    await page.get_by_label("Group by").select_option("")
+
+    await (await window.row(0)).click()
+    await page.get_by_role("button", name="Paused").wait_for()
+    await mock.asend("run.failed")
+    await page.get_by_role("button", name="Paused · 1 new").click()
+    await page.get_by_role("button", name="Following").wait_for()
+    await window.see("7 deliveries")
+
+
+async def test_one_delivery_in_full(open_window, consumer):
+    """Its attempts, the bytes that are no text, the step it came from, and what differs from the one before."""
+    answers = [503, 200, 200]
+
+    async def answer(_):
+        status = answers.pop(0) if answers else 200
+        return web.Response(status=status, body=b"\xff\xfe\x00binary")
+
+    consumer.answer = answer
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await register(mock, consumer.url)
+    script = {"version": 1, "start": "2024-12-16T10:00:00Z", "steps": [
+        {"event": "run.failed", "retry": [0, 60]},
+        {"event": "run.failed", "override": {"run_id": "run_other1"}},
+    ]}  # fmt: skip
+    await mock.areplay(script, speed="max")
+    await window.go("#/deliveries/dlv_000001")
+    await window.see("2 attempts", "aside")
+    await window.see("2024-12-16 10:01:00Z", "aside")
+    await page.get_by_role("button", name="#1").click()
+    await window.see("503", "aside .panel")
+    await page.get_by_role("button", name="hex").first.click()
+    await window.see("ff fe 00 62", "aside")
+    await page.get_by_role("tab", name="Request").click()
+    await page.get_by_text("headers").first.click()
+    await window.see("X-Playgent-Signature", "aside .panel")
+    assert "2024-12-16 10:00:00Z" in await (await window.row(1)).inner_text()
+    await page.locator(".row:visible").first.click()
+    await page.get_by_text("Difference to dlv_000001, the run.failed before: 2").click()
+    await window.see("$.data.run_id", "aside")
+    await window.see("run_other1", "aside td.new")
+    await window.see("step at", "aside")
+
+
+async def test_edit_and_send(open_window, consumer):
+    """The data is compared with the sample's fields; a fault comes from a menu with descriptions."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await register(mock, consumer.url)
+    await register(mock, f"{consumer.url}/other")
+    await mock.asend("run.failed")
+    await window.go("#/deliveries/dlv_000001")
+    await window.see("Answer", "aside")
+    await page.keyboard.press("e")
+    data = page.get_by_label("Data, as JSON")
+    text = json.loads(await data.input_value())
+    await data.fill(json.dumps({**{key: value for key, value in text.items() if key != "run_id"}, "run_idd": 1}))
+    await window.see("run_idd is not in the sample data; did you mean run_id?")
+    await data.fill("{")
+    await window.see("Not JSON")
+    assert await page.locator("dialog button.primary").is_disabled()
+    await data.fill(json.dumps({**text, "run_id": "run_edited3"}))
+    await page.get_by_text("Faults: none").click()
+    await page.get_by_placeholder("Find a fault").fill("secret")
+    await page.locator("dialog label", has_text="wrong_secret").first.locator("input").check()
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await window.see("Delivered again", "aside")
+    assert len(consumer.received) == 3  # to the one webhook alone
+    last = consumer.received[-1]
+    assert (last.payload["data"]["run_id"], last.is_signed_with(SECRET)) == ("run_edited3", False)
+
+
+async def test_the_time_line(open_window, consumer):
+    """Attempts on the script's clock: it zooms, it tells what a bar is, and a click leads to the row."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await register(mock, consumer.url)
+    steps = [{"event": "run.failed", "repeat": 5, "every": "10m"}]
+    await mock.areplay({"version": 1, "start": "2024-12-16T10:00:00Z", "steps": steps}, speed="max")
+    await window.go("#/timeline")
+    await page.locator("svg .bar").nth(4).wait_for()
+    before = await page.locator("svg .tick").first.text_content()
+    await page.get_by_role("button", name="Zoom in").click()
+    await page.get_by_role("button", name="Zoom in").click()
+    assert await page.locator("svg .tick").first.text_content() != before
+    await page.get_by_role("button", name="Show all").click()
+    bar = page.locator("svg .bar").nth(2)
+    await bar.hover()
+    await window.see("dlv_000003 run.failed: delivered; 2024-12-16 10:20:00Z 200")
+    await bar.click()
+    await page.locator("aside h2", has_text="run.failed").wait_for()
+    assert "dlv_000003" in page.url
+
+
+async def test_webhooks_and_calls(open_window, consumer):
+    """A webhook is switched, tested and deleted; a refused call says what was wrong; the next ones get 503."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await window.go("#/webhooks")
+    await window.see("No webhook is registered")
+    _, hook = await register(mock, consumer.url)
+    await window.see(consumer.url)
+    await page.get_by_role("switch").uncheck()
+    await page.locator(".card.off").wait_for()
+    assert not mock.webhooks[0].active
+    await page.get_by_role("switch").check()
+    await page.get_by_role("button", name="Send a test event").click()
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await page.locator("aside h2", has_text="run.failed").wait_for()
+    await window.go("#/webhooks")
+    await page.get_by_text("Register a webhook by hand").click()
+    await page.get_by_label("URL").fill(f"{consumer.url}/by/hand")
+    await page.get_by_role("button", name="Register").click()
+    await window.see("/by/hand")
+    await page.get_by_role("button", name="Delete").first.click()
+    await page.wait_for_function("document.querySelectorAll('.cards .card').length === 1")
+    assert hook["webhook_id"] not in [each.webhook_id for each in mock.webhooks]
+
+    await register(mock, consumer.url, events=["run.faild"])
+    await window.go("#/calls")
+    await window.see("did you mean 'run.failed'")
+    await page.get_by_label("Answer the next").fill("2")
+    await page.get_by_role("button", name="Switch on").click()
+    await window.see("2 more calls will be answered badly")
+    assert (await register(mock, consumer.url))[0] == 503
+    await window.see("1 more calls will be answered badly")
+    await page.get_by_role("button", name="Off").click()
+    await window.see("answering as usual")
+    assert "pk_private" not in await page.content()
+
+
+async def test_scripts(open_window, consumer):
+    """Problems stand beside the text, with line and column; a script is started, watched and stopped."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await register(mock, consumer.url)
+    await window.go("#/scripts")
+    await page.locator("[data-ref=script]").select_option("refund_flow")
+    await window.see("3 events")
+    text = page.get_by_label("The script, in YAML")
+    await text.fill("version: 1\nsteps:\n  - event: run.faild\n")
+    await window.see("did you mean 'run.failed'", ".problems")
+    assert await page.locator(".gutter .bad").inner_text() == "3\n"
+    await page.get_by_role("button", name="3:12").click()
+    assert await text.evaluate("(area) => area.selectionStart") == len("version: 1\nsteps:\n  - event: ")
+    window.complaints.clear()  # the browser notes the 400 that was asked for
+    await text.fill("version: 1\nname: Watched\nsteps:\n  - event: run.failed\n  - event: run.failed\n    after: 1h\n")
+    await window.see("None: the script can be started")
+    await page.get_by_role("button", name="Start").click()
+    await window.see("running")
+    await window.see("1 delivered, 0 failed, 0 not sent of 2")
+    await page.get_by_role("button", name="Stop").click()
+    await window.see("1 delivered, 0 failed, 1 not sent of 2")
+
+
+async def test_the_clock(open_window, consumer):
+    """A stepped clock has a handle, and what becomes due arrives."""
+    async with MockServer(speed="stepped") as mock:
+        window = await open_window(mock)
+        await register(mock, consumer.url)
+        mock.start_replay({"version": 1, "steps": [{"event": "run.failed", "after": "2h"}]})
+        await window.go()
+        await window.see("stepped")
+        await window.page.get_by_label("Advance the clock by").fill("3h")
+        await window.page.get_by_role("button", name="Advance").click()
+        await (await window.row(0)).wait_for()
+        assert len(consumer.received) == 1
+
+
+async def test_keyboard(open_window, consumer):
+    """The list is walked, a delivery copied, the help opened, without a mouse."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await register(mock, consumer.url)
+    for _ in range(3):
+        await mock.asend("run.failed")
+    await window.go()
+    await (await window.row(2)).wait_for()
+    for key in "jjk":
+        await page.keyboard.press(key)
+    await page.locator("aside code", has_text="dlv_000003").wait_for()
+    await page.keyboard.press("j")
+    await page.locator("aside code", has_text="dlv_000002").first.wait_for()
+    await window.see("Use it elsewhere", "aside")
+    await page.keyboard.press("c")
+    await window.see("Copied: the curl command")
+    assert (await clipboard(window)).startswith("curl ")
+    await page.keyboard.press("?")
+    await page.get_by_role("heading", name="Keyboard and search").wait_for()
+    await window.see("attempts:>1", "dialog")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Escape")
+    await page.locator("aside").wait_for(state="hidden")
+
+
+VIEWS = ("", "#/deliveries/dlv_000002", "#/timeline", "#/webhooks", "#/calls", "#/resources", "#/scripts", "#/check")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+async def test_every_view_can_be_used_by_everybody(open_window, consumer, scheme, width):
+    """Axe finds nothing, in light and dark; nothing is wider than a phone."""
+    from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - the default tier runs without it
+
+    async def refuse(_):
+        return web.json_response({"detail": "no"}, status=401)
+
+    consumer.answer = refuse
+    window = await open_window(color_scheme=scheme)
+    page, mock = window.page, window.mock
+    await page.set_viewport_size({"width": width, "height": 800})
+    await window.go()
+    await window.see("No delivery yet")
+    findings = [(await Axe().run(page, options={"resultTypes": ["violations"]})).generate_report()]
+    await register(mock, consumer.url)
+    await register(mock, consumer.url, events=["nope"])
+    await mock.asend("run.failed", fault="wrong_secret", retry=[0, 0.01])
+    await mock.asend("run.failed")
+    mock.find("")
+    for view in VIEWS:
+        await window.go(view)
+        await page.wait_for_timeout(400)
+        if view.endswith("2"):
+            await page.keyboard.press("r")
+            await window.see("Still failing", "aside")
+        results = await Axe().run(page, options={"resultTypes": ["violations"]})
+        findings += [f"{view} {results.generate_report()}"] if results.violations_count else []
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+    assert [text for text in findings if "Found 0" not in text] == []
+
+
+HOSTILE = [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg onload=alert(1)>", "javascript:alert(1)",
+    "{{constructor.constructor('alert(1)')()}}", "\u202eevil\u202c", "\x1b[31mred\x1b]0;title\x07", "</textarea></pre>",
+    "a" * 1_000_000, "\u0000\uffff", "\U0001d54f" * 2000, "${alert(1)}",
+]  # fmt: skip
+
+
+async def test_nothing_hostile_gets_through(open_window, consumer):
+    """Payloads, answers, headers and script names that attack: nothing runs, nothing breaks the layout."""
+
+    async def answer(received):
+        text = received.payload["data"].get("text", "")
+        header = base64.b64encode(text.encode()[:500]).decode()
+        return web.Response(status=500, text=text[:100_000], headers={"X-Echo": "<b onclick=alert(1)>" + header})
+
+    consumer.answer = answer
+    async with MockServer(extra_events=["<b>bold</b>.event"]) as mock:
+        window = await open_window(mock)
+        page = window.page
+        mock.register(f"{consumer.url}/%3Cscript%3E?<script>alert(1)</script>", ["run.failed"])
+        mock.register(f"{consumer.url}/%3Cimg%20src=x%3E?<svg/onload=alert(1)>", ["<b>bold</b>.event"])
+        for text in HOSTILE:
+            await mock.asend("run.failed", data={"text": text, f"<i>{text[:50]}": [text[:100]]})
+        await mock.asend("<b>bold</b>.event", data={"text": "x"})
+        name = "<img src=x onerror=alert(1)>\u202e"
+        await mock.start_replay({"version": 1, "name": name, "steps": [{"event": "run.failed"}]}).aresult()
+        mock.find("")
+        await window.go()
+        await window.see("deliveries")
+        for delivery in mock.find(""):
+            await window.go(f"#/deliveries/{delivery.delivery_id}")
+            await window.see("Use it elsewhere", "aside")
+            for tab in ("Request", "Answer", "node:test", "script step", "curl"):
+                await page.get_by_role("tab", name=tab).click()
+        for view in VIEWS[2:]:
+            await window.go(view)
+            await page.wait_for_timeout(200)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+        assert await page.evaluate("document.querySelectorAll('main script, main img, main b, main i').length") == 0
+        assert "\u202e" not in await page.evaluate("document.body.innerText")
+        await page.set_viewport_size({"width": 400, "height": 800})
+        await window.go("#/deliveries/dlv_000009")
+        await window.see("Use it elsewhere", "aside")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_page_elsewhere_cannot_drive_the_mock(open_window):
+    """A page of another origin that tries to change something, or to listen, is refused."""
+    window = await open_window()
+    other = await open_window()
+    await other.go()
+    await other.page.evaluate(
+        "(url) => fetch(url + '/_mock/webhooks', {method: 'POST', mode: 'no-cors', "
+        "body: JSON.stringify({url: 'http://127.0.0.1:1/', secret: 'x'})}).catch(() => null)",
+        window.mock.url,
+    )
+    assert window.mock.webhooks == ()
+    other.complaints.clear()  # its own policy forbids it too, and says so
+    async with aiohttp.ClientSession() as session:
+        headers = {"Origin": other.mock.url}
+        async with session.post(f"{window.mock.url}/_mock/webhooks", json={}, headers=headers) as answer:
+            assert answer.status == 403
+        async with session.get(f"{window.mock.url}/_mock/stream", headers=headers) as answer:
+            assert answer.status == 403
+
+
+async def test_it_is_up_to_date_after_the_mock_was_gone(open_window, consumer):
+    """A stream that breaks is opened again, and nothing is missing then."""
+    window = await open_window()
+    await register(window.mock, consumer.url)
+    await window.go()
+    await window.see("live")
+    await window.page.context.set_offline(True)
+    await asyncio.sleep(0)
+    await window.mock.asend("run.failed")
+    await window.page.context.set_offline(False)
+    await (await window.row(0)).wait_for()
