@@ -24,6 +24,8 @@ _ERRORS = {
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "delivery_id": {"schema": {"type": "string", "pattern": f"^{DELIVERY_ID}$"}, "example": "dlv_000001"},
     "replay_id": {"schema": {"type": "string", "minLength": 1}, "example": "rpl_000001"},
+    "check_id": {"schema": {"type": "string", "minLength": 1}, "example": "chk_000001"},
+    "finding": {"schema": {"type": "string", "minLength": 1}, "example": "PG010"},
     "webhook_id": {"schema": {"type": "string", "minLength": 1}, "example": "wh_abc123"},
 }
 

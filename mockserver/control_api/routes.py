@@ -11,6 +11,7 @@ from aiohttp import web
 
 from mockserver.control_api.call import Call, error_answer, json_answer
 from mockserver.control_api.catalog import CatalogOperations
+from mockserver.control_api.check_runs import CheckRuns
 from mockserver.control_api.delivery_search import DeliverySearch, known_delivery, search_of
 from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
 from mockserver.control_api.reading import (
@@ -58,7 +59,8 @@ class ControlApi:
         self._mock = mock
         self._redactor = Redactor.of(mock.settings)
         self._streams: set[EventStream] = set()
-        self._others = (DeliverySearch(mock), CatalogOperations(mock))
+        self._checks = CheckRuns(mock)
+        self._others = (DeliverySearch(mock), CatalogOperations(mock), self._checks)
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -311,6 +313,7 @@ class ControlApi:
             self._streams.discard(stream)
 
     async def _end_streams(self, _: web.Application) -> None:
+        await self._checks.stop()
         for stream in self._streams:
             stream.end()
 

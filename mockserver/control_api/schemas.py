@@ -63,6 +63,24 @@ def _taken() -> dict[str, Schema]:
             ("url", "secret"),
             example={"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"},
         ),
+        "CheckRequest": {
+            **_object(
+                {
+                    "webhook_id": _TEXT,
+                    "url": _TEXT,
+                    "secret": _TEXT,
+                    "probe": _TEXT,
+                    "probe_json": _TEXT,
+                    "only": _TEXTS,
+                    "skip": _TEXTS,
+                    "diagnose": _YES_OR_NO,
+                    "time_limit": _DURATION,
+                },
+                required=(),
+                example={"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"},
+            ),
+            "description": "either webhook_id, or url and secret",
+        },
         "WebhookChange": _object({"active": _YES_OR_NO}, example={"active": False}),
     }
 
@@ -121,6 +139,7 @@ def _given() -> dict[str, Schema]:
         **_deliveries(),
         **_brief(),
         **_catalog(),
+        **_checks(),
         **_replays(),
         "Error": _error(),
     }
@@ -201,6 +220,24 @@ def _brief() -> dict[str, Schema]:
             "verify": _TEXT, "signature": signature,
         }),
     }  # fmt: skip
+
+
+def _checks() -> dict[str, Schema]:
+    finding = {
+        "id": _TEXT, "name": _TEXT, "severity": {"enum": ["must", "should", "note"]}, "verdict": _TEXT,
+        "summary": _TEXT, "seconds": _NUMBER,
+    }  # fmt: skip
+    run = _object({
+        "check_id": _TEXT, "done": _YES_OR_NO, "running": _or_null(_TEXT), "ok": _YES_OR_NO, "problem": _TEXT,
+        "checks": _COUNT, "diagnosis": _or_null(_object({"explanation": _TEXT, "fix": _TEXT})),
+        "findings": {"type": "array", "items": _object({**finding, "fix": _or_null(_TEXT), "evidence": _COUNT})},
+    })  # fmt: skip
+    evidence = {"type": "array", "description": "the deliveries, each with a curl command", "items": {"type": "object"}}
+    shown = {
+        "type": "object", "properties": {**finding, "fix": _TEXT, "why": _TEXT, "evidence": evidence},
+        "required": ["id", "verdict", "summary", "evidence"],
+    }  # fmt: skip
+    return {"CheckRun": run, "CheckFinding": shown}
 
 
 def _catalog() -> dict[str, Schema]:

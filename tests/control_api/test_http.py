@@ -16,7 +16,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def example(path):
     """A path whose parameters are filled in."""
-    return path.format(delivery_id="dlv_000001", replay_id="rpl_000001", webhook_id="wh_abc123")
+    return path.format(
+        delivery_id="dlv_000001", replay_id="rpl_000001", webhook_id="wh_abc123", check_id="chk_000001", finding="PG001"
+    )
 
 
 def allowed(path):

@@ -188,3 +188,23 @@ async def test_a_replay_is_listed_and_stopped(stepped, consumer):
     assert (await stepped.call("DELETE", "/replays/rpl_9")).status == 404
     assert await stepped.get(f"/timeline?replay_id={row['replay_id']}") == {"deliveries": [], "left_out": 0}
     assert (await stepped.call("GET", "/timeline?replay_id=rpl_9")).status == 404
+
+
+async def test_a_check_in_the_background(control, consumer):
+    """It fills as it goes, shows what is wrong with its evidence, hides the secret, and can be stopped."""
+    hook = await control.register(consumer.url)
+    started = await control.post("/checks", {"webhook_id": hook, "only": ["PG010"]}, 202)
+    run = await control.until(f"/checks/{started['check_id']}", lambda answer: answer["done"])
+    finding = next(each for each in run["findings"] if each["id"] == "PG010")
+    assert (run["ok"], finding["verdict"]) in ((False, "fail"), (True, "warn"))
+    assert finding["fix"]
+    proof = await control.get(f"/checks/{started['check_id']}/findings/PG010")
+    assert len(proof["evidence"]) == finding["evidence"] > 0
+    assert SECRET not in json.dumps(proof)
+    assert (await control.call("GET", f"/checks/{started['check_id']}/findings/PG999")).status == 404
+    second = await control.post("/checks", {"url": consumer.url, "secret": SECRET}, 202)
+    stopped = (await control.call("DELETE", f"/checks/{second['check_id']}")).json
+    assert (stopped["done"], stopped["ok"], len(stopped["findings"])) == (True, False, stopped["checks"])
+    assert (await control.call("DELETE", "/checks/chk_9")).status == 404
+    for body in ({}, {"webhook_id": hook, "url": "http://x"}, {"url": 1}, {"url": "http://x", "secret": ""}):
+        assert (await control.call("POST", "/checks", body)).status == 400

@@ -89,7 +89,7 @@ function evidence(checkId, finding) {
   box.addEventListener('toggle', async () => {
     if (!box.open || box.dataset.loaded) return;
     box.dataset.loaded = 'yes';
-    const { evidence: shown } = await api.get(`/checks/${checkId}?finding=${finding.id}`).catch((error) => ({ evidence: [], error }));
+    const { evidence: shown } = await api.get(`/checks/${checkId}/findings/${finding.id}`).catch((error) => ({ evidence: [], error }));
     box.append(...shown.slice(0, 5).map((delivery) => {
       const last = delivery.attempts.at(-1);
       return h('div', { class: 'proof' }, delivery.curl ? copyButton(delivery.curl, 'the curl command', 'Copy curl') : null,
