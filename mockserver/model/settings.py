@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
@@ -95,6 +95,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def _shown(self, name: str) -> str:
         value = getattr(self, name)
         return f"<{len(value)} hidden>" if name in _PRIVATE and value else repr(value)
+
+
+class SettingsKeywords(TypedDict, total=False):
+    """The fields of :class:`Settings` as keyword arguments, for type checkers; any of them may be left out."""
+
+    host: str
+    port: int
+    tls: bool
+    api_keys: Sequence[str]
+    strict: bool
+    created_status: int
+    rate_limit: int
+    enforce_rate_limit: bool
+    timeout: float
+    json_style: JsonStyle
+    user_agent: str
+    headers: Mapping[str, str] | Sequence[str]
+    seed: int
+    speed: Speed
+    retry: str | Sequence[float | str]
+    allow_hosts: Sequence[str]
+    allow_http_hosts: Sequence[str]
+    control_hosts: Sequence[str]
+    ca_file: str | None
+    extra_events: Sequence[str]
+    strict_deliveries: bool
+    max_webhooks: int
+    max_request_bytes: int
+    max_deliveries: int
+    max_recorded_bytes: int
+    max_requests: int
+    max_concurrency: int
 
 
 #: What may hold secrets.

@@ -10,7 +10,7 @@ from mockserver.model.durations import parse_duration
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay
 from mockserver.server.mock import Mock
-from mockserver.testing.blocking import refuse_running_loop
+from mockserver.testing.blocking import refuse_to_block
 
 
 class BackgroundReplay:
@@ -45,7 +45,7 @@ class BackgroundReplay:
         Raises:
             LoopRunningError: An event loop is running in this thread: use :meth:`aresult`.
         """
-        refuse_running_loop("result", "aresult")
+        refuse_to_block("result", "aresult")
         return self._thread.wait(self._running.wait())
 
     async def aresult(self) -> Report:
@@ -79,7 +79,7 @@ class ClockControl:
             UsageError: It is no duration, or the clock runs by itself.
             LoopRunningError: An event loop is running in this thread: use :meth:`aadvance`.
         """
-        refuse_running_loop("advance", "aadvance")
+        refuse_to_block("advance", "aadvance")
         self._thread.wait(self._mock.advance(_seconds(by)))
 
     async def aadvance(self, by: float | str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockserver.reports.check_report import CheckReport
-from mockserver.testing.blocking import refuse_running_loop
+from mockserver.testing.blocking import refuse_to_block
 from mockserver.testing.check_target import CheckKeywords
 from mockserver.testing.mock_server import MockServer
 
@@ -37,7 +37,7 @@ def check(target: object, secret: str | None = None, **options: Unpack[CheckKeyw
         LoopRunningError: An event loop is running in this thread: use :func:`acheck`.
     """
     __tracebackhide__ = True  # pytest would show the arguments, and so the secret
-    refuse_running_loop("check", "acheck")
+    refuse_to_block("check", "acheck")
     with _Checker() as checker:  # leaving it raises for a failure that no one has looked at
         return checker.check(target, secret, **options)
 

@@ -22,7 +22,7 @@ from mockserver.model.events import EventName
 from mockserver.model.records import Delivery, seen
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
-from mockserver.model.settings import Settings, Speed, read_settings
+from mockserver.model.settings import Settings, SettingsKeywords, Speed, read_settings
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.probe import ProbeFunction
 from mockserver.replay.report import Report
@@ -39,7 +39,7 @@ from mockserver.script.reader import read_flow_keys, read_script
 from mockserver.server.mock import Mock
 from mockserver.testing.assertions import assert_delivered, describe
 from mockserver.testing.background import BackgroundReplay, ClockControl
-from mockserver.testing.blocking import refuse_running_loop
+from mockserver.testing.blocking import refuse_to_block
 from mockserver.testing.check_target import CheckKeywords, checking
 from mockserver.testing.waiting import wait_for_deliveries, wait_for_registration
 from mockserver.vendor_api.calls import VendorCall
@@ -73,7 +73,7 @@ class MockServer:
         UsageError: An unknown setting, or a value that is not allowed.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: Unpack[SettingsKeywords]) -> None:
         self._mock = Mock(read_settings(**settings))
         self._thread: LoopThread | None = None
         self._checks: deque[CheckReport] = deque(maxlen=_KEPT)
@@ -268,7 +268,7 @@ class MockServer:
             UsageError: The event, its data, the fault, the policy or the time is not valid.
             LoopRunningError: The calling code runs on an event loop: use :meth:`asend`.
         """
-        refuse_running_loop("send", "asend")
+        refuse_to_block("send", "asend")
         step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
         moment = _moment(at, after, self._mock.clock.now())
         return _sent(self._running.wait(self._mock.send(step, at=moment)), nobody_ok)
@@ -306,7 +306,7 @@ class MockServer:
             UsageError: There is no such file.
             LoopRunningError: An event loop is running in this thread: use :meth:`areplay`.
         """
-        refuse_running_loop("replay", "areplay")
+        refuse_to_block("replay", "areplay")
         return self._noted(self._running.wait(self._mock.replay(self._script(script), speed)))
 
     async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
@@ -464,7 +464,7 @@ class MockServer:
             LoopRunningError: An event loop is running in this thread: use :meth:`acheck`.
         """
         __tracebackhide__ = True
-        refuse_running_loop("check", "acheck")
+        refuse_to_block("check", "acheck")
         try:
             return self._running.wait(self._kept(checking(self._mock, target, secret, options)))
         except UsageError as error:
@@ -529,7 +529,7 @@ class MockServer:
             UsageError: There is no such event, the search cannot be read, or both or neither are given.
             LoopRunningError: An event loop is running in this thread: use :meth:`await_for`.
         """
-        refuse_running_loop("wait_for", "await_for")
+        refuse_to_block("wait_for", "await_for")
         return self._running.wait(self._waiting(event, count, timeout, where, q))
 
     async def await_for(
@@ -574,7 +574,7 @@ class MockServer:
             WaitTimeoutError: None came in time; the message says what the vendor API received.
             LoopRunningError: An event loop is running in this thread: use :meth:`await_for_registration`.
         """
-        refuse_running_loop("wait_for_registration", "await_for_registration")
+        refuse_to_block("wait_for_registration", "await_for_registration")
         return self._running.wait(wait_for_registration(self._mock, events, timeout))
 
     async def await_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:

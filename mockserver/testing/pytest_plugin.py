@@ -6,6 +6,7 @@ fixture is used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show, in the report of a failing test, the deliveries that it caused, and what its checks found out."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        _hide_our_frames(call.excinfo)
     report = yield
     if report.when == "call" and report.failed:
         item.stash[_FAILED] = True
@@ -100,6 +103,17 @@ def pytest_runtest_makereport(
             tables = map(str, server.broken_checks())
             report.sections += [("mockserver check", table) for table in tables if table not in told]
     return report
+
+
+def _hide_our_frames(failure: pytest.ExceptionInfo[BaseException]) -> None:
+    """End the traceback of an error of ours where the test called us: its message says what is wrong."""
+    errors = sys.modules.get("mockserver.errors")
+    if errors is None or not isinstance(failure.value, errors.MockServerError):
+        return
+    for depth, entry in enumerate(failure.traceback):
+        if depth and str(entry.frame.f_globals.get("__name__")).startswith("mockserver."):
+            failure.traceback = failure.traceback[:depth]
+            return
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -172,6 +172,22 @@ def test_assert_delivered_says_how_what_came_differs(suite):
     )
 
 
+def test_an_error_of_ours_does_not_show_our_source(suite):
+    """It ends at the line of the test; of other errors all is shown."""
+    result = suite(
+        """
+        def test_name(mockserver): mockserver.send("run.faild")
+
+        def test_chain(mockserver):
+            mockserver.replay({"version": 1, "steps": [{"event": "run.faild"}]})
+        """
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*unknown event 'run.faild'*did you mean*"])
+    result.stdout.no_fnmatch_line("*mock_server.py*")
+    result.stdout.no_fnmatch_line("*def send*")
+
+
 def test_failures_that_no_one_looked_at_fail_the_test(suite):
     """Of deliveries that are not as expected, and of replays; a forgery that was refused is as expected."""
     result = suite(

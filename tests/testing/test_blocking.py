@@ -1,0 +1,91 @@
+"""Where methods that wait are refused, and where not."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from shutil import which
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import greenlet
+import pytest
+
+from mockserver import LoopRunningError, MockServer
+from tests.receiving import SECRET
+
+PAGE = b"""<!doctype html><title>Runs</title><ul id="runs"></ul><script>
+setInterval(async () => {
+  document.querySelector("#runs").textContent = await (await fetch("/runs")).text()
+}, 50)
+</script>"""
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def serving(app):
+    """The URL of a WSGI application on a port."""
+    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+async def test_a_task_of_the_loop_is_refused():
+    """Also where the call is some functions deep."""
+    async with MockServer() as mock:
+
+        def deep():
+            mock.send("run.failed")
+
+        for call in (deep, lambda: mock.replay("run_failed"), lambda: mock.wait_for("run.failed")):
+            with pytest.raises(LoopRunningError, match="await a"):
+                call()
+
+
+def test_a_loop_in_another_greenlet_is_not_blocked():
+    """As that of Playwright's sync API, which hands over to the test in the middle of a task."""
+    test = greenlet.getcurrent()
+
+    async def hand_over():
+        test.switch()
+
+    loop = asyncio.new_event_loop()
+    beside = greenlet.greenlet(lambda: loop.run_until_complete(hand_over()))
+    with MockServer() as mock:
+        beside.switch()
+        try:
+            assert asyncio.get_running_loop() is loop
+            assert mock.send("run.failed", nobody_ok=True).deliveries == ()
+        finally:
+            beside.switch()
+            loop.close()
+
+
+@pytest.mark.full
+def test_with_playwright():
+    """A page of the application shows the event, in a plain sync test."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a tool of the full tier
+
+    runs = []
+
+    def app(environ, start_response):
+        if environ["REQUEST_METHOD"] == "POST":
+            runs.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode())
+        start_response("200 OK", [("Content-Type", "text/html" if environ["PATH_INFO"] == "/" else "text/plain")])
+        return [PAGE if environ["PATH_INFO"] == "/" else "".join(runs).encode()]
+
+    with MockServer() as mock, serving(app) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        page = browser.new_page()
+        page.goto(url)
+        mock.register(f"{url}/hooks", secret=SECRET)
+        assert mock.send("run.failed").delivered
+        page.wait_for_selector("#runs:has-text('run_def456')", timeout=10_000)
+        browser.close()
