@@ -420,7 +420,7 @@ class MockServer:
             WaitTimeoutError: Flows are under way still; the message says which.
             LoopRunningError: An event loop is running in this thread: use :meth:`asettle`.
         """
-        refuse_running_loop("settle", "asettle")
+        refuse_to_block("settle", "asettle")
         self._running.wait(self._mock.flows.settle(timeout))
 
     async def asettle(self, timeout: float = 30.0) -> None:
