@@ -18,6 +18,7 @@ from mockserver.checks.run import CheckRun, OnBegin, OnFinding
 from mockserver.errors import UsageError
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import Effect
+from mockserver.model.json_paths import check_path
 from mockserver.model.messages import Transport
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Routes, Target
@@ -180,14 +181,11 @@ def _state(host: CheckHost, state: str | Callable[[str], Any], path: str) -> Cal
 
 def _effect(host: CheckHost, url: str, path: str) -> Effect:
     """A URL and a JSONPath, checked."""
-    # Imported here: few checks have a probe by URL, and all others start faster.
-    from jsonpath import JSONPathError, compile  # noqa: PLC0415, A004 - the library's name
-
     host.routes.resolve(url)
     try:
-        compile(path)
-    except JSONPathError as error:
-        raise UsageError(f"{path!r} is not a JSONPath such as $.count: {str(error).splitlines()[0]}") from None
+        check_path(path)
+    except ValueError as error:
+        raise UsageError(f"{path!r} is not a JSONPath such as $.count: {error}") from None
     return Effect(url=url, json=path)
 
 

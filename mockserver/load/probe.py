@@ -8,6 +8,7 @@ import msgspec
 import requests
 
 from mockserver.errors import UsageError
+from mockserver.model.json_paths import find_all
 
 
 class LoadProbeError(Exception):
@@ -44,12 +45,9 @@ def read_count(url: str, path: str | None, timeout: float = 10.0) -> float:
 
 
 def _at_path(document: Any, path: str) -> list[Any]:
-    from jsonpath import findall  # noqa: PLC0415 - only where there is a path
-    from jsonpath.exceptions import JSONPathError  # noqa: PLC0415 - as above
-
     try:
-        return findall(path, document)
-    except JSONPathError as error:
+        return find_all(path, document)
+    except ValueError as error:
         raise UsageError(f"probe_json {path!r} is not a JSONPath: {error}") from None
 
 

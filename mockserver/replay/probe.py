@@ -10,6 +10,7 @@ from typing import Any
 
 from mockserver.model.expectations import Effect
 from mockserver.model.json_input import NotJsonError, decode_json
+from mockserver.model.json_paths import find_all
 from mockserver.model.messages import Request, Transport
 from mockserver.model.sender_headers import SenderHeaders, header_lines
 from mockserver.model.targets import Routes
@@ -126,10 +127,10 @@ class Prober:
             raise ProbeError(f"the probe {url} did not answer JSON: {error}") from None
 
     def _find(self, effect: Effect, document: Any) -> Any:
-        # Imported here: few scripts have an effect to prove, and all others start faster.
-        from jsonpath import findall  # noqa: PLC0415
-
-        found: list[Any] = findall(effect.json, document)
+        try:
+            found = find_all(effect.json, document)
+        except ValueError as error:
+            raise ProbeError(f"{error}, on the answer of {effect.url}") from None
         if len(found) != 1:
             raise ProbeError(f"{effect.json} finds {len(found)} values in the answer of {effect.url}, not one")
         return found[0]

@@ -25,6 +25,7 @@ from mockserver.model.fields import (
     object_schema,
     read_object,
 )
+from mockserver.model.json_paths import check_path
 from mockserver.model.nodes import Node
 
 _STATUS = re.compile(r"[1-5][0-9]{2}|[1-5]xx|any")
@@ -66,17 +67,13 @@ class JsonPath(Kind):
 
     def read(self, node: Node, reading: Reading) -> Any:
         """Return the path."""
-        # Imported here: few scripts have an effect to prove, and all others start faster.
-        from jsonpath import JSONPathError  # noqa: PLC0415
-        from jsonpath import compile as compile_path  # noqa: PLC0415
-
         text = Text().read(node, reading)
         if text is INVALID:
             return INVALID
         try:
-            compile_path(text)
-        except JSONPathError as error:
-            reading.problem(node, f"{described(node)} is not a JSONPath such as $.count: {str(error).splitlines()[0]}")
+            check_path(text)
+        except ValueError as error:
+            reading.problem(node, f"{described(node)} is not a JSONPath such as $.count: {error}")
             return INVALID
         return text
 
