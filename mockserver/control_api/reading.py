@@ -23,8 +23,8 @@ from mockserver.script.package_files import read_bundled_script
 _NAMED_SPEEDS: dict[str, Speed] = {"max": "max", "stepped": "stepped"}
 _OUTCOMES = get_args(Outcome)
 
-#: What YAML of several lines begins with, once they stand on one: a comment, or a key with another one after it.
-_SEVERAL_LINES = rb"\s*(#|[\w-]+:\s.*?[\w-]+:(\s|$))"
+#: A key of YAML. YAML whose lines were joined begins with a comment, or with a key that another one follows.
+_KEY = rb"(?<![\w-])[\w-]+:(?:\s|$)"
 
 #: So much of a name that nobody knows is shown, and compared with what is known.
 _SHOWN = 64
@@ -157,7 +157,11 @@ def read_source(bundled: str | None, body: bytes) -> tuple[bytes, str]:
 
 def lost_lines_hint(body: bytes) -> str:
     """Return a hint when YAML that cannot be read looks as if it had lost its line breaks on the way; empty if not."""
-    if b"\n" in body.strip() or not re.match(_SEVERAL_LINES, body):
+    line = body.strip()
+    keys = re.finditer(_KEY, line)
+    first = next(keys, None)
+    is_several = line.startswith(b"#") or (first is not None and first.start() == 0 and next(keys, None) is not None)
+    if b"\n" in line or not is_several:
         return ""
     return "\n(all of it stands on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
 
