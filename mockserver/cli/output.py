@@ -140,6 +140,10 @@ class Printer(StreamStyle):
 
     def line(self, text: str) -> None:
         """Print a line."""
+        self.command(harmless(text))
+
+    def command(self, text: str) -> None:
+        """Print a line that a CI system may obey."""
         self._lines.append(text)
         if self._at_once or len(self._lines) >= _MANY:
             self.flush()
@@ -159,6 +163,18 @@ class Printer(StreamStyle):
         """Print a report: it is never left out."""
         self.flush()
         self._writer.write(self._stream, text, whole=True)
+
+
+def harmless(text: str) -> str:
+    """Return a text, lines of which may come from others, so that the log of GitHub Actions obeys none of them.
+
+    A line that begins with two colons, after spaces, is a command there, and so is what follows two number signs and a
+    bracket anywhere (the runner's ``ActionCommand``).
+    """
+    if ("::" not in text and "##[" not in text) or os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    lines = (f"| {line}" if line.lstrip().startswith("::") else line for line in text.split("\n"))
+    return "\n".join(lines).replace("##[", "# #[")
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -15,7 +15,7 @@ from mockserver.cli.event_options import event_options, read_event_options
 from mockserver.cli.failures import UnreachableError
 from mockserver.cli.files import check_writable, write_json
 from mockserver.cli.options import ENVIRONMENT, duration, json_option, option
-from mockserver.cli.output import StreamStyle
+from mockserver.cli.output import StreamStyle, harmless
 from mockserver.cli.printing import delivery_line, printable, row_of_view
 from mockserver.model.durations import format_duration
 
@@ -196,4 +196,4 @@ def _print_delivery(view: dict[str, Any]) -> None:
 def _print_answer(view: dict[str, Any]) -> None:
     response = view["attempts"][-1]["response"] if view["attempts"] else None
     if response is not None and response["body"]:
-        click.echo(printable(response["body"]))
+        click.echo(harmless(printable(response["body"])))

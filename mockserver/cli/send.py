@@ -20,6 +20,7 @@ from mockserver.cli.options import (
     secret_option,
     target_option,
 )
+from mockserver.cli.output import harmless
 from mockserver.cli.printing import delivery_line, printable, row_of, shortened
 from mockserver.model.redaction import Redactor
 from mockserver.replay.send_result import SendResult
@@ -111,7 +112,7 @@ def _tell(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
         for location in (value for name, value in last.response.headers if name == "location"):
             click.echo(f"Location: {printable(redactor.text(location))}")
         if last.response.body:
-            click.echo(printable(shortened(redactor.text(last.response.text), _SHOWN_BODY)))
+            click.echo(harmless(printable(shortened(redactor.text(last.response.text), _SHOWN_BODY))))
     unmet = [delivery for delivery in sent.deliveries if delivery.unmet]
     for delivery in unmet:
         why = redactor.text(f"{delivery}: {'; '.join(delivery.unmet)}")

@@ -1,4 +1,4 @@
-"""Workflow annotations of GitHub Actions: a line for each expectation that was not met, shown at the script's line.
+"""Workflow annotations of GitHub Actions: a line for each problem; those of a replay are shown at the script's line.
 
 The form is documented on GitHub's page "Workflow commands for GitHub Actions": ``::error file=,line=,title=::message``;
 how values are escaped, in the ``command`` module of the official toolkit (``actions/toolkit``).
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from mockserver.checks.model import CheckResult, Finding
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
+from mockserver.reports.check_findings import worst_first
 
 #: GitHub shows ten errors of a step of a workflow.
 MOST = 10
@@ -25,11 +27,29 @@ def workflow_annotations(
         redactor: Hides secrets.
         path_of: Turns the name of a script's file into its path below the root of the repository.
     """
-    lines = list(_lines(reports, redactor, path_of))
+    return _first(list(_lines(reports, redactor, path_of)))
+
+
+def check_annotations(result: CheckResult) -> list[str]:
+    """Return the workflow commands for checks: an error for each failure, a warning for what is probably one.
+
+    Args:
+        result: What the checks found out, without secrets.
+    """
+    return _first([_finding_line(finding) for finding in worst_first(result)])
+
+
+def _first(lines: list[str]) -> list[str]:
     if len(lines) <= MOST:
         return lines
     more = len(lines) - MOST + 1
     return [*lines[: MOST - 1], f"::error title=mockserver::{more} more problems: see the log or the reports"]
+
+
+def _finding_line(finding: Finding) -> str:
+    level = "error" if finding.verdict == "fail" else "warning"
+    title = _property(f"{finding.check.id} {finding.check.title}")
+    return f"::{level} title={title}::{_message(f'{finding.summary}; fix: {finding.fix}')}"
 
 
 def _lines(reports: Sequence[Report], redactor: Redactor, path_of: Callable[[str], str]) -> Iterator[str]:

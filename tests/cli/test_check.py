@@ -105,7 +105,7 @@ def test_a_correct_consumer_passes_everything(flask, tmp_path):
     assert len({match.start(5) for match in found}) == 1
     listed = {each["id"] for each in json.loads(mockserver("check", "--list", "--json", "-").out)}
     assert {match[2] for match in found} == listed
-    assert re.search(r"\n\n\d+ checks: \d+ pass, 3 not tested\n\d+ deliveries in \d+\.\d s, seed \d+\n$", done.out)
+    assert re.search(r"\n\n\d+ deliveries in \d+\.\d s, seed \d+\n✓ \d+ checks: \d+ pass, 3 not tested\n$", done.out)
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert (report["ok"], report["counts"]["fail"]) == (True, 0)
     assert JUnitXml.fromfile(tmp_path / "r.xml").tests == len(listed)
@@ -201,7 +201,7 @@ def test_nothing_of_a_consumer_commands_the_terminal_or_tells_the_secret(tmp_pat
     written = "".join((tmp_path / name).read_text("utf-8") for name in REPORTS[1::2])
     assert done.code == 1
     assert bare not in done.out + done.err + written
-    assert "    \\x1b[2J*** *** end\n" in done.out
+    assert "\n  answer: 200 OK \\x1b[2J*** *** end\n" in done.out
     assert "\x1b" not in done.out
 
 
@@ -292,7 +292,7 @@ def test_stopped_in_the_middle(tmp_path, number, code):
     assert done.code == code
     assert "Traceback" not in done.err
     assert re.search(r"^not tested    \d\d checks not tested: the run was stopped$", done.out, re.MULTILINE)
-    assert re.search(r"^\d\d checks: .*; the run was stopped$", done.out, re.MULTILINE)
+    assert re.search(r"^✗ \d\d checks: .*; the run was stopped$", done.out, re.MULTILINE)
     findings = json.loads((tmp_path / "r.json").read_text("utf-8"))["findings"]
     assert (findings[0]["id"], findings[0]["verdict"]) == ("PG001", "pass")
     assert findings[-1]["summary"] == "the run was stopped"
@@ -496,18 +496,21 @@ def test_nobody_listens_on_a_terminal(closed_port):
 
 
 def test_more_deliveries_than_are_shown_are_counted():
-    """Three prove enough; the reports have them all."""
+    """One proves enough; -v shows them all, and an answer that is the same only once."""
     with answering(lambda body: (200 if body.startswith(b'{"event"') else 500, b"")) as url:
-        done = check(url, "--only", "PG043")
-    block = done.out.partition("FAIL PG043 ")[2].partition("\n\n2 checks: ")[0]
-    assert block.count("\n  answer: 500 ") == 3
-    assert block.endswith("\n  ... and 1 more delivery, which --json FILE writes")
+        brief, whole = (
+            check(url, "--only", "PG043", *verbose).out.partition("FAIL PG043 ")[2].partition("\n\n")[0]
+            for verbose in ((), ("-v",))
+        )
+    assert brief.count("\n  answer: 500 ") == 1
+    assert brief.endswith("\n  ... and 3 more deliveries, which -v shows")
+    assert whole.count("\n  answer: the same") == 3
 
 
 def test_what_cannot_be_shown_is_not_told_as_a_command():
     """A command that holds a line separator cannot be copied from a terminal as it is."""
     with answering(lambda body: (400 if "\u2028".encode() in body else 200, b"ok")) as url:
-        done = check(url, "--only", "PG031")
+        done = check(url, "--only", "PG031", "-v")
     assert done.code == 1
     assert (
         "\n  sent (no curl command: it holds characters that cannot be shown):\n    POST /hooks HTTP/1.1\n" in done.out
@@ -520,7 +523,7 @@ def block_of(*evidence, why="It matters."):
     """What is told of a finding with this evidence."""
     shown = Check(id="PG001", name="x", severity="must", sends="An event.", good="2xx", why=why, fix="fix it")
     finding = Finding(shown, Judgement("fail", "what was seen", evidence))
-    return "\n".join(finding_block(clean_finding(finding, Redactor([SECRET]))))
+    return "\n".join(finding_block(clean_finding(finding, Redactor([SECRET])), verbose=True))
 
 
 def evidence(head=b"", exchange=None):
@@ -589,7 +592,17 @@ def test_why_it_matters_is_told_in_whole_sentences(why, shown):
 def test_a_diagnosis_has_a_proof_where_there_is_one(proved):
     """Some reasons are known without a wrong delivery."""
     deliveries = (evidence(exchange=Exchange(Response(200))),) if proved else ()
-    block = list(diagnosis_block(Diagnosis("it answers 404", "see its routes", 0, deliveries)))
+    block = list(diagnosis_block(Diagnosis("it answers 404", "see its routes", 0, deliveries), verbose=False))
     assert block[0] == "  why correct deliveries are refused: it answers 404; fix: see its routes"
     assert ("  this delivery is wrong, and was accepted:" in block) is proved
     assert (len(block) > 1) is proved
+
+
+def test_findings_are_shown_by_github_and_answers_command_nothing():
+    """A failure is an annotation; a line of an answer that looks like one is not."""
+    with answering(lambda _: (200, b"::error::evil\n##[error]evil")) as url:
+        done = check(url, "--only", "PG010,PG061", "-v", GITHUB_ACTIONS="true")
+    lines = done.out.splitlines()
+    assert [line for line in lines if re.match(r"::(error|warning) title=PG010 ", line)]
+    assert not [line for line in lines if line.lstrip().startswith("::") and "title=PG0" not in line]
+    assert "##[" not in done.out

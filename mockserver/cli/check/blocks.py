@@ -1,4 +1,4 @@
-"""What ``mockserver check`` tells of one finding: what was seen, why it matters, how to fix it, and the proof."""
+"""What ``mockserver check`` shows of one finding: what was seen, why it matters, how to fix it, and the proof."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from mockserver.model.records import Delivery
 from mockserver.reports.check_evidence import curl_of, request_line, request_of, why_no_curl
 from mockserver.reports.check_findings import diagnosis_text
 
-#: Who takes all of these verifies nothing.
+#: A consumer that takes all of these verifies nothing.
 _NOTHING_VERIFIED = {"missing_signature", "wrong_secret", "tampered_body", "truncated_signature", "malformed_signature"}
-#: So many deliveries of a finding are shown; the reports have them all.
-_DELIVERIES = 3
 #: A longer command is not printed, in characters.
 _LONGEST_COMMAND = 4000
-#: So many characters of a body are printed.
-_BODY = 500
-#: So many characters of why it matters are printed; --explain tells all.
+#: The most characters of a body that are printed, and of one that is shown on the line of its answer.
+_BODY, _BRIEF_BODY = 500, 100
+#: The most characters of why it matters that are printed; --explain shows all.
 _WHY = 200
 
 
-def finding_block(finding: Finding) -> Iterator[str]:
-    """Tell of a failure or a warning, below its heading.
+def finding_block(finding: Finding, *, verbose: bool) -> Iterator[str]:
+    """Show a failure or a warning, below its heading.
 
     Args:
         finding: The finding.
+        verbose: Whether to show every delivery that proves it, and whole answers.
 
     Returns:
         Lines that can be printed; a command among them may hold line breaks.
     """
     yield f"  seen: {one_line(finding.summary)}"
     yield f"  why:  {_beginning(finding.check.why)}"
-    yield f"  fix: {one_line(finding.fix)}"
-    yield from _proof(finding.evidence)
+    yield f"  fix:  {one_line(finding.fix)}"
+    yield from _proof(finding.evidence, verbose=verbose)
 
 
-def group_block(findings: Sequence[Finding]) -> Iterator[str]:
-    """Tell of findings with one cause, below a heading that tells the cause.
+def group_block(findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
+    """Show findings with one cause, below a heading that names the cause.
 
     Args:
         findings: The findings; the first is the one that is proved.
+        verbose: Whether to show whole answers.
 
     Returns:
         Lines that can be printed; a command among them may hold line breaks.
@@ -56,27 +56,29 @@ def group_block(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"    fix: {one_line(finding.fix)}"
     yield f"  why each matters: mockserver check --explain {findings[0].check.id}"
     yield f"  the proof of {findings[0].check.id}, as --json FILE writes it of each:"
-    yield from _proof(findings[0].evidence[:1])
+    yield from _proof(findings[0].evidence[:1], verbose=verbose)
 
 
-def diagnosis_block(diagnosis: Diagnosis) -> Iterator[str]:
-    """Tell what would explain that right events are refused; the arguments and lines are like those of a finding."""
+def diagnosis_block(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[str]:
+    """Show what would explain that right events are refused; the arguments and lines are like those of a finding."""
     yield f"  {one_line(diagnosis_text(diagnosis))}"
     if diagnosis.evidence:
         yield "  this delivery is wrong, and was accepted:"
-        yield from _proof(diagnosis.evidence[:1])
+        yield from _proof(diagnosis.evidence[:1], verbose=verbose)
 
 
-def _proof(deliveries: tuple[Delivery, ...]) -> Iterator[str]:
-    before = ""
-    for delivery in deliveries[:_DELIVERIES]:
-        sent = "\n".join(_sent(delivery))
+def _proof(deliveries: tuple[Delivery, ...], *, verbose: bool) -> Iterator[str]:
+    """The deliveries, what they have in common only once; by default the first of them alone, with a short answer."""
+    sent = answer = ""
+    for delivery in deliveries if verbose else deliveries[:1]:
+        before, sent = sent, "\n".join(_sent(delivery))
         yield "  sent: the same once more" if sent == before else sent
-        yield from _answer(delivery)
-        before = sent
-    if len(deliveries) > _DELIVERIES:
-        more = len(deliveries) - _DELIVERIES
-        yield f"  ... and {more} more {'delivery' if more == 1 else 'deliveries'}, which --json FILE writes"
+        before, answer = answer, "\n".join(_answer(delivery) if verbose else _brief_answer(delivery))
+        if answer:
+            yield "  answer: the same" if answer == before else answer
+    more = 0 if verbose else len(deliveries) - 1
+    if more > 0:
+        yield f"  ... and {more} more {'delivery' if more == 1 else 'deliveries'}, which -v shows"
 
 
 def _sent(delivery: Delivery) -> Iterator[str]:
@@ -114,6 +116,18 @@ def _answer(delivery: Delivery) -> Iterator[str]:
             yield from _body(response.body)
     if delivery.error is not None:
         yield f"  {'and then' if response else 'answer'}: {one_line(delivery.error.message)}"
+
+
+def _brief_answer(delivery: Delivery) -> Iterator[str]:
+    response = delivery.response
+    parts = []
+    if response is not None:
+        body = one_line(shortened(response.body.decode("utf-8", "replace"), _BRIEF_BODY))
+        parts.append(one_line(f"{response.status} {response.reason} {body}".strip()))
+    if delivery.error is not None:
+        parts.append(one_line(delivery.error.message))
+    if parts:
+        yield f"  answer: {', and then '.join(parts)}"
 
 
 def _body(body: bytes) -> Iterator[str]:

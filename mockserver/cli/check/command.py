@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mockserver.cli.check.files import CHECK_FORMS, check_forms
+from mockserver.cli.check.files import CHECK_FORMS, check_forms, workflow_lines
 from mockserver.cli.destinations import settings_of
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
@@ -21,6 +21,7 @@ from mockserver.cli.options import (
     secret_option,
     target_option,
     transport_options,
+    verbose_option,
     wait_options,
 )
 from mockserver.cli.readiness import Readiness
@@ -61,21 +62,30 @@ to the summary page of the job as well.
     "--event",
     multiple=True,
     metavar="TYPE",
-    help="An event type that the consumer handles; can be given several times. Otherwise the documented four.",
+    help="An event type that the consumer handles, in place of the documented four; can be given several times.",
 )
 @extra_event_option
-@option("--probe", metavar="URL", help="Answers JSON with a number that grows with each event that is handled.")
+@option("--probe", metavar="URL", help="A URL that answers with the number of events handled, in JSON.")
 @option("--probe-json", metavar="PATH", default="$", show_default=True, help="The JSONPath of that number.")
-@option("--state", metavar="URL", help="Answers the state of one object, as JSON; {id} in it stands for the object.")
+@option(
+    "--state",
+    metavar="URL",
+    help="A URL that answers with the state of the object {id}, in JSON.",
+)
 @option("--state-json", metavar="PATH", default="$", show_default=True, help="The JSONPath of that state.")
 @option(
     "--fail-once",
     metavar="COMMAND|URL",
-    help="Makes the consumer fail at the next event: a command of the shell, or a URL to POST to.",
+    help="What makes the consumer fail at the next event: a shell command, or a URL to POST to.",
 )
 @option("--effect-within", type=duration, metavar="TIME", help="The longest time until an effect shows.")
-@option("--only", multiple=True, metavar="CHECK", help="Only this check (and the control): an id or a name.")
-@option("--skip", multiple=True, metavar="CHECK", help="Not this check. Both can be lists with commas.")
+@option(
+    "--only",
+    multiple=True,
+    metavar="CHECK",
+    help="A check to make, by id or name, or a list with commas.",
+)
+@option("--skip", multiple=True, metavar="CHECK", help="A check to leave out, or a list with commas.")
 @option(
     "--fail-on",
     type=click.Choice(["fail", "warn"]),
@@ -83,27 +93,28 @@ to the summary page of the job as well.
     show_default=True,
     help="warn: what the consumer must get right fails as well where that it is wrong cannot be proved.",
 )
-@option("--diagnose", is_flag=True, help="If a right event is refused, try the usual mistakes, and name the one.")
+@option("--diagnose", is_flag=True, help="If a correct event is refused, try the usual mistakes and name the one.")
 @option(
     "--time-limit",
     type=positive_duration,
     metavar="TIME",
     default="2m",
     show_default=True,
-    help="No check is begun later.",
+    help="The time after which no further check begins.",
 )
 @wait_options
 @option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
-    help="Makes ids and orders repeatable; another one each time if it is not given.",
+    help="The seed of ids and orders; a new one each time if it is not given.",
 )
-@option("--list", is_flag=True, help="Send nothing; list the checks.")
-@option("--explain", metavar="CHECK", help="Send nothing; tell all about one check.")
+@option("--list", is_flag=True, help="List the checks and send nothing.")
+@option("--explain", metavar="CHECK", help="Explain one check and send nothing.")
+@verbose_option("Show every delivery that proves a finding, and whole answers.")
 @option("--json", "json", metavar="FILE", help="Write the report (or the list) as JSON; - is standard output.")
-@option("--junit", metavar="FILE", help="Write it as JUnit XML: a case for each check.")
-@option("--markdown", metavar="FILE", help="Write it as Markdown.")
-@option("--sarif", metavar="FILE", help="Write it as SARIF, for code scanning.")
+@option("--junit", metavar="FILE", help="Write the report as JUnit XML: a case for each check.")
+@option("--markdown", metavar="FILE", help="Write the report as Markdown.")
+@option("--sarif", metavar="FILE", help="Write the report as SARIF, for code scanning.")
 @transport_options
 @click.pass_context
 def check(context: click.Context, /, url: str | None, target: str | None, **chosen: Any) -> int:
@@ -111,6 +122,7 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
     only, skip = _names("--only", chosen.pop("only")), _names("--skip", chosen.pop("skip"))
     explained, listed = chosen.pop("explain"), chosen.pop("list")
     json: str | None = chosen["json"]
+    verbose = chosen.pop("verbose")
     files = ReportFiles({form: chosen.pop(form) for form in CHECK_FORMS})
     if explained is not None or listed:
         from mockserver.cli.check.listing import explain, list_checks  # noqa: PLC0415 - only when it is asked for
@@ -122,14 +134,14 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
         if chosen[name] is None and chosen[f"{name}_json"] != "$":
             raise UsageError(f"--{name}-json needs --{name}: it says where in its answer to look")
     request = {"url": url, "secret": secret, "only": only, "skip": skip, "seed": chosen.pop("seed")}
-    return _check(files, settings_of(chosen), chosen, **request)
+    return _check(files, settings_of(chosen), chosen, verbose=verbose, **request)
 
 
 def needed_url(context: click.Context, url: str | None, target: str | None) -> str:
     """Return the URL of the consumer: the argument, or that of ``--target``.
 
     Raises:
-        UsageError: Nobody gave one, somebody gave two, or it is none.
+        UsageError: There is none, there are two, or it is not a URL.
     """
     if url and target and context.get_parameter_source("target") is ParameterSource.COMMANDLINE:
         raise UsageError(f"two URLs are given, {url} and --target {target}: which of them is to be checked?")
@@ -149,7 +161,7 @@ def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **request: Any) -> int:
+def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], *, verbose: bool, **request: Any) -> int:
     # Imported here: what was given wrong is told without waiting for the network's modules.
     from mockserver.checks.options import CheckOptions  # noqa: PLC0415
     from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415
@@ -159,7 +171,7 @@ def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **req
     wanted = CheckOptions(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)
     work = Interruptible()
     checked = UrlCheck(wanted, settings)
-    view = CheckView(checked, to_stderr=files.to_standard_output, work=work)
+    view = CheckView(checked, to_stderr=files.to_standard_output, work=work, verbose=verbose)
     files.prepare()
 
     async def perform() -> None:
@@ -167,7 +179,7 @@ def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], **req
         try:
             await checked.run(readiness, view.begin, view.finding)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
-            view.finish()
+            view.finish(workflow_lines(files, checked.report.clean()))
             files.write(check_forms(checked.report.clean()), work.out)
 
     return work.run(perform()) or checked.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mockserver.cli.report_files import Forms
+from mockserver.cli.report_files import Forms, ReportFiles
 
 if TYPE_CHECKING:
     from mockserver.checks.model import CheckResult
@@ -37,3 +37,12 @@ def check_forms(report: CheckResult) -> Forms:
         return check_sarif(report)
 
     return {"json": json, "junit": junit, "markdown": markdown, "sarif": sarif}
+
+
+def workflow_lines(files: ReportFiles, report: CheckResult) -> list[str]:
+    """Return the lines that make GitHub show each finding, given those without secrets; none elsewhere."""
+    if not files.wants_annotations:
+        return []
+    from mockserver.reports.annotations import check_annotations  # noqa: PLC0415 - see above
+
+    return check_annotations(report)

@@ -43,10 +43,12 @@ class CheckView:
         checked: What is checked.
         to_stderr: Whether standard output belongs to somebody else.
         work: What prints.
+        verbose: Whether to show every delivery that proves a finding.
     """
 
-    def __init__(self, checked: UrlCheck, *, to_stderr: bool, work: Interruptible) -> None:
+    def __init__(self, checked: UrlCheck, *, to_stderr: bool, work: Interruptible, verbose: bool) -> None:
         self._checked = checked
+        self._verbose = verbose
         self._printer = work.err if to_stderr else work.out
         self._err = work.err
         self._title_width = max(len(check.title) for check in checked.checks)
@@ -80,8 +82,12 @@ class CheckView:
         elif finding.verdict not in _SAYS_NOTHING:
             self._line(finding)
 
-    def finish(self) -> None:
-        """Tell what to do about the findings, and what all of it comes to."""
+    def finish(self, commands: Iterable[str] = ()) -> None:
+        """Show what to do about the findings, and what all of it comes to.
+
+        Args:
+            commands: Lines that make a CI system show the findings.
+        """
         report = self._checked.report.clean()
         if self._live is not None:
             self._live.stop()
@@ -90,7 +96,9 @@ class CheckView:
             self._wrong(findings)
         if report.diagnosis is not None:
             self._heading("DIAGNOSIS", "cyan")
-            self._lines(diagnosis_block(report.diagnosis))
+            self._lines(diagnosis_block(report.diagnosis, verbose=self._verbose))
+        for line in commands:
+            self._printer.command(line)
         self._sum_up()
         self._printer.flush()
         for what, why in (("cannot be used", report.unusable), ("the target could not be reached", report.unreachable)):
@@ -137,10 +145,10 @@ class CheckView:
         loud, colour = first.verdict.upper(), COLOURS[first.verdict]
         if more:
             self._heading(f"{loud} {len(findings)} checks: {one_line(first.cause)}", colour)
-            self._lines(group_block(findings))
+            self._lines(group_block(findings, verbose=self._verbose))
         else:
             self._heading(f"{loud} {first.check.id} {first.check.title} ({first.check.severity})", colour)
-            self._lines(finding_block(first))
+            self._lines(finding_block(first, verbose=self._verbose))
 
     def _sum_up(self) -> None:
         report = self._checked.report.clean()
@@ -148,9 +156,10 @@ class CheckView:
             return
         ok = self._checked.exit_code == 0
         self._printer.line("")
-        self._printer.line(self._styled(one_line(report.summary), fg="green" if ok else "red", bold=True))
         deliveries = "1 delivery" if report.deliveries == 1 else f"{report.deliveries} deliveries"
         self._printer.line(f"{deliveries} in {report.seconds:.1f} s, seed {report.seed}")
+        verdict = f"{self._printer.mark(ok)} {one_line(report.summary)}"
+        self._printer.line(self._styled(verdict, fg="green" if ok else "red", bold=True))
 
     def _heading(self, text: str, colour: str) -> None:
         self._printer.line("")

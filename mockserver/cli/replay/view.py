@@ -112,7 +112,7 @@ class ReplayView:
         if run.receiver is not None:
             self._printer.line(f"{run.receiver.verified} signatures verified, {run.receiver.refused} refused")
         for line in annotations:
-            self._printer.line(one_line(line))
+            self._printer.command(one_line(line))
         self._printer.flush()
         show_explanations(run.reports, run.redactor, self._err, run.why_unreachable)
         show_verdict(run.reports, self._printer)

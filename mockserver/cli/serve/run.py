@@ -126,7 +126,7 @@ class ServeLoop:
             self._reports[-1].close(STOPPED)
         redactor = self._redactor()
         for line in workflow_lines(files, self._reports, redactor):
-            self._out.line(one_line(line))
+            self._out.command(one_line(line))
         self._out.flush()
         show_explanations(self._reports, redactor, self._err, self._reach.why_not)
         show_verdict(self._reports, self._out)
