@@ -26,6 +26,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "replay_id": {"schema": {"type": "string", "minLength": 1}, "example": "rpl_000001"},
     "check_id": {"schema": {"type": "string", "minLength": 1}, "example": "chk_000001"},
     "finding": {"schema": {"type": "string", "minLength": 1}, "example": "PG010"},
+    "resource_id": {"schema": {"type": "string", "minLength": 1}, "example": "run_abc123"},
     "webhook_id": {"schema": {"type": "string", "minLength": 1}, "example": "wh_abc123"},
 }
 
@@ -63,7 +64,7 @@ def _operation(operation: Operation, events: Sequence[str]) -> dict[str, Any]:
         described["parameters"] = parameters
     if operation.takes:
         content = {"application/json": {"schema": of(operation.takes)}}
-        if operation.takes in ("Script", "EventStep"):
+        if operation.takes in ("Script", "EventStep", "Flow"):
             content["application/yaml"] = {"schema": of(operation.takes)}
         described["requestBody"] = {"required": operation.body_required, "content": content}
     return described

@@ -18,6 +18,10 @@ LONGEST_WAIT = 600.0
 #: More repeats than this in one call are for a script: the answer holds all deliveries.
 MOST_REPEATS_OF_A_CALL = 1000
 
+#: What calls of the vendor API make, and the states that it can be in.
+KINDS = ("run", "evaluation", "batch", "optimization", "agent", "test_case", "scorer", "experiment")
+RESOURCE_STATES = ("queued", "running", "completed", "failed", "created")
+
 # The forms of parameters, for the reader and the document alike.
 DELIVERY_ID = "dlv_[0-9]{6,18}"
 STATUS = "pending|delivered|failed|[1-5][0-9]{2}|[1-5][xX]{2}"
@@ -109,6 +113,11 @@ STREAM_OPTIONS = (
           {"type": "boolean", "default": False}),
 )  # fmt: skip
 
+RESOURCE_OPTIONS = (
+    Query("kind", "only these", {"enum": list(KINDS)}),
+    Query("state", "only those in this state", {"enum": list(RESOURCE_STATES)}),
+)
+
 OPERATIONS = (
     Operation("GET", "/health", "health", "Tell that the mock is there, and how much it holds.",
               gives="Health", answer="What the mock holds"),
@@ -180,6 +189,19 @@ OPERATIONS = (
               gives="CheckFinding", answer="The finding, with the deliveries that prove it", errors=(404,)),
     Operation("DELETE", "/checks/{check_id}", "stop_check", "End a run of checks.", gives="CheckRun",
               answer="The run, which is over", errors=(404,)),
+    Operation("GET", "/resources", "resources",
+              "List what calls of the vendor API have made, the oldest first: runs, evaluations, agents and the rest.",
+              query=RESOURCE_OPTIONS, gives="Resources", answer="The resources"),
+    Operation("GET", "/resources/{resource_id}", "resource", "Return a resource with its states and events.",
+              gives="Resource", answer="The resource", errors=(404,)),
+    Operation("POST", "/resources/{resource_id}/advance", "advance_resource",
+              "Move a resource one state on, whose flow is advanced by hand or by reads.",
+              gives="Resource", answer="The resource in its new state", errors=(404,)),
+    Operation("GET", "/flows", "flows", "List the flows, in their order: the first that matches a call decides.",
+              gives="Flows", answer="The flows"),
+    Operation("POST", "/flows", "install_flows", "Add flows: one as an object, or those of a script.",
+              takes="Flow", status=201, gives="Flows", answer="The flows that were added", errors=(413,)),
+    Operation("DELETE", "/flows", "forget_flows", "Forget every flow.", status=204),
     Operation("POST", "/clock/advance", "advance",
               "Let time pass on a stepped clock; answers when all that became due is over.",
               takes="Advance", gives="Time", answer="What the clock shows", errors=(413,)),

@@ -13,6 +13,7 @@ from mockserver.control_api.call import Call, error_answer, json_answer
 from mockserver.control_api.catalog import CatalogOperations
 from mockserver.control_api.check_runs import CheckRuns
 from mockserver.control_api.delivery_search import DeliverySearch, known_delivery, search_of
+from mockserver.control_api.flows import FlowOperations
 from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
 from mockserver.control_api.reading import (
     lost_lines_hint,
@@ -60,7 +61,7 @@ class ControlApi:
         self._redactor = Redactor.of(mock.settings)
         self._streams: set[EventStream] = set()
         self._checks = CheckRuns(mock)
-        self._others = (DeliverySearch(mock), CatalogOperations(mock), self._checks)
+        self._others = (DeliverySearch(mock), CatalogOperations(mock), self._checks, FlowOperations(mock))
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""

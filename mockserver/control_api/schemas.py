@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from mockserver.control_api.operations import DELIVERY_ID, MOST_REPEATS_OF_A_CALL
+from mockserver.control_api.operations import DELIVERY_ID, KINDS, MOST_REPEATS_OF_A_CALL, RESOURCE_STATES
 from mockserver.model.durations import LONGEST
 from mockserver.model.events import DOCUMENTED_EVENTS
 from mockserver.model.fields import Field, Whole, object_schema
 from mockserver.model.records import Outcome
-from mockserver.script.format import EVENT_FIELDS, script_schema
+from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, script_schema
 
 Schema = dict[str, Any]
 
@@ -51,6 +51,11 @@ def _taken() -> dict[str, Schema]:
     return {
         "EventStep": {**step, "description": "An event step of the script format", "example": {"event": "run.failed"}},
         "Script": {**script, "example": {"version": 1, "steps": [{"event": "run.failed"}]}},
+        "Flow": {
+            "description": "A flow of the script format, or a script with flows",
+            "anyOf": [object_schema(FLOW_FIELDS), of("Script")],
+            "example": {"on": "POST /v1/runs", "outcome": "failed"},
+        },
         "Resend": _object({"fresh": _YES_OR_NO}, required=(), example={"fresh": True}),
         "Advance": _object({"by": _DURATION}, example={"by": "5m"}),
         "PlannedAnswer": _planned_answer(),
@@ -135,6 +140,7 @@ def _given() -> dict[str, Schema]:
         "Webhooks": _object({"webhooks": {"type": "array", "items": of("Webhook")}}),
         "Request": _request(),
         "Requests": _object({"requests": {"type": "array", "items": of("Request")}, "dropped": _COUNT}),
+        **_resources(),
         "PlannedFailures": _object({"pending": _COUNT}),
         **_deliveries(),
         **_brief(),
@@ -151,6 +157,28 @@ def _request() -> Schema:
         "number": _COUNT, "received_at": _MOMENT, "method": _TEXT, "path": _TEXT, "query": _TEXT, "headers": _HEADERS,
         "body": body, "body_size": _COUNT, "status": _COUNT, "problem": _TEXT,
     })  # fmt: skip
+
+
+def _resources() -> dict[str, Schema]:
+    anything: Schema = {"type": "object"}
+    state: Schema = {"enum": list(RESOURCE_STATES)}
+    event = _object({
+        "event": _TEXT, "planned": _COUNT, "delivered": _COUNT, "failed": _COUNT,
+        "not_sent": {"type": "object", "additionalProperties": _COUNT}, "unmet": _TEXTS,
+    })  # fmt: skip
+    resource = _object({
+        "resource_id": _TEXT, "kind": {"enum": list(KINDS)}, "on": _TEXT, "state": state, "created_at": _MOMENT,
+        "history": {"type": "array", "items": _object({"state": state, "at": _MOMENT})}, "request": anything,
+        "data": anything, "events": {"type": "array", "items": event}, "deliveries": _TEXTS,
+    })  # fmt: skip
+    flow = _object({
+        "flow": anything, "source": _TEXT, "used": _COUNT, "left": _or_null(_COUNT), "standing": _YES_OR_NO,
+    })  # fmt: skip
+    return {
+        "Resource": resource,
+        "Resources": _object({"resources": {"type": "array", "items": of("Resource")}, "dropped": _COUNT}),
+        "Flows": _object({"flows": {"type": "array", "items": flow}}),
+    }
 
 
 def _deliveries() -> dict[str, Schema]:

@@ -6,7 +6,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,8 +18,13 @@ from mockserver.model.redaction import HIDDEN, PRIVATE_HEADERS, Redactor
 from mockserver.model.webhooks import Webhook
 from mockserver.vendor_api.calls import VendorCall
 
-#: Keys of a JSON body, and parameters of a query, whose values are private, in lower case.
+if TYPE_CHECKING:
+    from mockserver.vendor_api.flows.resource import Resource
+
+#: Parameters of a query whose values are private.
 _PRIVATE_KEYS = frozenset({"secret", "api_key", "apikey", "token", "access_token", "password"})
+#: Keys of a JSON body whose values are private: these, what ends with one of them, and an agent's credentials.
+_PRIVATE_KEY = re.compile(rf"(?i)(.*[_-])?({'|'.join(sorted(_PRIVATE_KEYS))})|credentials|authorization")
 #: Deeper than this, a body is cut off: Python cannot go down as far as JSON can.
 _MOST_SHOWN_LEVELS = 64
 #: What an Authorization header without a key may hold.
@@ -81,6 +86,34 @@ def problem_view(call: VendorCall) -> str:
     return _redactor(call, _decoded(call.body)).text(call.problem) if call.problem else ""
 
 
+def resource_view(resource: Resource) -> dict[str, Any]:
+    """Return what a call has made, with its states and its events, but for secrets."""
+    request = dict(resource.request)
+    redactor = Redactor(_secrets(request))
+    return {
+        "resource_id": resource.resource_id,
+        "kind": resource.kind,
+        "on": resource.on,
+        "state": resource.state,
+        "created_at": format_timestamp(resource.created_at),
+        "history": [{"state": each.state, "at": format_timestamp(each.at)} for each in resource.history],
+        "request": redactor.value(_masked(request)),
+        "data": redactor.value(_masked(resource.data)),
+        "events": [
+            {
+                "event": each.event,
+                "planned": each.planned,
+                "delivered": each.delivered,
+                "failed": each.failed,
+                "not_sent": dict(each.not_sent),
+                "unmet": list(each.unmet),
+            }
+            for each in resource.events
+        ],
+        "deliveries": list(resource.deliveries),
+    }
+
+
 def encode_view(value: Any) -> bytes:
     """Return a view as JSON in UTF-8, whatever bytes the network has brought into it."""
     try:
@@ -112,10 +145,21 @@ def _secrets(value: Any, depth: int = 0) -> Iterator[str]:
     if depth > _MOST_SHOWN_LEVELS:
         return
     if isinstance(value, dict):
-        yield from (item for key, item in value.items() if _is_private(key) and isinstance(item, str))
+        for key, item in value.items():
+            if _is_private(key):
+                yield from (text for text in _texts(item, depth) if text)
         value = [item for key, item in value.items() if not _is_private(key)]
     for item in value if isinstance(value, list) else ():
         yield from _secrets(item, depth + 1)
+
+
+def _texts(value: Any, depth: int) -> Iterator[str]:
+    """Every text in a private value: credentials are an object of them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)) and depth <= _MOST_SHOWN_LEVELS:
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item, depth + 1)
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
@@ -130,7 +174,7 @@ def _masked(value: Any, depth: int = 0) -> Any:
 
 
 def _is_private(key: str) -> bool:
-    return key.lower() in _PRIVATE_KEYS
+    return _PRIVATE_KEY.fullmatch(key) is not None
 
 
 def _attempt_view(attempt: Attempt) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import gc
 import time
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import click
 
@@ -29,6 +30,9 @@ from mockserver.reports.serializers import problem_view
 from mockserver.script.model import Script
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.calls import VendorCall
+
+if TYPE_CHECKING:
+    from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource
 
 #: So much of the reason is shown why the vendor API refused a call; the answer holds the whole.
 _REASON = 300
@@ -59,7 +63,8 @@ class ServeLoop:
     ) -> None:
         self.mock = Mock(settings)
         self._page = page
-        self._scripts = scripts
+        self._scripts = [script for script in scripts if script.steps]
+        self._flows = [script for script in scripts if script.flows]
         self._one_per_url = one_per_url
         self._files = reports
         self._reports: list[Report] = []
@@ -67,6 +72,7 @@ class ServeLoop:
         self._registered: dict[str, int] = {}
         self._known: set[str] = set()
         self._work = Interruptible()
+        self._follows = False
         self._err = self._work.err
         self._out = self._err if reports is not None and reports.to_standard_output else self._work.out
 
@@ -88,6 +94,8 @@ class ServeLoop:
             self.mock.records.subscribe(self._delivery)
             self._known.update(webhook.webhook_id for webhook in self.mock.webhooks.all())
             self.mock.webhooks.subscribe(self._webhook)
+            for script in self._flows:
+                self._install(script)
             for script in self._scripts:
                 await self._replay(script)
             if self._files is None:
@@ -107,6 +115,13 @@ class ServeLoop:
         self._out.flush()
         if not _is_loopback(self.mock.settings.host):
             self._err.line("mockserver: it does not listen on a loopback address: other machines can reach it")
+
+    def _install(self, script: Script) -> None:
+        """Have the flows of a script decide from now on, also after a reset."""
+        self.mock.flows.rules.install(script.flows, standing=True)
+        count = len(script.flows)
+        self._out.line(printable(f"{script.name}: {count} flow{'' if count == 1 else 's'} for calls of the API"))
+        self._out.flush()
 
     async def _replay(self, script: Script) -> None:
         running = self.mock.start_replay(script)
@@ -168,6 +183,19 @@ class ServeLoop:
         when = format_timestamp(call.received_at)[11:19]
         why = f" {shortened(one_line(problem_view(call)), _REASON)}" if call.problem else ""
         self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}{why}")
+        if not self._follows and self.mock.has_flows:  # known only when the first call has asked for them
+            self._follows = True
+            self.mock.flows.resources.subscribe(self._resource)
+
+    def _resource(self, resource: Resource, event: FlowEventRecord | None) -> None:
+        """Show the state that a resource has entered, and why an event of it was not sent; deliveries show the rest."""
+        if event is not None:
+            if event.not_sent:
+                self._out.line(printable(f"          {resource.resource_id}  {event}"))
+        elif len(resource.history) > 1:
+            before, entered = resource.history[-2:]
+            when = format_timestamp(entered.at)[11:19]
+            self._out.line(f"{when}  {resource.resource_id}  {before.state} → {entered.state}")
 
     def _delivery(self, delivery: Delivery) -> None:
         self._reach.note(delivery)

@@ -280,7 +280,7 @@ class FlowEngine:
         receivers = webhooks.subscribed_to(event)
         if not receivers:
             why = f"no active webhook is subscribed to {event}" if len(webhooks) else "no webhook is registered"
-            resource.events += (FlowEventRecord(event, 1, 0, 0, {why: 1}),)
+            self._record(resource, FlowEventRecord(event, 1, 0, 0, {why: 1}))
             return
         deliveries: list[Delivery] = []
         occurrence = self._dispatcher.occur(
@@ -296,7 +296,7 @@ class FlowEngine:
         finally:
             resource.deliveries += tuple(delivery.delivery_id for delivery in deliveries)
             arrived = all(delivery.delivered for delivery in deliveries)
-            resource.events += (FlowEventRecord(event, 1, int(arrived), int(not arrived)),)
+            self._record(resource, FlowEventRecord(event, 1, int(arrived), int(not arrived)))
 
     async def _replay(self, resource: Resource, clock: AnyClock) -> None:
         """Play the events of a rule as the steps of a script."""
@@ -311,13 +311,14 @@ class FlowEngine:
         finally:
             clock.begin()
             report = replay.report
-            resource.events += tuple(
-                FlowEventRecord(
-                    step.what, step.planned, step.delivered, step.failed, dict(step.not_sent), tuple(step.evidence)
-                )
-                for step in report.steps
-            )
+            for step in report.steps:
+                counts = (step.planned, step.delivered, step.failed)
+                self._record(resource, FlowEventRecord(step.what, *counts, dict(step.not_sent), tuple(step.evidence)))
             resource.deliveries += report.delivery_ids
+
+    def _record(self, resource: Resource, event: FlowEventRecord) -> None:
+        resource.events += (event,)
+        self.resources.note(resource, event)
 
     def _why_late(self, timeout: float) -> str:
         under_way = list(dict.fromkeys(map(str, self._tasks.values())))

@@ -7,9 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from mockserver.model.identifiers import new_identifier
-from mockserver.vendor_api.flows.resource import Resource
+from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource
 
-Listener = Callable[[Resource], None]
+#: Called with a resource that has entered a state, or with one of its events that has an outcome.
+Listener = Callable[[Resource, FlowEventRecord | None], None]
 
 
 class ResourceStore:
@@ -66,13 +67,13 @@ class ResourceStore:
         found = self._resources.get(("", resource_id))
         return found or next((each for each in self if each.resource_id == resource_id), None)
 
-    def note(self, resource: Resource) -> None:
-        """Report to the listeners that a resource has entered a state."""
+    def note(self, resource: Resource, event: FlowEventRecord | None = None) -> None:
+        """Report to the listeners that a resource has entered a state, or that an event of it has an outcome."""
         for listener in tuple(self._listeners):
-            listener(resource)
+            listener(resource, event)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a function with each resource that enters a state.
+        """Call a function with each resource that enters a state, and with each of its events that has an outcome.
 
         Returns:
             A function that ends the subscription.
