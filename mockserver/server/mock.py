@@ -348,7 +348,15 @@ class Mock:
             script: The script.
             speed: How fast; None for the settings' speed.
             fail_fast: Whether to begin no further step once one has a problem.
+
+        Raises:
+            UsageError: It has flows and no steps, so that there is nothing to replay.
         """
+        if script.flows and not script.steps:
+            raise UsageError(
+                f"{script.source} has flows and no steps: there is nothing to replay. Serve it (mockserver serve "
+                "--script), or use it in a test (mock.use)"
+            )
         self.touch()
         return self._replay(script, self._clock_of_replay(script, speed), self.webhooks, fail_fast=fail_fast)
 

@@ -304,3 +304,21 @@ def test_options_that_do_not_go_together(arguments, problem):
     """It is found before anything is served."""
     done = mockserver("serve", "--port=0", *arguments)
     assert (done.code, done.out, problem in done.err) == (2, "", True)
+
+
+def test_a_call_its_states_and_its_event_are_shown_in_this_order():
+    """The flows of a script decide what becomes of a call; a reset leaves them."""
+    with recorder() as server:
+        arguments = ("--target", server.url, "--secret", SECRET, "--speed=max", "--script=nightly_runs")
+        with running("--port=0", *arguments) as command:
+            url = url_of(command.wait_for_line(READY))
+            command.wait_for_line("5 flows for calls of the API")
+            _, run = call("POST", f"{url}/v1/runs", {"test_case_id": "tc_refund"})
+            command.wait_for_line("POST /v1/runs  201")
+            command.wait_for_line(f"{run['run_id']}  queued → running")
+            command.wait_for_line(f"{run['run_id']}  running → failed")
+            command.wait_for_line("run.failed")
+            call("POST", f"{url}/_mock/reset")
+            _, again = call("POST", f"{url}/v1/runs", {"test_case_id": "tc_refund"})
+            command.wait_for_line(f"{again['run_id']}  running → failed")
+            command.wait_for_line("run.failed not sent: no webhook is registered")
