@@ -3,17 +3,24 @@
 import json
 
 import jsonschema
-from openapi_spec_validator import validate
+import pytest
 
 from mockserver import MockServer
 from mockserver.script.package_files import load_catalog
 from mockserver.vendor_api.event_document import event_document
 
 
-def test_the_document_is_valid_and_names_every_event():
-    """OpenAPI 3.1, with the signature header required."""
+@pytest.mark.full
+def test_the_document_is_valid():
+    """OpenAPI 3.1, as a validator of another project sees it."""
+    from openapi_spec_validator import validate  # noqa: PLC0415 - for the full tier alone
+
+    validate(event_document(load_catalog()))
+
+
+def test_the_document_names_every_event():
+    """With the signature header required."""
     document = event_document(load_catalog())
-    validate(document)
     assert list(document["webhooks"]) == list(load_catalog().names)
     for item in document["webhooks"].values():
         (header,) = item["post"]["parameters"]

@@ -11,7 +11,15 @@ from tests.consumers.inbox import Inbox
 from tests.consumers.mistakes import answers, effects, payload, raw_body, signature
 from tests.consumers.mistakes.catalogue import MISTAKES, REFUSES_EVERYTHING, Mistake, UnknownMistakeError, check
 
-__all__ = ["MISTAKES", "REFUSES_EVERYTHING", "Mistake", "UnknownMistakeError", "check", "make_inbox"]
+__all__ = [
+    "MISTAKES",
+    "REFUSES_EVERYTHING",
+    "Mistake",
+    "UnknownMistakeError",
+    "check",
+    "is_in_the_inbox",
+    "make_inbox",
+]
 
 _INBOXES = {
     name: value
@@ -19,6 +27,11 @@ _INBOXES = {
     for name, value in vars(module).items()
     if name in MISTAKES
 }
+
+
+def is_in_the_inbox(mistake: str) -> bool:
+    """Whether a mistake is one of the inbox, and so the same in every consumer in Python."""
+    return mistake in _INBOXES
 
 
 def make_inbox(consumer: str, secret: str, mistake: str | None) -> Inbox:
