@@ -53,7 +53,10 @@ def _taken() -> dict[str, Schema]:
         "Script": {**script, "example": {"version": 1, "steps": [{"event": "run.failed"}]}},
         "Flow": {
             "description": "A flow of the script format, or a script with flows",
-            "anyOf": [object_schema(FLOW_FIELDS), of("Script")],
+            "anyOf": [
+                object_schema(FLOW_FIELDS),
+                {"allOf": [of("Script"), {"required": ["flows"], "properties": {"flows": {"minItems": 1}}}]},
+            ],
             "example": {"on": "POST /v1/runs", "outcome": "failed"},
         },
         "Resend": _object({"fresh": _YES_OR_NO}, required=(), example={"fresh": True}),

@@ -135,5 +135,5 @@ class WebhookRegistry:
 
     def _unindex(self, webhook: Webhook) -> None:
         for event in webhook.events:
-            del self._by_event[event][webhook.webhook_id]
+            self._by_event[event].pop(webhook.webhook_id, None)  # an event may be named twice
             self._subscribers.pop(event, None)
