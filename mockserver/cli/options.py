@@ -223,6 +223,7 @@ _REPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
     ),
     option("--har", metavar="FILE", help="Write the requests and answers as HAR, for a browser's developer tools."),
     option("--markdown", metavar="FILE", help="Write the report as Markdown."),
+    option("--html", metavar="FILE", help="Write the report as one page of HTML, to open or to attach."),
 )
 
 _TRANSPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (

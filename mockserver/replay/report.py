@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from mockserver.errors import DeliveryError
+from mockserver.errors import DeliveryError, UsageError
 from mockserver.model.records import Delivery, seen
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 
@@ -99,6 +99,7 @@ class Report:
         began: When the replay began, in seconds since 1970, by the real time; 0 if it never did.
         seconds: How long it took.
         scripted_seconds: How long it took by the script's clock.
+        page: Makes the page of it: who starts the replay hands it in, and knows what is secret.
         looked_at: Whether someone has asked how it ended.
         timeouts_in_a_row: How many events up to the last one timed out, without any that was answered between them.
     """
@@ -118,6 +119,7 @@ class Report:
         self._deliveries: deque[Delivery] = deque()
         self._max_deliveries = max_deliveries
         self._max_bytes = max_bytes
+        self.page: Callable[[Report], str] | None = None
         self._bytes = 0
 
     @property
@@ -256,6 +258,16 @@ class Report:
         """
         if not self.ok:
             raise DeliveryError("\n".join([self.summary, *self.explanations()]))
+
+    def html(self) -> str:
+        """Return the report as one page of HTML, without secrets: to write to a file, to open, or to attach.
+
+        Raises:
+            UsageError: It does not come from a mock, which knows what is secret.
+        """
+        if self.page is None:
+            raise UsageError("only the report of a replay by a mock can be shown as a page")
+        return self.page(self)
 
     @property
     def summary(self) -> str:

@@ -43,6 +43,13 @@ class CheckReport(CheckResult):
         if not self.ok:
             raise CheckError(str(self))
 
+    def html(self) -> str:
+        """Return the report as one page of HTML, without secrets: to write to a file, to open, or to attach."""
+        from mockserver.reports.html.check import check_html  # noqa: PLC0415 - most reports are only asked for ok
+
+        self.looked_at = True
+        return check_html(self.clean())
+
     def __str__(self) -> str:
         self.looked_at = True
         return report_text(self.clean())

@@ -361,7 +361,7 @@ class Mock:
         return self._replay(script, self._clock_of_replay(script, speed), self.webhooks, fail_fast=fail_fast)
 
     def _replay(self, script: Script, clock: AnyClock, webhooks: WebhookRegistry, *, fail_fast: bool = False) -> Replay:
-        return Replay(
+        replay = Replay(
             script,
             dispatcher=self._dispatcher,
             prober=self.prober,
@@ -371,6 +371,16 @@ class Mock:
             retry=self.retry,
             fail_fast=fail_fast,
         )
+        replay.report.page = self._page
+        return replay
+
+    def _page(self, report: Report) -> str:
+        from mockserver.model.redaction import Redactor  # noqa: PLC0415 - most reports are only asked for ok
+        from mockserver.reports.html.replay import replay_html  # noqa: PLC0415 - see above
+
+        own = report.script.webhook
+        secrets = [webhook.secret for webhook in self.webhooks.all()] + ([own.secret] if own else [])
+        return replay_html([report], Redactor.of(self.settings, *secrets))
 
     def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:
         chosen = self.settings.speed if speed is None else speed

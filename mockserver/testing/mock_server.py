@@ -335,6 +335,7 @@ class MockServer:
         junit: str | Path | None = None,
         har: str | Path | None = None,
         markdown: str | Path | None = None,
+        html: str | Path | None = None,
     ) -> None:
         """Write a report for a build or a reader; secrets of registered webhooks and API keys are not in it.
 
@@ -343,6 +344,7 @@ class MockServer:
             junit: The file for JUnit XML; None for none.
             har: The file for a HAR 1.2 document; None for none.
             markdown: The file for Markdown; None for none.
+            html: The file for a page of HTML; None for none.
 
         Raises:
             OSError: A file cannot be written.
@@ -353,6 +355,8 @@ class MockServer:
         for file, form in ((junit, junit_xml), (har, har_document), (markdown, markdown_summary)):
             if file is not None:
                 Path(file).write_text(form([report], redactor), "utf-8")
+        if html is not None:
+            Path(html).write_bytes(report.html().encode("utf-8", "replace"))
         report.looked_at = looked_at  # a file is looked at later, if at all
 
     # ---------------------------------------------------------------- flows

@@ -114,6 +114,7 @@ to the summary page of the job as well.
 @option("--json", "json", metavar="FILE", help="Write the report (or the list) as JSON; - is standard output.")
 @option("--junit", metavar="FILE", help="Write the report as JUnit XML: a case for each check.")
 @option("--markdown", metavar="FILE", help="Write the report as Markdown.")
+@option("--html", metavar="FILE", help="Write the report as one page of HTML, to open or to attach.")
 @option("--sarif", metavar="FILE", help="Write the report as SARIF, for code scanning.")
 @transport_options
 @click.pass_context

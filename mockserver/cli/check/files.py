@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mockserver.checks.model import CheckResult
 
 #: Their names, which are those of the options.
-CHECK_FORMS = ("json", "junit", "markdown", "sarif")
+CHECK_FORMS = ("json", "junit", "markdown", "html", "sarif")
 
 
 def check_forms(report: CheckResult) -> Forms:
@@ -31,12 +31,17 @@ def check_forms(report: CheckResult) -> Forms:
 
         return check_markdown(report)
 
+    def html() -> str:
+        from mockserver.reports.html.check import check_html  # noqa: PLC0415 - see above
+
+        return check_html(report)
+
     def sarif() -> str:
         from mockserver.reports.sarif import check_sarif  # noqa: PLC0415 - see above
 
         return check_sarif(report)
 
-    return {"json": json, "junit": junit, "markdown": markdown, "sarif": sarif}
+    return {"json": json, "junit": junit, "markdown": markdown, "html": html, "sarif": sarif}
 
 
 def workflow_lines(files: ReportFiles, report: CheckResult) -> list[str]:

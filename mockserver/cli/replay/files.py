@@ -18,7 +18,7 @@ _TOTALS = ("planned", "delivered", "failed", "not_sent", "unmet")
 
 
 #: Their names, which are those of the options.
-REPLAY_FORMS = ("json", "junit", "har", "markdown")
+REPLAY_FORMS = ("json", "junit", "har", "markdown", "html")
 
 
 def replay_forms(reports: Sequence[Report], redactor: Redactor) -> Forms:
@@ -43,7 +43,12 @@ def replay_forms(reports: Sequence[Report], redactor: Redactor) -> Forms:
 
         return text(reports, redactor)
 
-    return {"json": json, "junit": junit, "har": har, "markdown": markdown}
+    def html() -> str:
+        from mockserver.reports.html.replay import replay_html  # noqa: PLC0415 - see above
+
+        return replay_html(reports, redactor)
+
+    return {"json": json, "junit": junit, "har": har, "markdown": markdown, "html": html}
 
 
 def workflow_lines(files: ReportFiles, reports: Sequence[Report], redactor: Redactor) -> list[str]:

@@ -1,0 +1,104 @@
+"""The page of a replay or a check: self-contained, whole where something failed, safe whatever others sent."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from aiohttp import web
+
+from mockserver import MockServer
+from tests.cli.program import mockserver, recorder
+from tests.receiving import SECRET, consuming
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x1b[31m"
+
+
+class Page(HTMLParser):
+    """The elements of a page, and what it would load."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.loads = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.loads += [value for name, value in attributes if name in ("src", "href", "action") and value[0] != "#"]
+        assert not [name for name, _ in attributes if name.startswith("on") or name == "style"]
+
+
+@pytest.fixture
+async def consumer():
+    async with consuming() as running:
+        yield running
+
+
+async def test_a_replay_as_a_page(consumer, tmp_path):
+    """Every failure is there with what was sent and came back; nothing of it is markup, nothing is secret."""
+
+    async def answer(received):
+        bad = "run.failed" in received.event
+        return web.Response(status=500 if bad else 200, text=f"{HOSTILE} {SECRET}")
+
+    consumer.answer = answer
+    async with MockServer() as mock:
+        mock.register(consumer.url, secret=SECRET)
+        script = {
+            "version": 1,
+            "name": HOSTILE,
+            "steps": [{"event": "run.completed"}, {"event": "run.failed", "override": {"run_id": HOSTILE}}],
+        }
+        report = await mock.areplay(script, speed="max")
+        mock.write_report(report, html=tmp_path / "report.html")
+        text = report.html()
+        assert not report.ok
+    assert (tmp_path / "report.html").read_text("utf-8") == text
+    page = Page(text)
+    assert page.loads == []
+    assert (page.tags.count("script"), page.tags.count("img")) == (1, 0)
+    assert "expected status 2xx, got 500" in text
+    assert "X-Playgent-Signature" in text
+    assert "curl -q" in text
+    assert SECRET not in text
+    assert not re.search("[\x1b\u202e]", text)
+
+
+async def test_the_long_tail_is_summed_up(consumer):
+    """Failures come first and whole; of the rest some are a line, and the others are counted."""
+    async with MockServer() as mock:
+        mock.register(consumer.url, secret=SECRET)
+        steps = [
+            {"event": "run.completed", "repeat": 1200, "concurrency": 50},
+            {"event": "run.failed", "expect": {"status": 401}},
+        ]
+        report = await mock.areplay({"version": 1, "steps": steps}, speed="max")
+        text = report.html()
+        assert not report.ok
+    assert "100 more deliveries are counted above and not shown" in text
+    assert "expected status 401, got 200" in text
+    assert len(text) < 1_000_000
+
+
+async def test_a_check_as_a_page(consumer):
+    """What is wrong, how to fix it, and the proof; the secret is not in it."""
+    async with MockServer() as mock:
+        report = await mock.acheck(consumer.url, SECRET, only=["PG010", "PG012"])
+        text = report.html()
+        assert report.finding("PG010").verdict in ("fail", "warn")
+    assert Page(text).loads == []
+    assert "What to fix" in text
+    assert "missing signature" in text
+    assert "Fix:" in text
+    assert SECRET not in text
+
+
+def test_the_commands_write_one(tmp_path):
+    """With --html, of a replay and of a check."""
+    replayed, checked = tmp_path / "replay.html", tmp_path / "check.html"
+    assert mockserver("replay", "refund_flow", "--speed", "max", "--html", str(replayed)).code == 0
+    with recorder() as app:
+        arguments = ("check", app.url, "--secret", SECRET, "--only", "PG001", "--html", str(checked))
+        assert mockserver(*arguments).code == 0
+    for file in (replayed, checked):
+        assert file.read_text("utf-8").startswith("<!doctype html>")
