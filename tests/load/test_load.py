@@ -168,6 +168,7 @@ def test_the_ledger_is_a_tab_of_the_web_page(tmp_path):
         ({"secret": ""}, "Night has no secret"),
         ({"script": "refund_flo"}, "did you mean 'refund_flow'"),
         ({"faults": {"truncated_body": 0.1}}, "'truncated_body' cannot be sent under load"),
+        ({"host": "http://198.51.100.1"}, "allow_hosts = ('198.51.100.1',)"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line_and_nothing_is_sent(tmp_path, attributes, message):

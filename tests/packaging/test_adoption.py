@@ -1,0 +1,169 @@
+"""What others take up: the container file, the action, the GitLab component, the pre-commit hook.
+
+No container engine and no runner is needed: the files are linted by tools of others, and their steps are run as they
+are written.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.load.consumer import SECRET
+
+pytestmark = pytest.mark.full
+
+ROOT = Path(__file__).parents[2]
+TOOLS = Path(sys.executable).parent
+
+
+def run(*command, **options):
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 240, **options}
+    done = subprocess.run(list(map(str, command)), check=False, **options)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """A folder that every user may read, as the root of a container is."""
+    path = Path(tempfile.mkdtemp(prefix="packaging"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def steps():
+    return yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+
+
+@pytest.fixture(scope="module")
+def runner_temp(folder, steps):
+    """Where the action's first step has installed the package."""
+    code, printed = run(
+        "bash", "-c", steps[0]["run"], env={**os.environ, "RUNNER_TEMP": str(folder), "SOURCE": str(ROOT)}
+    )
+    assert code == 0, printed
+    return folder
+
+
+@contextmanager
+def consumer(*mistake):
+    command = [sys.executable, "-m", "tests.load.consumer", *mistake]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/hooks"
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["hadolint", "Containerfile", "examples/compose/Containerfile"],
+        ["actionlint", *(str(file) for file in sorted((ROOT / ".github/workflows").glob("*.yml")))],
+        ["check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"],
+        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "examples/compose/compose.yaml"],
+    ],
+    ids=["container", "workflows", "action", "compose"],
+)
+def test_the_linters_of_others_find_nothing(command):
+    """Each file is what its reader expects."""
+    code, printed = run(TOOLS / command[0], *command[1:])
+    assert code == 0, printed
+
+
+def test_the_action_checks_and_replays(runner_temp, steps, tmp_path):
+    """Its shell step passes for a correct consumer, fails for a wrong secret, and leaves the reports."""
+    given = {"RUNNER_TEMP": str(runner_temp), "WAIT": "30s", "WAIT_FOR": "", "ARGUMENTS": "", "SCRIPTS": "refund_flow"}
+    with consumer() as url:
+        codes = {}
+        for name, secret in (("check", SECRET), ("check", "whsec_wrong"), ("replay", SECRET)):
+            chosen = {"RUN": name, "MOCKSERVER_SECRET": secret, "MOCKSERVER_TARGET": url, "REPORTS": f"{name}-{secret}"}
+            arguments = "--only control,missing_signature" if name == "check" else "--speed max"
+            env = {**os.environ, **given, **chosen, "ARGUMENTS": arguments}
+            codes[name, secret] = run("bash", "-e", "-c", steps[1]["run"], env=env, cwd=tmp_path)
+    assert codes["check", SECRET][0] == 0, codes
+    assert codes["check", "whsec_wrong"][0] == 1, codes
+    assert codes["replay", SECRET][0] == 0, codes
+    assert sorted(file.name for file in (tmp_path / f"check-{SECRET}").iterdir()) == [
+        "check.json",
+        "check.sarif",
+        "check.xml",
+    ]
+
+
+def test_it_runs_as_in_the_container(folder):
+    """Without an environment, a home, a folder to write to or a name for its user: healthy, and ended by SIGTERM."""
+    # Not this Python where another user may not read it, in the home of root.
+    python = next(path for path in ("/usr/bin/python3", sys.executable) if Path(path).exists())
+    run(python, "-m", "venv", folder / "image")
+    code, printed = run(folder / "image/bin/pip", "install", "--quiet", ROOT)
+    assert code == 0, printed
+    command = folder / "image/bin/mockserver"
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+    options = {"env": {"MOCKSERVER_PORT": str(port)}, "cwd": "/"}
+    if os.getuid() == 0:
+        options |= {"user": 10001, "group": 10001, "extra_groups": []}
+    with subprocess.Popen(
+        [command, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    ) as mock:
+        try:
+            code, printed = run(command, "health", "--wait", "20s", **options)
+            assert code == 0, printed
+        finally:
+            mock.send_signal(signal.SIGTERM)
+    assert mock.returncode in (0, 143)
+    assert run(command, "health", **options)[0] == 3
+
+
+def test_the_gitlab_component_runs(tmp_path):
+    """Its script, with the inputs filled in, starts the application, checks it and writes the JUnit report."""
+    spec, job = yaml.safe_load_all((ROOT / "templates/webhook-check.yml").read_text())
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+    app = "import app; app.register = print; app.main()"
+    inputs = {name: each.get("default", "") for name, each in spec["spec"]["inputs"].items()}
+    inputs |= {
+        "url": f"http://127.0.0.1:{port}/webhooks/playgent",
+        "start": f"cd {ROOT / 'examples/compose'} && exec {sys.executable} -c '{app}'",
+        "package": str(ROOT),
+        "arguments": "--only control,missing_signature",
+    }
+    script = "\n".join(job["webhook-check"]["script"])
+    script = re.sub(r"\$\[\[ inputs\.([\w-]+) \]\]", lambda match: inputs[match[1]], script)
+    variables = {
+        "PLAYGENT_WEBHOOK_SECRET": SECRET,
+        "WEBHOOK_SECRET": SECRET,
+        "WEBHOOK_URL": "",
+        "PLAYGENT_BASE_URL": "",
+        "PORT": str(port),
+    }
+    # The job's container ends what it started; here the shell does.
+    script = f"trap 'kill $(jobs -p)' EXIT\n{script}"
+    code, printed = run("bash", "-e", "-c", script, cwd=tmp_path, env={**os.environ, **variables})
+    assert code == 0, printed
+    assert (tmp_path / "reports" / "check.xml").exists()
+
+
+def test_the_pre_commit_hook_names_the_line(tmp_path):
+    """Taken from the repository as it is, it refuses a script with a typing error."""
+    run("git", "init", "-q", cwd=tmp_path)
+    script = tmp_path / "webhooks" / "broken.yaml"
+    script.parent.mkdir()
+    script.write_text("version: 1\nsteps:\n  - event: run.faild\n")
+    run("git", "add", "-A", cwd=tmp_path)
+    env = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "cache")}
+    code, printed = run(TOOLS / "pre-commit", "try-repo", ROOT, "mockserver-validate", "-a", cwd=tmp_path, env=env)
+    assert code == 1
+    assert "webhooks/broken.yaml:3:12: unknown event 'run.faild'" in printed
