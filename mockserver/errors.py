@@ -6,7 +6,7 @@
     ├── UsageError                  a wrong argument or setting; nothing was done
     │   ├── ScriptError             a script that cannot be replayed; holds every Problem of the file
     │   └── LoopRunningError        a waiting sync method, called where an event loop is running
-    ├── StartError                  the server could not start, for example a port in use
+    ├── StartError                  the server could not start, for example a port in use, or an application
     ├── WaitTimeoutError            what was waited for did not come in time
     ├── DeliveryError               deliveries failed, or an assertion on them did; also an AssertionError
     │   └── NobodySubscribedError   an event went nowhere, as no active webhook is subscribed to it
@@ -67,7 +67,7 @@ class LoopRunningError(UsageError):
 
 
 class StartError(MockServerError):
-    """The server could not start; the message says why and what to do."""
+    """The server, or an application in this process, could not start; the message says why and what to do."""
 
 
 class WaitTimeoutError(MockServerError):

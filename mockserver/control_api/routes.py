@@ -42,7 +42,7 @@ from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.envelope import ApiError
 from mockserver.vendor_api.requests import read_body
 
-_PLANNED_ANSWER = ("status", "times", "headers", "delay", "body")
+_PLANNED_ANSWER = ("status", "times", "headers", "delay", "body", "refuse")
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -106,6 +106,7 @@ def _planned_answer() -> Schema:
             },
             "additionalProperties": {"type": "string", "pattern": r"^[\t\x20-\x7e\x80-\xff]*$"},
         },
+        "refuse": {"description": "whether the connection is cut off instead, without an answer", **_YES_OR_NO},
         "delay": {
             "description": "how long to wait before answering, at most an hour",
             "anyOf": [

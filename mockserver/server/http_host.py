@@ -27,7 +27,7 @@ _GRACE = 0.05
 _LINGER = 1.0
 _BACKLOG = 1024
 _LAST_TURNS = 20
-_ANOTHER = "choose another with --port (0 picks a free one)"
+_ANOTHER = "choose another port (0 picks a free one)"
 
 
 class Part(Protocol):

@@ -41,7 +41,7 @@ from mockserver.testing.assertions import assert_delivered, describe
 from mockserver.testing.background import BackgroundReplay, ClockControl
 from mockserver.testing.blocking import refuse_to_block
 from mockserver.testing.check_target import CheckKeywords, checking
-from mockserver.testing.waiting import wait_for_deliveries, wait_for_registration
+from mockserver.testing.waiting import start_apps, wait_for_deliveries, wait_for_registration
 from mockserver.vendor_api.calls import VendorCall
 
 if TYPE_CHECKING:
@@ -81,13 +81,22 @@ class MockServer:
 
     # ---------------------------------------------------------------- from start to stop
 
-    def start(self) -> Self:
-        """Start the server; returns when it accepts connections.
+    def start(self, app: object = None, *, timeout: float = 10.0) -> Self:
+        """Start the server, and return when it accepts connections; or start a routed application.
+
+        Args:
+            app: An application that a route leads to; None for the server.
+            timeout: Seconds that the application may take.
 
         Raises:
-            StartError: The port is in use, or the address is not this machine's.
-            UsageError: It runs already.
+            StartError: The port is in use, the address is not this machine's, or the application did not start.
+            UsageError: The server runs already, or no route leads to the application.
+            LoopRunningError: The calling code runs on an event loop: use :meth:`astart` for an application.
         """
+        if app is not None:
+            refuse_to_block("start", "astart")
+            self._running.wait(start_apps(self._mock, timeout, read_destination(app)))
+            return self
         if self._thread is not None:
             raise UsageError("the server is running already")
         thread = LoopThread("mockserver")
@@ -97,6 +106,11 @@ class MockServer:
             thread.close()
             raise
         self._thread = thread
+        return self
+
+    async def astart(self, app: object, *, timeout: float = 10.0) -> Self:
+        """Start a routed application, on the running event loop; see :meth:`start`."""
+        await self._awaited(start_apps(self._mock, timeout, read_destination(app)))
         return self
 
     def stop(self) -> None:
@@ -179,7 +193,7 @@ class MockServer:
         """
         return self._running.call(lambda: self._mock.register(url, events, secret))
 
-    def route(self, source: str, to: object, *, interface: Interface | None = None) -> None:
+    def route(self, source: str, to: object, *, interface: Interface | None = None, lifespan: bool = True) -> None:
         """Deliver what is meant for one base URL to another, or to an application in this process.
 
         Args:
@@ -187,15 +201,25 @@ class MockServer:
             to: The base URL to contact instead, such as ``http://127.0.0.1:5000``; or an ASGI, WSGI or aiohttp
                 application object. An application gets requests for the URL as registered, without any network.
             interface: How an application is called: ``asgi`` or ``wsgi``; None to tell by its shape.
+            lifespan: Whether the mock runs the lifespan of an ASGI application: it starts before its first delivery,
+                when the test waits for a registration or for flows, or by ``start(app)``. False where the test, or a
+                client of it, runs the lifespan itself: otherwise the application would start twice.
 
         Raises:
-            UsageError: One of them is no http or https URL and no application, or httpx is not installed.
+            UsageError: One of them is no http or https URL and no application.
         """
-        destination = read_destination(to, interface)
+        destination = read_destination(to, interface, lifespan=lifespan)
         self._running.call(lambda: self._mock.route(source, destination))
 
     def fail_next(
-        self, status: int = 503, times: int = 1, headers: Mapping[str, str] | None = None, delay: float = 0.0
+        self,
+        status: int = 503,
+        times: int = 1,
+        headers: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        *,
+        body: Any = None,
+        refuse: bool = False,
     ) -> None:
         """Make the vendor API answer its next calls badly, so that the application's own retries can be tested.
 
@@ -204,9 +228,15 @@ class MockServer:
             times: How many calls to answer so.
             headers: Headers to add, such as ``{"Retry-After": "1"}``.
             delay: Seconds to wait before answering.
+            body: What to answer with: bytes or text as they are, anything else as JSON; None for the vendor's error.
+            refuse: Whether to cut the connection off without an answer; the rest but ``times`` and ``delay`` means
+                nothing then.
+
+        Raises:
+            UsageError: A value is of the wrong type or out of range.
         """
         plan = self._mock.plan
-        self._running.call(lambda: plan.fail_next(status=status, times=times, headers=headers, delay=delay))
+        self._running.call(lambda: plan.fail_next(status, times, headers, delay, body, refuse=refuse))
 
     def shut_down_apps(self) -> None:
         """Shut the applications in this process down; the next delivery to one starts it again.
@@ -425,11 +455,15 @@ class MockServer:
             LoopRunningError: An event loop is running in this thread: use :meth:`asettle`.
         """
         refuse_to_block("settle", "asettle")
-        self._running.wait(self._mock.flows.settle(timeout))
+        self._running.wait(self._settled(timeout))
 
     async def asettle(self, timeout: float = 30.0) -> None:
         """Do as :meth:`settle` does, without blocking the running event loop."""
-        await self._awaited(self._mock.flows.settle(timeout))
+        await self._awaited(self._settled(timeout))
+
+    async def _settled(self, timeout: float) -> None:
+        await start_apps(self._mock, timeout)
+        await self._mock.flows.settle(timeout)
 
     def probe(self, name: str, function: ProbeFunction) -> None:
         """Name a function that reads the application's state, for steps that expect an effect.
@@ -566,6 +600,8 @@ class MockServer:
 
     def wait_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
         """Wait until the application has registered a webhook; one that is there already counts.
+
+        Applications in this process are started first, if they have not been.
 
         Args:
             events: The event types that it must be subscribed to.

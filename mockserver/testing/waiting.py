@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mockserver.errors import WaitTimeoutError
+from mockserver.delivery.in_process import App
+from mockserver.errors import StartError, UsageError, WaitTimeoutError
 from mockserver.model.durations import format_duration
 from mockserver.model.records import Delivery, seen
 from mockserver.model.webhooks import Webhook
@@ -47,6 +48,7 @@ async def wait_for_registration(
     """Wait until a webhook for some events is registered; see ``MockServer.wait_for_registration``."""
     for event in events:
         mock.catalog.check(event, mock.settings.extra_events)
+    await start_apps(mock, timeout)
     fitting = [webhook for webhook in mock.webhooks.all() if _fits(webhook, events)]
 
     def fits(webhook: Webhook) -> bool:
@@ -59,9 +61,28 @@ async def wait_for_registration(
         calls = "\n  ".join(repr(call) for call in mock.calls.calls) or "none"
         raise WaitTimeoutError(
             f"waited {format_duration(timeout)} for a webhook{what} to be registered. "
-            f"Calls that the vendor API received:\n  {calls}"
+            f"Calls that the vendor API received:\n  {calls}{_about_lifespans(mock)}"
         )
     return fitting[-1]
+
+
+async def start_apps(mock: Mock, timeout: float, only: str | App | None = None) -> None:
+    """Start the applications that routes lead to, or one of them; see ``MockServer.start``.
+
+    Raises:
+        StartError: One did not start; the message says why.
+        UsageError: No route leads to the application.
+    """
+    if isinstance(only, str):
+        raise UsageError(f"only an application in this process can be started, not {only}")
+    if problem := await mock.apps.start(timeout, only):
+        raise StartError(problem)
+
+
+def _about_lifespans(mock: Mock) -> str:
+    if not mock.apps.without_lifespan:
+        return ""
+    return "\nAn application is routed with lifespan=False: if its start registers, start it before you wait."
 
 
 def _fits(webhook: Webhook, events: Sequence[str]) -> bool:

@@ -155,6 +155,7 @@ class PlannedAnswer(msgspec.Struct, frozen=True):
         headers: Headers to add, or to replace the API's own with.
         delay: Seconds to wait before answering.
         body: The body, as it is; None for the vendor's error envelope.
+        refuse: Whether the connection is cut off instead, without an answer.
     """
 
     status: int
@@ -162,6 +163,7 @@ class PlannedAnswer(msgspec.Struct, frozen=True):
     headers: Headers = ()
     delay: float = 0.0
     body: bytes | None = None
+    refuse: bool = False
 
 
 class AnswerPlan:
@@ -187,6 +189,8 @@ class AnswerPlan:
         headers: Mapping[str, str] | None = None,
         delay: float = 0.0,
         body: Any = None,
+        *,
+        refuse: bool = False,
     ) -> PlannedAnswer:
         """Have the next calls answered badly.
 
@@ -196,6 +200,7 @@ class AnswerPlan:
             headers: Headers of the answer, such as ``{"Retry-After": "1"}``.
             delay: Seconds to wait before answering, at most an hour.
             body: bytes or text sent as they are, or any other value sent as JSON; None for the vendor's envelope.
+            refuse: Whether the connection is cut off instead, without an answer.
 
         Returns:
             What was planned.
@@ -207,7 +212,7 @@ class AnswerPlan:
             raise UsageError(f"{self._limit} planned answers are waiting, which is the limit: clear some first")
         planned = PlannedAnswer(
             _checked_status(status, body), _checked_times(times), _checked_headers(headers), _checked_delay(delay),
-            None if body is None else _as_bytes(body),
+            None if body is None else _as_bytes(body), _checked_refusal(refuse),
         )  # fmt: skip
         self._queue.append(planned)
         return planned
@@ -236,8 +241,14 @@ def _checked_status(status: int, body: Any) -> int:
     if status in _NO_BODY and body is not None:
         raise UsageError(f"an answer with status {status} has no body: leave body out")
     if status < 400 and status not in _NO_BODY and body is None:
-        raise UsageError(f"status {status} is no error, so there is no error to tell: give the body to answer with")
+        raise UsageError(f"status {status} is no error, so the answer needs a body of its own: give body as well")
     return status
+
+
+def _checked_refusal(refuse: bool) -> bool:
+    if not isinstance(refuse, bool):
+        raise UsageError(f"refuse must be true or false, not {refuse!r}")
+    return refuse
 
 
 def _checked_times(times: int) -> int:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 from aiohttp import web
@@ -136,6 +136,8 @@ class VendorApi:
         )  # fmt: skip
         if planned is not None:
             await asyncio.sleep(planned.delay)
+            if planned.refuse:
+                _cut_off(request)
         if answer.before is not None:
             await answer.before()
         response = _respond(answer, allowance)
@@ -297,8 +299,16 @@ def _is_below_v1(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
 
 
+def _cut_off(request: web.Request) -> NoReturn:
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("cut off on purpose")
+
+
 def _as_answer(planned: PlannedAnswer, allowance: Allowance) -> Answer:
     """A planned answer; without a body of its own it is what the API itself would answer with that status."""
+    if planned.refuse:
+        return Answer(0, problem="refused: the connection was cut off, as the test had planned")
     if planned.body is not None or planned.status < 400:
         return Answer(planned.status, planned.body or b"", planned.headers)
     retry = (("Retry-After", str(allowance.wait)),) if planned.status == 429 else ()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import http.client
 import json
 import re
 import socket
@@ -229,6 +230,19 @@ def test_an_event_that_goes_to_no_webhook_raises(mock):
         _ = sent.response
     with pytest.raises(DeliveryError, match="went nowhere"):
         sent.raise_for_failures()
+
+
+def test_the_vendors_api_refuses_connections(mock):
+    """Beside bad answers: a client sees its connection end. It is on record, and the next call is answered."""
+    mock.fail_next(refuse=True, times=2)
+    for _ in range(2):
+        with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+            call(mock, "/v1/webhooks", method="GET")
+    mock.fail_next(200, body={"webhooks": "many"})
+    assert call(mock, "/v1/webhooks", method="GET")
+    assert [each.status for each in mock.requests] == [0, 0, 200]
+    with pytest.raises(UsageError, match="give body"):
+        mock.fail_next(200)
 
 
 def test_each_event_after_the_first_has_an_object_of_its_own(consumer):

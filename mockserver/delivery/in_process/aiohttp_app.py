@@ -6,7 +6,6 @@ This module is imported where there is such an application, and so aiohttp.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import functools
 from collections.abc import Awaitable, Callable
 from time import perf_counter
@@ -19,7 +18,6 @@ from mockserver.delivery.in_process.call import RawHeaders, parse_head
 from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
 from mockserver.delivery.in_process.host import LoopHost
 from mockserver.delivery.loop_thread import PATIENCE
-from mockserver.model.durations import format_duration
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
 from mockserver.model.targets import Target
 
@@ -54,12 +52,7 @@ class AiohttpHost(LoopHost):
     async def exchange(self, request: Request, timeout: float) -> Exchange:
         """Deliver a request to the port that the application is served on."""
         started = perf_counter()
-        ready: concurrent.futures.Future[ExchangeError | None] = concurrent.futures.Future()
-        ready.set_running_or_notify_cancel()
-        self.run(functools.partial(self._tell_when_ready, ready))
-        await asyncio.wait([asyncio.wrap_future(ready)], timeout=timeout)
-        late = f"the application did not start within {format_duration(timeout)}"
-        problem = ready.result() if ready.done() else ExchangeError("timeout", late)
+        problem = await self.start(timeout)
         if problem is not None:
             return Exchange(error=problem, total_ms=(perf_counter() - started) * 1000)
         return await self._deliver(request, max(started + timeout - perf_counter(), 0.001))
@@ -69,13 +62,6 @@ class AiohttpHost(LoopHost):
         exchange = await self._network.exchange(msgspec.structs.replace(request, target=target), timeout)
         failure = self._failures.pop(parse_head(request.head)[2], None)
         return exchange if failure is None else msgspec.structs.replace(exchange, error=failure)
-
-    async def _tell_when_ready(self, ready: concurrent.futures.Future[ExchangeError | None]) -> None:
-        try:
-            ready.set_result(await self._ready())
-        except asyncio.CancelledError:
-            ready.set_result(ExchangeError("stopped", "stopped before the application had started"))
-            raise
 
     async def _start(self) -> ExchangeError | None:
         try:

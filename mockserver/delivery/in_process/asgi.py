@@ -28,10 +28,12 @@ class AsgiHost(LoopHost):
     Args:
         app: The application.
         loop: The loop.
+        lifespan: Whether to run its lifespan; otherwise someone else does.
     """
 
-    def __init__(self, app: AsgiApp, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: AsgiApp, loop: asyncio.AbstractEventLoop, *, lifespan: bool = True) -> None:
         super().__init__(loop)
+        self._runs_lifespan = lifespan
         self._app = app
         self._calls = Calls()
         self._lifespan = Lifespan(app)
@@ -48,7 +50,7 @@ class AsgiHost(LoopHost):
         return super().end()
 
     async def _start(self) -> ExchangeError | None:
-        return await self._lifespan.start()
+        return await self._lifespan.start() if self._runs_lifespan else None
 
     async def _shut_down(self) -> None:
         await self._lifespan.stop()

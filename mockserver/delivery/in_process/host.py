@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import concurrent.futures
 import contextvars
+import functools
 import logging
 import threading
 from collections.abc import Callable, Collection, Coroutine
@@ -14,6 +16,7 @@ from mockserver.delivery.in_process.call import Call
 from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
 from mockserver.delivery.in_process.loops import Ending, LoopEndedError, LoopEnding
 from mockserver.delivery.loop_thread import PATIENCE
+from mockserver.model.durations import format_duration
 from mockserver.model.messages import Exchange, ExchangeError, Request
 
 _logger = logging.getLogger("mockserver.in_process")
@@ -85,6 +88,29 @@ class LoopHost(abc.ABC):
         Raises:
             asyncio.TimeoutError: It took more than ``PATIENCE``.
         """
+
+    async def start(self, timeout: float) -> ExchangeError | None:
+        """Start the application, unless it has been, and return why that failed, if it did.
+
+        Args:
+            timeout: Seconds that it may take.
+
+        Raises:
+            LoopEndedError: The loop is closed.
+        """
+        ready: concurrent.futures.Future[ExchangeError | None] = concurrent.futures.Future()
+        ready.set_running_or_notify_cancel()
+        self.run(functools.partial(self._report_when_ready, ready))
+        await asyncio.wait([asyncio.wrap_future(ready)], timeout=timeout)
+        late = f"the application did not start within {format_duration(timeout)}"
+        return ready.result() if ready.done() else ExchangeError("timeout", late)
+
+    async def _report_when_ready(self, ready: concurrent.futures.Future[ExchangeError | None]) -> None:
+        try:
+            ready.set_result(await self._ready())
+        except asyncio.CancelledError:
+            ready.set_result(ExchangeError("stopped", "stopped before the application had started"))
+            raise
 
     def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a coroutine on the loop, from any thread, in a context of its own, as a server does.

@@ -25,19 +25,22 @@ class App(msgspec.Struct, frozen=True, eq=False):
         application: The application object.
         interface: How it is called.
         home: The loop that was running where it was routed.
+        lifespan: Whether its lifespan is run here; otherwise the test starts it itself.
     """
 
     application: Any
     interface: Interface
     home: asyncio.AbstractEventLoop | None
+    lifespan: bool = True
 
 
-def read_destination(to: object, interface: Interface | None = None) -> str | App:
+def read_destination(to: object, interface: Interface | None = None, *, lifespan: bool = True) -> str | App:
     """Read where a route is to lead.
 
     Args:
         to: A URL or an application object.
         interface: How the application is called; None to tell by its shape.
+        lifespan: Whether the lifespan of an ASGI application is run here.
 
     Raises:
         UsageError: It is neither, or its interface cannot be told.
@@ -48,7 +51,7 @@ def read_destination(to: object, interface: Interface | None = None) -> str | Ap
         if interface is not None:
             raise UsageError("an interface belongs to an application object, but the route leads to a URL")
         return to
-    return App(to, interface or interface_of(to), running_loop())
+    return App(to, interface or interface_of(to), running_loop(), lifespan)
 
 
 def interface_of(app: Any) -> Interface:

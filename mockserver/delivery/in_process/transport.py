@@ -15,6 +15,7 @@ from mockserver.delivery.in_process.loops import (
     noted_loop,
 )
 from mockserver.delivery.loop_thread import LoopThread
+from mockserver.errors import UsageError
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
 
 _FORGOTTEN = Exchange(error=ExchangeError("stopped", "the route to the application was forgotten by a reset"))
@@ -46,6 +47,7 @@ class AppTransport:
         """
         known = self._key_of(app)
         if known is not None:
+            self._apps[known] = app
             self._last_loops[known] = app.home or self._last_loops.get(known)
             return known
         self._added += 1
@@ -80,6 +82,30 @@ class AppTransport:
         except LoopEndedError:  # at this very moment
             return _LOOP_ENDED
 
+    async def start(self, timeout: float, only: App | None = None) -> str:
+        """Start the applications that have not been: those that register themselves do so then.
+
+        Args:
+            timeout: Seconds that they may take, all together.
+            only: The one application to start; None for all.
+
+        Returns:
+            Why one of them did not start; empty if all did.
+
+        Raises:
+            UsageError: No route leads to the application.
+        """
+        key = None if only is None else self._key_of(only)
+        if only is not None and key is None:
+            raise UsageError("no route leads to this application: call route(..., to=app) first")
+        keys = tuple(self._apps) if key is None else (key,)
+        hosts = [self._host(each, self._apps[each]) for each in keys if self._apps[each].interface != "wsgi"]
+        try:
+            problems = await asyncio.gather(*(host.start(timeout) for host in hosts if isinstance(host, LoopHost)))
+        except LoopEndedError:
+            return "the event loop that the application ran on is closed"
+        return next((problem.message for problem in problems if problem is not None), "")
+
     def reset(self) -> None:
         """Forget every application, and begin to shut them down; :meth:`settle` waits for that."""
         self._apps.clear()
@@ -89,6 +115,11 @@ class AppTransport:
     def running(self) -> bool:
         """Whether any application was started and not shut down since."""
         return bool(self._hosts)
+
+    @property
+    def without_lifespan(self) -> bool:
+        """Whether there is an application whose lifespan is not run here."""
+        return any(not app.lifespan for app in self._apps.values())
 
     @property
     def ending(self) -> bool:
@@ -144,7 +175,7 @@ class AppTransport:
         if app.interface == "asgi":
             from mockserver.delivery.in_process.asgi import AsgiHost  # noqa: PLC0415
 
-            return AsgiHost(app.application, loop)
+            return AsgiHost(app.application, loop, lifespan=app.lifespan)
         from mockserver.delivery.in_process.aiohttp_app import AiohttpHost  # noqa: PLC0415
 
         return AiohttpHost(app.application, loop, self._network)
