@@ -191,7 +191,7 @@ def test_a_port_in_use():
     assert done.code == 2
     assert done.out == ""
     assert done.err == (
-        f"mockserver: port {port} on 127.0.0.1 is in use: stop the other program, or choose another with --port"
+        f"mockserver: port {port} on 127.0.0.1 is in use: stop the other program, or choose another port"
         " (0 picks a free one)\n"
     )
 

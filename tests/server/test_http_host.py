@@ -113,7 +113,7 @@ async def test_a_port_in_use_says_what_to_do(listen):
     with pytest.raises(StartError) as caught:
         await listen(port=taken)
     assert str(caught.value) == (
-        f"port {taken} on 127.0.0.1 is in use: stop the other program, or choose another with --port "
+        f"port {taken} on 127.0.0.1 is in use: stop the other program, or choose another port "
         "(0 picks a free one)"
     )
 
@@ -145,7 +145,7 @@ async def test_a_privileged_port_says_what_to_do(listen, monkeypatch):
     with pytest.raises(StartError) as caught:
         await listen(port=80)
     assert str(caught.value) == (
-        "port 80 on 127.0.0.1 needs administrator rights: choose another with --port (0 picks a free one)"
+        "port 80 on 127.0.0.1 needs administrator rights: choose another port (0 picks a free one)"
     )
 
 
