@@ -113,8 +113,7 @@ async def test_a_port_in_use_says_what_to_do(listen):
     with pytest.raises(StartError) as caught:
         await listen(port=taken)
     assert str(caught.value) == (
-        f"port {taken} on 127.0.0.1 is in use: stop the other program, or choose another port "
-        "(0 picks a free one)"
+        f"port {taken} on 127.0.0.1 is in use: stop the other program, or choose another port (0 picks a free one)"
     )
 
 
