@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+#: By this the commands know that no other distribution has replaced this package.
+_DISTRIBUTION = "playgent-mockserver"
+
 #: The modules that the public names live in.
 _NAMES = {
     "mockserver.checks.model": "Check CheckResult Finding Judgement",

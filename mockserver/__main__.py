@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mockserver.cli import main
+from playgent_mockserver import main
 
 if __name__ == "__main__":  # pragma: no branch - nobody imports it
     sys.exit(main())

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from playgent_mockserver import why_shared
+
 if TYPE_CHECKING:
     from mockserver.testing.mock_server import MockServer
     from mockserver.testing.server_pool import ServerPool
@@ -35,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
 
 
+_USED = pytest.StashKey[bool]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name another distribution that shares our package, where the fixture was used."""
+    if config.stash.get(_USED, False) and (shared := why_shared()):
+        terminalreporter.write_line(f"playgent-mockserver: {shared}")
+
+
 @pytest.fixture(scope="session")
 def mockserver_settings() -> dict[str, Any]:
     """Settings of the ``mockserver`` fixture for all tests: override it to choose your own.
@@ -46,10 +57,11 @@ def mockserver_settings() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def _mockserver_pool() -> Iterator[ServerPool]:
+def _mockserver_pool(request: pytest.FixtureRequest) -> Iterator[ServerPool]:
     """The servers of this session, one for each combination of settings."""
     from mockserver.testing.server_pool import ServerPool  # noqa: PLC0415 - only those who use it pay for it
 
+    request.config.stash[_USED] = True
     pool = ServerPool()
     yield pool
     pool.close()
@@ -71,6 +83,12 @@ def mockserver(
             _fail_for_unseen(server)  # what happened in other fixtures, on their way out
     finally:
         server.reset()
+
+
+@pytest.fixture
+def playgent(mockserver: MockServer) -> MockServer:
+    """The fixture ``mockserver`` by its other name."""
+    return mockserver
 
 
 _FAILED = pytest.StashKey[bool]()

@@ -50,7 +50,7 @@ def suite(pytester, monkeypatch):
         pytester.makepyfile(tests)
         pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
         run_pytest = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
-        return run_pytest("-p", "mockserver", "-p", "no:cacheprovider", *args)
+        return run_pytest("-p", "playgent_mockserver.pytest_plugin", "-p", "no:cacheprovider", *args)
 
     return run
 
