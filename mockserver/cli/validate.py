@@ -12,10 +12,11 @@ from mockserver.errors import ScriptError, UsageError
 from mockserver.model.durations import format_duration
 from mockserver.script.format import script_schema
 from mockserver.script.model import Script
+from mockserver.script.notes import notes
 from mockserver.script.package_files import load_catalog
 from mockserver.vendor_api.event_document import event_document
 
-_HELP = """Check scripts: print a line for each good one, and every problem with its place.
+_HELP = """Check scripts: print a line and notes for each good one, and every problem with its place.
 
 A SCRIPT is a file, or the name of a bundled script such as refund_flow.
 
@@ -36,10 +37,13 @@ def validate(scripts: tuple[str, ...]) -> int:
 def _is_good(name: str) -> bool:
     """Print what there is to say about a script."""
     try:
-        click.echo(_verdict(read_one(name)))
+        script = read_one(name)
     except UsageError as error:
         click.echo(str(error) if isinstance(error, ScriptError) else f"mockserver: {error}", err=True)
         return False
+    click.echo(_verdict(script))
+    for note in notes(script, load_catalog()):
+        click.echo(f"{script.source}:{note.line}: note: {note.message}")
     return True
 
 

@@ -9,7 +9,7 @@ from mockserver.model.durations import LONGEST
 from mockserver.model.events import DOCUMENTED_EVENTS
 from mockserver.model.fields import Field, Whole, object_schema
 from mockserver.model.records import Outcome
-from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, script_schema
+from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, script_schema, without_editor_messages
 
 Schema = dict[str, Any]
 
@@ -46,15 +46,15 @@ def of(name: str) -> Schema:
 
 def _taken() -> dict[str, Schema]:
     repeat = Field(Whole(1, MOST_REPEATS_OF_A_CALL), "how many times it happens; for more, replay a script")
-    step = object_schema({**EVENT_FIELDS, "repeat": repeat})
-    script = {key: value for key, value in script_schema().items() if key != "$schema"}
+    step = without_editor_messages(object_schema({**EVENT_FIELDS, "repeat": repeat}))
+    script = script_schema(for_editors=False)
     return {
         "EventStep": {**step, "description": "An event step of the script format", "example": {"event": "run.failed"}},
         "Script": {**script, "example": {"version": 1, "steps": [{"event": "run.failed"}]}},
         "Flow": {
             "description": "A flow of the script format, or a script with flows",
             "anyOf": [
-                object_schema(FLOW_FIELDS),
+                without_editor_messages(object_schema(FLOW_FIELDS)),
                 {"allOf": [of("Script"), {"required": ["flows"], "properties": {"flows": {"minItems": 1}}}]},
             ],
             "example": {"on": "POST /v1/runs", "outcome": "failed"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -21,6 +22,11 @@ from mockserver.model.suggestions import did_you_mean
 #: The documented event types, in the order of the vendor's page.
 EventName = Literal["run.completed", "run.failed", "evaluation.completed", "optimization.completed"]
 DOCUMENTED_EVENTS: tuple[str, ...] = get_args(EventName)
+
+#: An event's data may have this many characters and values, before faults add to it.
+LARGEST_DATA = 16 * 1024 * 1024
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -114,11 +120,16 @@ def check_json(value: Any, where: str = "data") -> None:
         where: How a message names the place.
 
     Raises:
-        UsageError: It holds NaN, infinity, a key that is not a string, or an object that is not JSON.
+        UsageError: It holds NaN, infinity, a key that is not a string, half of a surrogate pair, or an object that is
+            not JSON; or it is too large.
     """
     pending: list[tuple[str, Any, int]] = [(where, value, 0)]
+    size = 0
     while pending:
         place, item, depth = pending.pop()
+        size += len(item) if isinstance(item, str) else 1
+        if size > LARGEST_DATA:
+            raise UsageError(f"{where} is too large: an event has at most {LARGEST_DATA // 1024**2} MiB")
         if depth > 200:
             raise UsageError(f"{where} is nested more than 200 levels deep, or holds itself")
         if isinstance(item, Mapping):
@@ -132,6 +143,8 @@ def check_json(value: Any, where: str = "data") -> None:
 def _checked_key(key: Any, place: str) -> str:
     if not isinstance(key, str):
         raise UsageError(f"{place} has the key {key!r}: keys of JSON objects are strings")
+    if not key.isascii() and _HALF.search(key):
+        raise UsageError(f"{place} has the key {key!r}, which holds half of a surrogate pair: UTF-8 cannot hold it")
     return key
 
 
@@ -140,7 +153,7 @@ def _check_scalar(item: Any, place: str) -> None:
         raise UsageError(f"{place} is {item}, which JSON cannot hold")
     if isinstance(item, int) and not -(2**63) <= item < 2**64:
         raise UsageError(f"{place} does not fit in 64 bits")
-    if isinstance(item, str) and not item.isascii() and any("\ud800" <= char <= "\udfff" for char in item):
+    if isinstance(item, str) and not item.isascii() and _HALF.search(item):
         raise UsageError(f"{place} holds half of a surrogate pair, which UTF-8 cannot hold")
     if item is not None and not isinstance(item, (str, int, float)):
         raise UsageError(f"{place} is a {type(item).__name__}, which is not JSON")

@@ -195,7 +195,8 @@ class Whole(Kind):
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        return {"type": "integer", **_limits(self.low, self.high)}
+        example = {"examples": [self.low]} if self.low else {}  # editors would insert 0
+        return {"type": "integer", **_limits(self.low, self.high), **example}
 
 
 class Number(Kind):
@@ -280,13 +281,16 @@ class Duration(Kind):
 
 
 class Timestamp(Kind):
-    """A moment, in seconds since 1970."""
+    """A moment in whole seconds since 1970: the vendor's timestamps have no fraction."""
 
-    expected = "an ISO 8601 timestamp such as 2024-12-16T10:00:00Z"
+    expected = "an ISO 8601 timestamp in whole seconds, such as 2024-12-16T10:00:00Z"
 
     def parse(self, value: Any) -> float:
         """Return the seconds since 1970."""
-        return parse_timestamp(value)
+        seconds = parse_timestamp(value)
+        if seconds.is_integer():
+            return seconds
+        raise ValueError
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""

@@ -127,24 +127,33 @@ SCRIPT_FIELDS: Fields = {
 }
 
 
+#: What editors show of each kind of step.
+_STEP_TITLES = {
+    "event": "an event step",
+    "together": "events at the same time",
+    "pause": "a pause",
+    "await": "waiting for the application",
+}
+
+
 def _step_schema(key: str) -> Schema:
     fields = STEP_FIELDS[key]
-    schema = object_schema(fields)
+    schema = object_schema(fields, title=_STEP_TITLES[key])
     if key == "together":
         schema["properties"]["together"]["items"] = _step_schema("event")
     if key == "event":
-        # Known names first, so that an editor offers them; any other may stand in extra_events.
-        schema["properties"]["event"] = {
-            "description": fields["event"].doc,
-            "anyOf": [{"enum": list(DOCUMENTED_EVENTS)}, {"type": "string", "minLength": 1}],
-        }
+        schema["properties"]["event"]["examples"] = list(DOCUMENTED_EVENTS)
     return schema
 
 
-def script_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the script format."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+def script_schema(*, for_editors: bool = True) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the script format.
+
+    Args:
+        for_editors: Whether it has what only editors know (their own keywords for messages) or like (that an event
+            outside the documented ones must be listed); makers of clients stumble over these.
+    """
+    schema = {
         "title": "A script of the playgent-mockserver",
         "description": "Which events happen, when, and with which data. Format version 1.",
         **object_schema(SCRIPT_FIELDS),
@@ -153,3 +162,39 @@ def script_schema() -> dict[str, Any]:
             {"required": ["flows"], "properties": {"flows": {"minItems": 1}}},
         ],
     }
+    if not for_editors:
+        return without_editor_messages(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "allOf": _rules()}
+
+
+def _rules() -> list[Schema]:
+    """Return what a table of keys cannot say: which events may be named, and that data is not changed."""
+    name = {"enum": list(DOCUMENTED_EVENTS)}
+    message = f"known events are {', '.join(DOCUMENTED_EVENTS)}; others must be listed under extra_events"
+    known = {"properties": {"event": {**name, "errorMessage": message}, "events": {"items": name}}}
+    refused = {
+        "enum": [None],
+        "errorMessage": "data is sent exactly as it is: write either data, or override and remove",
+    }
+    exact = {"if": {"required": ["data"]}, "then": {"properties": {"override": refused, "remove": refused}}}
+    return [
+        {"if": {"not": {"required": ["extra_events"]}}, "then": _for_event_steps(known)},
+        _for_event_steps(exact),
+    ]
+
+
+def _for_event_steps(rule: Schema) -> Schema:
+    together = {"properties": {"together": {"items": rule}}}
+    return {"properties": {"steps": {"items": {"allOf": [rule, together]}}}}
+
+
+def without_editor_messages(schema: Schema) -> Schema:
+    """Return a schema without the keywords that only editors know."""
+    kept = {key: value for key, value in schema.items() if key not in ("errorMessage", "patternErrorMessage")}
+    return {key: _within(value) for key, value in kept.items()}
+
+
+def _within(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_within(item) for item in value]
+    return without_editor_messages(value) if isinstance(value, dict) else value

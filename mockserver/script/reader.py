@@ -337,7 +337,7 @@ class _ScriptReader:
                 if key in given:
                     self._problem_at_key(node, key, f"data is sent exactly as it is: write either data or {key}")
             return self._template(node, "data", given["data"])
-        if "data" in values:
+        if "data" in values and not {"override", "remove"} & given.keys():
             return self._template(self._defaults_node, "data", values["data"])
         event_type = self._catalog.get(values["event"])
         data = copied(event_type.data) if event_type else {}

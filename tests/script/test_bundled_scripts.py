@@ -118,6 +118,8 @@ def test_the_schema_is_one_and_refuses_what_the_reader_refuses():
         {"version": 1, "steps": [event], "start": "yesterday"},
         {"version": 1, "steps": [event], "seed": -1},
         {"version": 1, "steps": [event], "defaults": {"event": "run.failed"}},
+        {"version": 1, "steps": [{"event": "run.faild"}]},
+        {"version": 1, "steps": [{"event": "run.failed", "data": {}, "override": {"run_id": "x"}}]},
     ]
     for document in wrong:
         assert list(VALIDATOR.iter_errors(document)), document

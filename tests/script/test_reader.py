@@ -4,6 +4,7 @@ import pytest
 
 from mockserver.errors import ScriptError
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, TogetherStep
+from mockserver.script.notes import notes
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_event_step, read_script
 from mockserver.script.templates import Moment
@@ -125,7 +126,7 @@ def test_all_problems_are_reported_at_once_with_their_places():
         "refund.yaml:1:10: expected 1, not 2",
         "refund.yaml:2:1: unknown key 'sed' in a script; known are version, name, seed, start, vars, webhook, pacing, retry, "
         "extra_events, defaults, flows, steps; did you mean 'seed'?",
-        "refund.yaml:3:8: expected an ISO 8601 timestamp such as 2024-12-16T10:00:00Z, not 'yesterday'",
+        "refund.yaml:3:8: expected an ISO 8601 timestamp in whole seconds, such as 2024-12-16T10:00:00Z, not 'yesterday'",
         "refund.yaml:5:12: unknown event 'run.faild'; known are run.completed, run.failed, evaluation.completed, "
         "optimization.completed (others must be listed under extra_events); did you mean 'run.failed'?",
         "refund.yaml:7:5: unknown key 'afer' in an event step; known are event, after, repeat, every, concurrency, data, "
@@ -140,6 +141,15 @@ def test_all_problems_are_reported_at_once_with_their_places():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("", "1:1: the file is empty: a script has at least a version and steps"),
+        ("version: 1\nstart: 2024-12-16T10:00:00.5Z\nsteps: [{event: run.failed}]", "2:8: expected an ISO 8601 timestamp in whole seconds"),
+        (HEAD + "- {event: run.failed, override: {run_id: '{{ ().__class__.__mro__ }}'}}\n", "3:42: '{{ ().__class__.__mro__ }}' fails"),
+        ("version: 1\nvars: {a: 1}\nsteps: [{event: run.failed, data: {x: '{{ a.b.c }}'}}]\n", "3:39: '{{ a.b.c }}' fails"),
+        (HEAD + "- {event: run.failed, data: {x: '{{ index / 0 }}'}}\n", "3:33: '{{ index / 0 }}' fails: division by zero"),
+        (HEAD + "- {event: run.failed, data: {x: '{{ \"x\" * 100000000 }}'}}\n", "3:33: '{{ \"x\" * 100000000 }}' fails: the result of * is too large"),
+        ("version: 1\nvars: {a: " + "x" * 1000000 + "}\nsteps: [{event: run.failed, data: {x: [" + "'{{ a }}', " * 9 + "]}}]\n", "3:35: the templates of one event handle more than"),
+        (HEAD + "- {event: run.failed, fault: {large_body: {sise: 2MB}}}\n", "3:44: fault 'large_body' has no parameter 'sise'"),
+        (HEAD + "- {event: run.failed, retry: {schedule: [0s, soon]}}\n", "3:46: expected a duration"),
         ("steps: [{event: run.failed}]", "1:1: a script needs the key 'version': the version of the script format: 1"),
         ("version: 1\n", "1:1: a script needs the key 'steps': what happens, in this order"),
         ("version: 1\nsteps: []\n", "2:8: expected a list of steps, not an empty list"),
@@ -204,6 +214,20 @@ def test_a_mistake_in_the_yaml_does_not_hide_mistakes_of_the_script():
     """A duplicate key and an unknown event are told together."""
     found = problems(HEAD + "- {event: run.faild, after: 1, after: 2}\n")
     assert len(found) == 2
+
+
+def test_notes_on_events_that_are_one_to_an_idempotent_consumer():
+    """The same event about the same object, unless that is meant or the consumer refuses it anyway."""
+    script = read(
+        HEAD + "- event: run.failed\n- event: run.failed\n- {event: run.failed, fault: duplicate}\n"
+        "- {event: run.failed, fault: wrong_secret}\n- event: run.completed\n"
+        "- {event: run.failed, repeat: 2, override: {run_id: '{{ new_id(\"run\") }}'}}\n"
+        "- {event: evaluation.completed, repeat: 3}\n"
+    )
+    found = [(note.line, note.message) for note in notes(script, CATALOG)]
+    assert [line for line, _ in found] == [4, 9]
+    assert found[0][1].startswith("this is run.failed with the id 'run_def456', as step 1 in line 3 is: one event to")
+    assert found[1][1].startswith("its 3 repeats are evaluation.completed with the id 'eval_")
 
 
 def test_data_of_a_step_wins_over_changes_in_the_defaults():
