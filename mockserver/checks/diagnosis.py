@@ -26,6 +26,7 @@ from mockserver.checks.signature_variants.catalogue import WRONG_FORMS, distinct
 from mockserver.checks.signature_variants.variant import RIGHT, Signed, WrongForm, forged
 from mockserver.checks.symptoms import hint_of, reason_of
 from mockserver.delivery.address_guard import why_refused
+from mockserver.delivery.real_time import monotonic
 from mockserver.faults.fault import ChosenFault
 from mockserver.faults.request_builder import Draft
 from mockserver.model.messages import NEVER_CONNECTED
@@ -64,7 +65,7 @@ async def diagnose(context: CheckContext, seconds: float = SECONDS) -> Diagnosis
         the answers tell.
     """
     context.check = "diagnosis"
-    return await _Examination(context, time.monotonic() + seconds).run()
+    return await _Examination(context, monotonic() + seconds).run()
 
 
 class _StoppedError(Exception):
@@ -273,7 +274,7 @@ class _Examination:
         return await self._deliver(self._event(event, tells=tells), self._fault(form))
 
     async def _deliver(self, event: Event, *faults: ChosenFault | str | Mapping[str, Any]) -> Delivery:
-        left = self._deadline - time.monotonic()
+        left = self._deadline - monotonic()
         if left <= 0 or self._made >= MOST_DELIVERIES:
             raise _StoppedError("the time for it is up" if left <= 0 else f"{self._made} deliveries are enough")
         delivery = await self._context.deliver(event, *faults, timeout=min(left, self._context.timeout), patient=False)

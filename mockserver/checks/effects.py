@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.plain_text import shown
 
 #: Real seconds between two looks.
@@ -112,8 +112,8 @@ class Effects:
         count = await self.count()
         if not (self.late and self.stirred):
             return count
-        deadline = time.monotonic() + self.patience + _RESTLESS
-        while time.monotonic() < deadline:
+        deadline = monotonic() + self.patience + _RESTLESS
+        while monotonic() < deadline:
             await asyncio.sleep(self._settling)
             before, count = count, await self.count()
             if count == before:
@@ -133,10 +133,10 @@ class Effects:
         Raises:
             AccessError: The count does not come to rest.
         """
-        begun = last_change = time.monotonic()
+        begun = last_change = monotonic()
         first = count = await self.count()
         took = 0.0
-        while (now := time.monotonic()) - last_change < (self.patience if count == before else max(took, _QUIET)):
+        while (now := monotonic()) - last_change < (self.patience if count == before else max(took, _QUIET)):
             if now - begun >= self.patience + _RESTLESS:
                 raise AccessError(
                     f"the count that the probe reads still grows after {_RESTLESS:g} s without a delivery"
@@ -144,7 +144,7 @@ class Effects:
             await asyncio.sleep(_INTERVAL)
             seen = await self.count()
             if seen != count:
-                count, last_change = seen, time.monotonic()
+                count, last_change = seen, monotonic()
                 took = last_change - begun
         self.late, self.stirred = count != first, False
         if count == before:
@@ -180,9 +180,9 @@ class Effects:
 
     async def _settled_change(self, before: float, there: Callable[[float], bool]) -> float:
         """Wait until a change is there, but no longer than the patience lasts; then a moment longer, for any more."""
-        deadline = time.monotonic() + self.patience
+        deadline = monotonic() + self.patience
         # The consumer's state can only be asked for, again and again.
-        while not there(await self.count() - before) and time.monotonic() < deadline:  # noqa: ASYNC110
+        while not there(await self.count() - before) and monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_INTERVAL)
         await asyncio.sleep(self._settling)
         self.stirred = False

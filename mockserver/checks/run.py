@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from mockserver.checks.effects import AccessError
 from mockserver.checks.endpoint import BY_THE_CONTROL, STILL_WELL
 from mockserver.checks.model import Check, CheckResult, Finding, Judgement, Procedure
 from mockserver.checks.response_checks import ANSWER_TIME, LEAK_CHECKS
+from mockserver.delivery.real_time import monotonic
 from mockserver.errors import UsageError
 from mockserver.model.messages import NEVER_CONNECTED
 from mockserver.model.records import Delivery
@@ -81,13 +81,13 @@ class CheckRun:
         Raises:
             UsageError: The probe or the hook that was given does not work.
         """
-        begun = time.monotonic()
+        begun = monotonic()
         try:
             await self._run(begun + self._time_limit)
         except AccessError as error:  # before the first check that needs it: nothing would be proved without
             raise UsageError(str(error)) from None
         finally:
-            self.report.seconds = time.monotonic() - begun
+            self.report.seconds = monotonic() - begun
             self.report.deliveries = len(self._context.deliveries)
         return self.report
 
@@ -157,13 +157,13 @@ class CheckRun:
     # ---------------------------------------------------------------- one check
 
     async def _make(self, check: Check, deadline: float) -> None:
-        begun = time.monotonic()
+        begun = monotonic()
         self._context.check = check.id
         self._on_begin(check)
         judgement = await self._judgement(check, deadline)
         if self._strict and judgement.verdict == "warn" and check.severity == "must":
             judgement = msgspec.structs.replace(judgement, verdict="fail")
-        finding = Finding(check, judgement, time.monotonic() - begun)
+        finding = Finding(check, judgement, monotonic() - begun)
         self.report.findings.append(finding)
         self._on_finding(finding)
 
@@ -182,7 +182,7 @@ class CheckRun:
         missing = self._missing(check)
         if missing:
             return Judgement("not tested", missing)
-        if check not in (*BY_THE_CONTROL, ANSWER_TIME) and time.monotonic() > deadline:
+        if check not in (*BY_THE_CONTROL, ANSWER_TIME) and monotonic() > deadline:
             if check.severity == "must":
                 self.report.stopped = "the time was up before all was checked"
             return Judgement("not tested", "the time was up; --time-limit gives more")
@@ -226,8 +226,8 @@ class CheckRun:
         return Judgement("fail", gone, (*judgement.evidence, control)[:4], judgement.fix), False
 
     async def _recovered(self) -> bool:
-        deadline = time.monotonic() + _RECOVERY
-        while time.monotonic() < deadline:
+        deadline = monotonic() + _RECOVERY
+        while monotonic() < deadline:
             await asyncio.sleep(_RECOVERY_PAUSE)
             if (await self._context.control()).delivered:
                 return True

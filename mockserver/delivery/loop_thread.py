@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from mockserver.delivery.real_time import in_real_time
+
 T = TypeVar("T")
 
 #: The most seconds that anything may take to end before it is left to itself.
@@ -19,7 +21,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop  # noqa: PLC0415 - optional, and only wanted where a loop is made
     except ImportError:
-        return asyncio.new_event_loop()
+        return in_real_time(asyncio.new_event_loop())
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
 

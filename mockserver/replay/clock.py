@@ -15,16 +15,23 @@ waking takes it again. :class:`Group` does this for tasks: use it to start and j
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import heapq
 import math
-import time
 from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.settings import Speed
 
 T = TypeVar("T")
+
+
+def _present() -> float:
+    """What the process takes for the present, in seconds since 1970."""
+    # Not time.time(): on a thread of its own, freezegun lets that go on.
+    return dt.datetime.now(dt.timezone.utc).timestamp()
 
 
 class Clock(Protocol):
@@ -54,24 +61,29 @@ class Clock(Protocol):
 class RealClock:
     """A clock that runs at a constant speed.
 
+    One that begins in the present and runs at the pace of real time shows what the process takes for the time: a test
+    that freezes or moves that sees it in its events. What it sleeps is real time all the same.
+
     Args:
         start: What it shows at first, in seconds since 1970; None is the present.
         speed: Seconds of the mock's time in one real second.
     """
 
     def __init__(self, start: float | None = None, speed: float = 1.0) -> None:
-        self._start = time.time() if start is None else start
+        self._is_the_present = start is None and speed == 1
+        self._start = _present() if start is None else start
         self._speed = speed
-        self._origin = time.monotonic()
+        self._origin = monotonic()
 
     def now(self) -> float:
         """Return the present moment."""
-        return self._start + (time.monotonic() - self._origin) * self._speed
+        return _present() if self._is_the_present else self._start + (monotonic() - self._origin) * self._speed
 
     async def sleep_until(self, moment: float) -> None:
-        """Sleep until the clock shows ``moment``."""
+        """Sleep until the clock shows ``moment``, or would show it if it were not frozen."""
+        end = monotonic() + (moment - self.now()) / self._speed
         # In slices: waits of many days overflow some event loops.
-        while (left := (moment - self.now()) / self._speed) > 0:  # noqa: ASYNC110 - it is time that is waited for
+        while (left := end - monotonic()) > 0:  # noqa: ASYNC110 - it is time that is waited for
             await asyncio.sleep(min(left, 3600.0))
 
     def begin(self) -> None:
@@ -93,7 +105,7 @@ class SkippingClock:
     """
 
     def __init__(self, start: float | None = None) -> None:
-        self._now = time.time() if start is None else start
+        self._now = _present() if start is None else start
         self._active = 0
         self._limit = math.inf
         self._order = 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.expectations import Effect
 from mockserver.model.json_input import NotJsonError, decode_json
 from mockserver.model.json_paths import find_all
@@ -73,12 +73,12 @@ class Prober:
             effect: What is expected.
             before: The value before the step.
         """
-        deadline = time.monotonic() + effect.within
+        deadline = monotonic() + effect.within
         if effect.change == 0:
             await asyncio.sleep(effect.within)
         while True:
             unmet = effect.why_not(before, await self.read(effect))
-            if unmet is None or time.monotonic() >= deadline:
+            if unmet is None or monotonic() >= deadline:
                 return unmet
             await asyncio.sleep(_INTERVAL)
 

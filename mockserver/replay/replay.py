@@ -7,6 +7,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.durations import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
@@ -101,7 +102,7 @@ class Replay:
         Raises:
             asyncio.CancelledError: The replay was stopped; :attr:`report` accounts for every event all the same.
         """
-        begun, scripted = time.perf_counter(), self._clock.now()
+        begun, scripted = monotonic(), self._clock.now()
         reason = STOPPED
         self.report.began = time.time()
         self.hold_clock()
@@ -114,7 +115,7 @@ class Replay:
         finally:
             self.release_clock()
             self.report.close(reason)
-            self.report.seconds = time.perf_counter() - begun
+            self.report.seconds = monotonic() - begun
             self.report.scripted_seconds = self._clock.now() - scripted
         return self.report
 
@@ -160,11 +161,11 @@ class Replay:
             self.report.explain(step.number, unmet)
 
     async def _timed(self, step: EventStep, happening: Coroutine[Any, Any, None]) -> None:
-        begun = time.perf_counter()
+        begun = monotonic()
         try:
             await happening
         finally:
-            self.report.took(step.number, time.perf_counter() - begun)
+            self.report.took(step.number, monotonic() - begun)
 
     async def _repeat(self, step: EventStep, begin: float) -> None:
         """Let an event happen as often as its step says, at most ``concurrency`` at once."""

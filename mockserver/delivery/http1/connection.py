@@ -34,13 +34,13 @@ import errno
 import select
 import socket
 from contextlib import suppress
-from time import perf_counter
 from typing import cast
 
 from mockserver.delivery.http1.answer import Answer
 from mockserver.delivery.http1.dial import Dial, Undialled, hostport
 from mockserver.delivery.http1.planned_write import PlannedWrite
 from mockserver.delivery.http1.pool import Key, Pool
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.durations import format_duration
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 
@@ -126,15 +126,15 @@ class Connection(asyncio.Protocol):
 
         Args:
             request: What to send.
-            started: When the exchange began, by ``perf_counter``.
-            deadline: When its time is up, by ``perf_counter``.
+            started: When the exchange began, by ``monotonic``.
+            deadline: When its time is up, by ``monotonic``.
             resent: Whether the request was written once before, on a connection that had been closed.
         """
         self._request = request
         self._resent = resent
         self._pool.add(self)
         waiter = self._wait(started, deadline)
-        self._sent_at = perf_counter()  # until there is a connection: when dialling began
+        self._sent_at = monotonic()  # until there is a connection: when dialling began
         self._dialling = self._loop.create_task(self._dial.connect(lambda: self))
         self._dialling.add_done_callback(self._dialled)
         return waiter
@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
     def fail(self, error: ExchangeError) -> None:
         """End the exchange in flight, if there is one, with an error; close the connection."""
         if self._transport is None:
-            self._connect_ms = (perf_counter() - self._sent_at) * 1000
+            self._connect_ms = (monotonic() - self._sent_at) * 1000
         if self._waiter is not None:
             self._resolve(error, self._answer.response)
         self.drop()
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         self._started = started
         self._deadline = deadline
         if self._timer is None or deadline < self._timer_due:
-            self._set_timer(deadline - perf_counter())
+            self._set_timer(deadline - monotonic())
         waiter: Waiter = self._loop.create_future()
         self._waiter = waiter
         return waiter
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
             self.fail(refusal)
             return
         request, self._request = self._request, None
-        now = perf_counter()
+        now = monotonic()
         self._connect_ms = (now - self._sent_at) * 1000
         self._sent_at = now
         self._write(request)
@@ -232,7 +232,7 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         if not self._first_byte_at:
-            self._first_byte_at = perf_counter()
+            self._first_byte_at = monotonic()
             response = self._known.get(data) if len(data) <= _KNOWN_SIZE else None
             if response is not None and self._planned is None:
                 self._finish_known(response)
@@ -335,7 +335,7 @@ class Connection(asyncio.Protocol):
             return False
 
     def _resolve(self, error: ExchangeError | None, response: Response | None) -> None:
-        self.idle_since = now = perf_counter()
+        self.idle_since = now = monotonic()
         self._settle(
             Exchange(
                 response,
@@ -369,7 +369,7 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if self._waiter is None:
             return
-        left = self._deadline - perf_counter()
+        left = self._deadline - monotonic()
         if left > 0:
             self._set_timer(left)
         else:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.messages import ExchangeError
 
 #: What a kept-alive connection is good for: scheme, host and port.
@@ -59,7 +59,7 @@ class Pool(Generic[AnyConnection]):
 
         Args:
             key: What it must be good for.
-            now: The present, by ``perf_counter``.
+            now: The present, by ``monotonic``.
         """
         idle = self._idle.get(key)
         while idle:
@@ -113,7 +113,7 @@ class Pool(Generic[AnyConnection]):
     def _sweep(self) -> None:
         """Drop what has been idle for too long. The oldest of each list is its first."""
         self._sweep_timer = None
-        now = perf_counter()
+        now = monotonic()
         for key, idle in tuple(self._idle.items()):
             while idle and now - idle[0].idle_since >= self._idle_seconds:
                 idle.pop(0).drop()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Collection
-from time import perf_counter
 
 from mockserver.delivery.http1.connection import Connection
 from mockserver.delivery.http1.dial import Dial
 from mockserver.delivery.http1.pool import Key, Pool
 from mockserver.delivery.name_lookup import NameLookup
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 
 
@@ -56,7 +56,7 @@ class Http1Transport:
         Returns:
             The answer, or why there is none. Never raises but for cancellation, which closes the connection.
         """
-        started = perf_counter()
+        started = monotonic()
         target = request.target
         key = (target.scheme, target.host, target.port)
         connection = None if request.plan else self._pool.take(key, started)

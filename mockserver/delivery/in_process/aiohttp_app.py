@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from mockserver.delivery.in_process.call import RawHeaders, parse_head
 from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
 from mockserver.delivery.in_process.host import LoopHost
 from mockserver.delivery.loop_thread import PATIENCE
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
 from mockserver.model.targets import Target
 
@@ -51,11 +51,11 @@ class AiohttpHost(LoopHost):
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
         """Deliver a request to the port that the application is served on."""
-        started = perf_counter()
+        started = monotonic()
         problem = await self.start(timeout)
         if problem is not None:
-            return Exchange(error=problem, total_ms=(perf_counter() - started) * 1000)
-        return await self._deliver(request, max(started + timeout - perf_counter(), 0.001))
+            return Exchange(error=problem, total_ms=(monotonic() - started) * 1000)
+        return await self._deliver(request, max(started + timeout - monotonic(), 0.001))
 
     async def _deliver(self, request: Request, timeout: float) -> Exchange:
         target = Target("http", _HOST, self._port, request.target.path)

@@ -10,9 +10,9 @@ import concurrent.futures
 import contextlib
 import http
 from collections.abc import Callable, Iterable
-from time import perf_counter
 
 from mockserver.delivery.http1.answer import READ_LIMIT
+from mockserver.delivery.real_time import monotonic
 from mockserver.model.durations import format_duration
 from mockserver.model.messages import Close, Exchange, ExchangeError, Headers, Request, Response, size_of
 
@@ -62,7 +62,7 @@ class Call:
         self._headers: Headers = ()
         self._body = bytearray()
         self._size = 0
-        self._started = perf_counter()
+        self._started = monotonic()
         self._first_byte_at = self._ended_at = 0.0
 
     # --- the application's side
@@ -103,7 +103,7 @@ class Call:
         """
         self._headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
         self._reason = _usual_reason(status) if reason is None else reason
-        self._first_byte_at = self._first_byte_at or perf_counter()
+        self._first_byte_at = self._first_byte_at or monotonic()
         self._status = status
 
     def add(self, part: bytes) -> bool:
@@ -121,7 +121,7 @@ class Call:
 
     def end(self) -> None:
         """Note that the answer is complete."""
-        self._ended_at = perf_counter()
+        self._ended_at = monotonic()
 
     def finish(self, error: ExchangeError | None = None) -> None:
         """The application is through with it, well or not. Only the first time counts."""
@@ -154,7 +154,7 @@ class Call:
             response=self._response() if self.closing is None else None,
             error=error,
             first_byte_ms=self._milliseconds(self._first_byte_at) if self._first_byte_at else 0.0,
-            total_ms=self._milliseconds(self._ended_at or perf_counter()),
+            total_ms=self._milliseconds(self._ended_at or monotonic()),
         )
 
     def _unfinished(self, within: str) -> str:

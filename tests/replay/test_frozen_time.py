@@ -1,0 +1,50 @@
+"""Tests that freeze the time: events carry it, and nothing of ours stands still."""
+
+import asyncio
+import datetime as dt
+import importlib
+import socket
+
+import pytest
+
+from mockserver import MockServer
+from mockserver.delivery import loop_thread
+from tests.receiving import SECRET
+
+FROZEN = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
+
+
+@pytest.fixture(params=["freezegun", "time-machine"])
+def frozen(request):
+    if request.param == "freezegun":
+        return importlib.import_module("freezegun").freeze_time(FROZEN)
+    return importlib.import_module("time_machine").travel(FROZEN, tick=False)
+
+
+@pytest.fixture(params=["uvloop", "standard loop"])
+def _loop(request, monkeypatch):
+    if request.param != "uvloop":
+        made = asyncio.new_event_loop
+        monkeypatch.setattr(loop_thread, "new_event_loop", lambda: loop_thread.in_real_time(made()))
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("_loop")
+@pytest.mark.parametrize("begun", ["before", "within"])
+def test_a_silent_consumer_is_given_up_and_retried_all_the_same(frozen, begun):
+    """Time-outs and waits go by real time; the event's timestamp is the frozen time."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+
+        def deliver(mock):
+            mock.register(url, ["run.failed"], SECRET)
+            return mock.send("run.failed").deliveries[0]
+
+        if begun == "before":
+            with MockServer(timeout=0.1, retry=(0, 0.1)) as mock, frozen:
+                delivery = deliver(mock)
+        else:
+            with frozen, MockServer(timeout=0.1, retry=(0, 0.1)) as mock:
+                delivery = deliver(mock)
+    assert delivery.event.timestamp == "2020-01-01T00:00:00Z"
+    assert [attempt.error.kind for attempt in delivery.attempts] == ["timeout", "timeout"]
