@@ -168,7 +168,7 @@ class Watch:
             number,
             outcome=delivery.outcome,
             unanswered=sum(attempt.error is not None for attempt in attempts),
-            result=last.error.kind if last.error else last.result,
+            result=last.error.kind if last.error else str(last.response.status if last.response else 0),
         )
         if self.ended % self._mark_every == 0:
             self.marks.append(self._process.memory_info().rss / 1e6)

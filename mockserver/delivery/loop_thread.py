@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from mockserver.delivery.real_time import in_real_time
+from mockserver.errors import UsageError
 
 T = TypeVar("T")
 
@@ -26,26 +29,62 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _refuse_green_threads() -> None:
+    """Raise where a library has replaced threads by its own: an event loop in one would block all the others."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        library = "gevent"
+    elif eventlet is not None and eventlet.is_monkey_patched("thread"):
+        library = "eventlet"
+    else:
+        return
+    raise UsageError(
+        f"{library} has replaced the threads of this process, and the mock needs a real one: start"
+        " `python -m mockserver serve` beside it and use its control API, or do not patch threads here"
+    )
+
+
 class LoopThread:
     """An event loop on a daemon thread.
 
     Args:
         name: The thread's name.
         loop: The loop; None for a new one.
+
+    Raises:
+        UsageError: The threads of this process are none.
     """
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        _refuse_green_threads()
+        self._process = os.getpid()
         self.loop = loop or new_event_loop()
         self._work: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run a coroutine on the loop; cancelling the future cancels it."""
+        """Run a coroutine on the loop; cancelling the future cancels it.
+
+        Raises:
+            UsageError: This process is a fork of the one that has the loop.
+        """
+        try:
+            self._refuse_forks()
+        except UsageError:
+            work.close()
+            raise
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         self._work.add(future)
         future.add_done_callback(self._work.discard)
         return future
+
+    def _refuse_forks(self) -> None:
+        if os.getpid() != self._process:
+            raise UsageError(
+                f"this mock runs in the process {self._process}, of which this one is a fork without its thread: start"
+                " another mock here, or call this one by its URL"
+            )
 
     def cancel_all(self) -> None:
         """Cancel every coroutine that was submitted and still runs."""
@@ -69,6 +108,7 @@ class LoopThread:
         """Run a function on the loop and return what it returns: for what changes state that the loop works with."""
         if threading.current_thread() is self._thread:
             return function()
+        self._refuse_forks()
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def run() -> None:
@@ -86,7 +126,9 @@ class LoopThread:
         return self._thread
 
     def close(self) -> None:
-        """Cancel what still runs, stop the loop, and end the thread."""
+        """Cancel what still runs, stop the loop, and end the thread. In a forked process there is nothing to end."""
+        if os.getpid() != self._process:
+            return
         self.stop_after(cancel_others()).join()
 
     def _run_until_stopped(self) -> None:

@@ -129,6 +129,18 @@ class Response(msgspec.Struct, frozen=True, gc=False):
         return 200 <= self.status < 300
 
     @property
+    def location(self) -> str:
+        """Where a redirection (3xx) leads, as its Location header says; empty for any other answer."""
+        if not 300 <= self.status < 400:
+            return ""
+        return next((value for name, value in self.headers if name == "location"), "")
+
+    @property
+    def result(self) -> str:
+        """The status, and where a redirection leads: deliveries follow none."""
+        return f"{self.status} (Location: {self.location})" if self.location else str(self.status)
+
+    @property
     def text(self) -> str:
         """The recorded body as text; bytes that are not UTF-8 are shown as replacement characters."""
         return self.body.decode("utf-8", "replace")

@@ -74,7 +74,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         """The result in a few words: a status such as ``200``, or why there is none."""
         if self.exchange.error is not None:
             return self.exchange.error.message
-        return str(self.exchange.response.status) if self.exchange.response else "no answer"
+        return self.exchange.response.result if self.exchange.response else "no answer"
 
 
 class Delivery(msgspec.Struct, gc=False):
