@@ -18,6 +18,7 @@ TOPICS = {
     "deliveries": "deliveries per second to a fast receiver, against HTTP client libraries",
     "startup": "start of `serve` to its first answer, and its memory, against a bare aiohttp application",
     "vendor_api": "POST /v1/webhooks per second, against a bare aiohttp handler",
+    "flows": "POST /v1/runs per second, and from its answer to its event; 10,000 runs of an hour on virtual time",
     "latency": "time from the trigger to the receiver, against a bare http.client call",
     "memory": "memory over 100,000 deliveries",
     "scripts": "validating a script of 10,000 steps",

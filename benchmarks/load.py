@@ -1,12 +1,13 @@
-"""A client that posts registrations as fast as it can: bare protocols on uvloop, in a process of its own.
+"""A client that posts registrations, or runs, as fast as it can: bare protocols on uvloop, in a process of its own.
 
-Prints how many answers a second it got.
+Prints how many answers a second it got. With a count it stops after so many, and not after the seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import sys
 from time import perf_counter
@@ -15,15 +16,19 @@ from urllib.parse import urlsplit
 
 _CONNECTIONS = 16
 _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
-_REGISTRATION = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": "whsec_benchmark"}
+_BODIES = {
+    "/v1/webhooks": {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": "whsec_benchmark"},
+    "/v1/runs": {"test_case_id": "tc_refund", "config": {"parallel": True}},
+}
 
 
 class _Client(asyncio.Protocol):
     """One kept-alive connection with one request at a time."""
 
-    def __init__(self, request: bytes, until: float) -> None:
+    def __init__(self, request: bytes, until: float, most: float) -> None:
         self._request = request
         self._until = until
+        self._most = most
         self._data = b""
         self._transport: asyncio.Transport | None = None
         self.count = 0
@@ -44,7 +49,7 @@ class _Client(asyncio.Protocol):
             return
         self._data = b""
         self.count += 1
-        if perf_counter() < self._until:
+        if perf_counter() < self._until and self.count < self._most:
             cast("asyncio.Transport", self._transport).write(self._request)
         else:
             self._end(None)
@@ -61,22 +66,22 @@ class _Client(asyncio.Protocol):
             cast("asyncio.Transport", self._transport).close()
 
 
-def _request(host: str) -> bytes:
-    body = json.dumps(_REGISTRATION).encode()
+def _request(host: str, path: str) -> bytes:
+    body = json.dumps(_BODIES[path]).encode()
     head = (
-        f"POST /v1/webhooks HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer key\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer key\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-async def _load(url: str, seconds: float) -> float:
+async def _load(url: str, seconds: float, path: str = "/v1/webhooks", count: float = math.inf) -> float:
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
-    request, loop, begin = _request(f"{host}:{port}"), asyncio.get_running_loop(), perf_counter()
+    request, loop, begin = _request(f"{host}:{port}", path), asyncio.get_running_loop(), perf_counter()
     until = begin + seconds
     clients = []
     for _ in range(_CONNECTIONS):
-        _, client = await loop.create_connection(lambda: _Client(request, until), host, port)
+        _, client = await loop.create_connection(lambda: _Client(request, until, count / _CONNECTIONS), host, port)
         clients.append(client)
     await asyncio.gather(*(client.done for client in clients))
     return sum(client.count for client in clients) / (perf_counter() - begin)
@@ -85,4 +90,6 @@ async def _load(url: str, seconds: float) -> float:
 if __name__ == "__main__":
     import uvloop
 
-    print(uvloop.run(_load(sys.argv[1], float(sys.argv[2]))))
+    _, address, limit, *more = sys.argv
+    path, most = (*more, "/v1/webhooks", "inf")[:2] if len(more) != 1 else (more[0], "inf")
+    print(uvloop.run(_load(address, float(limit), path, float(most))))

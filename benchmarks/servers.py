@@ -19,8 +19,15 @@ async def _bare() -> str:
         shown = {"webhook_id": "wh_abc123", "url": fields["url"], "events": fields["events"], "active": True}
         return web.json_response(shown, status=201)
 
+    async def start(request: web.Request) -> web.Response:
+        await request.json()
+        run = {"run_id": "run_def456", "status": "queued", "test_case_count": 1, "estimated_duration_s": 45,
+               "webhook_url": "wss://api.playgent.com/v1/runs/run_def456/stream"}  # fmt: skip
+        return web.json_response(run, status=201)
+
     app = web.Application()
     app.router.add_post("/v1/webhooks", create)
+    app.router.add_post("/v1/runs", start)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

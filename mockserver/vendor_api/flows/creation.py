@@ -97,11 +97,12 @@ class Creation:
 
     def _run(self, made: _Made) -> Content:
         request: RunRequest = made.request
-        cases = list(dict.fromkeys([*([request.test_case_id] if request.test_case_id else []), *request.test_case_ids]))
-        cases += [each for each in self._tagged(request.tags, made.account) if each not in cases]
-        case_id = cases[0] if cases else self._store.new_id("tc", made.account)
+        named = (request.test_case_id, *request.test_case_ids, *self._tagged(request.tags, made.account))
+        cases = [case for case in dict.fromkeys(named) if case]
+        own = made.resource_id.partition("_")[2]  # for what the request does not name, and no one has made
+        case_id = cases[0] if cases else f"tc_{own}"
         case: Any = self._request_of(case_id, made.account)
-        agent_id = request.agent_id or (case.agent_id if case else self._store.new_id("agent", made.account))
+        agent_id = request.agent_id or (case.agent_id if case else f"agent_{own}")
         agent: Any = self._request_of(agent_id, made.account)
         flow = made.flow
         plan = RunPlan(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -18,7 +18,7 @@ from mockserver.model.durations import format_duration
 from mockserver.model.events import Catalog
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
-from mockserver.model.webhooks import WebhookRegistry
+from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.replay.clock import AnyClock, SteppedClock
 from mockserver.replay.dispatcher import Dispatcher
 from mockserver.replay.replay import Replay
@@ -234,7 +234,8 @@ class FlowEngine:
 
         def go() -> None:
             del self._starting[number]
-            self._spawn(resource, work(), clock)
+            if not self._at_once(resource, clock):
+                self._spawn(resource, work(), clock)
             clock.end()
 
         timer = asyncio.get_running_loop().call_later(HEAD_START, go)
@@ -260,6 +261,18 @@ class FlowEngine:
         if resource.state == resource.end:
             await self._publish(resource, clock)
 
+    def _at_once(self, resource: Resource, clock: AnyClock) -> bool:
+        """Do what needs no waiting: pass states that last no time; whether that was all."""
+        while resource.stays == 0.0 and (resource.flow is None or resource.flow.advance == "time"):
+            self._enter(resource, clock)
+        flow = resource.flow
+        if resource.stays is not None or (flow is not None and (flow.events is not None or flow.webhook is not None)):
+            return False
+        event = FLOW_ROUTES[resource.on].events.get(resource.state)
+        if event is None or resource.state != resource.end:
+            return True
+        return not self._receivers(resource, event)
+
     async def _pass_states(self, resource: Resource, clock: AnyClock) -> None:
         while resource.stays is not None:
             if resource.stays:
@@ -273,16 +286,13 @@ class FlowEngine:
             await self._replay(resource, clock)
             return
         event = FLOW_ROUTES[resource.on].events.get(resource.state)
-        data = resource.content.event_data(event, resource.state) if event else None
-        if event is None or data is None:
+        if event is None:
             return
-        webhooks = self._publishing.webhooks_of(resource.account)
-        receivers = webhooks.subscribed_to(event)
+        receivers = self._receivers(resource, event)
         if not receivers:
-            why = f"no active webhook is subscribed to {event}" if len(webhooks) else "no webhook is registered"
-            self._record(resource, FlowEventRecord(event, 1, 0, 0, {why: 1}))
             return
         deliveries: list[Delivery] = []
+        data = resource.content.event_data(event, resource.state) or {}
         occurrence = self._dispatcher.occur(
             EventStep(line=0, number="1", event=event, data=DataTemplate.literal(data)),
             receivers,
@@ -297,6 +307,15 @@ class FlowEngine:
             resource.deliveries += tuple(delivery.delivery_id for delivery in deliveries)
             arrived = all(delivery.delivered for delivery in deliveries)
             self._record(resource, FlowEventRecord(event, 1, int(arrived), int(not arrived)))
+
+    def _receivers(self, resource: Resource, event: str) -> Sequence[Webhook]:
+        """Return where an event goes; where it goes nowhere, that is on record with its reason."""
+        webhooks = self._publishing.webhooks_of(resource.account)
+        receivers = webhooks.subscribed_to(event)
+        if not receivers:
+            why = f"no active webhook is subscribed to {event}" if len(webhooks) else "no webhook is registered"
+            self._record(resource, FlowEventRecord(event, 1, 0, 0, {why: 1}))
+        return receivers
 
     async def _replay(self, resource: Resource, clock: AnyClock) -> None:
         """Play the events of a rule as the steps of a script."""
