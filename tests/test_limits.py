@@ -21,6 +21,7 @@ from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay import running_replay
 from mockserver.script import format as script_format
 from mockserver.script import source
+from mockserver.server import http_host
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from tests.control_api.calling import AUTH, controlling, exchange
 from tests.delivery.http1.raw_server import RawServer, keep_answering
@@ -54,6 +55,9 @@ FIXED = {
     "replays in the background that are over": (running_replay.MOST_ENDED_REPLAYS, 0),
     "events that wait for a reader of `/_mock/stream`": (stream.MOST_WAITING, 0),
     "bytes of events that wait for a reader of `/_mock/stream`": (stream.MOST_WAITING_BYTES, MIB),
+    "bytes for a reader of `/_mock/stream` that are on their way": (stream.MOST_WRITTEN, KIB),
+    "seconds until the head of a request is complete": (int(http_host.HEAD_PATIENCE), 0),
+    "connections to the mock at once": (http_host.MOST_CONNECTIONS, 0),
 }
 
 
@@ -65,7 +69,7 @@ def rows(heading):
 
 def test_the_page_tells_the_defaults():
     """Each setting that is a limit is on the page, with the default that it has."""
-    told = {name.strip("`"): json.loads(value) for name, value in rows("That you can change").items()}
+    told = {name.strip("`"): json.loads(value) for name, value in rows("Limits that are settings").items()}
     defaults = {name: getattr(Settings(), name) for name in Settings.__struct_fields__ if name.startswith("max_")}
     assert told == {**defaults, "timeout": Settings().timeout}
 
@@ -74,7 +78,7 @@ def test_the_page_tells_the_fixed_limits():
     """Each with the value that the code has."""
     units = {0: "", KIB: " KiB", MIB: " MiB"}
     values = {name: f"{value // (unit or 1):,}{units[unit]}" for name, (value, unit) in FIXED.items()}
-    assert rows("That are fixed") == values
+    assert rows("Fixed limits") == values
 
 
 @pytest.fixture
@@ -390,7 +394,8 @@ async def test_events_that_wait_for_a_reader(monkeypatch, most, size):
     monkeypatch.setattr(stream, "MOST_WAITING", most)
     monkeypatch.setattr(stream, "MOST_WAITING_BYTES", size)
     calls = CallLog(1000)
-    reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls, read_search(""), Redactor())
+    encoder = stream.EventEncoder(Redactor())
+    reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls, read_search(""), encoder)
     subscriptions = reader._subscribe()
     for number in range(100):
         calls.record(0.0, "GET", f"/v1/{number}", "", (), b"", 200)

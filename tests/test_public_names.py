@@ -6,6 +6,9 @@ import typing
 import typing_extensions
 
 import mockserver
+from mockserver.checks.options import CheckOptions
+from mockserver.model.settings import Settings, SettingsKeywords
+from mockserver.testing.check_target import CheckKeywords
 
 #: What ``mockserver`` exports; a name that cannot be imported fails here.
 PUBLIC = {name: getattr(mockserver, name) for name in mockserver.__all__}
@@ -45,3 +48,10 @@ def test_what_a_public_method_returns_can_be_imported():
         if found not in PUBLIC.values()
     }
     assert sorted(missing - INSIDE) == []
+
+
+def test_each_setting_has_its_keyword():
+    """What type checkers are told of ``MockServer(...)`` is what it takes, and so it is with checks."""
+    assert set(SettingsKeywords.__annotations__) == set(Settings.__struct_fields__)
+    given = set(CheckOptions.__struct_fields__) - {"url", "secret"}
+    assert set(CheckKeywords.__annotations__) == given | {"path", "interface"}

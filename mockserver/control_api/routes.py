@@ -26,7 +26,7 @@ from mockserver.control_api.reading import (
     read_speed,
     whole,
 )
-from mockserver.control_api.stream import BriefStream, EventStream
+from mockserver.control_api.stream import BriefStream, EventEncoder, EventStream
 from mockserver.errors import ScriptError, UsageError
 from mockserver.model.durations import format_timestamp
 from mockserver.model.records import Delivery
@@ -59,6 +59,7 @@ class ControlApi:
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
         self._redactor = Redactor.of(mock.settings)
+        self._encoder = EventEncoder(self._redactor)
         self._streams: set[EventStream] = set()
         self._checks = CheckRuns(mock)
         self._others = (DeliverySearch(mock), CatalogOperations(mock), self._checks, FlowOperations(mock))
@@ -306,7 +307,7 @@ class ControlApi:
         """Serve events until the reader goes."""
         search = search_of(call.query.get("q", ""), self._mock)
         kind = BriefStream if read_flag(call.query, "brief") else EventStream
-        stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search, self._redactor)
+        stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search, self._encoder)
         self._streams.add(stream)
         try:
             return await stream.serve(call.request)

@@ -12,10 +12,10 @@ from aiohttp import web
 from mockserver.model.records import Delivery, RecordStore
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search
-from mockserver.model.webhooks import WebhookRegistry
+from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.reports.brief import brief_view
 from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
-from mockserver.vendor_api.calls import CallLog
+from mockserver.vendor_api.calls import CallLog, VendorCall
 
 #: So many events wait for a slow reader; then the oldest are left out, and the reader is told how many.
 MOST_WAITING = 1000
@@ -23,11 +23,43 @@ MOST_WAITING = 1000
 #: So many bytes of events wait for it; the newest event does, whatever its size.
 MOST_WAITING_BYTES = 16 * 1024 * 1024
 
+#: So many bytes are handed to the network at once: what it has taken, no limit of ours bounds any more.
+MOST_WRITTEN = 256 * 1024
+
 #: Seconds between two signs of life, so that proxies and readers know that the stream is alive.
 _HEARTBEAT = 15.0
 
 #: Seconds between two looks whether the reader is still there: aiohttp tells nobody that it went.
 _LOOK = 0.25
+
+
+class EventEncoder:
+    """Encodes each event once for all readers, who then hold the same bytes.
+
+    Args:
+        redactor: Hides what is private by setting.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._last: tuple[object, bytes] = (None, b"")
+
+    def delivery(self, delivery: Delivery) -> bytes:
+        """Return the event of a delivery that is over."""
+        return self._once(delivery, "delivery", lambda: delivery_view(self._redactor.delivery(delivery)))
+
+    def webhook(self, webhook: Webhook) -> bytes:
+        """Return the event of a webhook that was registered or changed."""
+        return self._once(webhook, "webhook", lambda: webhook_view(webhook))
+
+    def call(self, call: VendorCall) -> bytes:
+        """Return the event of a call to the vendor API."""
+        return self._once(call, "request", lambda: call_view(call))
+
+    def _once(self, thing: object, name: str, view: Callable[[], Any]) -> bytes:
+        if self._last[0] is not thing:  # the readers are told one after another, before anything else happens
+            self._last = (thing, _event(name, view()))
+        return self._last[1]
 
 
 class EventStream:
@@ -38,16 +70,16 @@ class EventStream:
         webhooks: Where webhooks come from.
         calls: Where calls to the vendor API come from.
         search: Which deliveries are shown.
-        redactor: Hides what is private by setting.
+        encoder: Encodes them; the same one for all readers.
     """
 
     #: Seconds between two writes.
     _pause = 0.0
 
     def __init__(
-        self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog, search: Search, redactor: Redactor
+        self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog, search: Search, encoder: EventEncoder
     ) -> None:
-        self._redactor = redactor
+        self._encoder = encoder
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -81,13 +113,13 @@ class EventStream:
     def _subscribe(self) -> list[Callable[[], None]]:
         return [
             self._records.subscribe(self._put_delivery),
-            self._webhooks.subscribe(lambda webhook: self._put("webhook", webhook_view(webhook))),
-            self._calls.subscribe(lambda call: self._put("request", call_view(call))),
+            self._webhooks.subscribe(lambda webhook: self._put(self._encoder.webhook(webhook))),
+            self._calls.subscribe(lambda call: self._put(self._encoder.call(call))),
         ]
 
     def _put_delivery(self, delivery: Delivery) -> None:
         if self._search.matches(delivery):
-            self._put("delivery", delivery_view(self._redactor.delivery(delivery)))
+            self._put(self._encoder.delivery(delivery))
 
     async def _write_to(self, response: web.StreamResponse, request: web.Request) -> None:
         now = asyncio.get_running_loop().time
@@ -100,7 +132,9 @@ class EventStream:
             elif now() - alive >= _HEARTBEAT:
                 await response.write(b": still here\n\n")
                 alive = now()
-            if self._ended:
+            if self._waiting:
+                self._news.set()
+            elif self._ended:
                 return
             await asyncio.sleep(self._pause)
 
@@ -114,17 +148,19 @@ class EventStream:
         self._news.clear()
 
     def _take(self) -> bytes:
-        """What has happened since the last time."""
-        if self._dropped:  # the oldest are missing, so it is told before the others
-            self._waiting.appendleft(_event("dropped", {"events": self._dropped}))
+        """What has happened since the last time, or the oldest part of it."""
+        news = []
+        size = 0
+        if self._dropped:  # the oldest are missing, so that comes before the others
+            news.append(_event("dropped", {"events": self._dropped}))
             self._dropped = 0
-        news = b"".join(self._waiting)
-        self._waiting.clear()
-        self._bytes = 0
-        return news
+        while self._waiting and size < MOST_WRITTEN:
+            news.append(self._waiting.popleft())
+            size += len(news[-1])
+            self._bytes -= len(news[-1])
+        return b"".join(news)
 
-    def _put(self, name: str, value: Any) -> None:
-        event = _event(name, value)
+    def _put(self, event: bytes) -> None:
         self._waiting.append(event)
         self._bytes += len(event)
         while len(self._waiting) > MOST_WAITING or (self._bytes > MOST_WAITING_BYTES and len(self._waiting) > 1):

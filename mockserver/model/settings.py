@@ -123,6 +123,7 @@ class SettingsKeywords(TypedDict, total=False):
     strict_deliveries: bool
     max_webhooks: int
     max_request_bytes: int
+    max_resources: int
     max_deliveries: int
     max_recorded_bytes: int
     max_requests: int

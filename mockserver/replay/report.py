@@ -195,6 +195,11 @@ class Report:
         """The ids of :attr:`deliveries`; asking for them alone is no look at an outcome."""
         return tuple(delivery.delivery_id for delivery in self._deliveries)
 
+    @property
+    def size(self) -> int:
+        """How many bytes of memory the deliveries take that it holds, about."""
+        return self._bytes
+
     def step(self, number: str) -> StepReport:
         """Return the report of a step by its number, such as ``3`` or ``3.1``."""
         self.looked_at = True

@@ -68,9 +68,14 @@ class RunningReplay:
 
 
 class RunningReplays(Mapping[str, RunningReplay]):
-    """The replays of one mock in the background, by id: those that go on, and the last ones that are over."""
+    """The replays of one mock in the background, by id: those that go on, and the last ones that are over.
 
-    def __init__(self) -> None:
+    Args:
+        max_bytes: How many bytes of deliveries those hold together that are over; the oldest are forgotten.
+    """
+
+    def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self._max_bytes = max_bytes
         self._replays: dict[str, RunningReplay] = {}
         self._begun = 0
 
@@ -92,9 +97,7 @@ class RunningReplays(Mapping[str, RunningReplay]):
         Raises:
             UsageError: Too many replays are going on.
         """
-        ended = [running for running in self._replays.values() if running.done]
-        for old in ended[:-MOST_ENDED_REPLAYS]:
-            del self._replays[old.replay_id]
+        self._forget_oldest()
         if sum(not running.done for running in self._replays.values()) >= MOST_RUNNING_REPLAYS:
             raise UsageError(f"{MOST_RUNNING_REPLAYS} replays are going on, which is the limit: reset ends them")
         replay = prepare()
@@ -102,6 +105,14 @@ class RunningReplays(Mapping[str, RunningReplay]):
         running = RunningReplay(f"rpl_{self._begun:06d}", replay)
         self._replays[running.replay_id] = running
         return running
+
+    def _forget_oldest(self) -> None:
+        held = 0
+        ended = [running for running in self._replays.values() if running.done]
+        for kept, running in enumerate(reversed(ended), 1):
+            held += running.report.size
+            if kept > MOST_ENDED_REPLAYS or held > self._max_bytes:
+                del self._replays[running.replay_id]
 
     def reset(self) -> None:
         """End every replay, forget it, and begin the ids again."""

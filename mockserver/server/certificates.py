@@ -37,7 +37,7 @@ class LocalCertificate:
         authority = trustme.CA(organization_name="playgent-mockserver")
         names = _LOCAL if host in (*_LOCAL, *_ANY) else (*_LOCAL, host)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(*names).configure_cert(self.context)
+        _load(self.context, authority.issue_cert(*names).private_key_and_cert_chain_pem.bytes())
         handle, self.ca_file = tempfile.mkstemp(prefix="mockserver-ca-", suffix=".pem")
         with os.fdopen(handle, "wb") as file:
             file.write(authority.cert_pem.bytes())
@@ -45,3 +45,19 @@ class LocalCertificate:
     def remove(self) -> None:
         """Remove the temporary file."""
         Path(self.ca_file).unlink(missing_ok=True)
+
+
+def _load(context: ssl.SSLContext, pem: bytes) -> None:
+    """Load a key with its certificates; where the system can, from memory, so that no file is ever left behind."""
+    if not (hasattr(os, "memfd_create") and Path("/proc/self/fd").exists()):  # pragma: no cover - macOS and Windows
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "key.pem")
+            file.write_bytes(pem)
+            context.load_cert_chain(file)
+        return
+    memory = os.memfd_create("mockserver-key")
+    try:
+        os.write(memory, pem)
+        context.load_cert_chain(f"/proc/self/fd/{memory}")
+    finally:
+        os.close(memory)

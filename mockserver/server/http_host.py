@@ -25,6 +25,11 @@ _logger = logging.getLogger("mockserver.http_host")
 _GRACE = 0.05
 #: Seconds to read on after an early answer such as 413, so that a client that is still sending can read it.
 _LINGER = 1.0
+#: Seconds until the head of a request must be complete, and until a TLS handshake must be.
+HEAD_PATIENCE = 10.0
+#: The most connections at once, and no more than half of the descriptors that the process may have.
+MOST_CONNECTIONS = 1_000
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _BACKLOG = 1024
 _LAST_TURNS = 20
 _ANOTHER = "choose another port (0 picks a free one)"
@@ -66,7 +71,8 @@ class HttpHost:
         self._runner = web.AppRunner(app, shutdown_timeout=_GRACE)
         self._fallback = fallback
         self._server: asyncio.AbstractServer | None = None
-        self._connections: set[_Connection] = set()
+        self._connections: dict[_Connection, None] = {}  # in the order in which they were opened
+        self._most = most_connections()
         self._address: tuple[str, int] = ("", 0)
         self._scheme = "http"
 
@@ -99,7 +105,11 @@ class HttpHost:
             await self._runner.cleanup()
             raise StartError(_why_not(error, host, port)) from None
         self._server = await asyncio.get_running_loop().create_server(
-            self._connect, sock=listening, ssl=ssl_context, backlog=_BACKLOG
+            self._connect,
+            sock=listening,
+            ssl=ssl_context,
+            ssl_handshake_timeout=HEAD_PATIENCE if ssl_context else None,
+            backlog=_BACKLOG,
         )
         bound = listening.getsockname()
         self._address = (_reachable(bound[0]), bound[1])
@@ -122,29 +132,68 @@ class HttpHost:
     def _connect(self) -> _Connection:
         manager = self._runner.server
         assert manager is not None  # noqa: S101 - there is one from before the first connection until after the last
-        return _Connection(manager, self._connections, self._fallback)
+        return _Connection(manager, self._connections, self._fallback, self._most)
 
 
 class _Connection(web.RequestHandler):
-    """One connection: aiohttp's, but that it words errors as the fallback does, and can be cut off."""
+    """One connection: aiohttp's, but that it words errors as the fallback does, can be cut off, and does not wait long.
 
-    __slots__ = ("_fallback", "_open", "_wire")
+    Connections that say nothing, or half a request, would use up all descriptors: the head of a request must come in
+    time, and of too many connections the oldest that is idle makes room.
+    """
 
-    def __init__(self, manager: web.Server, connections: set[_Connection], fallback: Fallback) -> None:
+    __slots__ = ("_fallback", "_late", "_most", "_open", "_wire")
+
+    def __init__(
+        self, manager: web.Server, connections: dict[_Connection, None], fallback: Fallback, most: int
+    ) -> None:
         # Bodies stay as they were sent: they are recorded so, and a compressed bomb is just bytes.
         chosen: dict[str, Any] = {"access_log": None, "lingering_time": _LINGER, "auto_decompress": False}
         super().__init__(manager, loop=asyncio.get_running_loop(), **chosen)
         self._open = connections
+        self._most = most
+        self._late: asyncio.TimerHandle | None = None
         self._fallback = fallback
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast("asyncio.Transport", transport)  # uvloop's are no subclass, but have its methods
-        self._open.add(self)
+        if len(self._open) >= self._most:
+            next((each for each in self._open if each.idle), self).abort()
+        self._open[self] = None
         super().connection_made(transport)
+        self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._open.discard(self)
+        self._open.pop(self, None)
+        self._stop_waiting()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take data in; the rest of a head must come in time."""
+        super().data_received(data)
+        if not self.idle:
+            self._stop_waiting()
+        elif self._late is None:
+            self._await_head()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has no whole request to answer."""
+        return not self._messages and self._current_request is None
+
+    def _await_head(self) -> None:
+        self._late = asyncio.get_running_loop().call_later(HEAD_PATIENCE, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _give_up(self) -> None:
+        self._late = None
+        if self.idle:
+            self._wire.write(_TOO_SLOW)
+            self._wire.close()
 
     def abort(self) -> None:
         """Cut the connection off, with what is still to be sent to a client that does not read."""
@@ -168,6 +217,16 @@ class _Connection(web.RequestHandler):
         response = self._fallback.refuse(status, reason)
         response.force_close()
         return response
+
+
+def most_connections() -> int:
+    """Return how many connections there may be at once."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:  # pragma: no cover - Windows, which has no such limit
+        return MOST_CONNECTIONS
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_CONNECTIONS if descriptors < 0 else max(1, min(MOST_CONNECTIONS, descriptors // 2))
 
 
 def _routeless_to(fallback: Fallback) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import warnings
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from copy import copy
@@ -76,6 +78,7 @@ class MockServer:
     def __init__(self, **settings: Unpack[SettingsKeywords]) -> None:
         self._mock = Mock(read_settings(**settings))
         self._thread: LoopThread | None = None
+        self._process = 0
         self._checks: deque[CheckReport] = deque(maxlen=_KEPT)
         self._reports: deque[Report] = deque(maxlen=_KEPT)
 
@@ -105,7 +108,7 @@ class MockServer:
         except BaseException:
             thread.close()
             raise
-        self._thread = thread
+        self._thread, self._process = thread, os.getpid()
         return self
 
     async def astart(self, app: object, *, timeout: float = 10.0) -> Self:
@@ -116,7 +119,7 @@ class MockServer:
     def stop(self) -> None:
         """Stop the server and close every connection. Safe to call more than once."""
         thread, self._thread = self._thread, None
-        if thread is not None:
+        if thread is not None and self._process == os.getpid():  # in a forked child there is no thread to stop
             try:
                 thread.wait(self._mock.stop())
                 self._mock.apps.settle()
@@ -131,7 +134,7 @@ class MockServer:
     ) -> None:
         __tracebackhide__ = True
         try:
-            if kind is None and self._thread is not None:
+            if kind is None and self._thread is not None and self._process == os.getpid():
                 self.raise_for_unseen()
         finally:
             self.stop()
@@ -139,6 +142,11 @@ class MockServer:
     async def __aenter__(self) -> Self:
         # Off the loop: starting imports aiohttp and takes some milliseconds.
         return await asyncio.get_running_loop().run_in_executor(None, self.start)
+
+    def __del__(self) -> None:
+        if getattr(self, "_thread", None) is not None and self._process == os.getpid():
+            text = f"unclosed MockServer at {self.url}: call stop(), or use `with`"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -694,6 +702,10 @@ class MockServer:
 
     @property
     def _running(self) -> LoopThread:
+        if self._thread is not None and self._process != os.getpid():
+            raise UsageError(
+                "this mock runs in the process that has started it, and not in a forked child: call it over HTTP there"
+            )
         if self._thread is None:
             raise UsageError("the server is not running: use `with MockServer() as mock:`, or call start()")
         self._mock.touch()

@@ -10,14 +10,13 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any
 
 import msgspec
 
 from mockserver.errors import UsageError
 from mockserver.model.json_input import decode_json
-from mockserver.model.messages import Headers
+from mockserver.model.messages import Headers, size_of
 
 _NO_BODY = (204, 304)
 _FRAMING = ("content-length", "transfer-encoding")
@@ -111,7 +110,7 @@ class CallLog:
         self._count += 1
         call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem)
         self._calls.append(call)
-        self._sizes.append(len(body) + len(path) + len(query) + sum(map(len, chain.from_iterable(headers))))
+        self._sizes.append(len(body) + len(path) + len(query) + size_of(headers))
         self._bytes += self._sizes[-1]
         self._drop_oldest()
         for listener in tuple(self._listeners):
@@ -171,10 +170,12 @@ class AnswerPlan:
 
     Args:
         limit: How many plans may wait at once.
+        max_bytes: How many bytes of bodies and headers they may have together.
     """
 
-    def __init__(self, limit: int = 1_000) -> None:
+    def __init__(self, limit: int = 1_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._limit = limit
+        self._max_bytes = max_bytes
         self._queue: deque[PlannedAnswer] = deque()
 
     @property
@@ -214,6 +215,8 @@ class AnswerPlan:
             _checked_status(status, body), _checked_times(times), _checked_headers(headers), _checked_delay(delay),
             None if body is None else _as_bytes(body), _checked_refusal(refuse),
         )  # fmt: skip
+        if sum(map(_planned_size, self._queue)) + _planned_size(planned) > self._max_bytes:
+            raise UsageError(f"planned answers take {self._max_bytes} bytes at most, all together: clear some first")
         self._queue.append(planned)
         return planned
 
@@ -229,6 +232,10 @@ class AnswerPlan:
     def clear(self) -> None:
         """Forget every planned answer."""
         self._queue.clear()
+
+
+def _planned_size(planned: PlannedAnswer) -> int:
+    return len(planned.body or b"") + size_of(planned.headers)
 
 
 def _is_number(value: object, *kinds: type) -> bool:

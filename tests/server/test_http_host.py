@@ -12,6 +12,7 @@ import trustme
 from aiohttp import web
 
 from mockserver.errors import StartError
+from mockserver.server import http_host
 from mockserver.server.http_host import HttpHost
 from tests.vendor_api.serving import Mock
 
@@ -279,3 +280,34 @@ async def test_a_failure_after_the_answer_began_closes_the_connection(listen, ca
     with pytest.raises(aiohttp.ClientPayloadError):
         await fetch(server.url)
     assert "RuntimeError: it broke" in caplog.text
+
+
+async def test_half_a_request_is_not_waited_for(monkeypatch, listen):
+    """A client that never ends its head, or never begins, is cut off; one that takes its time with a body is not."""
+    monkeypatch.setattr(http_host, "HEAD_PATIENCE", 0.2)
+
+    async def read(request):
+        return web.Response(text=await request.text())
+
+    server = await listen(read)
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+    clients = []
+    for sent in (b"", head, head + b"Content-Length: 3\r\n\r\n"):
+        clients.append(await asyncio.open_connection("127.0.0.1", server.port))
+        clients[-1][1].write(sent)
+    for reader, _ in clients[:2]:
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 408 ")
+    clients[2][1].write(b"abc")
+    assert (await asyncio.wait_for(clients[2][0].readline(), 5)).startswith(b"HTTP/1.1 200 ")
+    for _, writer in clients:
+        writer.close()
+
+
+async def test_too_many_connections_make_room(monkeypatch, listen):
+    """The oldest that is idle goes, and a new client is served."""
+    monkeypatch.setattr(http_host, "most_connections", lambda: 3)
+    server = await listen()
+    held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(10)]
+    assert await fetch(server.url) == (200, "hello")
+    for _, writer in held:
+        writer.close()

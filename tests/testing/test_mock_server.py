@@ -7,6 +7,8 @@ import http.client
 import json
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -546,3 +548,41 @@ async def test_cancelling_a_twin_cancels_the_work():
         hang.set()
         await eventually(lambda: mock.deliveries[0].outcome == "interrupted")
         assert len(mock.deliveries) == 1
+
+
+FORK = """
+import os, sys, warnings
+from mockserver import MockServer, UsageError
+warnings.simplefilter("ignore")  # of Python, about forking where there are threads
+mock = MockServer().start()
+child = os.fork()
+if not child:
+    try:
+        mock.send("run.failed")
+    except UsageError as error:
+        print(error)
+    mock.stop()
+    sys.stdout.flush()
+    os._exit(0)
+os.waitpid(child, 0)
+print("parent", mock.send("run.failed", nobody_ok=True))
+mock.stop()
+"""
+
+
+def test_a_forked_child_is_refused():
+    """Its copy of the mock has no thread: it would wait for ever. The mock itself goes on."""
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True, timeout=60)
+    assert "not in a forked child" in done.stdout
+    assert "parent run.failed went nowhere" in done.stdout
+
+
+def test_a_mock_that_was_not_stopped_is_reported():
+    """As a file is that was not closed."""
+    mock = MockServer().start()
+    thread = mock._thread
+    with pytest.warns(ResourceWarning, match="unclosed MockServer at http://127"):
+        mock.__del__()
+    mock.stop()
+    mock.__del__()
+    assert not thread.loop.is_running()
