@@ -6,5 +6,5 @@ import sys
 
 from playgent_mockserver import main
 
-if __name__ == "__main__":  # pragma: no branch - nobody imports it
+if __name__ == "__main__":  # pragma: no branch - it is run, not imported
     sys.exit(main())

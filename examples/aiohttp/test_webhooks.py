@@ -21,8 +21,8 @@ async def test_a_failed_run_is_noted(mockserver: MockServer) -> None:
 
 @pytest.mark.asyncio
 async def test_a_forged_event_is_refused(mockserver: MockServer) -> None:
-    """An event that somebody else signed gets a 401."""
+    """An event that is signed with another secret gets a 401."""
     mockserver.route("https://your-app.com", to=create_app())
-    mockserver.register(URL, events=["run.failed"], secret="somebody else's")
+    mockserver.register(URL, events=["run.failed"], secret="another secret")
     sent = await mockserver.asend("run.failed")
     assert sent.response.status == 401

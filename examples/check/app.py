@@ -35,6 +35,6 @@ def receive() -> ResponseReturnValue:
 
 
 def note(event: dict[str, Any]) -> None:
-    """Note a finished run; the type and the run tell one event from another, for the payload has no id of its own."""
+    """Note a finished run; the type and the run identify an event, for the payload has no id of its own."""
     if event["event"] in {"run.completed", "run.failed"}:
         finished_runs.add((event["event"], event["data"]["run_id"]))

@@ -14,15 +14,15 @@ from mockserver.model.webhooks import Webhook
 
 @pytest.fixture
 def hook(mockserver: MockServer) -> Iterator[Webhook]:
-    """What the program registers; it is told where the mock is, and gets what is meant for its public address."""
-    told = {
+    """What the program registers; it learns where the mock is, and gets what is meant for its public address."""
+    settings = {
         "PORT": "0",
         "PLAYGENT_URL": mockserver.url,
         "PLAYGENT_API_KEY": "key",
         "PLAYGENT_WEBHOOK_SECRET": "whsec_1",
     }
     command = ["node", str(Path(__file__).with_name("app.mjs"))]
-    with subprocess.Popen(command, env={**os.environ, **told}, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True) as process:
         port = process.stdout.readline().split()[-1]
         mockserver.route("https://your-app.com", to=f"http://127.0.0.1:{port}")
         yield mockserver.wait_for_registration(["run.failed"])
@@ -38,6 +38,6 @@ def test_a_failed_run_is_noted(mockserver: MockServer, hook: Webhook) -> None:
 
 
 def test_a_forged_event_is_refused(mockserver: MockServer, hook: Webhook) -> None:
-    """An event that somebody else signed gets a 401."""
-    mockserver.register(hook.url, events=["run.completed"], secret="somebody else's")
+    """An event that is signed with another secret gets a 401."""
+    mockserver.register(hook.url, events=["run.completed"], secret="another secret")
     assert mockserver.send("run.completed").response.status == 401

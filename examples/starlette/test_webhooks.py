@@ -16,7 +16,7 @@ def test_a_failed_run_is_noted(mockserver: MockServer) -> None:
 
 
 def test_a_forged_event_is_refused(mockserver: MockServer) -> None:
-    """An event that somebody else signed gets a 401."""
+    """An event that is signed with another secret gets a 401."""
     mockserver.route("https://your-app.com", to=app)
-    mockserver.register(URL, events=["run.failed"], secret="somebody else's")
+    mockserver.register(URL, events=["run.failed"], secret="another secret")
     assert mockserver.send("run.failed").response.status == 401

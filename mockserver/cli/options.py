@@ -19,7 +19,7 @@ from mockserver.script.package_files import load_retry_policies
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-#: Above it, waits are shorter than a clock can tell: that is max.
+#: Above it, waits are shorter than a clock can measure: that is max.
 _FASTEST = 1e9
 
 _PREFIX = "MOCKSERVER_"

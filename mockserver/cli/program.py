@@ -141,7 +141,7 @@ def _prepare_streams() -> None:
     """See to it that printing never fails for lack of a stream or of a character."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started the program
+        if stream is None:  # closed by the caller
             null = os.open(os.devnull, os.O_WRONLY)
             setattr(sys, name, open(null, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as all
         elif hasattr(stream, "reconfigure"):
@@ -149,7 +149,7 @@ def _prepare_streams() -> None:
 
 
 def _output_is_gone() -> int:
-    """Nobody takes the output (``| head``): what is still buffered goes nowhere, without a complaint at exit."""
+    """The reader of the output has gone (``| head``): drop what is still buffered, without a complaint at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -17,7 +17,7 @@ from mockserver.model.plain_text import one_line
 if TYPE_CHECKING:
     from mockserver.server.embedded_consumer import Received
 
-#: So many characters of a body are printed.
+#: The most characters of a body that are printed.
 _SHOWN_BODY = 2000
 
 _HELP = """Receive deliveries on any path, verify the signature of each, and print what came.
@@ -46,7 +46,7 @@ def receive(host: str, port: int, secret: str | None, status: int) -> int:
     """Receive until stopped."""
     secret = needed(secret, "--secret", "signatures are verified with it")
 
-    # Imported here: wrong usage is told without waiting for the network's modules.
+    # Imported here: wrong usage is reported without waiting for the network's modules.
     from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415
 
     work = Interruptible()

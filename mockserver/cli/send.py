@@ -27,7 +27,7 @@ from mockserver.replay.send_result import SendResult
 from mockserver.script.literal import literal_step
 from mockserver.script.package_files import load_catalog
 
-#: So many characters of an answer's body are printed.
+#: The most characters of an answer's body that are printed.
 _SHOWN_BODY = 2000
 
 _HELP = """Send one event now, and print the answer.
@@ -75,7 +75,7 @@ def send(
 
         return print_event(step, destination, settings)
 
-    # Imported here: wrong usage is told without waiting for the network's modules.
+    # Imported here: wrong usage is reported without waiting for the network's modules.
     from mockserver.server.mock import Mock  # noqa: PLC0415
 
     work = Interruptible()

@@ -21,7 +21,7 @@ Examples:
   printf '{"event":"run.failed"}' | mockserver sign --secret whsec_x
 """
 
-_VERIFY_HELP = """Tell whether a signature is that of a body: print valid or invalid, and exit with 0 or 1.
+_VERIFY_HELP = """Check whether a signature is that of a body: print valid or invalid, and exit with 0 or 1.
 
 FILE holds the raw body, to the last byte; - or no FILE is standard input.
 

@@ -11,7 +11,7 @@ from mockserver.errors import UsageError
 
 
 def read_standard_input(what: str) -> bytes:
-    """Read standard input to its end; somebody at a terminal is told that it is waited for.
+    """Read standard input to its end; at a terminal, print a note that it is waited for.
 
     Args:
         what: What is read, for that note.

@@ -61,7 +61,7 @@ def schema(*, openapi: bool) -> int:
     Examples:
       mockserver schema > mockserver.schema.json
       mockserver schema --openapi > events.openapi.json
-    """  # noqa: D301 - the mark tells click to keep the lines
+    """  # noqa: D301 - the mark makes click keep the lines
     document = event_document(load_catalog()) if openapi else script_schema()
     click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
     return exit_codes.OK

@@ -20,9 +20,9 @@ from mockserver.reports.check_report import CheckReport
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.envelope import ApiError
 
-#: So many runs are kept; the oldest that are over go first.
+#: The most runs that are kept; the oldest that are over go first.
 _KEPT = 20
-#: So many may go on at once: each floods its consumer.
+#: The most that may go on at once: each floods its consumer.
 _MOST_RUNNING = 4
 
 _KEYS = ("webhook_id", "url", "secret", "probe", "probe_json", "only", "skip", "diagnose", "time_limit")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-#: The most deliveries in one answer; whoever wants more asks for the next page.
+#: The most deliveries in one answer; callers that want more ask for the next page.
 MOST_LISTED = 1000
 
 #: The most deliveries in one answer that shows them in brief.
@@ -119,7 +119,7 @@ RESOURCE_OPTIONS = (
 )
 
 OPERATIONS = (
-    Operation("GET", "/health", "health", "Tell that the mock is there, and how much it holds.",
+    Operation("GET", "/health", "health", "Say that the mock is there, and how much it holds.",
               gives="Health", answer="What the mock holds"),
     Operation("GET", "/openapi.json", "openapi", "Return this document.", gives="Document", answer="This document"),
     Operation("POST", "/events", "send", "Let one event happen now: an event step of the script format.",

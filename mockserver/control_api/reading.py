@@ -26,7 +26,7 @@ _OUTCOMES = get_args(Outcome)
 #: A key of YAML. YAML whose lines were joined begins with a comment, or with a key that another one follows.
 _KEY = rb"(?<![\w-])[\w-]+:(?:\s|$)"
 
-#: So much of a name that nobody knows is shown, and compared with what is known.
+#: The most of an unknown name that is shown, and compared with what is known.
 _SHOWN = 64
 
 

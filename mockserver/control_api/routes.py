@@ -261,7 +261,7 @@ class ControlApi:
         return web.Response(status=204)
 
     async def planned_failures(self, _: Call) -> web.Response:
-        """Tell how many calls of the vendor API will still be answered badly."""
+        """Return how many calls of the vendor API will still be answered badly."""
         return json_answer({"pending": self._mock.plan.pending})
 
     async def forget_failures(self, _: Call) -> web.Response:
@@ -272,7 +272,7 @@ class ControlApi:
     # --- the mock itself
 
     async def health(self, _: Call) -> web.Response:
-        """Tell that the mock is there."""
+        """Say that the mock is there."""
         records = self._mock.records
         return json_answer(
             {

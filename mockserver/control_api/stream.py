@@ -17,19 +17,19 @@ from mockserver.reports.brief import brief_view
 from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
 from mockserver.vendor_api.calls import CallLog, VendorCall
 
-#: So many events wait for a slow reader; then the oldest are left out, and the reader is told how many.
+#: The most events that wait for a slow reader; then the oldest are left out, and the reader learns how many.
 MOST_WAITING = 1000
 
-#: So many bytes of events wait for it; the newest event does, whatever its size.
+#: The most bytes of events that wait for it; the newest event does, whatever its size.
 MOST_WAITING_BYTES = 16 * 1024 * 1024
 
-#: So many bytes are handed to the network at once: what it has taken, no limit of ours bounds any more.
+#: The most bytes that are handed to the network at once: what it has taken, no limit of ours bounds any more.
 MOST_WRITTEN = 256 * 1024
 
 #: Seconds between two signs of life, so that proxies and readers know that the stream is alive.
 _HEARTBEAT = 15.0
 
-#: Seconds between two looks whether the reader is still there: aiohttp tells nobody that it went.
+#: Seconds between two looks whether the reader is still there: aiohttp does not report that it went.
 _LOOK = 0.25
 
 

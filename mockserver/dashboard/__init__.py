@@ -1,7 +1,7 @@
 """The dashboard: a page at ``/_mock/ui/`` that shows what happens, on top of the control API.
 
 - here: where it is mounted; small, because every server mounts it;
-- :mod:`~mockserver.dashboard.files`: the files and their headers, imported when somebody opens the page;
+- :mod:`~mockserver.dashboard.files`: the files and their headers, imported when the page is opened;
 - ``static/``: the page itself: HTML, CSS and ES modules as the browser reads them, without a build step.
 """
 

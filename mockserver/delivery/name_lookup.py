@@ -54,7 +54,7 @@ class NameLookup:
         lookup = self._under_way.get((host, port))
         if lookup is None:
             lookup = asyncio.get_running_loop().create_future()
-            lookup.add_done_callback(lambda done: done.exception())  # whoever waited for it may have left
+            lookup.add_done_callback(lambda done: done.exception())  # its caller may have left
             threading.Thread(target=self._ask, args=(host, port, lookup), name="mockserver-lookup", daemon=True).start()
             self._under_way[host, port] = lookup
         return await asyncio.shield(lookup)

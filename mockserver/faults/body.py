@@ -20,7 +20,7 @@ _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?')
 HEADER_TEXT = Text(
     pattern=r"[!-~](?:[ -~]*[!-~])?", expected="printable ASCII text with no space at either end", templates=True
 )
-#: Of a huge body, only so many bytes are searched for something to tamper with.
+#: The most bytes of a huge body that are searched for something to tamper with.
 _SEARCHED = 65536
 _WORD = re.compile(rb"[0-9A-Za-z]")
 

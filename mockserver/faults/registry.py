@@ -27,7 +27,7 @@ SLOTS: Mapping[str, str] = MappingProxyType(
     {
         "signature": "both decide what stands in the signature header",
         "field": "both change a field",
-        "spacing": "both decide where the JSON has blanks",
+        "spacing": "both decide where the JSON has spaces",
         "bulk": "both add a large field",
         "broken": "both decide why the body is not JSON",
         "ending": "both end the connection",
@@ -69,7 +69,7 @@ def check_combination(faults: Sequence[ChosenFault]) -> None:
 
 
 def is_signature_fault(faults: Iterable[ChosenFault]) -> bool:
-    """Tell whether a consumer must refuse (4xx) a delivery with these faults: it is not what the vendor signed.
+    """Return whether a consumer must refuse (4xx) a delivery with these faults: it is not what the vendor signed.
 
     Where a fault also ends the connection before an answer is read, nothing can be said of the answer, so: False.
     """

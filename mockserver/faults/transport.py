@@ -11,7 +11,7 @@ from mockserver.faults.request_builder import Draft
 from mockserver.model.fields import Duration, OneOf, Size, Whole
 from mockserver.model.messages import AwaitContinue, Close, Pause, WireStep
 
-#: What drips comes in so many pieces, or in one a second if that makes more.
+#: What drips comes in this many pieces, or in one a second if that makes more.
 PIECES = 20
 
 _LONGEST = 3600.0

@@ -36,7 +36,7 @@ class EventType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         event: Its name, such as ``run.failed``.
-        fires_when: What it tells, in the vendor's meaning.
+        fires_when: When it fires, in the vendor's words.
         documented: Whether the sample data is the vendor's own; otherwise it is ours.
         source: Where the sample data comes from.
         object_id: The key in the data that holds the id of what the event is about.
@@ -101,7 +101,7 @@ def encode_payload(event: str, timestamp: str, data: Mapping[str, Any], style: J
         event: The event type.
         timestamp: ISO 8601, UTC.
         data: The event's data; JSON values only (see :func:`check_json`).
-        style: Whether there is a blank after each colon and comma.
+        style: Whether there is a space after each colon and comma.
 
     Returns:
         UTF-8 JSON with the keys in the documented order, characters outside ASCII as they are.

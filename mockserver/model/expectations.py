@@ -132,7 +132,7 @@ def judge(expectation: Expectation, delivery: Delivery) -> list[str]:
 
 
 def matches_status(wanted: Sequence[str], status: int) -> bool:
-    """Tell whether a status is one of those wanted: ``401``, a class such as ``4xx``, or ``any``."""
+    """Return whether a status is one of those wanted: ``401``, a class such as ``4xx``, or ``any``."""
     return any(each in ("any", str(status), f"{status // 100}xx") for each in wanted)
 
 

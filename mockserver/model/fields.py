@@ -61,7 +61,7 @@ class Reading:
         """Note a problem at a place.
 
         Raises:
-            TooManyProblemsError: There are so many that reading stops.
+            TooManyProblemsError: There are too many to read on.
         """
         if len(self.problems) >= MOST_PROBLEMS:
             self.problems.append(Problem(line, column, "there are more problems from here on: fix these first"))

@@ -17,7 +17,7 @@ def new_identifier(prefix: str, source: random.Random) -> str:
         source: Where chance comes from; seeded, it gives the same identifiers again.
 
     Returns:
-        For example ``wh_kqz017``. One of 17,576,000: whoever needs it to be unique must look.
+        For example ``wh_kqz017``. One of 17,576,000: callers that need it to be unique must look.
     """
     letters = "".join(source.choices(ascii_lowercase, k=3))
     return f"{prefix}_{letters}{''.join(source.choices(digits, k=3))}"

@@ -45,7 +45,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
 
 
 class AwaitContinue(msgspec.Struct, frozen=True, gc=False):
-    """The rest of a request waits for the interim answer ``100 Continue``, but no longer than so many seconds."""
+    """The rest of a request waits for the interim answer ``100 Continue``, but no longer than this many seconds."""
 
     seconds: float
 
@@ -74,7 +74,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         head: Request line and headers with the empty line that ends them: the bytes as they go over the wire.
         body: The body as its receiver reads it: the bytes that were signed, unless a fault changed or cut them.
         plan: How it is written, when that is not head and body in one write. The bytes in it are all that is written:
-            the head, then the body with the framing that the head tells of (its chunks, for example).
+            the head, then the body with the framing that the head announces (its chunks, for example).
         last: Whether nothing may follow on its connection: many a server leaves a body unread that it did not expect,
             and takes it for the beginning of the next request.
     """

@@ -44,7 +44,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         at: When it was made, by the mock's clock, in seconds since 1970.
         request: The exact bytes sent. None when no request could be made for the webhook's URL.
         exchange: What became of it.
-        real_at: When it was made by the clock on the wall, in seconds since 1970; 0 where nobody noted it.
+        real_at: When it was made by the clock on the wall, in seconds since 1970; 0 where it was not noted.
     """
 
     number: int

@@ -1,7 +1,7 @@
 """The Retry-After header of an answer: how long a consumer asks a sender to wait (RFC 9110, section 10.2.3).
 
 The header is the consumer's, so nothing in it can raise: what is not a number of seconds or an HTTP date asks for
-nothing, and nobody can ask for more than a day.
+nothing, and no answer can ask for more than a day.
 """
 
 from __future__ import annotations

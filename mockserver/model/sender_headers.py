@@ -1,4 +1,4 @@
-"""The headers by which a sender tells who it is, and those that users add for whatever stands before their consumer.
+"""The headers by which a sender says who it is, and those that users add for whatever stands before their consumer.
 
 A gateway that asks for a key, a tunnel that shows a page to browsers, a router that looks at a header: all of them want
 something that the vendor's deliveries do not have. All of this is ours.
@@ -28,7 +28,7 @@ def read_header(line: str) -> tuple[str, str]:
         line: Such as ``X-Api-Key: abc``.
 
     Returns:
-        Its name and its value, without blanks around them.
+        Its name and its value, without spaces around them.
 
     Raises:
         ValueError: It is none, or one that every delivery has already; the message shows no value.

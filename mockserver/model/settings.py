@@ -12,7 +12,7 @@ from mockserver.errors import UsageError
 from mockserver.model.sender_headers import SenderHeaders, sender_headers
 from mockserver.model.suggestions import did_you_mean
 
-#: How the JSON of a payload is spelled: ``compact`` has no blanks, ``spaced`` one after each colon and comma.
+#: How the JSON of a payload is spelled: ``compact`` has no spaces, ``spaced`` one after each colon and comma.
 JsonStyle = Literal["compact", "spaced"]
 
 #: How fast a clock runs: a factor (1 is real time), ``max`` to skip every wait, ``stepped`` to be advanced by hand.
@@ -30,7 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         strict: Only what the vendor documents: no routes of ours under ``/v1``, no http URLs for loopback hosts.
         created_status: The status of a successful ``POST /v1/webhooks``, and of other creations; the vendor states
             none.
-        rate_limit: Requests per minute that the rate-limit headers tell of (100 is the vendor's Standard plan).
+        rate_limit: Requests per minute that the rate-limit headers show (100 is the vendor's Standard plan).
         enforce_rate_limit: Whether requests over the limit are refused with 429.
         timeout: Seconds until an attempt must be answered.
         json_style: How payloads are spelled.

@@ -59,7 +59,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         if parts.username is not None or parts.password is not None:
             raise UsageError("a target URL cannot carry a user name or password")
         if port == 0:
-            raise UsageError(f"{url!r} has port 0, to which nobody can connect")
+            raise UsageError(f"{url!r} has port 0, which cannot be connected to")
         path = quote(parts.path or "/", safe=_SAFE_IN_TARGET)
         if parts.query:
             path += "?" + quote(parts.query, safe=_SAFE_IN_TARGET)
@@ -96,7 +96,7 @@ class Route(msgspec.Struct, frozen=True):
     Args:
         source: The base URL as registered, such as ``https://your-app.com``.
         to: The base URL that is really contacted, such as ``http://127.0.0.1:5000``.
-        app: The key of an application in this process that gets it; then ``to`` is what the application is told
+        app: The key of an application in this process that gets it; then ``to`` is what the application sees
             about where it is, so usually the source.
     """
 

@@ -110,7 +110,7 @@ class WebhookRegistry:
         return subscribers
 
     def serves(self, events: Sequence[str]) -> bool:
-        """Tell whether each of these events has at least one active subscriber (any webhook at all, for none)."""
+        """Return whether each of these events has at least one active subscriber (any webhook at all, for none)."""
         if not events:
             return any(webhook.active for webhook in self._webhooks.values())
         return all(self.subscribed_to(event) for event in events)

@@ -4,11 +4,11 @@ A replay asks its clock for the time and sleeps on it, and on nothing else. Ther
 
 - :class:`RealClock` runs at a constant speed: 1 is real time, 60 makes a minute of a script last a second.
 - :class:`SkippingClock` (speed ``max``) never sleeps: when nothing is going on any more it jumps to the next moment
-  that somebody waits for. A night of events takes milliseconds, with the order and the timestamps of the night.
+  that an activity waits for. A night of events takes milliseconds, with the order and the timestamps of the night.
 - :class:`SteppedClock` does the same, but never beyond the moment to which it was advanced by hand.
 
 "Something is going on" must be known exactly, or the clock would jump past work that is about to start. So each
-activity holds a token: whoever starts one calls ``begin``, its end calls ``end``, sleeping gives the token back and
+activity holds a token: its caller calls ``begin``, its end calls ``end``, sleeping gives the token back and
 waking takes it again. :class:`Group` does this for tasks: use it to start and join them.
 """
 
@@ -35,7 +35,7 @@ def _present() -> float:
 
 
 class Clock(Protocol):
-    """Tells the time of the mock, in seconds since 1970, and lets activities wait for a moment of it."""
+    """Gives the time of the mock, in seconds since 1970, and lets activities wait for a moment of it."""
 
     def now(self) -> float:
         """Return the present moment."""
@@ -135,7 +135,7 @@ class SkippingClock:
         self._active += 1
 
     def end(self) -> None:
-        """Give a token back; when it was the last, jump to the next moment that somebody waits for."""
+        """Give a token back; when it was the last, jump to the next moment that an activity waits for."""
         self._active -= 1
         if not self._active:
             self._jump()
@@ -191,7 +191,7 @@ class SteppedClock(SkippingClock):
             await waiter
 
     def end(self) -> None:
-        """Give a token back; when it was the last and nothing is due, tell those who wait for that."""
+        """Give a token back; when it was the last and nothing is due, wake up those who wait for that."""
         super().end()
         if not self._active:
             waiting, self._idle = self._idle, []

@@ -10,10 +10,10 @@ from mockserver.errors import UsageError
 from mockserver.replay.replay import Replay
 from mockserver.replay.report import STOPPED, Report
 
-#: So many replays that are over can still be asked for.
+#: The most replays that are over and can still be asked for.
 MOST_ENDED_REPLAYS = 100
 
-#: So many replays may go on in the background at once.
+#: The most replays that may go on in the background at once.
 MOST_RUNNING_REPLAYS = 1000
 
 _logger = logging.getLogger("mockserver.replay")

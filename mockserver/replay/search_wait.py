@@ -39,7 +39,7 @@ def describe_miss(miss: NearMiss) -> str:
 
 
 async def wait_for_search(records: RecordStore, search: Search, count: int, timeout: float) -> tuple[Delivery, ...]:
-    """Wait until so many deliveries that match a search have their final outcome; those that have it already count.
+    """Wait until enough deliveries that match a search have their final outcome; those that have it already count.
 
     Args:
         records: Where deliveries are kept.

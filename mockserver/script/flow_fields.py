@@ -30,7 +30,7 @@ _MOST_CALLS = 1_000_000_000
 STATES = tuple(dict.fromkeys(state for route in FLOW_ROUTES.values() for state in route.states))
 
 _READS_FIELDS: Fields = {
-    "reads": Field(Whole(1, 1_000_000), "after so many GETs it moves one state on", required=True),
+    "reads": Field(Whole(1, 1_000_000), "the number of GETs after which it moves one state on", required=True),
 }
 
 
@@ -55,7 +55,7 @@ class States(Kind):
 
 
 class AdvanceKind(Kind):
-    """What moves it on: time, so many reads, or a hand."""
+    """What moves it on: time, a number of reads, or a hand."""
 
     def read(self, node: Node, reading: Reading) -> Any:
         """Return the way, and how many reads."""
@@ -113,7 +113,7 @@ def flow_fields(event_schema: Any) -> Fields:
         "states": Field(States(), "how long each state lasts, on the mock's clock; no time without"),
         "advance": Field(
             AdvanceKind(),
-            "what moves it from state to state: time (the default), {reads: 2} (so many GETs), or manual "
+            "what moves it from state to state: time (the default), {reads: 2} (that number of GETs), or manual "
             "(POST /_mock/resources/{id}/advance)",
         ),
         "outcome": Field(

@@ -69,7 +69,7 @@ FLOW_ROUTES: Mapping[str, FlowRoute] = {
 
 
 def matches(when: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
-    """Tell whether a request has the values that a rule asks for.
+    """Return whether a request has the values that a rule asks for.
 
     A list in the request matches a value that is in it: ``tags: nightly`` is any call with that tag.
 

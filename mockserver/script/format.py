@@ -71,7 +71,7 @@ AWAIT_FIELDS: Fields = {
     "within": Field(Duration(), "how long to wait, in real time; 30 seconds without"),
 }
 
-#: The kinds of step, by the key that tells them apart.
+#: The kinds of step, by the key that identifies each.
 STEP_FIELDS: dict[str, Fields] = {
     "event": EVENT_FIELDS,
     "together": TOGETHER_FIELDS,

@@ -1,6 +1,6 @@
 """Reading JSON into a tree of nodes: what is JSON is read by the rules of JSON, and not by those of YAML.
 
-The two differ where nobody expects it: in JSON, a key may be of any length and its colon on the next line, and a
+The two differ in ways that surprise: in JSON, a key may be of any length and its colon on the next line, and a
 character beyond U+FFFF is written as two escapes. Python's own decoder has no places, so values are put together here;
 strings, which are most of a document, are read by its scanner in C.
 """

@@ -14,7 +14,7 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
 
 #: A file may hold this many values, aliases written out: a script of 10,000 steps with 25 values each. So a hostile
-#: file is told apart within about a second and 100 MB.
+#: file is recognised within about a second and 100 MB.
 MAX_NODES = 250_000
 
 TOO_DEEP = f"lists and objects are nested deeper than {MAX_DEPTH} levels here: is a bracket not closed?"

@@ -115,15 +115,15 @@ class _PythonParser(Reader, Scanner, Parser):
     # --- where tokens begin
 
     def check_key(self) -> bool:
-        """Tell whether a question mark here begins a key; otherwise it is text."""
+        """Return whether a question mark here begins a key; otherwise it is text."""
         return self.peek(1) in self._after_indicator
 
     def check_value(self) -> bool:
-        """Tell whether a colon here is followed by a value; otherwise it is text."""
+        """Return whether a colon here is followed by a value; otherwise it is text."""
         return self.peek(1) in self._after_indicator or (self.flow_level > 0 and self._follows_json_key())
 
     def check_plain(self) -> bool:
-        """Tell whether plain text begins here."""
+        """Return whether plain text begins here."""
         if self.peek() in "?:":
             return self.peek(1) not in self._after_indicator
         base: Any = super()  # PyYAML's stubs have no types here

@@ -1,4 +1,4 @@
-"""A consumer of our own: it verifies every delivery as the vendor's documentation says, and tells what came."""
+"""A consumer of our own: it verifies every delivery as the vendor's documentation says, and shows what came."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what no route answered, then close the connection."""
         if isinstance(exc, ConnectionError):
-            raise exc  # the client has gone: aiohttp closes the connection, and there is nobody to answer
+            raise exc  # the client has gone: aiohttp closes the connection, and there is no one to answer
         if status >= 500:
             _logger.error("unexpected error while answering %s", request.path, exc_info=exc)
         if request.writer.output_size > 0:

@@ -1,4 +1,4 @@
-"""What a mock is doing: deliveries that somebody waits for, and that a reset ends."""
+"""What a mock is doing: deliveries that a caller waits for, and that a reset ends."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Work:
 
 
 async def _over(task: asyncio.Task[Any]) -> None:
-    """Wait until a task is over, however it ends; whoever ends the waiting ends the task."""
+    """Wait until a task is over, however it ends; ending the wait ends the task."""
     try:
         await asyncio.wait([task])
     except asyncio.CancelledError:

@@ -21,7 +21,7 @@ from mockserver.server.mock import Mock
 #: The secret where none is given and none is known, as in ``register()``.
 TEST_SECRET = "whsec_test"  # noqa: S105 - a test secret
 
-#: Where an application in this process is told to be. Frameworks that look at the host let this one pass in tests.
+#: The URL that an application in this process sees as its own. Frameworks that look at the host let it pass in tests.
 _HOST = "https://testserver"
 _PATH = "/webhooks/playgent"
 
@@ -34,7 +34,7 @@ class CheckKeywords(TypedDict, total=False):
 
     Args:
         path: The path of the webhook, where the target is an application object; ``/webhooks/playgent`` by default.
-        interface: How the application is called, where that cannot be told by its shape: ``asgi`` or ``wsgi``.
+        interface: How the application is called, where its shape does not show it: ``asgi`` or ``wsgi``.
         probe: Reads a number that grows with each event that the consumer handles: a function, or a URL that answers
             JSON. With it the effects are checked, and not the answers alone. A URL may be relative to the target's. A
             plain function is called in a thread, an async one on the loop of the test that awaits ``acheck``.

@@ -208,7 +208,7 @@ class MockServer:
             source: The base URL as registered, such as ``https://your-app.com``.
             to: The base URL to contact instead, such as ``http://127.0.0.1:5000``; or an ASGI, WSGI or aiohttp
                 application object. An application gets requests for the URL as registered, without any network.
-            interface: How an application is called: ``asgi`` or ``wsgi``; None to tell by its shape.
+            interface: How an application is called: ``asgi`` or ``wsgi``; None decides by its shape.
             lifespan: Whether the mock runs the lifespan of an ASGI application: it starts before its first delivery,
                 when the test waits for a registration or for flows, or by ``start(app)``. False where the test, or a
                 client of it, runs the lifespan itself: otherwise the application would start twice.
@@ -514,7 +514,7 @@ class MockServer:
         try:
             return self._running.wait(self._kept(checking(self._mock, target, secret, options)))
         except UsageError as error:
-            raise error.with_traceback(None) from None  # our own frames tell a user nothing
+            raise error.with_traceback(None) from None  # our own frames mean nothing to a user
         finally:
             self._mock.apps.settle()
 
@@ -526,7 +526,7 @@ class MockServer:
         try:
             return await self._awaited(self._kept(checking(self._mock, target, secret, options)))
         except UsageError as error:
-            raise error.with_traceback(None) from None  # our own frames tell a user nothing
+            raise error.with_traceback(None) from None  # our own frames mean nothing to a user
         finally:
             if self._mock.apps.ending:  # in a thread: an application that was started here shuts down on this loop
                 await asyncio.to_thread(self._mock.apps.settle)

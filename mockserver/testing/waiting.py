@@ -22,7 +22,7 @@ async def wait_for_deliveries(
     timeout: float,
     where: Mapping[str, Any] | None,
 ) -> tuple[Delivery, ...]:
-    """Wait until so many deliveries of an event have arrived; see ``MockServer.wait_for``."""
+    """Wait until ``count`` deliveries of an event have arrived; see ``MockServer.wait_for``."""
     mock.catalog.check(event, mock.settings.extra_events)
     arrived = list(matching(mock.records.all(), event, where))
 

@@ -1,4 +1,4 @@
-"""The calls that the vendor API received, and the bad answers that it was told to give.
+"""The calls that the vendor API received, and the bad answers that were planned.
 
 An application's side of registering is tested with both: the record shows what it called, the plan makes the API
 answer badly, so that its retries can be seen.
@@ -106,7 +106,7 @@ class CallLog:
         status: int,
         problem: str = "",
     ) -> VendorCall:
-        """Keep a call and tell the listeners; the arguments are the fields of :class:`VendorCall`."""
+        """Keep a call and notify the listeners; the arguments are the fields of :class:`VendorCall`."""
         self._count += 1
         call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem)
         self._calls.append(call)

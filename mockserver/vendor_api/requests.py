@@ -110,7 +110,7 @@ class Keys:
             raise ApiError(401, "Invalid API key: it is none of the keys that this server accepts", _CHALLENGE)
 
     def _accepts(self, token: bytes) -> bool:
-        # Every key is compared, whatever the others gave, so that the time tells nothing.
+        # Every key is compared, whatever the others gave, so that the time reveals nothing.
         return any([hmac.compare_digest(token, key) for key in self._keys])  # noqa: C419 - a generator would stop early
 
 

@@ -56,7 +56,7 @@ class VendorApi:
         settings: Keys, limits, strictness.
         calls: Where every call is recorded.
         plan: Bad answers to give first.
-        now: Tells the time, in Unix seconds.
+        now: Gives the time, in Unix seconds.
         flows: Returns what plays the calls that lead to events; asked when the first of them comes.
         on_registered: Called with each new webhook. If it raises, the webhook is not kept.
     """

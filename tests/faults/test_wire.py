@@ -265,7 +265,7 @@ def test_padding_goes_into_empty_or_missing_data():
     assert len(empty) == len(beside) == 200
 
 
-def test_a_spaced_payload_keeps_its_blanks():
+def test_a_spaced_payload_keeps_its_spaces():
     """Where payloads are spaced by the settings, a changed one is spaced too."""
     spaced = compact(PAYLOAD, separators=(", ", ": "))
     expected = compact({**PAYLOAD, "data": NO_ID}, separators=(", ", ": "))

@@ -163,7 +163,7 @@ def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], *, verbose: bool, **request: Any) -> int:
-    # Imported here: what was given wrong is told without waiting for the network's modules.
+    # Imported here: wrong usage is reported without waiting for the network's modules.
     from mockserver.checks.options import CheckOptions  # noqa: PLC0415
     from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415
     from mockserver.cli.check.view import CheckView  # noqa: PLC0415

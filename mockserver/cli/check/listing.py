@@ -32,7 +32,7 @@ def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> i
 
 
 def explain(name: str) -> int:
-    """Tell all about one check.
+    """Explain one check.
 
     Args:
         name: Its id or name.

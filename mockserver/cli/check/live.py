@@ -15,7 +15,7 @@ from mockserver.cli.live import LivePicture
 _SPARED = 4
 #: The widths of the columns, in characters.
 _VERDICT, _ID, _SEVERITY = 12, 5, 6
-#: What was seen is shown where there is so much room for it, in characters.
+#: What was seen is shown where there is at least this much room for it, in characters.
 _LEAST = 20
 _SAYS_NOTHING = ("inconclusive", "not tested")
 

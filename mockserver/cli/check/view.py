@@ -24,12 +24,12 @@ COLOURS: Mapping[Verdict, str] = MappingProxyType(
     {"pass": "green", "fail": "red", "warn": "yellow", "inconclusive": "magenta", "not tested": "bright_black"}
 )
 
-#: Verdicts that say nothing of the consumer. They are told in the end, together where the reason is the same.
+#: Verdicts that say nothing of the consumer. They are shown at the end, together where the reason is the same.
 _SAYS_NOTHING: tuple[Verdict, ...] = ("inconclusive", "not tested")
-#: So many checks with the same reason are told in one line, and up to so many of them by id.
+#: From this many checks with the same reason on they share a line, which names up to this many of them by id.
 _TOGETHER, _BY_ID = 3, 20
 
-#: So many characters are told of what is right.
+#: The most characters that are shown of what is right.
 _PASSED = 100
 
 _CONTROL = "PG001"
@@ -41,7 +41,7 @@ class CheckView:
 
     Args:
         checked: What is checked.
-        to_stderr: Whether standard output belongs to somebody else.
+        to_stderr: Whether standard output is taken by a report.
         work: What prints.
         verbose: Whether to show every delivery that proves a finding.
     """

@@ -89,7 +89,7 @@ def replay(
         return print_replay(plans, settings)
     files.prepare()
 
-    # Imported here: an invalid script is told without waiting for the network's modules.
+    # Imported here: an invalid script is reported without waiting for the network's modules.
     from mockserver.cli.replay.run import ReplayRun  # noqa: PLC0415
     from mockserver.cli.replay.view import ReplayView  # noqa: PLC0415
 

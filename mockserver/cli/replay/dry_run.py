@@ -21,7 +21,7 @@ from mockserver.script.model import EventStep, Script
 from mockserver.script.selection import unjudged
 from mockserver.server.mock import Mock
 
-#: Where commands go when nobody said: to ``mockserver receive`` on its default port.
+#: Where commands go by default: to ``mockserver receive`` on its default port.
 _PLACEHOLDER = Destination("http://127.0.0.1:8485/webhooks/playgent", "whsec_dry_run")
 
 
@@ -49,7 +49,7 @@ def print_replay(plans: Sequence[tuple[Script, Destination | None]], settings: S
             steps = {f"{script.source}:{step.line}": step.number for step in script.event_steps()}
             unsubscribe = mock.records.subscribe(partial(_print, printer, steps))
             webhook = mock.register(where.url, None, where.secret)
-            # Nobody answers, so that nothing is expected, and nobody's state is probed.
+            # Nothing answers, so that nothing is expected and no state is probed.
             reports.append(await mock.replay(unjudged(script), "max"))
             for step in reports[-1].steps:
                 if LOST in step.not_sent:

@@ -34,7 +34,7 @@ from mockserver.vendor_api.calls import VendorCall
 if TYPE_CHECKING:
     from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource
 
-#: So much of the reason is shown why the vendor API refused a call; the answer holds the whole.
+#: The most characters of the reason why the vendor API refused a call; its answer holds them all.
 _REASON = 300
 
 

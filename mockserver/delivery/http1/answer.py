@@ -2,7 +2,7 @@
 
 A server may be hostile or broken, so everything is bounded: the header block by :data:`HEAD_LIMIT`, what is read of a
 body by :data:`READ_LIMIT`, what is kept of it by the transport's ``record_limit``. An answer is *settled* once it is
-complete or can no longer become so; ``error`` tells the two apart.
+complete or can no longer become so; ``error`` says which.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Answer:
     # --- what httptools calls
 
     def on_message_begin(self) -> None:
-        """An answer begins: the one we wait for, or one that nobody asked for."""
+        """An answer begins: the one we wait for, or one that was not asked for."""
         self.reusable = False
 
     def on_status(self, part: bytes) -> None:

@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
             return False
 
     def abandon(self, waiter: Waiter) -> None:
-        """Nobody waits for this exchange any longer. Closes the connection, unless it has gone on to another one."""
+        """This exchange is no longer waited for. Closes the connection, unless it has gone on to another one."""
         if self._waiter is waiter:
             self._waiter = None
             self.drop()
@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
         self._write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Read a part of the answer. What comes when nothing was asked belongs to nobody: the connection is closed."""
+        """Read a part of the answer. What comes when nothing was asked has no owner: the connection is closed."""
         if self._waiter is None:
             self._pool.remove(self)
             self.drop()

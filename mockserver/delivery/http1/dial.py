@@ -43,8 +43,8 @@ class Undialled(msgspec.Struct, frozen=True):
 class Dial:
     """Connects one connection.
 
-    Connecting and the TLS handshake are one call of the event loop. To split it at the socket would let us tell a slow
-    one from the other, but uvloop can close a socket that it was given twice when the other side hangs up at once.
+    Connecting and the TLS handshake are one call of the event loop. To split it at the socket would show which of them
+    is slow, but uvloop can close a socket that it was given twice when the other side hangs up at once.
 
     Args:
         target: Where to connect to.

@@ -76,7 +76,7 @@ class AiohttpHost(LoopHost):
         return None
 
     async def _serve(self, server: asyncio.AbstractServer) -> None:
-        """Serve until told to stop, or until the loop ends: then this is cancelled, and cleans up as well."""
+        """Serve until stopped, or until the loop ends: then this is cancelled, and cleans up as well."""
         try:
             await self._stopping.wait()
         finally:

@@ -54,7 +54,7 @@ class Call:
         self.starting = False
         self.cancel: Callable[[], None] = lambda: None
         self.done: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self.done.set_running_or_notify_cancel()  # whoever stops waiting for it does not cancel it
+        self.done.set_running_or_notify_cancel()  # a caller that stops waiting does not cancel it
         self._error: ExchangeError | None = None
         self._given_up = False
         self._status = 0

@@ -58,7 +58,7 @@ class Calls:
         return call.exchange(timeout)
 
     def stop(self) -> None:
-        """Let nobody wait any longer."""
+        """End every wait."""
         for call in self._calls:
             call.cancel()
             call.finish(_STOPPED)

@@ -1,4 +1,4 @@
-"""What an application object is: ASGI, WSGI or aiohttp, told apart by its shape."""
+"""What an application object is: ASGI, WSGI or aiohttp, recognised by its shape."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def read_destination(to: object, interface: Interface | None = None, *, lifespan
 
     Args:
         to: A URL or an application object.
-        interface: How the application is called; None to tell by its shape.
+        interface: How the application is called; None decides by its shape.
         lifespan: Whether the lifespan of an ASGI application is run here.
 
     Raises:
-        UsageError: It is neither, or its interface cannot be told.
+        UsageError: It is neither, or its shape does not show its interface.
     """
     if interface is not None and interface not in get_args(Interface):
         raise UsageError(f"there is no interface {interface!r}; there are {', '.join(get_args(Interface))}")
@@ -55,12 +55,12 @@ def read_destination(to: object, interface: Interface | None = None, *, lifespan
 
 
 def interface_of(app: Any) -> Interface:
-    """Tell by its shape how an application is called.
+    """Find out by its shape how an application is called.
 
     Raises:
-        UsageError: That cannot be told; the message says what to do.
+        UsageError: Its shape does not show it; the message says what to do.
     """
-    aiohttp_web = sys.modules.get("aiohttp.web")  # whoever has such an application has imported it
+    aiohttp_web = sys.modules.get("aiohttp.web")  # it is imported where there is such an application
     if aiohttp_web is not None and isinstance(app, aiohttp_web.Application):
         return "aiohttp"
     if not callable(app):
@@ -93,13 +93,13 @@ def _interface_of_callable(app: Any) -> Interface:
             "or wrap the application in asgiref.compatibility.guarantee_single_callable()"
         )
     raise UsageError(
-        f"cannot tell how to call {_name(app)}: an ASGI application takes (scope, receive, send) and is async, "
+        f"cannot see how to call {_name(app)}: an ASGI application takes (scope, receive, send) and is async, "
         f"a WSGI application takes (environ, start_response); {_OVERRIDE}"
     )
 
 
 def _takes(app: Any, count: int) -> bool:
-    """Whether it can be called with so many positional arguments."""
+    """Whether it can be called with this many positional arguments."""
     try:
         inspect.signature(app).bind(*[None] * count)
     except (TypeError, ValueError):  # ValueError: it has no signature to look at

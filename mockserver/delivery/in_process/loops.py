@@ -1,6 +1,6 @@
 """The event loops that applications run on: which one, and how what runs on it ends.
 
-Ending is the hard part, for whoever resets or stops the mock may be
+Ending is the hard part, for the caller that resets or stops the mock may be
 
 - on a thread whose loop is running, perhaps the app's own: waiting would block it, so the ending only begins there, and
   goes on by itself in the next turns of that loop;
@@ -48,7 +48,7 @@ def noting_the_loop() -> Iterator[None]:
 
 
 def noted_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that was noted by whoever caused this."""
+    """Return the loop that the caller noted."""
     return _caller.get()
 
 

@@ -132,7 +132,7 @@ class FlowEngine:
         self._start_soon(resource, lambda: self._go(resource, clock), clock)
 
     def after_read(self, resource: Resource) -> None:
-        """Count a read that was answered; so many of them move a flow by reads one state on."""
+        """Count a read that was answered; enough of them move a flow by reads one state on."""
         flow = resource.flow
         if flow is None or flow.advance != "reads" or resource.ended:
             return

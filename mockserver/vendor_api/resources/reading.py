@@ -17,7 +17,7 @@ from mockserver.model.suggestions import did_you_mean, listed
 
 R = TypeVar("R", bound=msgspec.Struct)
 
-#: So many problems are worded; of a hostile body there could be a million.
+#: The most problems that are worded; of a hostile body there could be a million.
 _MOST_SHOWN = 10
 #: Guessing takes time for each letter and each key.
 _MOST_GUESSED = 32

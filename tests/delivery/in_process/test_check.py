@@ -101,7 +101,7 @@ def test_the_interface_can_be_said(check):
     def variadic(*args):
         return app(*args)
 
-    with pytest.raises(UsageError, match="cannot tell how to call"):
+    with pytest.raises(UsageError, match="cannot see how to call"):
         check(variadic, SECRET)
     check(variadic, SECRET, interface="wsgi", only="PG001")
     assert app.environs[0]["PATH_INFO"] == "/webhooks/playgent"

@@ -71,10 +71,10 @@ def test_applications_of_every_framework_are_recognised(framework):
         (Asgi2, "pass an instance"),
         (WsgiProbe, "pass an instance"),
         (asgi_2_function, "guarantee_single_callable"),
-        (factory, "cannot tell how to call"),
+        (factory, "cannot see how to call"),
         (anything, 'interface="asgi"'),
-        (async_two, "cannot tell how to call"),
-        (type.__call__, "cannot tell how to call"),
+        (async_two, "cannot see how to call"),
+        (type.__call__, "cannot see how to call"),
     ],
     ids=name_of,
 )
