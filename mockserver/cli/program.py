@@ -20,7 +20,7 @@ from mockserver.model.suggestions import did_you_mean
 NAME = "mockserver"
 
 #: Each command: the module that it lives in, and what it does.
-_COMMANDS = {
+COMMANDS = {
     "serve": ("serve.command", "Serve the vendor API and the control API (the default)."),
     "replay": ("replay.command", "Replay scripts as signed deliveries."),
     "check": ("check.command", "Find out what a webhook consumer does wrong."),
@@ -63,7 +63,7 @@ class _Commands(click.Group):
     """The commands; with none given, options are those of ``serve``."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as click calls it
-        module = import_module(f"mockserver.cli.{_COMMANDS[cmd_name][0]}")
+        module = import_module(f"mockserver.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -76,15 +76,15 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in _COMMANDS:
-            hint = did_you_mean(args[0], _COMMANDS)
-            raise click.UsageError(f"no command {args[0]!r}; there are {', '.join(_COMMANDS)}{hint}", ctx)
+        if args[0] not in COMMANDS:
+            hint = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as click calls it
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, purpose) for name, (_, purpose) in _COMMANDS.items()])
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
 
 
 _program = _Commands(NAME, help=_HELP, epilog=ENVIRONMENT, context_settings={"help_option_names": ["-h", "--help"]})
