@@ -11,8 +11,9 @@ from aiohttp import web
 from mockserver.checks.model import Check, Finding
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import chosen_checks
+from mockserver.control_api.bodies import CHECK_FIELDS
 from mockserver.control_api.call import Call, json_answer
-from mockserver.control_api.reading import read_object, read_seconds
+from mockserver.control_api.reading import read_json_body
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
 from mockserver.reports.check_findings import is_wrong
@@ -24,8 +25,6 @@ from mockserver.vendor_api.envelope import ApiError
 _KEPT = 20
 #: The most that may go on at once: each floods its consumer.
 _MOST_RUNNING = 4
-
-_KEYS = ("webhook_id", "url", "secret", "probe", "probe_json", "only", "skip", "diagnose", "time_limit")
 
 
 class _Run(msgspec.Struct, kw_only=True, eq=False):
@@ -67,7 +66,7 @@ class CheckRuns:
 
     async def start_check(self, call: Call) -> web.Response:
         """Check a consumer in the background."""
-        options = self._options(read_object(call.body, _KEYS))
+        options = self._options(read_json_body(call.body, CHECK_FIELDS))
         if sum(not run.done for run in self._runs.values()) >= _MOST_RUNNING:
             raise UsageError(f"{_MOST_RUNNING} checks are running, which is the limit: wait for one, or stop it")
         known = (webhook.secret for webhook in self._mock.webhooks.all())
@@ -124,7 +123,7 @@ class CheckRuns:
         return run
 
     def _options(self, body: dict[str, Any]) -> CheckOptions:
-        webhook_id, url, secret = (_text(body, name) for name in ("webhook_id", "url", "secret"))
+        webhook_id, url, secret = (body.get(name) for name in ("webhook_id", "url", "secret"))
         events: tuple[str, ...] = ()
         if (webhook_id is None) == (url is None):
             raise UsageError("say what to check: webhook_id, or url and secret")
@@ -133,15 +132,8 @@ class CheckRuns:
             if webhook is None:
                 raise ApiError(404, f"there is no webhook {webhook_id!r}")
             url, secret, events = webhook.url, webhook.secret if secret is None else secret, webhook.events
-        diagnose = body.get("diagnose", False)
-        if not isinstance(diagnose, bool):
-            raise UsageError("diagnose must be true or false")
-        limit = read_seconds(body["time_limit"], "time_limit") if "time_limit" in body else 120.0
-        return CheckOptions(
-            url=url or "", secret=secret or "", events=events, probe=_text(body, "probe"),
-            probe_json=_text(body, "probe_json") or "$", only=_texts(body, "only"), skip=_texts(body, "skip"),
-            diagnose=diagnose, time_limit=limit,
-        )  # fmt: skip
+        rest = {key: value for key, value in body.items() if key not in ("webhook_id", "url", "secret")}
+        return CheckOptions(url=url or "", secret=secret or "", events=events, **{"time_limit": 120.0, **rest})
 
 
 async def _carry_out(run: _Run, checking: Any) -> None:
@@ -153,20 +145,6 @@ async def _carry_out(run: _Run, checking: Any) -> None:
         run.running = ""
         if len(run.report.findings) < len(run.checks):
             run.report.stop(run.problem or run.report.unreachable or "the run was stopped", run.checks)
-
-
-def _text(body: dict[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    if name in body and not isinstance(value, str):
-        raise UsageError(f"{name} must be a text")
-    return value
-
-
-def _texts(body: dict[str, Any], name: str) -> tuple[str, ...]:
-    value = body.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise UsageError(f"{name} must be a list of ids or names of checks")
-    return tuple(value)
 
 
 def _run_view(run: _Run) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from mockserver.errors import UsageError
 from mockserver.model.durations import parse_duration
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import matches_status
+from mockserver.model.fields import Fields, ObjectOf, read_plain
 from mockserver.model.json_input import NotJsonError, decode_json
 from mockserver.model.records import Delivery, Outcome
 from mockserver.model.settings import Speed
-from mockserver.model.suggestions import did_you_mean, listed
+from mockserver.model.suggestions import did_you_mean
 from mockserver.script.package_files import read_bundled_script
 
 _NAMED_SPEEDS: dict[str, Speed] = {"max": "max", "stepped": "stepped"}
@@ -178,31 +179,24 @@ def read_seconds(value: Any, name: str) -> float:
         raise UsageError(f"{name}: {error}") from None
 
 
-def whole(value: Any) -> Any:
-    """Return a number as JSON means it: 2.0 is the whole number 2. Anything else comes back as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def read_object(raw: bytes, known: tuple[str, ...]) -> dict[str, Any]:
+def read_json_body(raw: bytes, fields: Fields) -> dict[str, Any]:
     """Read the JSON object of a body; no body at all is an empty one.
 
     Args:
         raw: The body.
-        known: The keys that it may have.
+        fields: The keys that it may have.
 
     Raises:
-        UsageError: It is not JSON, no object, or has another key.
+        UsageError: It is not JSON, no object, has another key, lacks one, or a value is not allowed.
     """
-    if not raw.strip():
-        return {}
     try:
-        body = decode_json(raw)
+        body = decode_json(raw) if raw.strip() else {}
     except NotJsonError as error:
         raise UsageError(f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise UsageError("the body must be a JSON object")
-    for key in body:
-        if key not in known:
-            hint = did_you_mean(key[:_SHOWN], known)
-            raise UsageError(f"unknown key {key[:_SHOWN]!r} in the body; allowed is {listed(known)}{hint}")
-    return body
+    try:
+        values: dict[str, Any] = read_plain(body, ObjectOf(fields, "the body"))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return values

@@ -9,6 +9,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from mockserver.control_api.bodies import (
+    ADVANCE_FIELDS,
+    PLANNED_ANSWER_BODY,
+    REGISTRATION_FIELDS,
+    RESEND_FIELDS,
+    WEBHOOK_CHANGE_FIELDS,
+)
 from mockserver.control_api.call import Call, error_answer, json_answer
 from mockserver.control_api.catalog import CatalogOperations
 from mockserver.control_api.check_runs import CheckRuns
@@ -19,12 +26,10 @@ from mockserver.control_api.reading import (
     lost_lines_hint,
     read_filters,
     read_flag,
-    read_object,
+    read_json_body,
     read_query,
-    read_seconds,
     read_source,
     read_speed,
-    whole,
 )
 from mockserver.control_api.stream import BriefStream, EventEncoder, EventStream
 from mockserver.errors import ScriptError, UsageError
@@ -41,9 +46,6 @@ from mockserver.server.mock import Mock
 from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.envelope import ApiError
 from mockserver.vendor_api.requests import read_body
-
-_PLANNED_ANSWER = ("status", "times", "headers", "delay", "body", "refuse")
-
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -196,10 +198,7 @@ class ControlApi:
     async def resend(self, call: Call) -> web.Response:
         """Deliver once more."""
         delivery = known_delivery(call, self._mock)
-        fresh = read_object(call.body, ("fresh",)).get("fresh", False)
-        if not isinstance(fresh, bool):
-            raise UsageError("fresh must be true or false")
-        resent = await self._mock.resend(delivery, fresh=fresh)
+        resent = await self._mock.resend(delivery, **read_json_body(call.body, RESEND_FIELDS))
         return json_answer(delivery_view(self._redactor.delivery(resent)))
 
     # --- webhooks and the vendor API
@@ -216,19 +215,12 @@ class ControlApi:
 
     async def register(self, call: Call) -> web.Response:
         """Register a webhook on behalf of an application."""
-        body = read_object(call.body, ("url", "events", "secret"))
-        url, events, secret = body.get("url"), body.get("events"), body.get("secret")
-        if not isinstance(url, str) or not isinstance(secret, str):
-            raise UsageError("url and secret must be there, and be texts")
-        if events is not None and not (isinstance(events, list) and all(isinstance(each, str) for each in events)):
-            raise UsageError("events must be a list of event types; leave it out for all of them")
-        return json_answer(webhook_view(self._mock.register(url, events, secret)), 201)
+        body = read_json_body(call.body, REGISTRATION_FIELDS)
+        return json_answer(webhook_view(self._mock.register(body["url"], body.get("events"), body["secret"])), 201)
 
     async def change_webhook(self, call: Call) -> web.Response:
         """Switch a webhook on or off."""
-        body = read_object(call.body, ("active",))
-        if not isinstance(body.get("active"), bool):
-            raise UsageError('active must be true or false, such as {"active": false}')
+        body = read_json_body(call.body, WEBHOOK_CHANGE_FIELDS)
         webhook_id = call.path["webhook_id"]
         return json_answer(webhook_view(_known(self._mock.webhooks.change(webhook_id, body), webhook_id)))
 
@@ -252,12 +244,7 @@ class ControlApi:
 
     async def fail_next(self, call: Call) -> web.Response:
         """Plan bad answers of the vendor API."""
-        planned = read_object(call.body, _PLANNED_ANSWER)
-        if "delay" in planned:
-            planned["delay"] = read_seconds(planned["delay"], "delay")
-        if planned.get("headers", {}) is None:
-            raise UsageError("headers must be an object of names and values, not null")
-        self._mock.plan.fail_next(**{key: whole(value) for key, value in planned.items()})
+        self._mock.plan.fail_next(**read_json_body(call.body, PLANNED_ANSWER_BODY))
         return web.Response(status=204)
 
     async def planned_failures(self, _: Call) -> web.Response:
@@ -292,10 +279,7 @@ class ControlApi:
 
     async def advance(self, call: Call) -> web.Response:
         """Let time pass."""
-        body = read_object(call.body, ("by",))
-        if "by" not in body:
-            raise UsageError('by is missing: how much time is to pass, such as {"by": "5m"}')
-        await self._mock.advance(read_seconds(body["by"], "by"))
+        await self._mock.advance(read_json_body(call.body, ADVANCE_FIELDS)["by"])
         return json_answer({"time": format_timestamp(self._mock.clock.now())})
 
     async def reset(self, _: Call) -> web.Response:

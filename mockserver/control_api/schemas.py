@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from mockserver.control_api.bodies import ADVANCE_FIELDS, CHECK_FIELDS, RESEND_FIELDS, WEBHOOK_CHANGE_FIELDS
 from mockserver.control_api.operations import DELIVERY_ID, KINDS, MOST_REPEATS_OF_A_CALL, RESOURCE_STATES
 from mockserver.model.durations import LONGEST
 from mockserver.model.events import DOCUMENTED_EVENTS
-from mockserver.model.fields import Field, Whole, object_schema
+from mockserver.model.fields import Field, Fields, Whole, object_schema
 from mockserver.model.records import Outcome
 from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, script_schema, without_editor_messages
 
@@ -59,8 +60,8 @@ def _taken() -> dict[str, Schema]:
             ],
             "example": {"on": "POST /v1/runs", "outcome": "failed"},
         },
-        "Resend": _object({"fresh": _YES_OR_NO}, required=(), example={"fresh": True}),
-        "Advance": _object({"by": _DURATION}, example={"by": "5m"}),
+        "Resend": _body(RESEND_FIELDS, {"fresh": True}),
+        "Advance": _body(ADVANCE_FIELDS, {"by": "5m"}),
         "PlannedAnswer": _planned_answer(),
         "Registration": _object(
             {
@@ -72,25 +73,15 @@ def _taken() -> dict[str, Schema]:
             example={"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"},
         ),
         "CheckRequest": {
-            **_object(
-                {
-                    "webhook_id": _TEXT,
-                    "url": _TEXT,
-                    "secret": _TEXT,
-                    "probe": _TEXT,
-                    "probe_json": _TEXT,
-                    "only": _TEXTS,
-                    "skip": _TEXTS,
-                    "diagnose": _YES_OR_NO,
-                    "time_limit": _DURATION,
-                },
-                required=(),
-                example={"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"},
-            ),
+            **_body(CHECK_FIELDS, {"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"}),
             "description": "either webhook_id, or url and secret",
         },
-        "WebhookChange": _object({"active": _YES_OR_NO}, example={"active": False}),
+        "WebhookChange": _body(WEBHOOK_CHANGE_FIELDS, {"active": False}),
     }
+
+
+def _body(fields: Fields, example: dict[str, Any]) -> Schema:
+    return {**without_editor_messages(object_schema(fields)), "example": example}
 
 
 def _planned_answer() -> Schema:

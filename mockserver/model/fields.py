@@ -119,12 +119,20 @@ class Text(Kind):
         pattern: What it must look like, as a regular expression without anchors; None for any text.
         expected: What a message says is allowed.
         templates: Whether braces are text like any other, and not a mistake.
+        empty: Whether it may be empty.
     """
 
     def __init__(
-        self, *, secret: bool = False, pattern: str | None = None, expected: str = "text", templates: bool = False
+        self,
+        *,
+        secret: bool = False,
+        pattern: str | None = None,
+        expected: str = "text",
+        templates: bool = False,
+        empty: bool = False,
     ) -> None:
         self.expected = expected
+        self._empty = empty
         self._secret = secret
         self._pattern = pattern
         self._templates = templates
@@ -134,7 +142,7 @@ class Text(Kind):
         value = node.value
         if not isinstance(value, str) or (self._pattern is not None and not re.fullmatch(self._pattern, value)):
             reading.problem(node, f"expected {self.expected}, not {described(node, secret=self._secret)}")
-        elif not value.strip():
+        elif not value.strip() and not self._empty:
             reading.problem(node, f"expected {self.expected}, not an empty string")
         elif "{{" in value and not self._templates:
             reading.problem(node, "templates work in the strings of data and override only")
@@ -144,13 +152,15 @@ class Text(Kind):
 
     def parse(self, value: Any) -> str:
         """Return the string."""
-        if isinstance(value, str) and value.strip() and re.fullmatch(self._pattern or "(?s:.)*", value):
-            return value
+        fits = isinstance(value, str) and (self._pattern is None or re.fullmatch(self._pattern, value))
+        if fits and (self._empty or value.strip()):
+            return str(value)
         raise ValueError
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        return {"type": "string", "minLength": 1, **({"pattern": f"^{self._pattern}$"} if self._pattern else {})}
+        least = {} if self._empty else {"minLength": 1}
+        return {"type": "string", **least, **({"pattern": f"^{self._pattern}$"} if self._pattern else {})}
 
 
 class Url(Kind):
@@ -263,6 +273,15 @@ class Duration(Kind):
         if self.low <= seconds <= self.high:
             return seconds
         raise ValueError
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        """Return the seconds."""
+        try:
+            return self.parse(node.value)
+        except ValueError as error:
+            most = " (ten years at most)" if "ten years" in str(error) else ""
+            reading.problem(node, f"expected {self.expected}{most}, not {described(node)}")
+            return INVALID
 
     def show(self, value: Any) -> str:
         """Return a duration as it can be written."""
@@ -452,9 +471,11 @@ class MapOf(Kind):
         kind: The kind of its values.
         title: What it is, for messages: ``headers``.
         key: What a key must look like, as a regular expression without anchors; None for any.
+        names: What a key is, for messages: ``the name of a header``.
     """
 
-    def __init__(self, kind: Kind, title: str, *, key: str | None = None) -> None:
+    def __init__(self, kind: Kind, title: str, *, key: str | None = None, names: str = "a key") -> None:
+        self._names = names
         self._kind = kind
         self._title = title
         self._key = key
@@ -467,7 +488,7 @@ class MapOf(Kind):
         values: dict[str, Any] = {}
         for name, member in node.value.items():
             if self._key is not None and not re.fullmatch(self._key, name):
-                reading.problem_at(member.key_line, member.key_column, f"{shortened(name)} cannot be a key here")
+                reading.problem_at(member.key_line, member.key_column, f"{shortened(name)} is not {self._names}")
                 continue
             value = self._kind.read(member.node, reading)
             if value is not INVALID:

@@ -6,8 +6,6 @@ answer badly, so that its retries can be seen.
 
 from __future__ import annotations
 
-import math
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,14 +13,12 @@ from typing import Any
 import msgspec
 
 from mockserver.errors import UsageError
+from mockserver.model.fields import Duration, Field, Fields, MapOf, ObjectOf, Text, Whole, YesOrNo, read_plain
 from mockserver.model.json_input import decode_json
 from mockserver.model.messages import Headers, size_of
 
 _NO_BODY = (204, 304)
 _FRAMING = ("content-length", "transfer-encoding")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_MAX_DELAY = 3_600.0
 
 
 class VendorCall(msgspec.Struct, frozen=True):
@@ -188,7 +184,7 @@ class AnswerPlan:
         status: int = 503,
         times: int = 1,
         headers: Mapping[str, str] | None = None,
-        delay: float = 0.0,
+        delay: float | str = 0.0,
         body: Any = None,
         *,
         refuse: bool = False,
@@ -199,7 +195,7 @@ class AnswerPlan:
             status: The HTTP status, from 200 to 599; one below 400 needs a body, but for 204 and 304.
             times: How many calls, one after another.
             headers: Headers of the answer, such as ``{"Retry-After": "1"}``.
-            delay: Seconds to wait before answering, at most an hour.
+            delay: Seconds to wait before answering, or a duration such as ``"250ms"``; at most an hour.
             body: bytes or text sent as they are, or any other value sent as JSON; None for the vendor's envelope.
             refuse: Whether the connection is cut off instead, without an answer.
 
@@ -211,10 +207,20 @@ class AnswerPlan:
         """
         if len(self._queue) >= self._limit:
             raise UsageError(f"{self._limit} planned answers are waiting, which is the limit: clear some first")
-        planned = PlannedAnswer(
-            _checked_status(status, body), _checked_times(times), _checked_headers(headers), _checked_delay(delay),
-            None if body is None else _as_bytes(body), _checked_refusal(refuse),
-        )  # fmt: skip
+        given = {
+            "status": status,
+            "times": times,
+            "headers": {} if headers is None else headers,
+            "delay": delay,
+            "refuse": refuse,
+        }
+        try:
+            values = read_plain(given, ObjectOf(PLANNED_ANSWER_FIELDS, "a planned answer"))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        _check_answer(values, body)
+        values["headers"] = tuple(values["headers"].items())
+        planned = PlannedAnswer(**values, body=None if body is None else _as_bytes(body))
         if sum(map(_planned_size, self._queue)) + _planned_size(planned) > self._max_bytes:
             raise UsageError(f"planned answers take {self._max_bytes} bytes at most, all together: clear some first")
         self._queue.append(planned)
@@ -238,50 +244,34 @@ def _planned_size(planned: PlannedAnswer) -> int:
     return len(planned.body or b"") + size_of(planned.headers)
 
 
-def _is_number(value: object, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)
+#: What a planned answer says, but for its body.
+PLANNED_ANSWER_FIELDS: Fields = {
+    "status": Field(Whole(200, 599), "the HTTP status; one below 400 needs a body, except for 204 and 304"),
+    "times": Field(Whole(1), "how many calls are answered so, one after another"),
+    "headers": Field(
+        MapOf(
+            Text(pattern=r"[\t\x20-\x7e\x80-\xff]*", expected="text on one line", templates=True, empty=True),
+            "headers",
+            key="[!#$%&'*+.^_`|~0-9A-Za-z-]+",
+            names="the name of a header",
+        ),
+        "headers to add, or to replace the API's own with",
+    ),
+    "delay": Field(Duration(0, 3600), "how long to wait before answering, in real time"),
+    "refuse": Field(YesOrNo(), "whether the connection is cut off instead, without an answer"),
+}
 
 
-def _checked_status(status: int, body: Any) -> int:
-    if not _is_number(status, int) or not 200 <= status <= 599:
-        raise UsageError(f"status must be a whole number from 200 to 599, not {status!r}")
+def _check_answer(values: Mapping[str, Any], body: Any) -> None:
+    """Refuse what no answer can be."""
+    status = values["status"]
     if status in _NO_BODY and body is not None:
         raise UsageError(f"an answer with status {status} has no body: leave body out")
     if status < 400 and status not in _NO_BODY and body is None:
         raise UsageError(f"status {status} is no error, so the answer needs a body of its own: give body as well")
-    return status
-
-
-def _checked_refusal(refuse: bool) -> bool:
-    if not isinstance(refuse, bool):
-        raise UsageError(f"refuse must be true or false, not {refuse!r}")
-    return refuse
-
-
-def _checked_times(times: int) -> int:
-    if not _is_number(times, int) or times < 1:
-        raise UsageError(f"times must be a whole number of at least 1, not {times!r}")
-    return times
-
-
-def _checked_delay(delay: float) -> float:
-    if not _is_number(delay, int, float) or not (math.isfinite(delay) and 0 <= delay <= _MAX_DELAY):
-        raise UsageError(f"delay must be from 0 to {_MAX_DELAY:.0f} seconds, not {delay!r}")
-    return float(delay)
-
-
-def _checked_headers(headers: Mapping[str, str] | None) -> Headers:
-    if headers is not None and not isinstance(headers, Mapping):
-        raise UsageError(f"headers must be a mapping of names to values, not {headers!r}")
-    given: Mapping[Any, Any] = headers or {}
-    for name, value in given.items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise UsageError(f"{name!r} is not the name of a header")
+    for name in values["headers"]:
         if name.lower() in _FRAMING:
             raise UsageError(f"{name} cannot be planned: it follows from the body")
-        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise UsageError(f"the value of the header {name} must be text on one line, not {value!r}")
-    return tuple(given.items())
 
 
 def _as_bytes(body: Any) -> bytes:
