@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from contextlib import AsyncExitStack
 from typing import Any
@@ -40,6 +41,14 @@ class Window:
     async def see(self, text: str, within: str = "body") -> None:
         """Wait until a text can be seen."""
         await self.page.locator(within).get_by_text(text).first.wait_for(timeout=10_000)
+
+    async def until(self, condition: str) -> None:
+        """Wait until an expression is true; Playwright's own way needs eval, which the page forbids."""
+        for _ in range(200):
+            if await self.page.evaluate(condition):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(condition)
 
     async def row(self, number: int) -> Any:
         """The row of the list at a place, from 0: the newest."""

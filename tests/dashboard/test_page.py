@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 
@@ -107,7 +106,7 @@ async def test_search_groups_and_following(open_window, consumer):
     await page.locator(".row.group").first.wait_for()
     assert await page.locator(".row.group:visible").count() == 2
     await page.locator(".row.group").first.click()
-    await page.wait_for_function("document.querySelectorAll('.row:not([hidden])').length === 5")
+    await window.until("document.querySelectorAll('.row:not([hidden])').length === 5")
     await page.get_by_label("Group by").select_option("")
 
     await (await window.row(0)).click()
@@ -224,7 +223,7 @@ async def test_webhooks_and_calls(open_window, consumer):
     await page.get_by_role("button", name="Register").click()
     await window.see("/by/hand")
     await page.get_by_role("button", name="Delete").first.click()
-    await page.wait_for_function("document.querySelectorAll('.cards .card').length === 1")
+    await window.until("document.querySelectorAll('.cards .card').length === 1")
     assert hook["webhook_id"] not in [each.webhook_id for each in mock.webhooks]
 
     await register(mock, consumer.url, events=["run.faild"])
@@ -238,6 +237,24 @@ async def test_webhooks_and_calls(open_window, consumer):
     await page.get_by_role("button", name="Off").click()
     await window.see("answering as usual")
     assert "pk_private" not in await page.content()
+
+
+async def test_resources_and_flows(open_window, consumer):
+    """A run that a call has started shows its states, and is moved on by hand; its event is a click away."""
+    window = await open_window()
+    page, mock = window.page, window.mock
+    await register(mock, consumer.url)
+    mock.flow("POST /v1/runs", states={"queued": "1s"}, advance="manual", outcome="failed")
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer pk_private"}) as session:
+        (await session.post(f"{mock.url}/v1/runs", json={"test_case_id": "tc_xyz789"})).close()
+    await window.go("#/resources")
+    await window.see("POST /v1/runs · failed · used 1 times")
+    await page.locator(".badge", has_text="queued").wait_for()
+    await page.get_by_role("button", name="One state on").click()
+    await page.locator(".badge", has_text="failed").wait_for()
+    await page.locator("summary", has_text="run_").click()
+    await page.get_by_role("link", name="dlv_000001").click()
+    await page.locator("aside h2", has_text="run.failed").wait_for()
 
 
 async def test_scripts(open_window, consumer):
@@ -406,14 +423,21 @@ async def test_a_page_elsewhere_cannot_drive_the_mock(open_window):
             assert answer.status == 403
 
 
-async def test_it_is_up_to_date_after_the_mock_was_gone(open_window, consumer):
-    """A stream that breaks is opened again, and nothing is missing then."""
+async def test_a_check(open_window, consumer):
+    """The table fills, each finding with its fix and its proof."""
     window = await open_window()
-    await register(window.mock, consumer.url)
-    await window.go()
-    await window.see("live")
-    await window.page.context.set_offline(True)
-    await asyncio.sleep(0)
-    await window.mock.asend("run.failed")
-    await window.page.context.set_offline(False)
-    await (await window.row(0)).wait_for()
+    page, mock = window.page, window.mock
+    _, hook = await register(mock, consumer.url)
+    await window.go(f"#/check?webhook={hook['webhook_id']}")
+    await page.get_by_role("button", name="Run the checks").click()
+    await page.get_by_role("row").filter(has_text="PG001").locator(".badge.ok").wait_for()
+    wrong = page.get_by_role("row").filter(has_text="PG010")
+    await wrong.locator(".badge.bad, .badge.warn").wait_for()
+    await wrong.get_by_text("Fix:").wait_for()
+    await wrong.locator("summary").click()
+    await wrong.get_by_role("button", name="Copy curl").first.wait_for()
+    stop = page.get_by_role("button", name="Stop")
+    if await stop.is_visible():
+        await stop.click()
+    await window.see("Done.")
+    assert SECRET not in await page.content()

@@ -3,6 +3,8 @@ import * as api from './api.js';
 import { h, refs, toast, utc, clear } from './dom.js';
 import { store } from './store.js';
 
+if (/^(#\/deliveries(\?|$)|$)/.test(location.hash)) store.prefetch(new URLSearchParams(location.hash.split('?')[1] ?? '').get('q') ?? '');
+
 const VIEWS = {
   deliveries: ['Deliveries', () => import('./deliveries.js')],
   timeline: ['Time line', () => import('./timeline.js')],
@@ -102,6 +104,4 @@ document.addEventListener('keydown', (event) => {
 });
 
 addEventListener('hashchange', route);
-api.catalog().then(({ operations }) => { document.querySelector('#nav a[href="#/resources"]').hidden = !operations.includes('resources'); }, () => {});
-route();
-showClock();
+route().then(showClock).then(() => api.catalog()).then(({ operations }) => { document.querySelector('#nav a[href="#/resources"]').hidden = !operations.includes('resources'); }, () => {});

@@ -6,7 +6,7 @@ import { openSend } from './send.js';
 import { store } from './store.js';
 
 const QUICK = [['Failed', 'is:failed'], ['Pending', 'is:pending'], ['Retried', 'attempts:>1'], ['Faults', 'is:faulty']];
-const SPARE = 8; // rows beyond the edges
+const SPARE = 4; // rows beyond the edges
 
 export async function show(main, rest, parameters) {
   const parts = view('t-deliveries');

@@ -14,6 +14,15 @@ class Store extends EventTarget {
   live = false;
   #close = null;
   #turn = 0;
+  #early = null;
+
+  /** Ask for the first rows before the view that shows them is there. */
+  prefetch(q) {
+    this.#early = { q, rows: this.#first(q) };
+    this.#early.rows.catch(() => {}); // whoever searches hears of it
+  }
+
+  #first(q) { return api.get(`/deliveries/brief${api.query({ q, limit: 100 })}`); }
 
   /** Begin to listen, unless that was done before. */
   start() {
@@ -23,7 +32,9 @@ class Store extends EventTarget {
   /** Search anew; when the promise is kept, the newest are there, and the rest comes page by page. */
   async search(q) {
     const turn = ++this.#turn;
-    const first = await api.get(`/deliveries/brief${api.query({ q, limit: 100 })}`);
+    const early = this.#early;
+    this.#early = null;
+    const first = await (early?.q === q ? early.rows : this.#first(q));
     if (turn !== this.#turn) return;
     this.q = q;
     this.rows.clear();
