@@ -76,7 +76,7 @@ async def open_window(chromium):
         windows: list[Window] = []
 
         async def opened(mock: MockServer | None = None, **options: Any) -> Window:
-            mock = mock or await stack.enter_async_context(MockServer())
+            mock = mock or await stack.enter_async_context(MockServer(strict_deliveries=False))
             context = await chromium.new_context(viewport={"width": 1280, "height": 800}, **options)
             await context.grant_permissions(["clipboard-read", "clipboard-write"])
             await context.add_init_script(COLLECT)

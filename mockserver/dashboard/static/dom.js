@@ -13,6 +13,8 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+const SHOWN = 32768; // so much of a text is shown until more is asked for: a browser takes long to lay out a megabyte
+
 const SVG = 'http://www.w3.org/2000/svg';
 export function s(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
@@ -127,10 +129,10 @@ export function indented(text) {
   return out;
 }
 
-const LONGEST_COLOURED = 60000;
+const LONGEST_COLOURED = 30000;
 export function colouredJson(text) {
+  if (text.length > LONGEST_COLOURED) return plain(text);
   const pre = h('pre', { class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Body' });
-  if (text.length > LONGEST_COLOURED) { pre.textContent = visible(text); return pre; }
   let end = 0;
   for (const match of text.matchAll(TOKEN)) {
     const token = match[0];
@@ -155,7 +157,6 @@ export function hex(bytes) {
   return lines.join('\n');
 }
 
-const SHOWN = 65536;
 /** A body with a choice of how to look at it. */
 export function body(message) {
   const bytes = message.body_base64
@@ -187,7 +188,7 @@ export function plain(text, most = SHOWN) {
   const box = h('pre', { class: 'body', tabindex: '0', role: 'group', 'aria-label': 'Body' }, visible(text.slice(0, most)));
   if (text.length <= most) return box;
   const all = h('button', { type: 'button', class: 'small', onclick: () => { box.textContent = visible(text); all.remove(); } },
-    `Show all ${text.length} characters`);
+    `Show all ${text.length.toLocaleString('en')} characters`);
   return h('div', {}, box, all);
 }
 
