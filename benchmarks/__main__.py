@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
+from benchmarks.peers import is_installed, not_installed
 from benchmarks.table import Measurement, missing, render
 
 #: Each topic: the module that measures it, and what it is about.
@@ -29,6 +30,13 @@ TOPICS = {
 }
 
 
+#: What peers need beside the `test` extra.
+PEERS = ("uvloop", "requests", "pytest_httpserver")
+
+#: What whole topics need.
+_NEEDS = {"pytest_costs": "pytest_httpserver"}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure and print.
 
@@ -45,6 +53,8 @@ def main(arguments: Sequence[str]) -> int:
             parser.error(f"no topic {name!r}; there are {', '.join(TOPICS)}")
     begin = perf_counter()
     rows: list[Measurement] = []
+    for package in sorted({package for package in PEERS if not is_installed(package)}):
+        print(f"{package} is not installed: what needs it is left out", file=sys.stderr, flush=True)
     for topic in chosen.names or TOPICS:
         print(f"measuring {topic} ...", file=sys.stderr, flush=True)
         rows += _measured(topic, quick=chosen.quick)
@@ -57,6 +67,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measured(topic: str, *, quick: bool) -> list[Measurement]:
+    if topic in _NEEDS and not is_installed(_NEEDS[topic]):
+        return [not_installed(topic, _NEEDS[topic])]
     try:
         module = import_module(f"benchmarks.{topic}")
         rows: list[Measurement] = module.measure(quick=quick)

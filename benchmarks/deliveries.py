@@ -1,7 +1,7 @@
 """Deliveries per second to a fast receiver, 50 at a time, against client libraries that sign and post the same body.
 
 Ours makes each event's payload, signs it, sends it and records it whole. The peers get a payload that is made once,
-sign it and post it, and keep nothing.
+sign it and post it, and keep nothing. The limit is a protocol that writes one and the same request again and again.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ import hashlib
 import hmac
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
-from typing import Any
+from functools import partial
+from importlib import import_module
+from time import perf_counter, process_time
+from typing import Any, cast
 
 import aiohttp
-import httpx
-import requests
-import uvloop
 
-from benchmarks.receiver import receiving
+from benchmarks.peers import is_installed, new_loop, not_installed
+from benchmarks.receiver import Receiver, receiving
 from benchmarks.rounds import Rounds
 from benchmarks.table import Figure, Measurement
+from mockserver.faults.request_builder import build_request
 from mockserver.model.events import encode_payload
+from mockserver.model.records import Event
 from mockserver.model.settings import read_settings
+from mockserver.model.targets import Target
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.templates import DataTemplate
@@ -33,10 +36,33 @@ from mockserver.server.mock import Mock
 CONCURRENCY = 50
 _EVENT = "run.failed"
 _SECRET = "whsec_benchmark"
+_TIMESTAMP = "2024-12-16T10:00:00Z"
 
 _OURS, _OURS_UVLOOP = "standard loop", "uvloop"
 _AIOHTTP, _AIOHTTP_UVLOOP = "aiohttp.ClientSession, standard loop", "aiohttp.ClientSession, uvloop"
 _REQUESTS, _HTTPX = "requests.Session, 50 threads", "httpx.AsyncClient, standard loop"
+_LIMIT, _LIMIT_UVLOOP = "the same request again and again, standard loop", "the same request again and again, uvloop"
+_FAN_OUT, _ONE_WEBHOOK = "one event to 10,000 webhooks", "10,000 events to one webhook"
+
+#: What each contender needs beside the package's own dependencies.
+_NEEDS = {
+    _OURS_UVLOOP: "uvloop",
+    _AIOHTTP_UVLOOP: "uvloop",
+    _LIMIT_UVLOOP: "uvloop",
+    _REQUESTS: "requests",
+    _HTTPX: "httpx",
+}
+
+#: Our contender, its peer, and the ratio to reach.
+_PAIRS: tuple[tuple[str, str, float | None], ...] = (
+    (_OURS, _AIOHTTP, 2.8),
+    (_OURS_UVLOOP, _AIOHTTP, 4.2),
+    (_OURS_UVLOOP, _AIOHTTP_UVLOOP, None),
+    (_OURS, _REQUESTS, None),
+    (_OURS, _HTTPX, None),
+    (_OURS, _LIMIT, None),
+    (_OURS_UVLOOP, _LIMIT_UVLOOP, None),
+)
 
 
 def measure(*, quick: bool) -> list[Measurement]:
@@ -45,22 +71,46 @@ def measure(*, quick: bool) -> list[Measurement]:
     Args:
         quick: Whether to make a few deliveries only.
     """
-    count, seconds = (200, 0.1) if quick else (5000, 0.3)
+    count, seconds, rounds = (200, 0.1, 1) if quick else (5000, 0.3, 9)
+    absent = uninstalled()
     with receiving() as receiver:
-        rounds = Rounds(_contenders(receiver.url, count, seconds), 1 if quick else 9)
-
-    def row(ours: str, peer: str, at_least: float | None = None) -> Measurement:
-        figure = Figure("ratio", "at least", at_least) if at_least else None
+        contenders = _contenders(receiver, count, seconds)
+        made = Rounds({name: work for name, work in contenders.items() if name not in absent}, rounds)
+        busy = Rounds({name: partial(_processor_time, contenders[name]) for name in (_OURS, _AIOHTTP)}, rounds)
+        fan = Rounds(_fan_out(receiver.url, 500 if quick else 10_000), 1 if quick else 3)
+    rows = []
+    for ours, peer, at_least in _PAIRS:
         what = f"deliveries, {CONCURRENCY} at once, {ours}"
-        return Measurement(what, "/s", rounds.median(ours), peer, rounds.median(peer), rounds.ratio(ours, peer), figure)
-
-    return [
-        row(_OURS, _AIOHTTP, 1.8),
-        row(_OURS_UVLOOP, _AIOHTTP, 3.0),
-        row(_OURS_UVLOOP, _AIOHTTP_UVLOOP),
-        row(_OURS, _REQUESTS),
-        row(_OURS, _HTTPX),
+        if lacking := [absent[name] for name in (ours, peer) if name in absent]:
+            rows.append(not_installed(f"{what}, against {peer}", lacking[0]))
+            continue
+        figure = Figure("ratio", "at least", at_least) if at_least else None
+        rows.append(Measurement(what, "/s", made.median(ours), peer, made.median(peer), made.ratio(ours, peer), figure))
+    rows += [
+        Measurement(
+            "processor time of a delivery, standard loop",
+            "µs",
+            busy.median(_OURS),
+            _AIOHTTP,
+            busy.median(_AIOHTTP),
+            busy.ratio(_OURS, _AIOHTTP),
+        ),
+        Measurement(
+            _FAN_OUT,
+            "s",
+            fan.median(_FAN_OUT),
+            _ONE_WEBHOOK,
+            fan.median(_ONE_WEBHOOK),
+            fan.ratio(_FAN_OUT, _ONE_WEBHOOK),
+            Figure("ratio", "at most", 1.2),
+        ),
     ]
+    return rows
+
+
+def uninstalled() -> dict[str, str]:
+    """Return the contenders that cannot be measured here, each with the package that it lacks."""
+    return {name: package for name, package in _NEEDS.items() if not is_installed(package)}
 
 
 def one_step_script(repeat: int, concurrency: int = CONCURRENCY) -> Script:
@@ -71,24 +121,34 @@ def one_step_script(repeat: int, concurrency: int = CONCURRENCY) -> Script:
     return Script(source="benchmark", name="benchmark", steps=(step,))
 
 
-def _contenders(url: str, count: int, seconds: float) -> dict[str, Callable[[], float]]:
-    standard, fast = asyncio.new_event_loop, uvloop.new_event_loop
+def _contenders(receiver: Receiver, count: int, seconds: float) -> dict[str, Callable[[], float]]:
+    url = receiver.url
     return {
-        _OURS: lambda: _run_on(standard(), _ours(url, count)),
-        _AIOHTTP: lambda: _run_on(standard(), _aiohttp(url, seconds)),
-        _OURS_UVLOOP: lambda: _run_on(fast(), _ours(url, count)),
-        _AIOHTTP_UVLOOP: lambda: _run_on(fast(), _aiohttp(url, seconds)),
+        _OURS: lambda: _run_on("standard", _ours(url, count)),
+        _AIOHTTP: lambda: _run_on("standard", _aiohttp(url, seconds)),
+        _OURS_UVLOOP: lambda: _run_on("uvloop", _ours(url, count)),
+        _AIOHTTP_UVLOOP: lambda: _run_on("uvloop", _aiohttp(url, seconds)),
+        _LIMIT: lambda: _run_on("standard", _limit(receiver, count)),
+        _LIMIT_UVLOOP: lambda: _run_on("uvloop", _limit(receiver, count)),
         _REQUESTS: lambda: _requests(url, seconds),
-        _HTTPX: lambda: _run_on(standard(), _httpx(url, seconds)),
+        _HTTPX: lambda: _run_on("standard", _httpx(url, seconds)),
     }
 
 
-def _run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, float]) -> float:
-    gc.collect()  # nobody pays for what others have left behind
+def _run_on(kind: str, work: Coroutine[Any, Any, float]) -> float:
+    gc.collect()  # no contender pays for what others have left behind
+    loop = new_loop(kind)
     try:
         return loop.run_until_complete(work)
     finally:
         loop.close()
+
+
+def _processor_time(work: Callable[[], float]) -> float:
+    """Return the microseconds of processor time that one delivery of a contender took in this process."""
+    busy, begun = process_time(), perf_counter()
+    rate = work()
+    return (process_time() - busy) / (rate * (perf_counter() - begun)) * 1e6
 
 
 async def _ours(url: str, count: int) -> float:
@@ -104,9 +164,63 @@ async def _ours(url: str, count: int) -> float:
     return count / seconds
 
 
+def _fan_out(url: str, count: int) -> dict[str, Callable[[], float]]:
+    async def seconds(webhooks: int, events: int) -> float:
+        mock = Mock(read_settings(speed="max", max_concurrency=CONCURRENCY))
+        for _ in range(webhooks):
+            mock.register(url, None, _SECRET)
+        script = one_step_script(events)
+        begin = perf_counter()
+        report = await mock.replay(script)
+        took = perf_counter() - begin
+        await mock.stop()
+        if report.delivered != events:
+            raise RuntimeError(f"not everything was delivered: {report.summary}")
+        return took
+
+    return {
+        _FAN_OUT: lambda: _run_on("uvloop", seconds(count, 1)),
+        _ONE_WEBHOOK: lambda: _run_on("uvloop", seconds(1, count)),
+    }
+
+
+class _Repeating(asyncio.Protocol):
+    """Writes a request, and again when anything comes back."""
+
+    def __init__(self, request: bytes, left: int) -> None:
+        self._request = request
+        self._left = left
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - whatever it is
+        self._left -= 1
+        if self._left > 0:
+            self._transport.write(self._request)
+        elif not self.done.done():
+            self.done.set_result(None)
+            self._transport.close()
+
+
+async def _limit(receiver: Receiver, count: int) -> float:
+    event = Event(_EVENT, _TIMESTAMP, _body())
+    request = build_request(event, Target.parse(receiver.url), _SECRET, ()).wire
+    loop, begin = asyncio.get_running_loop(), perf_counter()
+    protocols = []
+    for _ in range(CONCURRENCY):
+        factory = partial(_Repeating, request, count // CONCURRENCY)
+        _, protocol = await loop.create_connection(factory, "127.0.0.1", receiver.port)
+        protocols.append(protocol)
+    await asyncio.gather(*(protocol.done for protocol in protocols))
+    return count / (perf_counter() - begin)
+
+
 def _body() -> bytes:
     event_type = load_catalog().get(_EVENT)
-    return encode_payload(_EVENT, "2024-12-16T10:00:00Z", event_type.data if event_type else {})
+    return encode_payload(_EVENT, _TIMESTAMP, event_type.data if event_type else {})
 
 
 def _headers(body: bytes) -> dict[str, str]:
@@ -126,7 +240,7 @@ async def _aiohttp(url: str, seconds: float) -> float:
 
 
 async def _httpx(url: str, seconds: float) -> float:
-    body = _body()
+    body, httpx = _body(), import_module("httpx")
     limits = httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
     async with httpx.AsyncClient(limits=limits, timeout=30) as client:
 
@@ -152,7 +266,7 @@ async def _rate(post: Callable[[], Coroutine[Any, Any, None]], seconds: float) -
 
 def _requests(url: str, seconds: float) -> float:
     """A session for each thread: a session is not made to be shared."""
-    body = _body()
+    body, requests = _body(), import_module("requests")
     begin = perf_counter()
 
     def worker(_: int) -> int:

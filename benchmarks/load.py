@@ -88,8 +88,8 @@ async def _load(url: str, seconds: float, path: str = "/v1/webhooks", count: flo
 
 
 if __name__ == "__main__":
-    import uvloop
+    from benchmarks.peers import run_fast
 
     _, address, limit, *more = sys.argv
     path, most = (*more, "/v1/webhooks", "inf")[:2] if len(more) != 1 else (more[0], "inf")
-    print(uvloop.run(_load(address, float(limit), path, float(most))))
+    print(run_fast(_load(address, float(limit), path, float(most))))

@@ -1,9 +1,14 @@
-"""Memory over 100,000 deliveries: how much more there is at the end than after the first 10,000."""
+"""Memory and pace over 100,000 deliveries: how much more the last tenth takes than the first.
+
+The environment variable MOCKSERVER_BENCHMARK_EVENTS sets another number, such as 1000000.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from time import process_time
 
 import msgspec
 import psutil
@@ -18,11 +23,13 @@ class Sample(msgspec.Struct):
 
     Args:
         planned: How many deliveries there were to be.
-        accounted: How many of them the report tells of: delivered, failed or not sent.
+        accounted: How many of them the report accounts for: delivered, failed or not sent.
         delivered: How many arrived.
         early: Resident bytes after the first tenth.
         late: Resident bytes at the end.
         peak: The most that was resident at any time that was looked at.
+        first_seconds: Processor time of the first tenth.
+        last_seconds: Processor time of the last tenth.
     """
 
     planned: int
@@ -31,6 +38,8 @@ class Sample(msgspec.Struct):
     early: int
     late: int
     peak: int
+    first_seconds: float
+    last_seconds: float
 
 
 def measure(*, quick: bool) -> list[Measurement]:
@@ -39,11 +48,12 @@ def measure(*, quick: bool) -> list[Measurement]:
     Args:
         quick: Whether to make few deliveries only.
     """
-    count = 1000 if quick else 100_000
+    count = 1000 if quick else int(os.environ.get("MOCKSERVER_BENCHMARK_EVENTS", "100000"))
     with receiving() as receiver, child(["-m", "benchmarks.memory", receiver.url, str(count)]) as (_, line):
         sample = msgspec.json.decode(line, type=Sample)
     grown = Figure("value", "at most", 30.0)
     complete = Figure("ratio", "at least", 1.0)
+    pace = [tenth / count * 10 * 1e6 for tenth in (sample.last_seconds, sample.first_seconds)]
     return [
         Measurement(
             f"{count:,} deliveries: memory since the first tenth",
@@ -52,6 +62,15 @@ def measure(*, quick: bool) -> list[Measurement]:
             figure=grown,
             note=f"{sample.early / 1e6:.1f} MB then, {sample.late / 1e6:.1f} MB at the end,"
             f" {sample.peak / 1e6:.1f} MB at most",
+        ),
+        Measurement(
+            f"{count:,} deliveries: processor time of one in the last tenth",
+            "µs",
+            pace[0],
+            "in the first tenth",
+            pace[1],
+            pace[0] / pace[1],
+            Figure("ratio", "at most", 1.03),
         ),
         Measurement(
             f"{count:,} deliveries: accounted for",
@@ -72,7 +91,7 @@ async def _replay(url: str, count: int) -> Sample:
     from mockserver.model.settings import read_settings  # noqa: PLC0415
     from mockserver.server.mock import Mock  # noqa: PLC0415
 
-    process, sizes = psutil.Process(), []
+    process, sizes, moments = psutil.Process(), [], [process_time()]
     mock = Mock(read_settings(speed="max"))
     mock.register(url, None, "whsec_benchmark")
     seen = iter(range(1, count + 1))
@@ -81,12 +100,22 @@ async def _replay(url: str, count: int) -> Sample:
     def look(_: object) -> None:
         if next(seen) % tenth == 0:
             sizes.append(process.memory_info().rss)
+            moments.append(process_time())
 
     mock.records.subscribe(look)
     report = await mock.replay(one_step_script(count))
     await mock.stop()
     accounted = report.delivered + report.failed + report.not_sent
-    return Sample(report.planned, accounted, report.delivered, sizes[0], sizes[-1], max(sizes))
+    return Sample(
+        report.planned,
+        accounted,
+        report.delivered,
+        sizes[0],
+        sizes[-1],
+        max(sizes),
+        moments[1] - moments[0],
+        moments[-1] - moments[-2],
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 from time import perf_counter
 from typing import cast
 
+from benchmarks.peers import run_fast
 from benchmarks.processes import child
 
 _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
@@ -109,6 +110,4 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    uvloop.run(_serve())
+    run_fast(_serve())

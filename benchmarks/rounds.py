@@ -17,7 +17,7 @@ class Rounds:
     def __init__(self, contenders: Mapping[str, Callable[[], float]], count: int) -> None:
         self._values: dict[str, list[float]] = {name: [] for name in contenders}
         for number in range(count):
-            # Every other round runs backwards: nobody is always the one who comes after somebody else.
+            # Every other round runs backwards, so that none always comes after the same other one.
             for name in list(contenders)[:: -1 if number % 2 else 1]:
                 self._values[name].append(contenders[name]())
 

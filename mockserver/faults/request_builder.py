@@ -128,6 +128,8 @@ def check_faults(event: str, data: Mapping[str, Any], faults: Sequence[ChosenFau
     Raises:
         UsageError: A fault changes a field that the payload does not have.
     """
+    if not faults:
+        return
     payload = encode_payload(event, "2024-12-16T10:00:00Z", data)
     sample = Event(event, "2024-12-16T10:00:00Z", payload)
     build_request(sample, Target("http", "localhost", 80, "/"), "secret", (), faults)
