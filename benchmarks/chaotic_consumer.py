@@ -44,7 +44,7 @@ _DOWN = (0.02, 0.06)
 
 
 def number_in(payload: bytes) -> int | None:
-    """Return the number of the event that a payload tells of; None if it has none."""
+    """Return the number of the event that a payload reports; None if it has none."""
     found = _NUMBER.search(payload)
     return int(found[1]) + int(found[2]) if found else None
 
@@ -178,6 +178,15 @@ _LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\nContent-Type: text/plain\r\n
 _GARBAGE = (b"\x00\x01\x02 nothing that is HTTP", b"HTTP/9.9 what?\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x28")
 
 
+def _answer_of(body: bytes, headers: bytes = b"") -> bytes:
+    return b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body)
+
+
+_LATIN_1 = _answer_of(b'{"status":"caf\xe9"}', b"Content-Type: application/json\r\n")
+_DEEP = _answer_of(b"[" * 30_000)
+_MANY_HEADERS = _answer_of(b"ok", b"".join(b"X-%d: y\r\n" % number for number in range(2000)))
+
+
 def _accept(request: _Request, answer: bytes) -> None:
     request.ledger.accept(request.number)
     request.conversation.write(answer)
@@ -204,6 +213,23 @@ def _accept_slowly(request: _Request) -> None:
 def _accept_rest(request: _Request) -> None:
     if request.conversation.open:  # a restart may have come between
         _accept(request, _LONG[request.somewhere :])
+
+
+def _accept_in_drips(request: _Request, at: int = 0) -> None:
+    if not request.conversation.open:
+        return
+    piece = _LONG[at : at + 40]
+    if at + 40 >= len(_LONG):
+        _accept(request, piece)
+        return
+    request.conversation.write(piece)
+    asyncio.get_running_loop().call_later(0.001, _accept_in_drips, request, at + 40)
+
+
+def _accept_and_leave(request: _Request) -> None:
+    """Answer, and close without having said so: the next request may be on its way already."""
+    _accept(request, _OK)
+    request.conversation.close()
 
 
 def _be_silent(request: _Request) -> None:
@@ -237,6 +263,11 @@ WAYS: dict[str, tuple[float, _Way]] = {
     "103, then 200": (0.01, _accepting(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + _OK)),
     "200, then closed": (0.003, _accept_until_closed),
     "200, slowly": (0.0005, _accept_slowly),
+    "200, in drips": (0.0005, _accept_in_drips),
+    "200, then gone": (0.005, _accept_and_leave),
+    "200, not UTF-8": (0.001, _accepting(_LATIN_1)),
+    "200, deep": (0.0005, _accepting(_DEEP)),
+    "200, many headers": (0.0005, _accepting(_MANY_HEADERS)),
     "500": (0.010, _refusing(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")),
     "429": (0.004, _refusing(b"HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")),
     "410": (0.002, _refusing(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")),

