@@ -11,7 +11,7 @@ from mockserver.model.records import Delivery
 #: What one of the deliveries was, and what came of it.
 Made = tuple[Variant, Delivery]
 
-#: So many variants are named in a summary.
+#: The most variants that are named in a summary.
 _NAMED = 4
 
 

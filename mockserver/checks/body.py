@@ -26,7 +26,7 @@ _SIZES = (("99 kB", 99_000), ("101 kB", 101_000), ("1 MB", 1_000_000))
 
 #: Spellings of the same JSON, each signed correctly. The control is the compact one.
 _SPELLINGS = (
-    Variant("blanks after colons and commas", ("spaced_json",)),
+    Variant("spaces after colons and commas", ("spaced_json",)),
     Variant("indented", ("pretty_json",)),
     Variant("keys in another order", ("sorted_keys",)),
     Variant(r"\u escapes", ("escaped_unicode",)),
@@ -68,7 +68,7 @@ async def _respelled_json(context: CheckContext) -> Judgement:
 
 
 def _with_number(context: CheckContext) -> list[Variant]:
-    """A number that is written in another way by whoever parses it and writes it again; none where no event has one."""
+    """A number that is written in another way when it is parsed and written again; none where no event has one."""
     for event in context.events_in_question:
         if _set_number(_data(context, event), 1.0):
             return [Variant("1.0 for 1", event=event, change=lambda data: _set_number(data, 1.0))]
@@ -87,9 +87,9 @@ def _set_number(value: Any, number: float) -> bool:
 
 
 def _cause(refused: set[str]) -> str:
-    """What the refused spellings tell of the mistake."""
+    """What the refused spellings show of the mistake."""
     if refused == {"a line feed at the end"}:
-        return "blanks at the ends are cut off before the signature is computed"
+        return "spaces at the ends are cut off before the signature is computed"
     if "keys in another order" not in refused and len(refused) > 1:
         return "a body that was parsed and written again is verified, not the raw one"
     if "keys in another order" in refused and len(refused) > 2:
@@ -181,7 +181,7 @@ BODY_CHECKS = (
         sends="The same event in other spellings of JSON, each signed correctly.",
         good="2xx for all",
         why="The signature is that of the raw body. A consumer that parses the body and verifies what its own library"
-        " writes out again works until the vendor writes a blank, a number or a letter in another way.",
+        " writes out again works until the vendor writes a space, a number or a letter in another way.",
         fix=RAW_BODY,
         procedure=_respelled_json,
     ),
@@ -235,7 +235,7 @@ BODY_CHECKS = (
         severity="must",
         sends="A valid event with fields that are not documented, beside `data` and in it.",
         good="2xx",
-        why="Vendors add fields without notice: nobody calls that a breaking change. A strict schema makes it one.",
+        why="Vendors add fields without notice: that is not called a breaking change. A strict schema makes it one.",
         fix="ignore fields that are not known (in pydantic: not `extra='forbid'`)",
         procedure=accepting_each(
             lambda _, event: [Variant("fields that are not documented", ("extra_fields",), event)]

@@ -103,7 +103,7 @@ class CheckContext:
 
     @property
     def event_with_effect(self) -> str:
-        """An event type that has an effect, or whose answers tell duplicates; failing that, the first one."""
+        """An event type that has an effect, or whose answers reveal duplicates; failing that, the first one."""
         telling = [event for event, baseline in self.baselines.items() if baseline.tell_duplicates]
         return next(iter([*self.effects.units, *telling]), self.events[0])
 

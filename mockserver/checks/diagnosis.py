@@ -1,10 +1,10 @@
 """The diagnosis: why a correct delivery is refused, found by delivering what a usual mistake would take for right.
 
-First it looks at what needs no wrong form: the answer itself, whether the consumer tells a right signature from a
-random one at all, whether it takes other event types. Then it tries the wrong forms, one after another. One that is
-answered in another way than a random signature of the same shape is one that the consumer verifies: that is its
+First it looks at what needs no wrong form: the answer itself, whether the consumer distinguishes a right signature
+from a random one at all, whether it takes other event types. Then it tries the wrong forms, one after another. One
+that is answered in another way than a random signature of the same shape is one that the consumer verifies: that is its
 mistake. It is delivered a second time, and the right form once more, before it is named. Where several forms come to
-the same bytes, an event in which they differ tells which one it is.
+the same bytes, an event in which they differ shows which one it is.
 
 It makes deliveries to loopback and private addresses only, whatever else the mock may contact, and a limited number of
 them in a limited time. The secret is never sent in any form: what leaves are digests.
@@ -62,7 +62,7 @@ async def diagnose(context: CheckContext, seconds: float = SECONDS) -> Diagnosis
 
     Returns:
         The mistake that explains it, with the wrong deliveries that the consumer accepted; without evidence, what else
-        the answers tell.
+        the answers show.
     """
     context.check = "diagnosis"
     return await _Examination(context, monotonic() + seconds).run()
@@ -227,8 +227,8 @@ class _Examination:
         """Of forms that come to the same in ordinary events, those that are accepted where they do not."""
         if len(group) == 1:
             return group
-        for candidates in distinct(group, self._signed(self._event(tells=True)), self._context.secret):
-            if self._alike(await self._try(candidates[0], tells=True), delivery):
+        for candidates in distinct(group, self._signed(self._event(distinctive=True)), self._context.secret):
+            if self._alike(await self._try(candidates[0], distinctive=True), delivery):
                 return candidates
         return group
 
@@ -250,10 +250,13 @@ class _Examination:
     def _unknown(self, why: str = "") -> Diagnosis:
         response = self._control.response
         hint = hint_of(response) if response else ""
-        told = [f"not found: none of the {self._tried} usual wrong forms that were tried is what it expects{why}", hint]
+        parts = [
+            f"not found: none of the {self._tried} usual wrong forms that were tried is what it expects{why}",
+            hint,
+        ]
         if self._unsigned.delivered:
-            told.append("it takes events without any signature")
-        return self._diagnosis("; ".join(filter(None, told)), _COMPARE)
+            parts.append("it takes events without any signature")
+        return self._diagnosis("; ".join(filter(None, parts)), _COMPARE)
 
     def _unsteady(self) -> Diagnosis:
         return self._diagnosis("it takes now what it refused at first: it does not answer steadily", _UNSTEADY)
@@ -267,11 +270,11 @@ class _Examination:
     def _made(self) -> int:
         return len(self._context.deliveries) - self._first
 
-    def _event(self, event: str = "", *, tells: bool = False) -> Event:
-        return self._context.event(event or self._control.event.type, change=telling if tells else None)
+    def _event(self, event: str = "", *, distinctive: bool = False) -> Event:
+        return self._context.event(event or self._control.event.type, change=telling if distinctive else None)
 
-    async def _try(self, form: WrongForm, event: str = "", *, tells: bool = False) -> Delivery:
-        return await self._deliver(self._event(event, tells=tells), self._fault(form))
+    async def _try(self, form: WrongForm, event: str = "", *, distinctive: bool = False) -> Delivery:
+        return await self._deliver(self._event(event, distinctive=distinctive), self._fault(form))
 
     async def _deliver(self, event: Event, *faults: ChosenFault | str | Mapping[str, Any]) -> Delivery:
         left = self._deadline - monotonic()

@@ -15,7 +15,7 @@ from mockserver.model.plain_text import shown
 _INTERVAL = 0.005
 #: How long the first effect may take to show, in seconds.
 _LONGEST = 3.0
-#: A count that still changes so many seconds after the last delivery is changed by something else.
+#: A count that still changes this many seconds after the last delivery is changed by something else.
 _RESTLESS = 8.0
 #: How long is waited at least to see that there is no effect, or no further one, in seconds.
 _SHORTEST_SETTLING = 0.03

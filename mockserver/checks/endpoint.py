@@ -107,7 +107,7 @@ ENDPOINT_CHECKS = (
         severity="must",
         sends="A valid event of each type that the consumer handles (--event chooses them).",
         good="2xx",
-        why="An event type that nobody tried is found out about when the first one comes, in production.",
+        why="An event type that was never tried fails when the first one comes, in production.",
         fix="handle the event, or take it with a 2xx and ignore it",
         procedure=_every_event_type,
     ),

@@ -16,7 +16,7 @@ from mockserver.model.targets import Target
 
 #: Seconds that a command may take.
 _PATIENCE = 30.0
-#: So many characters of what a command says are shown.
+#: The most characters of what a command says that are shown.
 _SHOWN = 200
 
 
@@ -27,7 +27,7 @@ class HookError(Exception):
 async def run_command(command: str) -> None:
     """Run a command of the shell.
 
-    It gets a session of its own: when it takes too long, or nobody waits any more, all that it started is ended.
+    It gets a session of its own: when it takes too long, or is not waited for any more, all that it started is ended.
 
     Args:
         command: The command, as one would type it.

@@ -198,7 +198,7 @@ EFFECT_CHECKS = (
         level=1,
         sends="Two events of different types about one object.",
         good="both have their effect",
-        why="Whoever recognises duplicates by the id of the object alone loses the second event about it.",
+        why="A consumer that recognises duplicates by the id of the object alone loses the second event about it.",
         fix="make the event type part of the key",
         procedure=_object_with_two_events,
     ),

@@ -34,7 +34,7 @@ class Judgement(msgspec.Struct, frozen=True):
         evidence: The deliveries that prove it, in the order in which they were made; none where there is nothing to
             show.
         fix: What to do about it, where that is more than the check says of itself.
-        cause: The end of the summary, where findings of other checks may have the same: they are told together.
+        cause: The end of the summary, where findings of other checks may have the same: they are shown together.
     """
 
     verdict: Verdict
@@ -113,10 +113,10 @@ class Finding(msgspec.Struct, frozen=True):
         return self.summary.removesuffix(self.judgement.cause).rstrip(" ,:;")
 
     def told_after(self, first: str) -> str:
-        """Return what was seen, without a cause that was told before.
+        """Return what was seen, without a cause that was shown before.
 
         Args:
-            first: The id of the check whose finding was the first to tell this cause; it may be this one.
+            first: The id of the check whose finding was the first with this cause; it may be this one.
         """
         return self.summary if first == self.check.id else f"{self.particular}: as {first}"
 
@@ -176,7 +176,7 @@ class CheckResult:
         unreachable: Why the consumer could not be reached at all; empty if it could.
         unusable: What was given and does not work, such as a probe; empty if all does.
         stopped: Why it ended before its end, such as ``the run was stopped``; empty if it did not.
-        looked_at: Whether somebody has asked how it ended.
+        looked_at: Whether a caller has asked how it ended.
     """
 
     def __init__(self, target: str = "", seed: int = 0, began: float = 0.0) -> None:

@@ -121,7 +121,9 @@ def prepare_check(
     if not options.secret:
         raise UsageError("a check needs the secret that the consumer verifies with")
     if options.probe is None and (options.state is not None or options.fail_once is not None):
-        raise UsageError("--state and --fail-once need --probe as well: without it nobody sees what became of an event")
+        raise UsageError(
+            "--state and --fail-once need --probe as well: without it what became of an event cannot be seen"
+        )
     if options.fail_on not in FAIL_ON:
         raise UsageError(f"fail_on is one of {', '.join(FAIL_ON)}, not {options.fail_on!r}")
     for event in options.events:

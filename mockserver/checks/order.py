@@ -52,7 +52,7 @@ class _Stories:
         self._types = types
         self.volatile: frozenset[str] = frozenset()
 
-    async def tell(self, order: Order, expected: float | None = None) -> _End:
+    async def deliver(self, order: Order, expected: float | None = None) -> _End:
         """Deliver a run of events in an order, and see what becomes of it.
 
         Args:
@@ -75,7 +75,7 @@ class _Stories:
         field = context.object_field(self._types[0])
 
         def mentions(data: dict[str, Any]) -> None:
-            """Whatever else an event tells of a run, it tells of this one."""
+            """Whatever else an event says of a run, it says of this one."""
             for key in data:
                 if key.endswith(field):
                     data[key] = object_id
@@ -120,7 +120,7 @@ async def _compare_orders(context: CheckContext, read: _ReadState | None, alike:
         return Judgement("not tested", "needs at least two event types that have an effect")
     stories = _Stories(context, types, read)
     in_order = tuple(range(len(types)))
-    ordered, again = await stories.tell(in_order), await stories.tell(in_order)
+    ordered, again = await stories.deliver(in_order), await stories.deliver(in_order)
     if ordered.refused or again.refused or ordered.change != again.change:
         refused = [*ordered.refused, *again.refused]
         why = f" ({refused[0].event.type} {answer_of(refused[0])})" if refused else ""
@@ -130,7 +130,7 @@ async def _compare_orders(context: CheckContext, read: _ReadState | None, alike:
     stories.volatile = frozenset(differences(ordered.state, again.state))
     orders = orders_to_try(len(types), _TRIED_LATE if context.effects.late else _TRIED, f"order/{context.seed}")
     for order in orders:
-        end = await stories.tell(order, ordered.change)
+        end = await stories.deliver(order, ordered.change)
         difference = stories.difference(end, ordered)
         if difference:
             return await _smallest(stories, types, order, end, difference)
@@ -143,8 +143,8 @@ async def _smallest(stories: _Stories, types: Sequence[str], order: Order, end: 
     while simpler_fails:
         simpler_fails = False
         for candidate in simpler(order):
-            ordered = await stories.tell(tuple(sorted(candidate)))
-            tried = await stories.tell(candidate, ordered.change)
+            ordered = await stories.deliver(tuple(sorted(candidate)))
+            tried = await stories.deliver(candidate, ordered.change)
             why = stories.difference(tried, ordered)
             if why:
                 order, end, difference, simpler_fails = candidate, tried, why, True
@@ -163,7 +163,7 @@ ORDER_CHECKS = (
         level=1,
         sends=_SENDS,
         good="the same effect, and no event refused",
-        why="Nobody promises an order, and a retry comes after everything else. A consumer that refuses an event, as it"
+        why="No order is promised, and a retry comes after everything else. A consumer that refuses an event, as it"
         " does not know the object yet, or takes it to be over, loses it.",
         fix="take events in any order: create what is not known yet, and allow for what is late",
         procedure=_order,

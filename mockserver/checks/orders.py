@@ -83,7 +83,7 @@ def differences(left: Any, right: Any, where: str = "$") -> dict[str, tuple[Any,
 
 
 def _orderless(value: Any) -> str:
-    """A state as text in which neither the order of a list tells, nor that of keys, at any depth."""
+    """A state as text in which neither the order of a list matters, nor that of keys, at any depth."""
     if isinstance(value, dict):
         pairs = (f"{key!r}:{_orderless(item)}" for key, item in value.items() if item is not None)
         return f"{{{','.join(sorted(pairs))}}}"

@@ -1,7 +1,7 @@
 """Checks of what a consumer must refuse: a 4xx, and nothing may come of it.
 
 A 2xx alone proves little: a consumer may answer so and drop the event. So the effect is looked at where a probe was
-given. Without one, the consumer's own answers are evidence: where it tells duplicates apart, the genuine event is
+given. Without one, the consumer's own answers are evidence: where it recognises duplicates, the genuine event is
 delivered after the forged one, and if that is answered as a duplicate, the forged one was handled.
 """
 
@@ -22,14 +22,14 @@ from mockserver.model.records import Delivery, Event
 #: What becomes of one that should have been refused.
 _Fate = Literal["handled", "dropped", "unknown"]
 
-#: So many variants are named in a summary.
+#: The most variants that are named in a summary.
 _NAMED = 3
 
 #: What many findings have in common.
 _CRASHED = "it must be refused with 400, 401 or 403, and the sender tries a 5xx again"
 _NOT_REFUSED = "neither taken nor refused with a 4xx"
 _EFFECT = "it had an effect, as if genuine"
-_NO_EFFECT = "nothing came of it, but a 2xx tells the sender that it was genuine"
+_NO_EFFECT = "nothing came of it, but a 2xx says to the sender that it was genuine"
 _TOLD_BY_DUPLICATE = "the genuine event after it was answered as a duplicate, so it was handled"
 _DROPPED = "it was dropped: the genuine event after it was taken as new"
 _AS_GENUINE = "the answer is the one that a genuine event gets"
@@ -147,7 +147,7 @@ async def _judge_taken(context: CheckContext, taken: Sequence[_Sent], made: int,
 
 
 async def _fate(context: CheckContext, sent: _Sent) -> _Fate:
-    """Find out what became of a delivery that was answered 2xx, where answers tell duplicates."""
+    """Find out what became of a delivery that was answered 2xx, where answers reveal duplicates."""
     baseline = context.baselines.get(sent.event.type, ResponseBaseline())
     if not baseline.tell_duplicates:
         return "unknown"
@@ -167,7 +167,7 @@ async def _is_taken_for_genuine(context: CheckContext, sent: _Sent) -> bool:
 
 
 def _as_sent(sent: _Sent) -> Event:
-    """The event as its body told it: one that was tampered with may be about another object."""
+    """The event as its body had it: one that was tampered with may be about another object."""
     request = sent.delivery.attempts[-1].request
     return msgspec.structs.replace(sent.event, payload=request.body) if request else sent.event
 

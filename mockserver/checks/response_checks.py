@@ -109,7 +109,7 @@ LEAK_CHECKS = (
         severity="should",
         sends="Nothing of its own: it reads all answers so far.",
         good="no stack trace in any answer",
-        why="A stack trace tells strangers which versions run, and where.",
+        why="A stack trace shows strangers which versions run, and where.",
         fix="switch the debug mode off, and answer errors with a status and a short text",
         procedure=_leaks_internals,
     ),

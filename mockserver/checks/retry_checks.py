@@ -49,7 +49,7 @@ async def _retry_after_failure(context: CheckContext) -> Judgement:
 
 
 def _did_not_fail(delivery: Delivery) -> AccessError:
-    return AccessError(f"the consumer was told to fail, and {answer_of(delivery)}: see what --fail-once does")
+    return AccessError(f"the consumer was to fail, and {answer_of(delivery)}: see what --fail-once does")
 
 
 FAILURE_CHECKS = (
@@ -60,7 +60,7 @@ FAILURE_CHECKS = (
         level=2,
         sends="A valid event while the consumer is made to fail.",
         good="a 5xx, so that the sender tries again",
-        why="A handler that catches every error, writes it to the log and answers 200 loses the event: nobody will send"
+        why="A handler that catches every error, writes it to the log and answers 200 loses the event: no one will send"
         " it again.",
         fix="let errors that may pass become a 5xx",
         procedure=_failure_is_told,

@@ -23,7 +23,7 @@ from mockserver.model.records import Delivery
 
 #: How often the control is delivered to learn how the consumer answers.
 _LEARNED = 2
-#: Of a consumer that takes so many seconds for the first answer, less is learned.
+#: Of a consumer that takes this many seconds for the first answer, less is learned.
 _SLOW = 0.3
 #: Real seconds that a consumer gets to come back: some are started again when they die.
 _RECOVERY = 5.0
@@ -100,7 +100,7 @@ class CheckRun:
             self.report.unreachable = control.error.message
             return
         if not control.delivered:
-            self._down = f"a valid event {answer_of(control)} (PG001): what a refusal means cannot be told"
+            self._down = f"a valid event {answer_of(control)} (PG001): what a refusal means cannot be known"
         for check in self._checks:
             if check not in BY_THE_CONTROL and not self._learned and not self._down:
                 await self._unless_limited(self._learn(before))
@@ -235,7 +235,7 @@ class CheckRun:
 
 
 def _is_gone(delivery: Delivery) -> bool:
-    """Whether nobody took the connection; where an open one ended just then, this delivery may have been the reason."""
+    """Whether nothing took the connection; where an open one ended just then, this delivery may be the reason."""
     attempt = delivery.attempts[-1]
     return attempt.error is not None and attempt.error.kind in NEVER_CONNECTED and not attempt.exchange.resent
 

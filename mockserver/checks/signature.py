@@ -1,4 +1,4 @@
-"""Checks of the signature: who knows it may come in, and nobody else."""
+"""Checks of the signature: only what is signed with the secret may come in."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="Events of each type with a signature that is valid for another body.",
         good=_REFUSES,
-        why="Whoever has seen one delivery has a valid signature. It must be worth nothing with another body.",
+        why="Anyone who has seen one delivery has a valid signature. It must be worth nothing with another body.",
         fix="compute the HMAC over the raw body of this request",
         procedure=refusing_each("{event} with the signature of another body", "other_body"),
     ),
@@ -187,7 +187,7 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="The right digest as `sha512=`; correct HMACs of weaker algorithms as `sha1=` and `md5=`; `none=`.",
         good=_REFUSES,
-        why="Whoever lets the header choose the algorithm lets the attacker choose it.",
+        why="A consumer that lets the header choose the algorithm lets the attacker choose it.",
         fix="the algorithm is always SHA-256: " + _COMPARE,
         procedure=refusing(*_ALGORITHMS),
     ),
@@ -270,7 +270,7 @@ SIGNATURE_CHECKS = (
         level=1,
         sends="A forged event, then the genuine one about the same object.",
         good="the forged one is refused, the genuine one has its effect",
-        why="A consumer that notes an event as seen before it verifies it can be made deaf: whoever guesses an id sends"
+        why="A consumer that notes an event as seen before it verifies it can be made deaf: who guesses an id sends"
         " a forgery, and the genuine event is dropped as a duplicate.",
         fix="note an event as seen only after it was verified and handled",
         procedure=_forgery_blocks_event,

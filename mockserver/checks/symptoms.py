@@ -1,4 +1,4 @@
-"""What the answer to a correct delivery tells of the reason why it was refused, without sending anything more."""
+"""What the answer to a correct delivery shows of the reason why it was refused, without sending anything more."""
 
 from __future__ import annotations
 

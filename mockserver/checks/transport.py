@@ -40,7 +40,7 @@ async def _slow_sender_blocks_others(context: CheckContext) -> Judgement:
         return _IN_PROCESS
     usual = statistics.median(context.answer_seconds)
     if usual > _DRIP / 2:
-        return Judgement("inconclusive", f"an ordinary answer takes {usual:.1f} s: too long to tell")
+        return Judgement("inconclusive", f"an ordinary answer takes {usual:.1f} s: too long to judge")
     quick, waited = await _beside_a_slow_one(context, _DRIP)
     if waited:  # once more, to be sure that it was no coincidence
         quick, waited = await _beside_a_slow_one(context, _LONG_DRIP)
@@ -55,7 +55,7 @@ async def _slow_sender_blocks_others(context: CheckContext) -> Judgement:
 
 
 async def _beside_a_slow_one(context: CheckContext, drip: float) -> tuple[Delivery, bool]:
-    """Deliver a valid event beside one whose body drips, and tell whether it had to wait for it."""
+    """Deliver a valid event beside one whose body drips, and find out whether it had to wait for it."""
     slow = asyncio.ensure_future(context.deliver(context.event(), {"slow_body": drip}, timeout=context.timeout + drip))
     try:
         await asyncio.sleep(_HEAD_START)

@@ -1,4 +1,4 @@
-"""What matters as well, and cannot be tested from outside: said, so that nobody takes silence for a pass."""
+"""What matters as well, and cannot be tested from outside: listed, so that silence is not taken for a pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNTESTED = (
         severity="note",
         sends="Nothing: differences of nanoseconds cannot be measured reliably over HTTP.",
         good="`hmac.compare_digest`, `crypto.timingSafeEqual` or the like",
-        why="A comparison that stops at the first wrong digit tells an attacker how far a guess was right.",
+        why="A comparison that stops at the first wrong digit shows an attacker how far a guess was right.",
         fix="look at the code: the comparison must be one that takes constant time",
     ),
     Check(

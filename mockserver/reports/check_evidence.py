@@ -11,10 +11,10 @@ from mockserver.model.redaction import HIDDEN
 from mockserver.reports.curl import curl_command, why_no_command
 from mockserver.reports.exchanges import exchange_text
 
-#: A longer body is not written as a command, and not in whole in the reports that tell of every delivery, in bytes.
+#: A longer body is not written as a command, and not in whole in the reports that show every delivery, in bytes.
 LONGEST_BODY = 64 * 1024
 
-#: So many deliveries of a finding are shown where people read; a burst has more.
+#: The most deliveries of a finding that are shown where people read; a burst has more.
 _SHOWN = 3
 
 
@@ -49,8 +49,8 @@ def explained(finding: Finding) -> str:
     Args:
         finding: What a check found out.
     """
-    told = f"{finding.summary}\nfix: {finding.fix}"
-    return "\n\n".join([told, *evidence_texts(finding)])
+    text = f"{finding.summary}\nfix: {finding.fix}"
+    return "\n\n".join([text, *evidence_texts(finding)])
 
 
 def curl_of(delivery: Delivery) -> str:
@@ -67,7 +67,7 @@ def curl_of(delivery: Delivery) -> str:
 
 
 def why_no_curl(delivery: Delivery) -> str:
-    """Return why the last request of a delivery cannot be told as a curl command; empty if it can."""
+    """Return why the last request of a delivery cannot be written as a curl command; empty if it can."""
     request = request_of(delivery)
     if request is None:
         return "no request was made"

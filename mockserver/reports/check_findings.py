@@ -1,6 +1,6 @@
-"""What every report asks of the findings: whether all is well, what is wrong, in which order that is told.
+"""What every report asks of the findings: whether all is well, what is wrong, in which order.
 
-Nothing here notes that somebody has looked at the report: a file of it may be written and never be read.
+Nothing here counts as looking at the report: a file of it may be written and never be read.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from mockserver.checks.model import CheckResult, Diagnosis, Finding, Severity, V
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
-#: The verdicts that somebody must do something about.
+#: The verdicts that call for a change.
 _WRONG: tuple[Verdict, ...] = ("fail", "warn")
 
-#: So many findings with the same cause are told together.
+#: From this many findings with the same cause on they are shown together.
 _MANY = 3
 
 
@@ -35,7 +35,7 @@ def together(findings: Iterable[Finding]) -> list[list[Finding]]:
     """Return findings in groups: those of the same verdict and cause where there are many, else each by itself.
 
     Args:
-        findings: In the order in which they are told.
+        findings: In the order in which they are shown.
 
     Returns:
         Groups in the order of their first findings; none is empty.
@@ -43,10 +43,10 @@ def together(findings: Iterable[Finding]) -> list[list[Finding]]:
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.verdict, finding.cause), []).append(finding)
-    told: list[list[Finding]] = []
+    shown: list[list[Finding]] = []
     for group in groups.values():
-        told += [group] if len(group) >= _MANY else [[finding] for finding in group]
-    return told
+        shown += [group] if len(group) >= _MANY else [[finding] for finding in group]
+    return shown
 
 
 def counts(report: CheckResult) -> Mapping[Verdict, int]:

@@ -116,7 +116,7 @@ def _without_payload(delivery: Delivery) -> Delivery:
 
 
 def _payload(event: Event) -> Any:
-    """The payload, decoded; None if it is no JSON, too long or too deep: the body of the request tells of it then."""
+    """The payload, decoded; None if it is no JSON, too long or too deep: the body of the request shows it then."""
     if len(event.payload) > LONGEST_BODY:
         return None
     try:

@@ -77,16 +77,16 @@ def _case(suite: ET.Element, target: str, finding: Finding) -> None:
 
 def _output(report: CheckResult) -> str:
     """The summary, and whatever is wrong without being a failure of the build."""
-    told = [
+    parts = [
         f"{each.verdict} {each.check.id} {each.check.title} ({each.check.severity}): {explained(each)}"
         for each in worst_first(report)
         if not each.breaks
     ]
-    return "\n\n".join([report.summary, *told])
+    return "\n\n".join([report.summary, *parts])
 
 
 def _diagnosis(diagnosis: Diagnosis | None) -> str:
     if diagnosis is None:
         return ""
-    told = diagnosis_text(diagnosis)
-    return "\n\n".join([told, *(evidence_text(each) for each in diagnosis.evidence[:1])])
+    text = diagnosis_text(diagnosis)
+    return "\n\n".join([text, *(evidence_text(each) for each in diagnosis.evidence[:1])])

@@ -11,11 +11,11 @@ from mockserver.reports.check_evidence import curl_of, evidence_text, evidence_t
 from mockserver.reports.check_findings import VERDICTS, diagnosis_text, is_wrong, worst_first
 from mockserver.reports.markdown_text import fenced, inline_code, plain
 
-#: So many rows of a table are shown; the other reports have them all.
+#: The most rows of a table that are shown; the other reports have them all.
 _ROWS = 500
-#: So many findings are shown with their evidence.
+#: The most findings that are shown with their evidence.
 _WITH_EVIDENCE = 100
-#: So many characters of a cell are shown.
+#: The most characters of a cell that are shown.
 _CELL = 1000
 #: A longer command is left out: the JSON has it.
 _LONGEST_COMMAND = 4000
@@ -86,10 +86,10 @@ def _rest(findings: Sequence[Finding]) -> list[str]:
 
 
 def _diagnosis(diagnosis: Diagnosis) -> list[str]:
-    told = [f"**Diagnosis**: {_plain(diagnosis_text(diagnosis))}.", ""]
+    lines = [f"**Diagnosis**: {_plain(diagnosis_text(diagnosis))}.", ""]
     accepted = diagnosis.evidence[:1]
     shown = [line for each in accepted for line in [*fenced(evidence_text(each)), ""]]
-    return [*told, *(_folded("The wrong delivery that it took for genuine", shown) if shown else [])]
+    return [*lines, *(_folded("The wrong delivery that it took for genuine", shown) if shown else [])]
 
 
 def _folded(title: str, lines: Sequence[str]) -> list[str]:

@@ -12,15 +12,15 @@ from mockserver.model.records import Delivery
 from mockserver.model.signing import SIGNATURE_HEADER
 
 _COLUMNS = ("verdict", "check", "severity", "title", "what was seen")
-#: So many characters of a line are used, but the last column is never narrower than this.
+#: The most characters of a line that are used, but the last column is never narrower than this.
 _WIDTH, _NARROWEST = 116, 50
-#: So many failures are shown with the request that proves them.
+#: The most failures that are shown with the request that proves them.
 _PROVED = 3
-#: So many failed checks are named first.
+#: The most failed checks that are named first.
 _NAMED = 2
-#: So many ids of checks are listed.
+#: The most ids of checks that are listed.
 _LISTED = 8
-#: So many characters of a body are shown.
+#: The most characters of a body that are shown.
 _BODY = 300
 
 
@@ -81,8 +81,8 @@ def _table(findings: Sequence[Finding]) -> list[str]:
     for row, finding in zip(rows, findings, strict=True):
         begin = _row(row, widths)
         seen = finding.told_after(firsts[finding.cause].check.id)
-        told = _wrapped(seen, len(begin)) + _wrapped(f"fix: {finding.fix}", len(begin))
-        lines += [begin + told[0], *(" " * len(begin) + line for line in told[1:])]
+        wrapped = _wrapped(seen, len(begin)) + _wrapped(f"fix: {finding.fix}", len(begin))
+        lines += [begin + wrapped[0], *(" " * len(begin) + line for line in wrapped[1:])]
     return lines
 
 

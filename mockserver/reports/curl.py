@@ -6,11 +6,11 @@ import shlex
 
 from mockserver.model.messages import Exchange, Request, Response
 
-#: Methods that curl can be told to use with a body; HEAD would wait for one that never comes.
+#: Methods that curl can use with a body; HEAD would wait for one that never comes.
 _METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 #: Headers that curl makes by itself, from the URL and the body.
 _CURLS_OWN = ("host", "content-length")
-#: Headers that curl adds where nobody says otherwise.
+#: Headers that curl adds by default.
 _ADDED = ("user-agent", "content-type", "accept", "expect")
 #: The longest body that is written as an argument: Linux allows 128 KiB for one.
 _LONGEST_ARGUMENT = 100_000
@@ -28,7 +28,7 @@ class DryTransport:
 
 
 def why_no_command(request: Request) -> str:
-    """Return why a request cannot be told as a curl command; empty if it can."""
+    """Return why a request cannot be written as a curl command; empty if it can."""
     if request.plan:
         return "curl cannot write a request in pieces, or break it off"
     method = _method(request)
@@ -45,7 +45,7 @@ def why_no_command(request: Request) -> str:
 def curl_command(request: Request) -> str:
     """Write a request as a command for a POSIX shell.
 
-    The settings and proxies of whoever pastes it are kept out (``-q``, ``--noproxy``): they would change the bytes.
+    The settings and proxies of the shell are kept out (``-q``, ``--noproxy``): they would change the bytes.
 
     Args:
         request: The request; see :func:`why_no_command`.

@@ -8,9 +8,9 @@ from mockserver.model.messages import Exchange, Request
 from mockserver.model.records import Delivery
 from mockserver.replay.report import Report
 
-#: So many deliveries of a step are shown.
+#: The most deliveries of a step that are shown.
 _SHOWN = 3
-#: So many characters of a body are shown.
+#: The most characters of a body that are shown.
 _BODY = 2000
 
 

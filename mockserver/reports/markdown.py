@@ -10,9 +10,9 @@ from mockserver.replay.report import Report, StepReport
 from mockserver.reports.exchanges import exchange_text, unmet_by_source
 from mockserver.reports.markdown_text import fenced, inline_code, plain
 
-#: So many explanations of a script are shown; the other reports have them all.
+#: The most explanations of a script that are shown; the other reports have them all.
 _EXPLANATIONS = 100
-#: So many rows of a script are shown, those of steps with problems before the others.
+#: The most rows of a script that are shown, those of steps with problems before the others.
 _ROWS = 500
 
 _CUT = "\nThe rest does not fit in here.\n"

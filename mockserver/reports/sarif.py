@@ -32,7 +32,7 @@ from mockserver.reports.check_json import iso_time, json_text
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _BASE = "TARGET"
-#: So many characters of a message are told.
+#: The most characters of a message that are shown.
 _LONGEST_MESSAGE = 4000
 
 SarifLevel = Literal["error", "warning", "note"]
@@ -157,8 +157,8 @@ def _fingerprint(check: Check, place: str) -> str:
 
 def _message(text: str) -> dict[str, str]:
     """A text as it is: braces would be placeholders, brackets before a parenthesis a link."""
-    told = shortened(text, _LONGEST_MESSAGE)
-    return {"text": told.replace("{", "{{").replace("}", "}}").replace("](", "\\](")}
+    shown = shortened(text, _LONGEST_MESSAGE)
+    return {"text": shown.replace("{", "{{").replace("}", "}}").replace("](", "\\](")}
 
 
 def _sentence(text: str) -> str:
@@ -217,7 +217,7 @@ def _headers(headers: Headers) -> dict[str, str]:
 def _content(body: bytes, size: int) -> dict[str, Any]:
     """A body: as text, or in Base64 where it is none."""
     text = body.decode("utf-8", "replace")
-    told: dict[str, Any] = {"text": shortened(text, LONGEST_BODY)}
+    shown: dict[str, Any] = {"text": shortened(text, LONGEST_BODY)}
     if text.encode() != body:
-        told = {"binary": b64encode(body[:LONGEST_BODY]).decode()}
-    return {**told, "properties": {"size": size}}
+        shown = {"binary": b64encode(body[:LONGEST_BODY]).decode()}
+    return {**shown, "properties": {"size": size}}

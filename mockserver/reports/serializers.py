@@ -63,7 +63,7 @@ def call_view(call: VendorCall) -> dict[str, Any]:
     """Return a call to the vendor API, so that a test sees what the application sent, but for its secrets.
 
     The API key and the secrets in the body are hidden wherever they stand. A body that is not JSON is left out, for
-    nobody can say where in it a secret is.
+    it cannot be known where in it a secret is.
     """
     body = _decoded(call.body)
     redactor = _redactor(call, body)

@@ -42,7 +42,7 @@ def whole_numbers(body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("verified", "cause"),
     [
-        (bytes.strip, "blanks at the ends are cut off before the signature is computed"),
+        (bytes.strip, "spaces at the ends are cut off before the signature is computed"),
         (whole_numbers, "a body that was parsed and written again is verified, not the raw one"),
         (canonical, "a body that was parsed and written again, with its keys in an order of its own, is verified"),
         (lambda body: body.replace(b"\\u", b""), "something else than the raw body is verified"),
@@ -231,7 +231,7 @@ async def test_where_every_answer_is_slow_nothing_is_said_of_waiting(judged):
 
     consumer.take = take
     finding = await judged.finding(consumer, "PG053")
-    assert (finding.verdict, finding.summary) == ("inconclusive", "an ordinary answer takes 0.2 s: too long to tell")
+    assert (finding.verdict, finding.summary) == ("inconclusive", "an ordinary answer takes 0.2 s: too long to judge")
 
 
 async def test_an_application_object_that_reads_no_chunks_is_warned_of():

@@ -128,7 +128,7 @@ async def test_a_2xx_without_an_effect_is_a_warning_that_says_so(judged):
     """The probe has seen that nothing came of it."""
     finding = await judged.finding(Hooks(refusal=200), "PG010", probed=True)
     assert finding.verdict == "warn"
-    assert finding.summary.endswith("nothing came of it, but a 2xx tells the sender that it was genuine")
+    assert finding.summary.endswith("nothing came of it, but a 2xx says to the sender that it was genuine")
 
 
 async def test_a_forgery_that_was_dropped_is_told_from_one_that_was_handled(judged):

@@ -262,7 +262,7 @@ def test_hostile_text_does_not_command_the_terminal(script):
 
 
 def test_spaced_json(script):
-    """--json-style spaced puts a blank after each colon and comma of the payload."""
+    """--json-style spaced puts a space after each colon and comma of the payload."""
     with recorder() as server:
         arguments = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--json-style", "spaced")
         mockserver("replay", "two.yaml", *arguments, cwd=script)

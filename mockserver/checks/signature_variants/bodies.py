@@ -52,7 +52,7 @@ def python_json(value: Any, **style: Any) -> str:
 
 
 def compact_json(value: Any, **style: Any) -> str:
-    """Write JSON without blanks, and with characters outside ASCII as they are."""
+    """Write JSON without spaces, and with characters outside ASCII as they are."""
     return json.dumps(value, **{"ensure_ascii": False, "separators": (",", ":"), **style})
 
 
@@ -116,7 +116,7 @@ def _with_time_of_event(body: bytes) -> bytes:
 COMMON_BODY_FORMS = (
     _spelled("python_json", "as `json.dumps` does it", python_json),
     _spelled("javascript_json", "as `JSON.stringify` does it", javascript_json),
-    _spelled("sorted_compact", "without blanks and with its keys sorted", lambda v: compact_json(v, sort_keys=True)),
+    _spelled("sorted_compact", "without spaces and with its keys sorted", lambda v: compact_json(v, sort_keys=True)),
     _spelled("sorted_spaced", "by `json.dumps` with `sort_keys`", lambda value: python_json(value, sort_keys=True)),
     _message("empty", "verifies an empty body: something has read the stream before", lambda _: b""),
 )
@@ -125,20 +125,20 @@ OTHER_BODY_FORMS = (
     _spelled(
         "python_json_unicode", "by `json.dumps` with `ensure_ascii=False`", lambda v: json.dumps(v, ensure_ascii=False)
     ),
-    _spelled("compact_escaped", r"without blanks and with `\u` escapes", lambda v: compact_json(v, ensure_ascii=True)),
+    _spelled("compact_escaped", r"without spaces and with `\u` escapes", lambda v: compact_json(v, ensure_ascii=True)),
     _spelled("php_json", "as PHP's `json_encode` does it", php_json),
     _spelled("go_json", "as Go's `json.Marshal` writes a map", go_json),
     _spelled("sorted_javascript", "by `JSON.stringify` with its keys sorted", sorted_javascript_json),
     _spelled(
         "sorted_compact_escaped",
-        r"with its keys sorted, without blanks and with `\u` escapes",
+        r"with its keys sorted, without spaces and with `\u` escapes",
         lambda value: compact_json(value, ensure_ascii=True, sort_keys=True),
     ),
     _spelled("indented", "by `JSON.stringify` with an indent of 2", lambda value: javascript_json(value, indent=2)),
     _spelled("python_indented", "by `json.dumps` with an indent of 2", lambda value: python_json(value, indent=2)),
     _spelled("python_indented_4", "by `json.dumps` with an indent of 4", lambda value: python_json(value, indent=4)),
     _spelled("python_dict", "as Python shows a dict (`str` is not `json.dumps`)", str),
-    _data_alone("data_compact", "without blanks", compact_json),
+    _data_alone("data_compact", "without spaces", compact_json),
     _data_alone("data_javascript", "as `JSON.stringify` does it", javascript_json),
     _data_alone("data_python", "as `json.dumps` does it", python_json),
     _message("with_line_feed", "puts a line feed after the body", lambda body: body + b"\n"),

@@ -147,7 +147,7 @@ WRONG_FORMS = (*SINGLE_FORMS, *PAIRS)
 
 
 def distinct(forms: Iterable[WrongForm], signed: Signed, secret: str) -> list[tuple[WrongForm, ...]]:
-    """Return forms in groups that come to the same; what cannot be told from the right form is left out.
+    """Return forms in groups that come to the same; what equals the right form is left out.
 
     Args:
         forms: The forms, the most likely first.

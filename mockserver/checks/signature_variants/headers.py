@@ -96,7 +96,7 @@ WRITING_FORMS = (
     _written("v1", "expects `v1=` before the hex digest", named_hex("v1=")),
     _written("v1_base64", "expects `v1,` and the digest in base64", named_base64("v1,")),
     _written("colon", "expects `sha256:` before the hex digest", named_hex("sha256:")),
-    _written("blank", "expects `sha256` and a blank before the hex digest", named_hex("sha256 ")),
+    _written("space", "expects `sha256` and a space before the hex digest", named_hex("sha256 ")),
     _written("hmac_sha256", "expects `hmac-sha256=` before the hex digest", named_hex("hmac-sha256=")),
     _written("prefix_twice", "puts `sha256=` before what has it already", named_hex("sha256=sha256=")),
     _written("upper_case", "expects the hex digest in upper case", lambda digest, _: PREFIX + digest.hex().upper()),

@@ -81,14 +81,14 @@ OTHER_SECRET_FORMS = (
         f"strips the letters of `{_PREFIX}` from the beginning of the secret (`lstrip` takes letters, not a prefix)",
         lambda secret: secret.lstrip(_PREFIX),
     ),
-    _changed("secret_stripped", "cuts the blanks off the ends of the secret", str.strip),
+    _changed("secret_stripped", "cuts the spaces off the ends of the secret", str.strip),
     _changed("secret_double_quoted", "has double quotes around its secret", lambda secret: f'"{secret}"', _ENDS),
     _changed("secret_single_quoted", "has single quotes around its secret", lambda secret: f"'{secret}'", _ENDS),
     _changed(
         "secret_unquoted", "takes the quotes off the secret, which belong to it", lambda secret: secret.strip("'\"")
     ),
-    _changed("secret_with_blank", "has a blank at the end of its secret", lambda secret: secret + " ", _ENDS),
-    _changed("secret_after_blank", "has a blank at the beginning of its secret", lambda secret: " " + secret, _ENDS),
+    _changed("secret_with_space", "has a space at the end of its secret", lambda secret: secret + " ", _ENDS),
+    _changed("secret_after_space", "has a space at the beginning of its secret", lambda secret: " " + secret, _ENDS),
     _changed(
         "secret_with_crlf",
         "has a carriage return and a line feed at the end of its secret",

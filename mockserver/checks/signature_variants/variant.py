@@ -101,7 +101,7 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
         return None if essence is None else self.headers(self.text(essence[0], signed), signed)
 
     def essence(self, signed: Signed, secret: str) -> tuple[bytes, SignatureHeaders] | None:
-        """Return what tells this form from others: equal ones come to the same headers, and not by chance.
+        """Return what distinguishes this form from others: equal ones come to the same headers, and not by chance.
 
         The digest stands for itself: written down, two ways to write may look alike, as base64 and its URL-safe form do
         for many digests.

@@ -10,7 +10,7 @@ from mockserver.reports.check_findings import counts, is_wrong, worst_first
 from mockserver.reports.html.exchange import whole
 from mockserver.reports.html.page import page
 
-#: So many deliveries prove a finding; a burst has more.
+#: The most deliveries that prove a finding; a burst has more.
 _SHOWN = 5
 
 

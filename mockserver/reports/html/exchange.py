@@ -10,7 +10,7 @@ from mockserver.model.messages import Headers
 from mockserver.model.records import Attempt, Delivery
 from mockserver.reports.check_evidence import curl_of, shortened, why_no_curl
 
-#: So many characters of a body are shown.
+#: The most characters of a body that are shown.
 _BODY = 16 * 1024
 
 

@@ -13,11 +13,11 @@ from mockserver.reports.html.exchange import brief_row, whole
 from mockserver.reports.html.page import page
 from mockserver.reports.html.timeline import chart_of
 
-#: So many deliveries with a problem are shown whole, and so many of the others.
+#: The most deliveries with a problem that are shown whole, and of the others.
 _WHOLE, _GOOD = 300, 100
-#: So many more are shown as a line each.
+#: The most more that are shown as a line each.
 _LINES = 1000
-#: So many steps and explanations are shown.
+#: The most steps and explanations that are shown.
 _STEPS, _EXPLANATIONS = 500, 200
 
 

@@ -13,7 +13,7 @@ from mockserver.model.records import Attempt, Delivery
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _MOST_ROWS = 1200.0, 190.0, 16.0, 30.0, 15.0, 6
 #: Seconds between two marks of the axis, the finest first.
 _STEPS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 604800, 2592000, 31536000)
-#: So many deliveries are drawn; more would be a blur.
+#: The most deliveries that are drawn; more would be a blur.
 MOST_DRAWN = 1500
 
 

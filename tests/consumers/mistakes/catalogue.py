@@ -49,7 +49,7 @@ _SIGNATURE = {
 }
 
 _RAW_BODY = {
-    "reserialised_compact": Mistake("The parsed body, written again without blanks, is verified."),
+    "reserialised_compact": Mistake("The parsed body, written again without spaces, is verified."),
     "reserialised_spaced": Mistake("The parsed body, written again as json.dumps writes it, is verified.", _PYTHON),
     "reserialised_sorted": Mistake("The parsed body, written again with sorted keys, is verified."),
     "strips_body": Mistake("White space around the body is cut off before it is verified."),
