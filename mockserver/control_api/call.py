@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from mockserver.model.accounts import named_account
 from mockserver.reports.serializers import encode_view
 from mockserver.vendor_api.envelope import code_of
 
@@ -28,6 +29,12 @@ class Call(msgspec.Struct, frozen=True):
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+
+    @property
+    def account(self) -> str | None:
+        """The name of the account that is asked for; None for all."""
+        value = self.query.get("account")
+        return None if value is None else named_account(value)
 
 
 def json_answer(value: Any, status: int = 200) -> web.Response:

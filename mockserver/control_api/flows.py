@@ -35,7 +35,12 @@ class FlowOperations:
         kind = _one_of(call, "kind", KINDS)
         state = _one_of(call, "state", RESOURCE_STATES)
         kept = self._mock.flows.resources
-        shown = [each for each in kept if kind in (None, each.kind) and state in (None, each.state)]
+        account = call.account
+        shown = [
+            each
+            for each in kept
+            if kind in (None, each.kind) and state in (None, each.state) and account in (None, each.account)
+        ]
         return json_answer({"resources": list(map(resource_view, shown)), "dropped": kept.dropped})
 
     async def resource(self, call: Call) -> web.Response:
@@ -46,9 +51,10 @@ class FlowOperations:
         """Move a resource one state on."""
         return json_answer(resource_view(self._mock.flows.advance(self._resource(call).resource_id)))
 
-    async def flows(self, _: Call) -> web.Response:
+    async def flows(self, call: Call) -> web.Response:
         """List flows."""
-        return _flows(self._mock.flows.rules.all())
+        account = call.account
+        return _flows(rule for rule in self._mock.flows.rules.all() if account is None or rule.account in ("", account))
 
     async def install_flows(self, call: Call) -> web.Response:
         """Add flows."""
@@ -56,11 +62,11 @@ class FlowOperations:
         from mockserver.script.reader import read_flows  # noqa: PLC0415
 
         read = read_flows(call.body, self._mock.catalog, extra_events=self._mock.settings.extra_events)
-        return _flows(self._mock.flows.rules.install(read), 201)
+        return _flows(self._mock.flows.rules.install(read, account=call.account or ""), 201)
 
-    async def forget_flows(self, _: Call) -> web.Response:
+    async def forget_flows(self, call: Call) -> web.Response:
         """Forget every flow."""
-        self._mock.flows.rules.clear()
+        self._mock.flows.rules.clear(call.account)
         return web.Response(status=204)
 
     def _resource(self, call: Call) -> Resource:

@@ -72,8 +72,11 @@ _COUNT = {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": 1}
 
 SEARCH = Query("q", 'a search, such as: event:run.failed status:4xx -fault:wrong_secret "some text"', _TEXT)
 
+ACCOUNT = Query("account", "only of this account, where each API key is one: its name, or the key", _TEXT)
+
 FILTERS = (
     SEARCH,
+    ACCOUNT,
     Query("event", "only this event type", _TEXT),
     Query("status", "only these: pending, delivered, failed, a status such as 401, or a class such as 4xx",
           {"type": "string", "pattern": f"^({STATUS})$"}),
@@ -114,6 +117,7 @@ STREAM_OPTIONS = (
 )  # fmt: skip
 
 RESOURCE_OPTIONS = (
+    ACCOUNT,
     Query("kind", "only these", {"enum": list(KINDS)}),
     Query("state", "only those in this state", {"enum": list(RESOURCE_STATES)}),
 )
@@ -124,7 +128,7 @@ OPERATIONS = (
     Operation("GET", "/openapi.json", "openapi", "Return this document.", gives="Document", answer="This document"),
     Operation("POST", "/events", "send", "Let one event happen now: an event step of the script format.",
               takes="EventStep", gives="Sent", answer="The deliveries that it made, each with its outcome",
-              query=(Query("webhook_id", "only to this webhook, whatever it is subscribed to", _TEXT),),
+              query=(Query("webhook_id", "only to this webhook, whatever it is subscribed to", _TEXT), ACCOUNT),
               errors=(404, 413)),
     Operation("POST", "/replays", "start_replay",
               "Replay a script, of the body or a bundled one; with wait=true the answer is its whole report.",
@@ -157,19 +161,19 @@ OPERATIONS = (
               takes="Resend", body_required=False, gives="Delivery", answer="The new delivery, with its outcome",
               errors=(404, 413)),
     Operation("GET", "/webhooks", "webhooks", "List the registered webhooks, in the order of registration.",
-              gives="Webhooks", answer="The webhooks"),
+              query=(ACCOUNT,), gives="Webhooks", answer="The webhooks"),
     Operation("POST", "/webhooks", "register", "Register a webhook on behalf of an application; any URL will do.",
-              takes="Registration", status=201, gives="Webhook", answer="The webhook", errors=(413,)),
+              takes="Registration", query=(ACCOUNT,), status=201, gives="Webhook", answer="The webhook", errors=(413,)),
     Operation("PATCH", "/webhooks/{webhook_id}", "change_webhook", "Switch a webhook on or off.",
               takes="WebhookChange", gives="Webhook", answer="The webhook", errors=(404, 413)),
     Operation("GET", "/webhooks/{webhook_id}", "webhook", "Return a webhook.",
               gives="Webhook", answer="The webhook", errors=(404,)),
-    Operation("DELETE", "/webhooks", "forget_webhooks", "Forget every webhook.", status=204),
+    Operation("DELETE", "/webhooks", "forget_webhooks", "Forget every webhook.", query=(ACCOUNT,), status=204),
     Operation("DELETE", "/webhooks/{webhook_id}", "forget_webhook", "Forget a webhook.", status=204, errors=(404,)),
     Operation("GET", "/requests", "requests", "List the calls that the vendor API received, the oldest first.",
-              gives="Requests", answer="The calls, with secrets and API keys hidden"),
+              query=(ACCOUNT,), gives="Requests", answer="The calls, with secrets and API keys hidden"),
     Operation("POST", "/faults", "fail_next", "Make the vendor API answer its next calls badly.",
-              takes="PlannedAnswer", body_required=False, status=204, errors=(413,)),
+              takes="PlannedAnswer", query=(ACCOUNT,), body_required=False, status=204, errors=(413,)),
     Operation("GET", "/faults", "planned_failures", "Return how many calls will still be answered badly.",
               gives="PlannedFailures", answer="How many"),
     Operation("DELETE", "/faults", "forget_failures", "Make the vendor API answer as usual again.", status=204),
@@ -198,14 +202,16 @@ OPERATIONS = (
               "Move a resource one state on, whose flow is advanced by hand or by reads.",
               gives="Resource", answer="The resource in its new state", errors=(404,)),
     Operation("GET", "/flows", "flows", "List the flows, in their order: the first that matches a call decides.",
-              gives="Flows", answer="The flows"),
+              query=(ACCOUNT,), gives="Flows", answer="The flows"),
     Operation("POST", "/flows", "install_flows", "Add flows: one as an object, or those of a script.",
-              takes="Flow", status=201, gives="Flows", answer="The flows that were added", errors=(413,)),
-    Operation("DELETE", "/flows", "forget_flows", "Forget every flow.", status=204),
+              takes="Flow", query=(ACCOUNT,), status=201, gives="Flows", answer="The flows that were added",
+              errors=(413,)),
+    Operation("DELETE", "/flows", "forget_flows", "Forget every flow.", query=(ACCOUNT,), status=204),
     Operation("POST", "/clock/advance", "advance",
               "Let time pass on a stepped clock; answers when all that became due is over.",
               takes="Advance", gives="Time", answer="What the clock shows", errors=(413,)),
-    Operation("POST", "/reset", "reset", "Forget everything, and end what is in flight.", status=204),
+    Operation("POST", "/reset", "reset", "Forget everything, and end what is in flight.",
+              query=(ACCOUNT,), status=204),
     Operation("GET", "/stream", "stream",
               "Server-sent events: delivery, webhook and request, each as it comes; dropped, when the reader is slow.",
               query=STREAM_OPTIONS, answer="The events, until the reader goes"),

@@ -131,10 +131,13 @@ class ControlApi:
         if only is not None:
             _known(self._mock.webhooks.get(only), only)
         if _is_plain(step):
-            sent = await self._mock.send(step, only=only)
+            sent = await self._mock.send(step, only=only, account=call.account)
             return json_answer(_sent_view(self._redactor, sent.deliveries, str(sent), delivered=sent.delivered))
-        if only is not None:
-            raise UsageError("webhook_id is for one event: leave repeat, after and effects out, or replay a script")
+        if only is not None or call.account is not None:
+            message = (
+                "webhook_id and account are for one event: leave repeat, after and effects out, or replay a script"
+            )
+            raise UsageError(message)
         if step.repeat > MOST_REPEATS_OF_A_CALL:
             raise UsageError(f"repeat is at most {MOST_REPEATS_OF_A_CALL} here: for more, post a script to /replays")
         report = (await self._mock.play(step)).report
@@ -180,7 +183,9 @@ class ControlApi:
         """List deliveries."""
         filters = read_filters(call.query, self._mock.catalog, self._mock.settings.extra_events)
         search = search_of(call.query.get("q", ""), self._mock)
-        found = filter(search.matches, filters.matching(self._mock.records.all()))
+        account = call.account
+        own = tuple(each for each in self._mock.records.all() if account in (None, each.account))
+        found = filter(search.matches, filters.matching(own))
         page = list(islice(found, filters.limit))
         more = next(found, None) is not None
         return json_answer(
@@ -203,9 +208,9 @@ class ControlApi:
 
     # --- webhooks and the vendor API
 
-    async def webhooks(self, _: Call) -> web.Response:
+    async def webhooks(self, call: Call) -> web.Response:
         """List webhooks."""
-        return json_answer({"webhooks": [webhook_view(webhook) for webhook in self._mock.webhooks.all()]})
+        return json_answer({"webhooks": [webhook_view(each) for each in self._mock.webhooks.all(call.account)]})
 
     async def webhook(self, call: Call) -> web.Response:
         """Return a webhook."""
@@ -216,7 +221,8 @@ class ControlApi:
     async def register(self, call: Call) -> web.Response:
         """Register a webhook on behalf of an application."""
         body = read_json_body(call.body, REGISTRATION_FIELDS)
-        return json_answer(webhook_view(self._mock.register(body["url"], body.get("events"), body["secret"])), 201)
+        webhook = self._mock.register(body["url"], body.get("events"), body["secret"], call.account or "")
+        return json_answer(webhook_view(webhook), 201)
 
     async def change_webhook(self, call: Call) -> web.Response:
         """Switch a webhook on or off."""
@@ -224,11 +230,11 @@ class ControlApi:
         webhook_id = call.path["webhook_id"]
         return json_answer(webhook_view(_known(self._mock.webhooks.change(webhook_id, body), webhook_id)))
 
-    async def forget_webhooks(self, _: Call) -> web.Response:
+    async def forget_webhooks(self, call: Call) -> web.Response:
         """Forget every webhook."""
-        for (
-            webhook
-        ) in self._mock.webhooks.all():  # one by one: their ids must not come again while deliveries name them
+        for webhook in self._mock.webhooks.all(
+            call.account
+        ):  # one by one: their ids must not come again while deliveries name them
             self._mock.webhooks.remove(webhook.webhook_id)
         return web.Response(status=204)
 
@@ -237,14 +243,15 @@ class ControlApi:
         _known(self._mock.webhooks.remove(call.path["webhook_id"]), call.path["webhook_id"])
         return web.Response(status=204)
 
-    async def requests(self, _: Call) -> web.Response:
+    async def requests(self, call: Call) -> web.Response:
         """List the calls to the vendor API."""
-        calls = self._mock.calls
-        return json_answer({"requests": [call_view(call) for call in calls.calls], "dropped": calls.dropped})
+        calls, account = self._mock.calls, call.account
+        own = [call_view(each) for each in calls.calls if account in (None, each.account)]
+        return json_answer({"requests": own, "dropped": calls.dropped})
 
     async def fail_next(self, call: Call) -> web.Response:
         """Plan bad answers of the vendor API."""
-        self._mock.plan.fail_next(**read_json_body(call.body, PLANNED_ANSWER_BODY))
+        self._mock.plan.fail_next(**read_json_body(call.body, PLANNED_ANSWER_BODY), account=call.account or "")
         return web.Response(status=204)
 
     async def planned_failures(self, _: Call) -> web.Response:
@@ -282,9 +289,12 @@ class ControlApi:
         await self._mock.advance(read_json_body(call.body, ADVANCE_FIELDS)["by"])
         return json_answer({"time": format_timestamp(self._mock.clock.now())})
 
-    async def reset(self, _: Call) -> web.Response:
-        """Forget everything."""
-        self._mock.reset()
+    async def reset(self, call: Call) -> web.Response:
+        """Forget everything, or what belongs to one account."""
+        if call.account is None:
+            self._mock.reset()
+        else:
+            self._mock.forget(call.account)
         return web.Response(status=204)
 
     async def stream(self, call: Call) -> web.StreamResponse:

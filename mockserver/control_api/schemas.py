@@ -162,7 +162,8 @@ def _resources() -> dict[str, Schema]:
         "not_sent": {"type": "object", "additionalProperties": _COUNT}, "unmet": _TEXTS,
     })  # fmt: skip
     resource = _object({
-        "resource_id": _TEXT, "kind": {"enum": list(KINDS)}, "on": _TEXT, "state": state, "created_at": _MOMENT,
+        "resource_id": _TEXT, "account": _TEXT, "kind": {"enum": list(KINDS)}, "on": _TEXT, "state": state,
+        "created_at": _MOMENT,
         "history": {"type": "array", "items": _object({"state": state, "at": _MOMENT})}, "request": anything,
         "data": anything, "events": {"type": "array", "items": event}, "deliveries": _TEXTS,
     })  # fmt: skip

@@ -92,6 +92,7 @@ class Delivery(msgspec.Struct, gc=False):
         seen: Whether anyone has looked at its outcome.
         faults: The names of its deliberate defects.
         unmet: In which points it does not meet what its step expects.
+        account: Whose webhook it goes to; empty unless each API key is an account.
     """
 
     number: int
@@ -105,6 +106,7 @@ class Delivery(msgspec.Struct, gc=False):
     seen: bool = False
     faults: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
+    account: str = ""
 
     @property
     def delivery_id(self) -> str:
@@ -184,7 +186,7 @@ class RecordStore:
     def begin(self, event: Event, webhook: Webhook, source: str) -> Delivery:
         """Note that a delivery is about to be made."""
         self._begun += 1
-        delivery = Delivery(self._begun, event, webhook.webhook_id, webhook.url, source)
+        delivery = Delivery(self._begun, event, webhook.webhook_id, webhook.url, source, account=webhook.account)
         self._deliveries[delivery.number] = self._pending[delivery.number] = delivery
         if len(self._deliveries) > self._max_deliveries:
             self._drop_oldest()
@@ -221,6 +223,12 @@ class RecordStore:
     def get(self, number: int) -> Delivery | None:
         """Return the delivery with this number, if it is on record."""
         return self._deliveries.get(number)
+
+    def forget(self, account: str) -> None:
+        """Forget the deliveries of one account; numbers go on."""
+        for number in [each.number for each in self._deliveries.values() if each.account == account]:
+            self._bytes -= self._deliveries.pop(number).size
+            self._pending.pop(number, None)
 
     def clear(self) -> None:
         """Forget every delivery, and begin the numbers again."""

@@ -15,6 +15,9 @@ from mockserver.model.suggestions import did_you_mean
 #: How the JSON of a payload is spelled: ``compact`` has no spaces, ``spaced`` one after each colon and comma.
 JsonStyle = Literal["compact", "spaced"]
 
+#: Whether all callers share everything, or each API key is an account of its own.
+Accounts = Literal["one", "per_key"]
+
 #: How fast a clock runs: a factor (1 is real time), ``max`` to skip every wait, ``stepped`` to be advanced by hand.
 Speed = float | Literal["max", "stepped"]
 
@@ -27,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         port: The TCP port; 0 takes a free one.
         tls: Whether to serve https, with a certificate made on the fly for this machine.
         api_keys: The bearer tokens that the vendor API accepts; empty accepts any that is not empty.
+        accounts: ``one``: all callers share everything; ``per_key``: each API key is an account of its own, whose
+            webhooks, resources, deliveries and requests no other sees.
         strict: Only what the vendor documents: no routes of ours under ``/v1``, no http URLs for loopback hosts.
         created_status: The status of a successful ``POST /v1/webhooks``, and of other creations; the vendor states
             none.
@@ -59,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     tls: bool = False
     api_keys: tuple[str, ...] = ()
+    accounts: Accounts = "one"
     strict: bool = False
     created_status: int = 201
     rate_limit: int = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -22,6 +22,7 @@ class Webhook(msgspec.Struct, frozen=True, gc=False):
         events: The event types it is subscribed to, in the order they were sent.
         secret: The key of its signatures.
         active: Whether it receives deliveries.
+        account: Whose it is; empty unless each API key is an account.
     """
 
     webhook_id: str
@@ -29,6 +30,7 @@ class Webhook(msgspec.Struct, frozen=True, gc=False):
     events: tuple[str, ...]
     secret: str
     active: bool = True
+    account: str = ""
 
     def __repr__(self) -> str:
         return f"Webhook({self.webhook_id} {self.url} {', '.join(self.events)}{'' if self.active else ' inactive'})"
@@ -51,15 +53,20 @@ class WebhookRegistry:
         self._seed = seed
         self._webhooks: dict[str, Webhook] = {}
         self._by_event: dict[str, dict[str, Webhook]] = {}
-        self._subscribers: dict[str, tuple[Webhook, ...]] = {}  # what subscribed_to has answered since the last change
+        # What subscribed_to has answered since the last change, by event and account.
+        self._subscribers: dict[str, dict[str | None, tuple[Webhook, ...]]] = {}
         self._chance = random.Random(seed)  # noqa: S311 - ids are repeatable on purpose
         self._listeners: list[Callable[[Webhook], None]] = []
 
     def __len__(self) -> int:
         return len(self._webhooks)
 
-    def add(self, registration: Registration) -> Webhook:
+    def add(self, registration: Registration, account: str = "") -> Webhook:
         """Keep a new webhook. The same URL twice gives two webhooks, each of them served.
+
+        Args:
+            registration: What was asked for.
+            account: Whose it is.
 
         Raises:
             WebhookLimitError: There are as many as the limit allows.
@@ -69,7 +76,8 @@ class WebhookRegistry:
         webhook_id = new_identifier("wh", self._chance)
         while webhook_id in self._webhooks:
             webhook_id = new_identifier("wh", self._chance)
-        return self._put(Webhook(webhook_id, registration.url, registration.events, registration.secret))
+        url, events, secret = registration.url, registration.events, registration.secret
+        return self._put(Webhook(webhook_id, url, events, secret, account=account))
 
     def get(self, webhook_id: str) -> Webhook | None:
         """Return the webhook with this id, or None."""
@@ -97,23 +105,26 @@ class WebhookRegistry:
         self._subscribers.clear()
         self._chance = random.Random(self._seed)  # noqa: S311 - ids are repeatable on purpose
 
-    def all(self) -> tuple[Webhook, ...]:
-        """Return every webhook, in the order of registration."""
-        return tuple(self._webhooks.values())
+    def all(self, account: str | None = None) -> tuple[Webhook, ...]:
+        """Return every webhook, or those of an account, in the order of registration."""
+        webhooks = tuple(self._webhooks.values())
+        return webhooks if account is None else tuple(each for each in webhooks if each.account == account)
 
-    def subscribed_to(self, event: str) -> tuple[Webhook, ...]:
-        """Return the active webhooks that an event goes to."""
-        subscribers = self._subscribers.get(event)
+    def subscribed_to(self, event: str, account: str | None = None) -> tuple[Webhook, ...]:
+        """Return the active webhooks that an event goes to: all of them, or those of an account."""
+        known = self._subscribers.setdefault(event, {})
+        subscribers = known.get(account)
         if subscribers is None:
-            subscribers = tuple(webhook for webhook in self._by_event.get(event, {}).values() if webhook.active)
-            self._subscribers[event] = subscribers
+            active = (webhook for webhook in self._by_event.get(event, {}).values() if webhook.active)
+            subscribers = tuple(webhook for webhook in active if account in (None, webhook.account))
+            known[account] = subscribers
         return subscribers
 
-    def serves(self, events: Sequence[str]) -> bool:
+    def serves(self, events: Sequence[str], account: str | None = None) -> bool:
         """Return whether each of these events has at least one active subscriber (any webhook at all, for none)."""
         if not events:
-            return any(webhook.active for webhook in self._webhooks.values())
-        return all(self.subscribed_to(event) for event in events)
+            return any(webhook.active for webhook in self.all(account))
+        return all(self.subscribed_to(event, account) for event in events)
 
     def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
         """Call a function with each webhook that is registered or changed.
@@ -137,3 +148,59 @@ class WebhookRegistry:
         for event in webhook.events:
             self._by_event[event].pop(webhook.webhook_id, None)  # an event may be named twice
             self._subscribers.pop(event, None)
+
+
+class Recipients(Protocol):
+    """Where events go: every webhook, or those of one account."""
+
+    def __len__(self) -> int:
+        """How many webhooks there are."""
+        ...
+
+    def subscribed_to(self, event: str) -> tuple[Webhook, ...]:
+        """Return the active webhooks that an event goes to."""
+        ...
+
+    def serves(self, events: Sequence[str]) -> bool:
+        """Tell whether each of these events has at least one active subscriber."""
+        ...
+
+    def all(self) -> tuple[Webhook, ...]:
+        """Return the webhooks, in the order of registration."""
+        ...
+
+    def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
+        """Call a function with each webhook that is registered or changed."""
+        ...
+
+
+class AccountWebhooks:
+    """The webhooks of one account, as :class:`Recipients`.
+
+    Args:
+        registry: The webhooks of all accounts.
+        account: The name of the account.
+    """
+
+    def __init__(self, registry: WebhookRegistry, account: str) -> None:
+        self._registry = registry
+        self._account = account
+
+    def __len__(self) -> int:
+        return len(self.all())
+
+    def subscribed_to(self, event: str) -> tuple[Webhook, ...]:
+        """Return the active webhooks of the account that an event goes to."""
+        return self._registry.subscribed_to(event, self._account)
+
+    def serves(self, events: Sequence[str]) -> bool:
+        """Tell whether each of these events has at least one active subscriber in the account."""
+        return self._registry.serves(events, self._account)
+
+    def all(self) -> tuple[Webhook, ...]:
+        """Return the webhooks of the account, in the order of registration."""
+        return self._registry.all(self._account)
+
+    def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
+        """Call a function with each webhook that is registered or changed, of whichever account."""
+        return self._registry.subscribe(listener)

@@ -12,7 +12,7 @@ from mockserver.model.durations import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings
-from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.model.webhooks import Recipients, Webhook
 from mockserver.replay.clock import Clock, Group
 from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import ProbeError, Prober
@@ -57,7 +57,7 @@ class Replay:
         *,
         dispatcher: Dispatcher,
         prober: Prober,
-        webhooks: WebhookRegistry,
+        webhooks: Recipients,
         clock: Clock,
         settings: Settings,
         retry: RetryPolicy | None = None,

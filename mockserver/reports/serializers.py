@@ -92,6 +92,7 @@ def resource_view(resource: Resource) -> dict[str, Any]:
     redactor = Redactor(_secrets(request))
     return {
         "resource_id": resource.resource_id,
+        "account": resource.account,
         "kind": resource.kind,
         "on": resource.on,
         "state": resource.state,

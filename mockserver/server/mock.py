@@ -28,7 +28,7 @@ from mockserver.model.registrations import Registration, RegistrationRules
 from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
-from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.model.webhooks import AccountWebhooks, Recipients, Webhook, WebhookRegistry
 from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
 from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import Prober
@@ -111,9 +111,9 @@ class Mock:
         """Whether :attr:`flows` was ever used: until then there are neither rules nor resources."""
         return "flows" in self.__dict__
 
-    def webhooks_of(self, account: str) -> WebhookRegistry:  # noqa: ARG002 - all are one account's
+    def webhooks_of(self, account: str) -> Recipients:
         """Return where the events of an account go."""
-        return self.webhooks
+        return AccountWebhooks(self.webhooks, account) if account else self.webhooks
 
     def clock_of_flow(self) -> AnyClock:
         """Return the clock of what a call of the vendor API begins now: at speed max each flow skips its own waits."""
@@ -205,13 +205,14 @@ class Mock:
         await self.apps.close()
         await self._transport.close()
 
-    def register(self, url: str, events: Sequence[str] | None, secret: str) -> Webhook:
+    def register(self, url: str, events: Sequence[str] | None, secret: str, account: str = "") -> Webhook:
         """Register a webhook on behalf of an application; any http or https URL will do.
 
         Args:
             url: Where deliveries go.
             events: The event types; None for all documented and extra ones.
             secret: The key of its signatures.
+            account: Whose it is; empty for no account in particular.
 
         Raises:
             UsageError: The URL or an event is not valid, the secret is empty, or the limit is reached.
@@ -224,7 +225,7 @@ class Mock:
             raise UsageError(f"a webhook needs at least one event of {', '.join(known)}")
         if not secret:
             raise UsageError("a webhook needs a secret: it is the key of its signatures")
-        return self.webhooks.add(Registration(url, tuple(known if events is None else events), secret))
+        return self.webhooks.add(Registration(url, tuple(known if events is None else events), secret), account)
 
     def route(self, source: str, to: str | App) -> None:
         """Deliver what is meant for one base URL to another, or to an application in this process.
@@ -238,7 +239,12 @@ class Mock:
             self.routes.add(Route(source, source, self.apps.add(to)))
 
     async def send(
-        self, step: EventStep, source: str = "send", only: str | None = None, at: float | None = None
+        self,
+        step: EventStep,
+        source: str = "send",
+        only: str | None = None,
+        at: float | None = None,
+        account: str | None = None,
     ) -> SendResult:
         """Let one event happen, and deliver it. It gets an id of its own, where the sample's id was used before.
 
@@ -247,11 +253,12 @@ class Mock:
             source: What the record names as its cause.
             only: The id of the one webhook that it goes to, whatever that is subscribed to; None for all that are.
             at: When it happens, in seconds since 1970; None for now.
+            account: The account whose webhooks it goes to; None for those of all.
 
         Raises:
             TemplateError: A template in its data fails.
         """
-        webhooks = self.webhooks.subscribed_to(step.event)
+        webhooks = self.webhooks.subscribed_to(step.event, account)
         if only is not None:
             webhooks = tuple(webhook for webhook in self.webhooks.all() if webhook.webhook_id == only)
         self.touch()
@@ -360,7 +367,7 @@ class Mock:
         self.touch()
         return self._replay(script, self._clock_of_replay(script, speed), self.webhooks, fail_fast=fail_fast)
 
-    def _replay(self, script: Script, clock: AnyClock, webhooks: WebhookRegistry, *, fail_fast: bool = False) -> Replay:
+    def _replay(self, script: Script, clock: AnyClock, webhooks: Recipients, *, fail_fast: bool = False) -> Replay:
         replay = Replay(
             script,
             dispatcher=self._dispatcher,
@@ -454,6 +461,16 @@ class Mock:
     def touch(self) -> None:
         """Note that something happens that a reset will have to undo."""
         self._touched = True
+
+    def forget(self, account: str) -> None:
+        """Forget what belongs to one account, and end its flows; the others notice nothing."""
+        for webhook in self.webhooks.all(account):
+            self.webhooks.remove(webhook.webhook_id)
+        self.records.forget(account)
+        self.calls.forget(account)
+        self.plan.forget(account)
+        if self.has_flows:
+            self.flows.forget(account)
 
     def reset(self) -> None:
         """Forget webhooks, deliveries, calls, planned answers, routes and resources, and begin ids again."""

@@ -37,6 +37,7 @@ class VendorCall(msgspec.Struct, frozen=True):
         status: The status that it was answered with.
         problem: Why it was refused: the code of the error and its message; empty if it was not, or a test planned the
             whole answer.
+        account: Whose call it was; empty unless each API key is an account.
     """
 
     number: int
@@ -48,6 +49,7 @@ class VendorCall(msgspec.Struct, frozen=True):
     body: bytes
     status: int
     problem: str = ""
+    account: str = ""
 
     def __repr__(self) -> str:
         return f"VendorCall(#{self.number} {self.method} {self.path} -> {self.status}, {len(self.body)} bytes)"
@@ -91,7 +93,7 @@ class CallLog:
         """The calls that are kept, the oldest first."""
         return tuple(self._calls)
 
-    def record(
+    def record(  # noqa: PLR0913, PLR0917 - the fields of a call
         self,
         received_at: float,
         method: str,
@@ -101,10 +103,11 @@ class CallLog:
         body: bytes,
         status: int,
         problem: str = "",
+        account: str = "",
     ) -> VendorCall:
         """Keep a call and notify the listeners; the arguments are the fields of :class:`VendorCall`."""
         self._count += 1
-        call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem)
+        call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem, account)
         self._calls.append(call)
         self._sizes.append(len(body) + len(path) + len(query) + size_of(headers))
         self._bytes += self._sizes[-1]
@@ -133,6 +136,13 @@ class CallLog:
 
         return unsubscribe
 
+    def forget(self, account: str) -> None:
+        """Forget the calls of one account."""
+        kept = [each for each in zip(self._calls, self._sizes, strict=True) if each[0].account != account]
+        self._calls = deque(call for call, _ in kept)
+        self._sizes = deque(size for _, size in kept)
+        self._bytes = sum(self._sizes)
+
     def clear(self) -> None:
         """Forget the calls and the counter of dropped ones. Listeners stay, and the numbers go on."""
         self._calls.clear()
@@ -151,6 +161,7 @@ class PlannedAnswer(msgspec.Struct, frozen=True):
         delay: Seconds to wait before answering.
         body: The body, as it is; None for the vendor's error envelope.
         refuse: Whether the connection is cut off instead, without an answer.
+        account: Whose calls are answered so; empty for all.
     """
 
     status: int
@@ -159,6 +170,7 @@ class PlannedAnswer(msgspec.Struct, frozen=True):
     delay: float = 0.0
     body: bytes | None = None
     refuse: bool = False
+    account: str = ""
 
 
 class AnswerPlan:
@@ -188,6 +200,7 @@ class AnswerPlan:
         body: Any = None,
         *,
         refuse: bool = False,
+        account: str = "",
     ) -> PlannedAnswer:
         """Have the next calls answered badly.
 
@@ -198,6 +211,7 @@ class AnswerPlan:
             delay: Seconds to wait before answering, or a duration such as ``"250ms"``; at most an hour.
             body: bytes or text sent as they are, or any other value sent as JSON; None for the vendor's envelope.
             refuse: Whether the connection is cut off instead, without an answer.
+            account: The name of the account whose calls are answered so; empty for all.
 
         Returns:
             What was planned.
@@ -220,20 +234,26 @@ class AnswerPlan:
             raise UsageError(str(error)) from None
         _check_answer(values, body)
         values["headers"] = tuple(values["headers"].items())
-        planned = PlannedAnswer(**values, body=None if body is None else _as_bytes(body))
+        planned = PlannedAnswer(**values, body=None if body is None else _as_bytes(body), account=account)
         if sum(map(_planned_size, self._queue)) + _planned_size(planned) > self._max_bytes:
             raise UsageError(f"planned answers take {self._max_bytes} bytes at most, all together: clear some first")
         self._queue.append(planned)
         return planned
 
-    def take(self) -> PlannedAnswer | None:
+    def take(self, account: str = "") -> PlannedAnswer | None:
         """Return the answer planned for this call, which uses it up; None if there is none."""
-        if not self._queue:
-            return None
-        planned = self._queue.popleft()
-        if planned.times > 1:
-            self._queue.appendleft(msgspec.structs.replace(planned, times=planned.times - 1))
-        return planned
+        for index, planned in enumerate(self._queue):
+            if planned.account in ("", account):
+                if planned.times > 1:
+                    self._queue[index] = msgspec.structs.replace(planned, times=planned.times - 1)
+                else:
+                    del self._queue[index]
+                return planned
+        return None
+
+    def forget(self, account: str) -> None:
+        """Forget the planned answers of one account."""
+        self._queue = deque(each for each in self._queue if each.account != account)
 
     def clear(self) -> None:
         """Forget every planned answer."""

@@ -33,6 +33,8 @@ class Call(NamedTuple):
     body: bytes
     #: Why the body could not be read to its end, if so.
     unreadable: ApiError | None
+    #: Whose call it is; empty unless each API key is an account.
+    account: str = ""
 
 
 async def read_body(request: web.Request, limit: int) -> tuple[bytes, ApiError | None]:

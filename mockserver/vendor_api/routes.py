@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 from aiohttp import web
 
+from mockserver.model.accounts import account_of
 from mockserver.model.registrations import RegistrationError, RegistrationRules, read_changes, read_registration
 from mockserver.model.settings import Settings
 from mockserver.model.suggestions import did_you_mean
@@ -82,6 +83,7 @@ class VendorApi:
         self._flows = flows
         self._on_registered = on_registered
         self._keys = Keys(settings.api_keys)
+        self._per_key = settings.accounts == "per_key"
         self._limits = RateLimit(settings.rate_limit)
         self._operations = offered(strict=settings.strict)
         self._directory = Directory(self._operations)
@@ -113,6 +115,7 @@ class VendorApi:
         headers, url = request.headers, request.rel_url
         authorization = headers.get("Authorization", "")
         allowance = self._limits.count(bearer_token(authorization), received_at)
+        account = account_of(bearer_token(authorization)) if self._per_key else ""
         foreign = why_foreign(headers, request.scheme, self._settings)
         if foreign is None:
             body, unreadable = await read_body(request, self._settings.max_request_bytes)
@@ -126,13 +129,14 @@ class VendorApi:
             headers.get("Content-Encoding", ""),
             body,
             unreadable,
+            account,
         )
-        planned = self._plan.take() if foreign is None and _is_below_v1(call.path) else None
+        planned = self._plan.take(account) if foreign is None and _is_below_v1(call.path) else None
         answer = self._answer(call, allowance) if planned is None else _as_answer(planned, allowance)
         # Recorded before a planned delay: a client that gives up waiting has called all the same.
         self._calls.record(
             received_at, call.method, call.path, url.raw_query_string, tuple(headers.items()), body, answer.status,
-            answer.problem,
+            answer.problem, account,
         )  # fmt: skip
         if planned is not None:
             await asyncio.sleep(planned.delay)
@@ -204,7 +208,7 @@ class VendorApi:
 
     def _create(self, call: Call, _: str) -> Answer:
         try:
-            webhook = self._registry.add(read_registration(read_json(call), self._rules))
+            webhook = self._registry.add(read_registration(read_json(call), self._rules), call.account)
         except (RegistrationError, WebhookLimitError) as error:
             raise ApiError(400, str(error)) from None
         self._tell(webhook)
@@ -219,22 +223,30 @@ class VendorApi:
             self._registry.remove(webhook.webhook_id)
             raise
 
-    def _list(self, _: Call, __: str) -> Answer:
-        return ok(200, {"webhooks": [ShownWebhook.of(webhook) for webhook in self._registry.all()]})
+    def _list(self, call: Call, _: str) -> Answer:
+        own = self._registry.all(call.account if self._per_key else None)
+        return ok(200, {"webhooks": [ShownWebhook.of(webhook) for webhook in own]})
 
-    def _get(self, _: Call, webhook_id: str) -> Answer:
-        return _shown(self._registry.get(webhook_id), webhook_id)
+    def _get(self, call: Call, webhook_id: str) -> Answer:
+        return _shown(self._own(call, webhook_id), webhook_id)
+
+    def _own(self, call: Call, webhook_id: str) -> Webhook | None:
+        """The webhook of this id, unless it is another account's."""
+        webhook = self._registry.get(webhook_id)
+        return webhook if webhook and (not self._per_key or webhook.account == call.account) else None
 
     def _update(self, call: Call, webhook_id: str) -> Answer:
         try:
             changes = read_changes(read_json(call), self._rules)
         except RegistrationError as error:
             raise ApiError(400, str(error)) from None
-        return _shown(self._registry.change(webhook_id, changes), webhook_id)
+        own = self._own(call, webhook_id)
+        return _shown(self._registry.change(webhook_id, changes) if own else None, webhook_id)
 
-    def _delete(self, _: Call, webhook_id: str) -> Answer:
-        if self._registry.remove(webhook_id) is None:
+    def _delete(self, call: Call, webhook_id: str) -> Answer:
+        if self._own(call, webhook_id) is None:
             raise _unknown(webhook_id)
+        self._registry.remove(webhook_id)
         return Answer(204)
 
     def _make(self, operation: Operation, call: Call, _: str) -> Answer:
@@ -244,7 +256,7 @@ class VendorApi:
         body = read_json(call)
         flows = self._flows()
         try:
-            resource = flows.create(f"POST {operation.path}", body, len(call.body))
+            resource = flows.create(f"POST {operation.path}", body, len(call.body), call.account)
         except RequestError as error:
             raise ApiError(400, str(error)) from None
         answer = ok(
@@ -255,7 +267,7 @@ class VendorApi:
 
     def _get_run(self, call: Call, run_id: str) -> Answer:
         flows = self._flows()
-        run = flows.resources.get(run_id)
+        run = flows.resources.get(run_id, call.account)
         if run is None or run.kind != "run":
             raise ApiError(404, f"No run has the id {run_id[:80]!r}")
         answer = ok(200, run.content.shown(run.state))

@@ -74,6 +74,14 @@ def _limit(name: str, text: str) -> Callable[[C], C]:
 @secret_option("The secret of that registration.")
 @option("--api-key", "api_keys", multiple=True, metavar="KEY", help="A key that the vendor API accepts; otherwise any.")
 @option("--one-per-url", is_flag=True, help="Let a registration replace earlier ones of the same URL.")
+@option(
+    "--accounts",
+    type=click.Choice(["one", "per-key"]),
+    default="one",
+    show_default=True,
+    callback=lambda _, __, chosen: chosen.replace("-", "_"),
+    help="Whether all callers share everything, or each API key is an account of its own.",
+)
 @option("--strict", is_flag=True, help="Do only what the vendor documents, without routes or leniency of ours.")
 @option("--tls", is_flag=True, help="Serve https, with a certificate made on the fly, and print the CA file to trust.")
 @option(

@@ -18,7 +18,7 @@ from mockserver.model.durations import format_duration
 from mockserver.model.events import Catalog
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
-from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.model.webhooks import Recipients, Webhook
 from mockserver.replay.clock import AnyClock, SteppedClock
 from mockserver.replay.dispatcher import Dispatcher
 from mockserver.replay.replay import Replay
@@ -49,7 +49,7 @@ class Publishing(Protocol):
     catalog: Catalog
     retry: RetryPolicy | None
 
-    def webhooks_of(self, account: str) -> WebhookRegistry:
+    def webhooks_of(self, account: str) -> Recipients:
         """Return where the events of an account go."""
         ...
 
@@ -200,6 +200,14 @@ class FlowEngine:
             task.cancel()
         self.resources.clear()
         self.rules.reset()
+
+    def forget(self, account: str) -> None:
+        """End what is under way in one account, and forget its resources and rules."""
+        for task, resource in self._tasks.items():
+            if resource.account == account:
+                task.cancel()
+        self.resources.forget(account)
+        self.rules.clear(account)
 
     async def stop(self) -> None:
         """End what is under way, and return when it has ended."""

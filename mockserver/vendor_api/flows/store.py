@@ -81,6 +81,12 @@ class ResourceStore:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def forget(self, account: str) -> None:
+        """Forget the resources of one account, and begin its ids again."""
+        for key in [key for key in self._resources if key[0] == account]:
+            self._bytes -= self._resources.pop(key).size
+        self._chances = {key: chance for key, chance in self._chances.items() if key[0] != account}
+
     def clear(self) -> None:
         """Forget every resource, and begin the ids again."""
         self._resources.clear()
