@@ -72,7 +72,11 @@ async def test_the_mistake_is_named(name):
     assert diagnosis.evidence[0].faults == diagnosis.evidence[1].faults != ()
 
 
-@pytest.mark.parametrize("form", PAIRS, ids=lambda form: form.name)
+@pytest.mark.parametrize(
+    "form",
+    [*PAIRS[:4], *(pytest.param(form, marks=pytest.mark.full) for form in PAIRS[4:])],
+    ids=lambda form: form.name,
+)
 async def test_two_mistakes_are_named_together(form):
     """A consumer that makes two mistakes which like to come together is told both."""
 
