@@ -302,15 +302,15 @@ def reading(*counts: float) -> Effects:
 async def test_what_was_delivered_before_is_waited_for():
     """Until the count rests; and where nothing was delivered since, it is taken as it is."""
     effects = reading(0, 1, 2, 3, 3, 4)
-    assert await effects.baseline() == 3
-    assert await effects.baseline() == 4
+    assert await effects.settled_count() == 3
+    assert await effects.settled_count() == 4
 
 
 async def test_a_count_that_does_not_rest_is_taken_as_it_is_after_a_while(monkeypatch):
     """Whether it is right then shows in what comes of it."""
     monkeypatch.setattr(effects_module, "_RESTLESS", 0.1)
     effects = reading(*range(10_000))
-    assert 0 < await effects.baseline() < 10_000
+    assert 0 < await effects.settled_count() < 10_000
 
 
 async def test_without_a_probe_there_is_nothing_to_read():

@@ -268,7 +268,9 @@ async def test_findings_are_told_as_they_come(aiohttp_server):
         told.append(("begin", check.id))
 
     request = CheckOptions(url=str(server.make_url("/hooks")), secret=SECRET, only=("PG010", "PG011"))
-    run = prepare_check(service, request, begins, lambda finding: told.append((finding.verdict, finding.check.id)))
+    run = prepare_check(
+        service, request, on_begin=begins, on_finding=lambda finding: told.append((finding.verdict, finding.check.id))
+    )
     try:
         await run.run()
     finally:

@@ -51,7 +51,7 @@ def mockserver(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **e
         code = main(arguments)
         out.flush()
         err.flush()
-    return Result(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+    return Result(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined] # BytesIO
 
 
 def _stream(data: bytes) -> io.TextIOWrapper:

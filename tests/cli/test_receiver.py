@@ -19,7 +19,7 @@ BODY = b'{"event":"run.failed"}'
 async def receiver():
     received = []
     receiver = EmbeddedConsumer(SECRET, 202, received.append)
-    receiver.received = received
+    receiver.received = received  # type: ignore[attr-defined]
     await receiver.start()
     yield receiver
     await receiver.stop()

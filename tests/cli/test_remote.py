@@ -16,8 +16,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 def served():
     """A mock with one webhook, whose consumer refuses the first delivery."""
     with recorder(NO, OK) as consumer, running("--port=0", "--target", consumer.url, "--secret", SECRET) as command:
-        command.url = url_of(command.wait_for_line("is ready"))
-        command.consumer = consumer
+        command.url = url_of(command.wait_for_line("is ready"))  # type: ignore[attr-defined]
+        command.consumer = consumer  # type: ignore[attr-defined]
         yield command
 
 

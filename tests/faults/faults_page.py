@@ -87,8 +87,8 @@ def describe_parameter(parameter: Parameter) -> str:
 
 
 def _allowed(parameter: Parameter) -> str:
-    high = getattr(parameter.kind, "high", None)
-    return f"from {parameter.show(parameter.kind.low)} to {parameter.show(high)}" if high else ""
+    low, high = (getattr(parameter.kind, end, None) for end in ("low", "high"))
+    return f"from {parameter.show(low)} to {parameter.show(high)}" if high else ""
 
 
 def _exclusion(slot: str) -> str:

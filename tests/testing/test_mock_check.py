@@ -188,10 +188,10 @@ def count(launched):
     """An async function that reads the consumer's count, and notes the loop that it runs on."""
 
     async def count() -> int:
-        count.loops.add(asyncio.get_running_loop())
+        count.loops.add(asyncio.get_running_loop())  # type: ignore[attr-defined]
         return launched("fastapi").events()["count"]
 
-    count.loops = set()
+    count.loops = set()  # type: ignore[attr-defined]
     return count
 
 

@@ -461,7 +461,7 @@ def test_life_is_forgiving_and_clear():
     mock.stop()
     mock.stop()
     with pytest.raises(UsageError, match="unknown setting"):
-        MockServer(sped=1)
+        MockServer(sped=1)  # type: ignore[call-arg] # that is the test
 
 
 def test_it_can_be_started_again():

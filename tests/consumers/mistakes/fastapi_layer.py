@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.consumers.inbox import WEBHOOK_PATH
@@ -67,7 +68,7 @@ class login_redirect(_InFront):
 
 
 def get_accepted(app: FastAPI) -> None:
-    receive = next(route.endpoint for route in app.routes if route.path == WEBHOOK_PATH)
+    receive = next(route.endpoint for route in app.routes if isinstance(route, APIRoute) and route.path == WEBHOOK_PATH)
     app.add_api_route(WEBHOOK_PATH, receive, methods=["GET", "PUT"])
 
 

@@ -552,7 +552,7 @@ def test_what_is_in_flight_ends_with_the_mock(kind, ending):
     release.set()
     sender.join()
     if kind == "wsgi":
-        app.threads[0].join()
+        app.threads[0].join()  # type: ignore[attr-defined]
 
 
 def test_two_mocks_with_the_same_application():
