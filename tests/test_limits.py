@@ -12,15 +12,15 @@ from mockserver import MockServer, UsageError
 from mockserver.checks import diagnosis as doctor
 from mockserver.control_api import operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
-from mockserver.model import fields, retry_policies
+from mockserver.model import events, fields, retry_policies
 from mockserver.model.records import RecordStore
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import read_search
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay import running_replay
+from mockserver.script import expressions, source
 from mockserver.script import format as script_format
-from mockserver.script import source
 from mockserver.server import http_host
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from tests.control_api.calling import AUTH, controlling, exchange
@@ -42,6 +42,9 @@ FIXED = {
     "values in a script, aliases written out": (source.MAX_NODES, 0),
     "nesting of a script": (source.MAX_DEPTH, 0),
     "problems shown of a script": (fields.MOST_PROBLEMS, 0),
+    "characters and items of one value in a template": (expressions.LARGEST_VALUE, MIB),
+    "characters and items that the templates of one event handle": (expressions.LARGEST_EVENT, MIB),
+    "characters and values of the data of one event": (events.LARGEST_DATA, MIB),
     "repeats of a step": (script_format.MOST_REPEATS, 0),
     "repeats of a step in one call of `/_mock/events`": (operations.MOST_REPEATS_OF_A_CALL, 0),
     "attempts of a delivery": (retry_policies.MOST_ATTEMPTS, 0),

@@ -48,7 +48,7 @@ def _insert(draft: Draft, at: int, text: bytes) -> None:
 
 
 def _end_of_data(payload: bytes) -> tuple[int, bytes]:
-    """Where another field of the data goes (of the payload, if the data is no object), and what stands before it."""
+    """Where another field of the data goes (of the payload, if the data is no object), and what is before it."""
     data = bytes(msgspec.json.decode(payload, type=dict[str, msgspec.Raw]).get("data", b""))
     at = payload.rindex(data) + len(data) - 1 if data.startswith(b"{") else payload.rindex(b"}")
     return at, b"" if payload[:at].rstrip().endswith(b"{") else b","
@@ -85,7 +85,7 @@ def _tampered_body(draft: Draft) -> None:
 
 
 def _changeable(payload: bytes) -> Sequence[int]:
-    """Where the letters and digits of text values stand, so that JSON stays JSON; if there are none, every byte."""
+    """Where the letters and digits of text values are, so that JSON stays JSON; if there are none, every byte."""
     strings = (found for found in _STRING.finditer(payload[:_SEARCHED]) if not found[2] and b"\\" not in found[1])
     places = [found.start(1) + word.start() for found in strings for word in _WORD.finditer(found[1])]
     return places or range(len(payload))
@@ -95,7 +95,7 @@ _BULK_FAULTS = (
     Fault(
         name="large_body",
         layer="body",
-        doc="A field `padding` of the data makes the body exactly this large; one that is larger already stays so.",
+        doc="A field `padding` of the data makes the body exactly this large; a larger body stays as it is.",
         stage="payload",
         apply=_large_body,
         parameters=(Parameter(name="size", kind=Size(1, MOST_BYTES), doc="the body's bytes", default=1_000_000),),

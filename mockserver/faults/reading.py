@@ -116,7 +116,7 @@ class OneFault(Kind):
         return FAULTS.get(name)
 
     def _chosen(self, fault: Fault, node: Node, reading: Reading) -> Any:
-        """Take what stands beside a fault's name: nothing, an object of parameters, or the first parameter's value."""
+        """Take what is beside a fault's name: nothing, an object of parameters, or the first parameter's value."""
         if isinstance(node.value, dict):
             known = {parameter.name for parameter in fault.parameters}
             for name, member in node.value.items():

@@ -25,7 +25,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
 #: Why two faults of one slot exclude each other.
 SLOTS: Mapping[str, str] = MappingProxyType(
     {
-        "signature": "both decide what stands in the signature header",
+        "signature": "both decide what is in the signature header",
         "field": "both change a field",
         "spacing": "both decide where the JSON has spaces",
         "bulk": "both add a large field",

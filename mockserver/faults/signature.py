@@ -80,10 +80,14 @@ _EFFECTS = (
         _malformed_signature,
     ),
     ("truncated_signature", "The second half of the digest is cut off.", _truncated_signature),
-    ("wrong_algorithm", "The right digest stands under another name: `sha512=` for `sha256=`.", _wrong_algorithm),
+    (
+        "wrong_algorithm",
+        "The right digest follows another name: `sha512=` instead of `sha256=`.",
+        _wrong_algorithm,
+    ),
     ("other_body", "The signature is a valid one, but of another payload.", _other_body),
     ("non_ascii_signature", "The first digit of the digest is the Latin-1 byte 0xE9 (é).", _non_ascii_signature),
-    ("signature_without_prefix", "The right digest stands without `sha256=` before it.", _signature_without_prefix),
+    ("signature_without_prefix", "The right digest has no `sha256=` before it.", _signature_without_prefix),
     (
         "duplicate_signature_header",
         "The signature header comes twice: the right one, then one made with another secret.",

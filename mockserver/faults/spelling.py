@@ -161,8 +161,8 @@ PAYLOAD_FAULTS = (
         _FIELD,
         slot="field",
     ),
-    _fault("sorted_keys", "The keys stand in the order of the alphabet.", _sorted_keys),
-    _fault("duplicate_keys", "The first key stands twice: at first with null, then with its value.", _duplicate_keys),
+    _fault("sorted_keys", "The keys are in alphabetical order.", _sorted_keys),
+    _fault("duplicate_keys", "The first key is there twice: first with null, then with its value.", _duplicate_keys),
     _fault("spaced_json", "A space follows each colon and comma.", _spaced_json, slot="spacing"),
     _fault("pretty_json", "The JSON is on many lines, indented by two spaces.", _pretty_json, slot="spacing"),
     _fault(

@@ -51,7 +51,7 @@ class AwaitContinue(msgspec.Struct, frozen=True, gc=False):
 
 
 class Close(msgspec.Struct, frozen=True, gc=False):
-    """The connection ends here, on our side, once what stands before it has been written.
+    """The connection ends here, on our side, once what comes before it has been written.
 
     Args:
         reset: Whether it is reset (RST), not closed in an orderly way (FIN).
@@ -99,7 +99,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def headers(self) -> Headers:
-        """Names and values as they stand in ``head``, in their order; bytes outside ASCII are read as Latin-1."""
+        """Names and values as they are in ``head``, in their order; bytes outside ASCII are read as Latin-1."""
         lines = self.head.decode("latin-1").split("\r\n")[1:]
         return tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines if line))
 

@@ -1,4 +1,4 @@
-"""Text and values of others, as they can stand in a message: without line breaks and control characters."""
+"""Text and values of others, as a message can hold them: without line breaks and control characters."""
 
 from __future__ import annotations
 

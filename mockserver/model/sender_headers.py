@@ -1,4 +1,4 @@
-"""The headers by which a sender says who it is, and those that users add for whatever stands before their consumer.
+"""The headers by which a sender says who it is, and those that users add for whatever is in front of their consumer.
 
 A gateway that asks for a key, a tunnel that shows a page to browsers, a router that looks at a header: all of them want
 something that the vendor's deliveries do not have. All of this is ours.

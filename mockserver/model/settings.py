@@ -41,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         json_style: How payloads are spelled.
         user_agent: The User-Agent header of deliveries.
         headers: More headers of deliveries, and of requests to the consumer's state: a mapping, or lines such as
-            ``X-Api-Key: abc``, for what stands before the consumer.
+            ``X-Api-Key: abc``, for a gateway or tunnel in front of the consumer.
         seed: Makes generated ids and values repeatable.
         speed: How fast scripts are replayed, and retries follow one another.
         retry: The retry policy of deliveries whose script has none: its name, or a schedule such as ``[0, 1, 4]``.

@@ -15,7 +15,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _MOST_RESOLVED = 10_000
 
-#: What may stand unescaped in a request target; anything else is percent-encoded.
+#: What a request target may hold unescaped; anything else is percent-encoded.
 _SAFE_IN_TARGET = "/?:@!$&'()*+,;=-._~%[]"
 
 

@@ -82,19 +82,19 @@ class JsonPath(Kind):
         return {"type": "string", "minLength": 1}
 
 
-_BODY_FIELDS: Fields = {
+BODY_FIELDS: Fields = {
     "equals": Field(Text(), "the whole body"),
     "contains": Field(Text(), "a text that occurs in it"),
     "json": Field(JsonValue(), "JSON that must be in it; objects may have more keys"),
 }
 
-_EFFECT_FIELDS: Fields = {
+EFFECT_FIELDS: Fields = {
     "url": Field(Url(), "what to GET before and after the step"),
-    "json": Field(JsonPath(), "the JSONPath of a value in the answer; the whole answer without"),
+    "json": Field(JsonPath(), "the JSONPath of a value in the answer (default: the whole answer)"),
     "probe": Field(Text(), "the name of a probe that the Python API registered, instead of a url"),
     "change": Field(Number(), "by how much the number must have changed; 0 proves that nothing happened"),
     "to": Field(JsonValue(), "what the value must be afterwards"),
-    "within": Field(Duration(), "how long to wait for it, in real time; not at all without"),
+    "within": Field(Duration(), "how long to wait for it, in real time (default: not at all)"),
 }
 
 
@@ -105,12 +105,12 @@ class Body(Kind):
         """Return the expectation."""
         if isinstance(node.value, str):
             return BodyExpectation(equals=node.value)
-        values = read_object(node, _BODY_FIELDS, reading, "the expected body")
+        values = read_object(node, BODY_FIELDS, reading, "the expected body")
         return INVALID if values is None else BodyExpectation(**values)
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        return {"anyOf": [{"type": "string"}, object_schema(_BODY_FIELDS)]}
+        return {"anyOf": [{"type": "string"}, object_schema(BODY_FIELDS)]}
 
 
 class EffectKind(Kind):
@@ -118,7 +118,7 @@ class EffectKind(Kind):
 
     def read(self, node: Node, reading: Reading) -> Any:
         """Return the effect."""
-        values = read_object(node, _EFFECT_FIELDS, reading, "an effect")
+        values = read_object(node, EFFECT_FIELDS, reading, "an effect")
         if values is None:
             return INVALID
         for one, other in (("url", "probe"), ("change", "to")):
@@ -129,16 +129,16 @@ class EffectKind(Kind):
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
-        return object_schema(_EFFECT_FIELDS)
+        return object_schema(EFFECT_FIELDS)
 
 
 EXPECT_FIELDS: Fields = {
     "status": Field(Statuses(), "what the status of the answer must be"),
     "within": Field(Duration(), "how long the answer may take, in real time"),
     "body": Field(Body(), "what the body of the answer must be"),
-    "headers": Field(MapOf(Text(), "headers"), "headers that the answer must have"),
+    "headers": Field(MapOf(Text(), "headers"), "headers that the answer must have, with their values"),
     "attempts": Field(Whole(1, 100), "after how many attempts it must have succeeded"),
-    "effect": Field(EffectKind(), "the change of the consumer's own state that the step must have"),
+    "effect": Field(EffectKind(), "the change of the consumer's own state that the step must cause"),
 }
 
 

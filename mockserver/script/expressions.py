@@ -386,7 +386,7 @@ def _call(node: Any) -> Evaluate:
         def call_method(scope: Scope) -> Any:
             value = owner(scope)
             if method not in _METHODS.get(type(value), ()):
-                raise TemplateError(f"there is no method {method!r} here: allowed are {_METHODS_LISTED}")
+                raise TemplateError(f"there is no method {method!r} here: allowed are {METHODS_LISTED}")
             plain, named = arguments(scope)
             found = getattr(scope.spend(value), method)(*plain, **named)
             return scope.spend(list(found) if type(value) is dict and method != "get" else found)
@@ -404,7 +404,7 @@ def _call(node: Any) -> Evaluate:
     return call_function
 
 
-_METHODS_LISTED = ", ".join(sorted(method for methods in _METHODS.values() for method in methods))
+METHODS_LISTED = ", ".join(sorted(method for methods in _METHODS.values() for method in methods))
 
 
 @cache

@@ -106,11 +106,11 @@ def flow_fields(event_schema: Any) -> Fields:
         "on": Field(OneOf(*FLOW_ROUTES), "the call that the rule is for", required=True),
         "when": Field(
             JsonObject(),
-            "values that fields of the request must have, by dotted path: one, or a list of those allowed; "
-            "without it, every call",
+            "values that fields of the request must have, by dotted path: one value, or a list of allowed ones "
+            "(default: every call)",
         ),
-        "times": Field(Whole(1, _MOST_CALLS), "how many calls it is good for; for ever without"),
-        "states": Field(States(), "how long each state lasts, on the mock's clock; no time without"),
+        "times": Field(Whole(1, _MOST_CALLS), "how many calls it applies to (default: all)"),
+        "states": Field(States(), "how long each state lasts, on the mock's clock (default: no time)"),
         "advance": Field(
             AdvanceKind(),
             "what moves it from state to state: time (the default), {reads: 2} (that number of GETs), or manual "
@@ -120,8 +120,8 @@ def flow_fields(event_schema: Any) -> Fields:
             OneOf("completed", "failed", "never"),
             "how it ends: completed (the default), failed, or never; of an evaluation, whether it passes",
         ),
-        "turns": Field(Whole(1, MOST_TURNS), "how many turns the run has; those of its test case without, or 3"),
-        "failed_turn": Field(Whole(1, MOST_TURNS), "which turn fails, from 1; the second without"),
+        "turns": Field(Whole(1, MOST_TURNS), "how many turns the run has (default: those of its test case, or 3)"),
+        "failed_turn": Field(Whole(1, MOST_TURNS), "which turn fails, counted from 1 (default: the second)"),
         "deliver": Field(
             OneOf("after_answer", "before_answer"),
             "whether its events go out after the call was answered (the default) or before: the event overtakes the "

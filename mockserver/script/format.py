@@ -44,16 +44,16 @@ EVENT_FIELDS: Fields = {
     "after": _AFTER,
     "repeat": Field(Whole(1, MOST_REPEATS), "how many times it happens"),
     "every": Field(Duration(), "the time from one repeat to the next"),
-    "concurrency": Field(Whole(1, 1000), "how many repeats may be in flight at once; otherwise one after another"),
-    "data": Field(JsonObject(), "the data of the payload, exactly as sent; without it, the sample data of the event"),
+    "concurrency": Field(Whole(1, 1000), "how many repeats may be in flight at once (default: one after another)"),
+    "data": Field(JsonObject(), "the data of the payload, exactly as sent (default: the sample data of the event)"),
     "override": Field(JsonObject(), "values that differ from the sample data, by key or dotted path"),
-    "remove": Field(ListOf(Text()), "keys or dotted paths to take away from the sample data"),
+    "remove": Field(ListOf(Text()), "keys or dotted paths to remove from the sample data"),
     "fault": Field(Faults(), "a deliberate defect of the delivery, or a list of them"),
     "expect": Field(
         ExpectKind(),
-        "what the consumer must answer; by default a 2xx, a 4xx to a forged signature, anything to other faults",
+        "what the consumer must answer (default: 2xx; 4xx to a forged signature; anything to other faults)",
     ),
-    "retry": Field(Retry(), "when a failed attempt is made again; not at all without"),
+    "retry": Field(Retry(), "when a failed attempt is repeated (default: never)"),
 }
 
 TOGETHER_FIELDS: Fields = {
@@ -67,8 +67,8 @@ PAUSE_FIELDS: Fields = {
 
 AWAIT_FIELDS: Fields = {
     "await": Field(OneOf("registration"), "what to wait for: a webhook that the application registers", required=True),
-    "events": Field(ListOf(EventName(), non_empty=True), "the events that need a webhook; any webhook will do without"),
-    "within": Field(Duration(), "how long to wait, in real time; 30 seconds without"),
+    "events": Field(ListOf(EventName(), non_empty=True), "the events that need a webhook (default: any webhook)"),
+    "within": Field(Duration(), "how long to wait, in real time (default: 30s)"),
 }
 
 #: The kinds of step, by the key that identifies each.
@@ -108,17 +108,17 @@ class StepList(Kind):
 SCRIPT_FIELDS: Fields = {
     "version": Field(OneOf(1), "the version of the script format: 1", required=True),
     "name": Field(Text(), "what the script is about"),
-    "seed": Field(Whole(0, 2**63 - 1), "makes generated ids and values repeatable; 0 without"),
-    "start": Field(Timestamp(), "what the clock shows at the first step; now without"),
+    "seed": Field(Whole(0, 2**63 - 1), "makes generated ids and values repeatable (default: 0)"),
+    "start": Field(Timestamp(), "what the clock shows at the first step, in whole seconds (default: now)"),
     "vars": Field(JsonObject(), "values for templates: {{ name }}"),
     "webhook": Field(ObjectOf(WEBHOOK_FIELDS, "the webhook"), "where the events go when nothing was registered"),
     "pacing": Field(
         OneOf("settled", "timed"),
         "settled (the default): a step starts when the one before it has its final outcome; timed: at its own time",
     ),
-    "retry": Field(Retry(), "when failed attempts are made again, for all event steps"),
+    "retry": Field(Retry(), "when failed attempts are repeated, for all event steps"),
     "extra_events": Field(ListOf(Text()), "event types of your own, beyond the documented ones"),
-    "defaults": Field(ObjectOf(DEFAULTS_FIELDS, "the defaults"), "keys for all event steps that do not have them"),
+    "defaults": Field(ObjectOf(DEFAULTS_FIELDS, "the defaults"), "keys for every event step that does not have them"),
     "flows": Field(
         NodeList("flows", lambda: object_schema(FLOW_FIELDS)),
         "what becomes of calls of the application; the first rule that matches a call decides",

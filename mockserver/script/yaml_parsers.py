@@ -35,7 +35,7 @@ _LAST_SPACES = re.compile(r"[\r\n] +\Z")
 
 _PLAIN_IN_BLOCK = re.compile(r"(?:[^\0 \t\r\n:]|:(?![\0 \t\r\n]))+")
 _PLAIN_IN_FLOW = re.compile(r"(?:[^\0 \t\r\n:,\[\]{}]|:(?![\0 \t\r\n,\[\]{}]))+")
-_BLANKS = re.compile(r"[ \t]*")
+_SPACES = re.compile(r"[ \t]*")
 _BLANK_LINE = re.compile(r"[ \t]+(?=[#\r\n\0])")
 _LINE = re.compile(r"[^\r\n\0]*")
 _DOCUMENT_MARKER = re.compile(r"(?:---|\.\.\.)[\0 \t\r\n]")
@@ -178,26 +178,26 @@ class _PythonParser(Reader, Scanner, Parser):
     def scan_plain(self) -> yaml.ScalarToken:
         """Scan plain text, which may go on over several lines."""
         chunks: list[str] = []
-        blanks: list[str] = []
+        spaces: list[str] = []
         start = end = self.get_mark()
         indent = self.indent + 1
         while self.peek() != "#" and not self._at_document_marker():
             piece = self._take(_PLAIN_IN_FLOW if self.flow_level else _PLAIN_IN_BLOCK)
             if not piece:
                 break
-            chunks += [*blanks, piece]
+            chunks += [*spaces, piece]
             end = self.get_mark()
             self.allow_simple_key = False
-            blanks = self.scan_plain_spaces(indent, start)
-            if not blanks or (not self.flow_level and self.column < indent):
+            spaces = self.scan_plain_spaces(indent, start)
+            if not spaces or (not self.flow_level and self.column < indent):
                 break
         return yaml.ScalarToken("".join(chunks), True, start, end)
 
     def scan_plain_spaces(self, indent: int, start_mark: yaml.Mark) -> list[str]:
         """Scan the spaces and line breaks within plain text; return what they mean."""
-        blanks = self._take(_BLANKS)
+        spaces = self._take(_SPACES)
         if not self._skip_line_break():
-            return [blanks] if blanks else []
+            return [spaces] if spaces else []
         self.allow_simple_key = True
         breaks = []
         while self.peek() in " \t\r\n":
@@ -208,7 +208,7 @@ class _PythonParser(Reader, Scanner, Parser):
             if self._skip_line_break():
                 breaks.append("\n")
             else:
-                self._take(_BLANKS)
+                self._take(_SPACES)
         return breaks or [" "]
 
     def scan_flow_scalar(self, style: str) -> yaml.ScalarToken:
@@ -255,7 +255,7 @@ class _PythonParser(Reader, Scanner, Parser):
 
     def scan_block_scalar_ignored_line(self, start_mark: yaml.Mark) -> None:
         """Skip the rest of the line of | or >."""
-        self._take(_BLANKS)
+        self._take(_SPACES)
         super().scan_block_scalar_ignored_line(start_mark)
 
     def _block_lines(self, start: yaml.Mark, increment: int | None) -> tuple[list[str], bool, yaml.Mark]:
