@@ -44,6 +44,7 @@ def describe(events: Sequence[str]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Control API of the playgent-mockserver", "version": __version__, "description": _ABOUT},
         "servers": [{"url": "/"}],
+        "security": [],
         "paths": paths,
         "components": {
             "schemas": schemas(),
@@ -59,7 +60,12 @@ def _operation(operation: Operation, events: Sequence[str]) -> dict[str, Any]:
         responses["200"] = {**success, "description": "The replay, which is over; with wait=true"}
     for status in sorted({400, 403, *operation.errors}):
         responses[str(status)] = {"$ref": f"#/components/responses/Error{status}"}
-    described: dict[str, Any] = {"operationId": operation.name, "summary": operation.doc, "responses": responses}
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.doc,
+        "tags": [operation.path.split("/")[1].removesuffix(".json")],
+        "responses": responses,
+    }
     if parameters := _parameters(operation, events):
         described["parameters"] = parameters
     if operation.takes:

@@ -70,7 +70,7 @@ def _taken() -> dict[str, Schema]:
                 "secret": {"type": "string", "minLength": 1},
             },
             ("url", "secret"),
-            example={"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"},
+            example={"url": "http://127.0.0.1/hooks", "secret": "whsec_test"},
         ),
         "CheckRequest": {
             **_body(CHECK_FIELDS, {"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"}),
@@ -113,8 +113,8 @@ def _planned_answer() -> Schema:
     return {
         "anyOf": [
             _object({"status": error, "body": body, **shared}, required=()),
-            _object({"status": {"enum": [204, 304]}, "body": {"type": "null"}, **shared}, required=("status",)),
-            _object({"status": success, "body": {**body, "not": {"type": "null"}}, **shared}, ("status", "body")),
+            _object({"status": {"enum": [204, 304]}, "body": {"const": None}, **shared}, required=("status",)),
+            _object({"status": success, "body": {**body, "not": {"const": None}}, **shared}, ("status", "body")),
         ],
         "example": {"status": 429, "times": 2, "headers": {"Retry-After": "1"}},
     }

@@ -69,7 +69,8 @@ def describe(operations: Sequence[Operation], rules: RegistrationRules, settings
         "webhooks": event_webhooks(catalog),
         "components": {
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": _about_keys(settings)}},
-            "headers": {name: _rate_header(text) for name, text in _RATE_HEADERS.items()},
+            "headers": {name: _rate_header(text) for name, text in _RATE_HEADERS.items()}
+            | {name: header for headers in _ERROR_HEADERS.values() for name, header in headers.items()},
             "responses": {name: _error(status, text) for status, (name, text) in _ERRORS.items()},
             "schemas": _schemas(rules, [operation.name for operation in operations]) | event_schemas(catalog),
         },
@@ -132,15 +133,11 @@ def _success(operation: Operation) -> dict[str, Any]:
 
 
 def _error(status: int, text: str) -> dict[str, Any]:
-    schema = {
-        "allOf": [
-            {"$ref": "#/components/schemas/Error"},
-            {"properties": {"error": {"properties": {"code": {"const": CODES[status]}}}}},
-        ]
-    }
+    own = {name: {"$ref": f"#/components/headers/{name}"} for name in _ERROR_HEADERS.get(status, {})}
+    schema = {"$ref": f"#/components/schemas/{_ERRORS[status][0]}Error"}
     return {
         "description": text,
-        "headers": _rate_headers() | _ERROR_HEADERS.get(status, {}),
+        "headers": _rate_headers() | own,
         "content": {"application/json": {"schema": schema}},
     }
 
@@ -178,7 +175,7 @@ def _schemas(rules: RegistrationRules, names: Sequence[str]) -> dict[str, Any]:
             },
         },
         "Webhook": _webhook_schema(rules),
-        "Error": _error_schema(),
+        **{f"{name}Error": _error_schema(CODES[status]) for status, (name, _) in _ERRORS.items()},
         "Document": {"type": "object", "required": ["openapi", "info", "paths"]},
         **resource_schemas(),
     }
@@ -233,7 +230,7 @@ def _webhook_schema(rules: RegistrationRules) -> dict[str, Any]:
     }
 
 
-def _error_schema() -> dict[str, Any]:
+def _error_schema(code: str) -> dict[str, Any]:
     text = {"type": "string", "minLength": 1}
     return {
         "type": "object",
@@ -242,7 +239,7 @@ def _error_schema() -> dict[str, Any]:
             "error": {
                 "type": "object",
                 "required": ["code", "message"],
-                "properties": {"code": text, "message": text},
+                "properties": {"code": {"type": "string", "const": code}, "message": text},
                 "additionalProperties": False,
             }
         },

@@ -45,6 +45,8 @@ def _marked(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema whose fields are marked, without defaults that mean nothing."""
     for field in schema.get("properties", {}).values():
         field.setdefault("x-documented", True)
+        if field.get("type") == "array":
+            field.setdefault("items", {})  # msgspec leaves them out where anything will do; generators want them
         if "default" in field and (field["default"] in _NO_DEFAULTS or "$ref" in field):
             del field["default"]
     return schema
