@@ -53,8 +53,8 @@ def read_flow(node: Node, number: int, fields: Fields, reader: EventReader, sour
         events = tuple(event for event in read if event)
     written: Mapping[str, Any] = node.plain()
     flow = Flow(**values, advance=advance, reads=reads, events=events, source=source, line=node.line, written=written)
-    if flow.seconds > _LONGEST:
-        reading.problem(_member(node, "states").node, "the states last more than a thousand years")
+    if flow.seconds + sum(event.step.seconds for event in flow.events or ()) > _LONGEST:
+        reading.problem(node, "the flow takes more than a thousand years: look at states, after, every and repeat")
     return flow
 
 

@@ -19,6 +19,7 @@ from mockserver.delivery.in_process import Interface, noting_the_loop, read_dest
 from mockserver.delivery.loop_thread import LoopThread
 from mockserver.errors import CheckError, DeliveryError, UsageError
 from mockserver.faults.registry import FAULTS
+from mockserver.model.accounts import named_account
 from mockserver.model.durations import parse_duration, parse_timestamp
 from mockserver.model.events import EventName
 from mockserver.model.records import Delivery, seen
@@ -188,18 +189,26 @@ class MockServer:
 
     # ---------------------------------------------------------------- set-up
 
-    def register(self, url: str, events: Sequence[str] | None = None, secret: str = "whsec_test") -> Webhook:  # noqa: S107 - a test secret
+    def register(
+        self,
+        url: str,
+        events: Sequence[str] | None = None,
+        secret: str = "whsec_test",  # noqa: S107 - a test secret
+        account: str | None = None,
+    ) -> Webhook:
         """Register a webhook on behalf of the application.
 
         Args:
             url: Where its deliveries go; any http or https URL.
             events: The event types; None for all of them.
             secret: The key of its signatures.
+            account: Whose it is, by API key, with ``accounts="per_key"``; None for no account in particular.
 
         Raises:
             UsageError: The URL or an event is not valid, or the secret is empty.
         """
-        return self._running.call(lambda: self._mock.register(url, events, secret))
+        owner = "" if account is None else named_account(account)
+        return self._running.call(lambda: self._mock.register(url, events, secret, owner))
 
     def route(self, source: str, to: object, *, interface: Interface | None = None, lifespan: bool = True) -> None:
         """Deliver what is meant for one base URL to another, or to an application in this process.

@@ -43,6 +43,10 @@ HEAD_START = 0.001
 PATIENCE = 1.0
 
 
+#: So many of the deliveries about a resource are named by it, the newest.
+MOST_DELIVERIES = 100
+
+
 class Publishing(Protocol):
     """What the engine needs of the mock around it."""
 
@@ -341,7 +345,7 @@ class FlowEngine:
             for step in report.steps:
                 counts = (step.planned, step.delivered, step.failed)
                 self._record(resource, FlowEventRecord(step.what, *counts, dict(step.not_sent), tuple(step.evidence)))
-            resource.deliveries += report.delivery_ids
+            resource.deliveries = (*resource.deliveries, *report.delivery_ids)[-MOST_DELIVERIES:]
 
     def _record(self, resource: Resource, event: FlowEventRecord) -> None:
         resource.events += (event,)
