@@ -550,7 +550,7 @@ class MockServer:
         """Return the deliveries that a search finds, the oldest first.
 
         Args:
-            q: A search, such as ``event:run.failed status:4xx -fault:wrong_secret "some text"``; see docs/search.md.
+            q: A search, such as ``event:run.failed status:4xx -fault:wrong_secret "some text"``; see docs/dashboard.md.
 
         Raises:
             UsageError: The search cannot be read.

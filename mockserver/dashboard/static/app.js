@@ -104,4 +104,7 @@ document.addEventListener('keydown', (event) => {
 });
 
 addEventListener('hashchange', route);
-route().then(showClock).then(() => api.catalog()).then(({ operations }) => { document.querySelector('#nav a[href="#/resources"]').hidden = !operations.includes('resources'); }, () => {});
+route().then(showClock).then(() => api.catalog()).then(({ operations }) => {
+  document.querySelector('#nav a[href="#/resources"]').hidden = !operations.includes('resources');
+  document.querySelector('#nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+}, () => {});

@@ -25,6 +25,7 @@ class List {
   #frozen = null; // the newest number that is shown while paused
   #closed = new Set();
   #detail = null;
+  #reveal = false; // whether the selected row is still to be brought into view
   selected = null;
 
   constructor(parts) {
@@ -120,6 +121,18 @@ class List {
       }
     }
     this.#tell();
+    if (this.#reveal && this.selected) this.#show(this.#lines.indexOf(Number(this.selected.slice(4))));
+  }
+
+  /** Bring a line into view; -1 is one that is not there yet. */
+  #show(index) {
+    if (index < 0) return;
+    this.#reveal = false;
+    const top = index * this.rowHeight;
+    const { scrollTop, clientHeight } = this.grid;
+    this.spacer.style.height = `${this.#lines.length * this.rowHeight}px`;
+    if (top < scrollTop) this.grid.scrollTop = top;
+    else if (top + this.rowHeight * 2 > scrollTop + clientHeight) this.grid.scrollTop = top + this.rowHeight * 2 - clientHeight;
   }
 
   #tell() {
@@ -155,7 +168,7 @@ class List {
   // ---------------------------------------------------------------- drawing: only what can be seen
 
   draw() {
-    const narrow = this.grid.clientWidth < 560;
+    const narrow = this.grid.clientWidth < 660;
     this.rowHeight = narrow ? 58 : 38;
     this.grid.classList.toggle('narrow', narrow);
     this.spacer.style.height = `${this.#lines.length * this.rowHeight}px`;
@@ -192,6 +205,7 @@ class List {
     const id = rest[0] ?? null;
     if (id === this.selected) return;
     this.selected = id;
+    this.#reveal = true;
     if (id && this.#frozen === null) this.setFollowing(false); // selecting pauses
     this.#detail?.close();
     this.#detail = id ? openDelivery(this.detail, id, () => this.back()) : null;
@@ -210,10 +224,7 @@ class List {
     if (!numbers.length) return;
     const at = this.selected ? numbers.indexOf(Number(this.selected.slice(4))) : -1;
     const next = numbers[Math.min(numbers.length - 1, Math.max(0, at === -1 ? 0 : at + by))];
-    const top = this.#lines.indexOf(next) * this.rowHeight;
-    const { scrollTop, clientHeight } = this.grid;
-    if (top < scrollTop) this.grid.scrollTop = top;
-    else if (top + this.rowHeight * 2 > scrollTop + clientHeight) this.grid.scrollTop = top + this.rowHeight * 2 - clientHeight;
+    this.#show(this.#lines.indexOf(next));
     location.hash = `#/deliveries/${store.rows.get(next).delivery_id}`;
   }
 
