@@ -261,8 +261,8 @@ class Line {
     this.group = null;
     this.element.className = `row ${row.outcome}`;
     const [outcome, event, time, target, took, attempts] = this.cells;
-    clear(outcome, result(row), row.unmet && row.outcome !== 'failed' ? h('span', { class: 'badge warn', title: 'Not what its step expects' }, 'unmet') : null);
-    clear(event, h('span', { class: 'name' }, oneLine(row.event)), row.faults.map((fault) => h('span', { class: 'tag' }, oneLine(fault))),
+    clear(outcome, result(row));
+    clear(event, h('span', { class: 'name' }, oneLine(row.event)), row.unmet && row.outcome !== 'failed' ? h('span', { class: 'badge bad', title: 'Not what its step expects' }, 'unmet') : null, row.faults.map((fault) => h('span', { class: 'tag' }, oneLine(fault))),
       row.source.startsWith('resend') ? h('span', { class: 'tag plain' }, 're-sent') : null);
     const scripted = row.at !== null && row.real_at && Math.abs(row.at - row.real_at) > 1;
     clear(time, row.real_at ? localTime(row.real_at) : '', scripted ? h('small', { title: "The script's clock" }, utc(row.at)) : null);
