@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from jsonpath import CompoundJSONPath, JSONPath
 
 _LONGEST = 1000
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 def check_path(path: str) -> None:
@@ -49,19 +51,20 @@ def _compiled(path: str) -> JSONPath | CompoundJSONPath:
     for regular_expression in ("match", "search"):
         del environment.function_extensions[regular_expression]
     try:
-        kinds = [token.kind for token in environment.lexer.tokenize(path)]
-        _check_cost(kinds)
-        return environment.compile(path)
+        compiled = environment.compile(path)
     except JSONPathError as error:
         raise ValueError(str(error).splitlines()[0]) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    _check_cost(_QUOTED.sub("''", path))
+    return compiled
 
 
-def _check_cost(kinds: list[str]) -> None:
-    if "TOKEN_RE" in kinds:
-        raise ValueError("regular expressions are not allowed: compare with == or use startswith()")
-    if kinds.count("TOKEN_DDOT") > 1:
+def _check_cost(path: str) -> None:
+    """Refuse a path, its quoted texts emptied, for what it may cost. Tokens differ between versions of the library."""
+    if "=~" in path:
+        raise ValueError("regular expressions are not allowed: compare with ==")
+    if path.count("..") > 1:
         raise ValueError("only one .. is allowed")
-    if "TOKEN_ROOT" in kinds[1:]:
+    if "$" in path[1:]:
         raise ValueError("$ is allowed at the beginning only")

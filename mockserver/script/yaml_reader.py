@@ -57,7 +57,11 @@ def read_yaml(text: str, reading: Reading, *, libyaml: bool = HAS_LIBYAML) -> No
         except yaml.MarkedYAMLError as error:
             if not source.is_rereadable:
                 raise UnreadableError(worded(error, text)) from None
-            del reading.problems[known:]
+        except UnreadableError as stop:
+            # How far libyaml reads ahead of what is nested too deeply depends on its version.
+            if stop.problem.message != TOO_DEEP or not source.is_rereadable:
+                raise
+        del reading.problems[known:]
     try:
         return _Builder(source, reading).build(events(source, libyaml=False))
     except yaml.MarkedYAMLError as error:
