@@ -5,12 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import django
 from aiohttp import web
-from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpRequest, HttpResponse
-from django.urls import path
 from fastapi import FastAPI, Request, Response
 from flask import Flask, request
 
@@ -48,16 +43,6 @@ def flask_app(runs: Runs) -> Any:
         return "", runs.take(request.get_data(), request.headers.get(HEADER))
 
     return app
-
-
-def django_app(runs: Runs) -> Any:
-    def hooks(received: HttpRequest) -> HttpResponse:
-        return HttpResponse(status=runs.take(received.body, received.headers.get(HEADER)))
-
-    if not settings.configured:
-        settings.configure(ROOT_URLCONF=(path("hooks", hooks),), ALLOWED_HOSTS=["*"], SECRET_KEY="flows", MIDDLEWARE=[])
-        django.setup()
-    return WSGIHandler()
 
 
 def fastapi_app(runs: Runs) -> Any:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import urllib.request
+from importlib import import_module
 from pathlib import Path
 
 import httpx
@@ -25,9 +26,12 @@ def prepared(mock, make):
     return runs
 
 
-@pytest.mark.parametrize(
-    "make", [flow_frameworks.flask_app, pytest.param(flow_frameworks.django_app, marks=pytest.mark.full)]
-)
+def django_app(runs):
+    """Imported when it is called: the default tier has no Django."""
+    return import_module("tests.testing.flow_django").django_app(runs)
+
+
+@pytest.mark.parametrize("make", [flow_frameworks.flask_app, pytest.param(django_app, marks=pytest.mark.full)])
 def test_a_failed_run_reaches_a_sync_application(mockserver, make):
     """The application's own code starts the run; after settling it knows the end."""
     runs = prepared(mockserver, make)
