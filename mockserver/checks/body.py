@@ -1,4 +1,4 @@
-"""Checks of the body: what is verified is its bytes, and what stands in it may surprise."""
+"""Checks of the body: what is verified is its bytes, and what is in it may surprise."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ BY_THE_CONTROL = (
         severity="must",
         sends="Nothing of its own: it judges the answer to the control, which has no cookies, Origin or Referer.",
         good="2xx",
-        why="Middleware made for browsers (CSRF protection, a login) stands before every route of an application, and"
+        why="Middleware made for browsers (CSRF protection, a login) runs before every route of an application, and"
         " turns senders away with 403, 419 or a redirect to a login page.",
         fix="exempt the webhook's route from CSRF protection and login: the signature is its protection",
         procedure=_nothing_in_front,

@@ -12,7 +12,7 @@ from mockserver.model.signing import PREFIX, sign
 
 #: Seconds: the median, and the worst, that are a defect.
 _MEDIAN, _WORST = 1.0, 5.0
-#: A shorter secret, and a shorter one of letters alone, may stand in an answer by chance.
+#: A shorter secret, and a shorter one of letters alone, may be in an answer by chance.
 _SHORTEST, _LONGEST_WORD = 6, 16
 
 #: Traces of stacks as Python, JavaScript, Java, Ruby, PHP and Go print them.

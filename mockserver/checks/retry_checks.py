@@ -17,7 +17,7 @@ async def _failing(context: CheckContext) -> tuple[Event, Delivery]:
     return event, await context.deliver(event)
 
 
-async def _failure_is_told(context: CheckContext) -> Judgement:
+async def _failure_is_reported(context: CheckContext) -> Judgement:
     before = await context.effects.settled_count()
     event, failed = await _failing(context)
     unit = context.effects.units[event.type]
@@ -55,7 +55,7 @@ def _did_not_fail(delivery: Delivery) -> AccessError:
 FAILURE_CHECKS = (
     Check(
         id="PG080",
-        name="failure_is_told",
+        name="failure_is_reported",
         severity="must",
         level=2,
         sends="A valid event while the consumer is made to fail.",
@@ -63,7 +63,7 @@ FAILURE_CHECKS = (
         why="A handler that catches every error, writes it to the log and answers 200 loses the event: no one will send"
         " it again.",
         fix="let errors that may pass become a 5xx",
-        procedure=_failure_is_told,
+        procedure=_failure_is_reported,
     ),
     Check(
         id="PG081",

@@ -29,8 +29,8 @@ _BY_STATUS = {
     413: Reason("it answers 413: even a small event is too large for it", "raise the limit for bodies to 1 MB or more"),
     419: Reason("it answers 419: the CSRF protection of its framework refuses what comes without a token", _LOGIN),
     429: Reason("it answers 429: it limits how often events may come", "exempt the webhook's route from the limit"),
-    502: Reason("it answers 502: a proxy stands in front, and cannot reach it", "see whether the consumer runs"),
-    504: Reason("it answers 504: a proxy stands in front, and got no answer from it", "see whether the consumer hangs"),
+    502: Reason("it answers 502: a proxy is in front, and cannot reach it", "see whether the consumer runs"),
+    504: Reason("it answers 504: a proxy is in front, and got no answer from it", "see whether the consumer hangs"),
 }
 
 
@@ -56,9 +56,9 @@ def hint_of(response: Response) -> str:
     """
     scheme = _header(response, "www-authenticate").partition(" ")[0].lower()
     if response.status == 401 and scheme in ("basic", "bearer", "digest", "negotiate"):
-        return f"it asks for a login (`WWW-Authenticate: {scheme}`), which may stand before the verification"
+        return f"it asks for a login (`WWW-Authenticate: {scheme}`), which may come before the verification"
     if "html" in _header(response, "content-type"):
-        return "its answer is an HTML page, which may come from something that stands before the verification"
+        return "its answer is an HTML page, which may come from something before the verification"
     if response.status in (400, 422):
         return f"it answers {response.status}, so it may refuse the payload before it verifies"
     if response.status >= 500:

@@ -164,7 +164,7 @@ def lost_lines_hint(body: bytes) -> str:
     is_several = line.startswith(b"#") or (first is not None and first.start() == 0 and next(keys, None) is not None)
     if b"\n" in line or not is_several:
         return ""
-    return "\n(all of it stands on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
+    return "\n(all of it is on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
 
 
 def read_seconds(value: Any, name: str) -> float:

@@ -109,7 +109,7 @@ class ControlApi:
                 body, unreadable = await read_body(request, self._mock.settings.max_request_bytes)
                 if unreadable is not None:
                     response = error_answer(unreadable.status, unreadable.message)
-                    response.force_close()  # the rest of the body stands where the next request would begin
+                    response.force_close()  # the rest of the body is where the next request would begin
                     return response
             try:
                 return await handler(Call(request, request.match_info, query, body))

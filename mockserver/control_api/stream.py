@@ -57,7 +57,7 @@ class EventEncoder:
         return self._once(call, "request", lambda: call_view(call))
 
     def _once(self, thing: object, name: str, view: Callable[[], Any]) -> bytes:
-        if self._last[0] is not thing:  # the readers are told one after another, before anything else happens
+        if self._last[0] is not thing:  # the readers are notified one after another, before anything else happens
             self._last = (thing, _event(name, view()))
         return self._last[1]
 

@@ -1,6 +1,6 @@
 """JUnit XML: a suite for the consumer, a case for each check; in the form of :mod:`mockserver.reports.junit`.
 
-A ``must`` that is not met is a failure. Whatever else is wrong fails no build: it stands in the suite's output, for a
+A ``must`` that is not met is a failure. Whatever else is wrong fails no build: it is in the suite's output, for a
 case cannot have one that every reader takes. What says nothing, and what was not tested, is skipped.
 """
 

@@ -85,7 +85,7 @@ def _name(line: str) -> str:
 
 
 def _as_text(body: bytes) -> str | None:
-    """The body as text that can stand in quotes; None if it cannot."""
+    """The body as text that can be quoted; None if it cannot."""
     try:
         text = body.decode()
     except UnicodeDecodeError:

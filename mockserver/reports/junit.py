@@ -1,7 +1,7 @@
 """JUnit XML: a suite for each script, a case for each step.
 
 There is no standard of it. What is written here is what both the schema of the Ant task and that of Jenkins' xUnit
-plugin allow below the root; so a case has no attributes ``file`` and ``line``. Where it stands in the script is in its
+plugin allow below the root; so a case has no attributes ``file`` and ``line``. Where it is in the script is said in its
 name, its class name and its failure, as ``script:line``.
 """
 

@@ -39,7 +39,7 @@ SarifLevel = Literal["error", "warning", "note"]
 
 _LEVELS: Mapping[Severity, SarifLevel] = {"must": "error", "should": "warning", "note": "note"}
 
-#: What may stand in the path of a URI, and a percent sign that escapes nothing.
+#: What may be in the path of a URI, and a percent sign that escapes nothing.
 _SAFE_IN_PATH = "/:@!$&'()*+,;=-._~%"
 _LOOSE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -207,7 +207,7 @@ def _response(exchange: Exchange) -> dict[str, Any]:
 
 
 def _headers(headers: Headers) -> dict[str, str]:
-    """Headers by their names; the values of one that came more than once stand one after another."""
+    """Headers by their names; the values of one that came more than once come one after another."""
     found: dict[str, str] = {}
     for name, value in headers:
         found[name] = f"{found[name]}, {value}" if name in found else value

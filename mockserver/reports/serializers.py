@@ -62,7 +62,7 @@ def delivery_view(delivery: Delivery) -> dict[str, Any]:
 def call_view(call: VendorCall) -> dict[str, Any]:
     """Return a call to the vendor API, so that a test sees what the application sent, but for its secrets.
 
-    The API key and the secrets in the body are hidden wherever they stand. A body that is not JSON is left out, for
+    The API key and the secrets in the body are hidden wherever they are. A body that is not JSON is left out, for
     it cannot be known where in it a secret is.
     """
     body = _decoded(call.body)

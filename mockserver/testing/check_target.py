@@ -25,7 +25,7 @@ TEST_SECRET = "whsec_test"  # noqa: S105 - a test secret
 _HOST = "https://testserver"
 _PATH = "/webhooks/playgent"
 
-#: The options where one or several may stand.
+#: The options that take one or several.
 _SEVERAL = {"events", "only", "skip"}
 
 
@@ -112,7 +112,7 @@ async def _check(
 
 
 def _read_options(options: CheckKeywords) -> dict[str, Any]:
-    """Check the names of options; a string where several may stand is one of them."""
+    """Check the names of options; a string where several are allowed is one of them."""
     known = CheckKeywords.__annotations__
     for name in options:
         if name not in known:

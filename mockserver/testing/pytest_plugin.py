@@ -117,9 +117,9 @@ def pytest_runtest_makereport(
         if server is not None:
             if server.deliveries or not server.broken_checks():
                 report.sections.append(("mockserver", server.describe()))
-            told = str(call.excinfo.value) if call.excinfo else ""
+            shown = str(call.excinfo.value) if call.excinfo else ""
             tables = map(str, server.broken_checks())
-            report.sections += [("mockserver check", table) for table in tables if table not in told]
+            report.sections += [("mockserver check", table) for table in tables if table not in shown]
     return report
 
 

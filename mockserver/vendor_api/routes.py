@@ -146,7 +146,7 @@ class VendorApi:
             await answer.before()
         response = _respond(answer, allowance)
         if unreadable is not None:
-            response.force_close()  # the rest of the body stands where the next request would begin
+            response.force_close()  # the rest of the body is where the next request would begin
         if answer.after is not None:
             try:  # aiohttp sends nothing twice
                 await response.prepare(request)

@@ -65,7 +65,7 @@ IDS = {
     "PG077": "lost_answer",
     "PG078": "order",
     "PG079": "state_after_any_order",
-    "PG080": "failure_is_told",
+    "PG080": "failure_is_reported",
     "PG081": "retry_after_failure",
     "PG090": "constant_time_comparison",
     "PG091": "starts_without_secret",

@@ -125,10 +125,10 @@ OTHER_SECRET_FORMS = (
     _changed("secret_upper_case", "writes the secret in upper case", str.upper),
     _changed("secret_lower_case", "writes the secret in lower case", str.lower),
     _changed("secret_with_prefix", f"puts `{_PREFIX}` before the secret", lambda secret: _PREFIX + secret),
-    _changed("secret_second_part", "uses only what stands between the first two underscores of the secret", _part(1)),
+    _changed("secret_second_part", "uses only what is between the first two underscores of the secret", _part(1)),
     _changed(
         "secret_last_part",
-        "uses only what stands after the last underscore of the secret",
+        "uses only what is after the last underscore of the secret",
         lambda secret: secret.rpartition("_")[2],
     ),
     _changed(
