@@ -15,12 +15,12 @@ from mockserver.model.targets import Target
 Headers = tuple[tuple[str, str], ...]
 
 #: What a header takes in memory beside its characters, in bytes; measured, rounded up.
-_PER_HEADER = 200
+PER_HEADER = 200
 
 
 def size_of(headers: Headers) -> int:
     """Return how many bytes headers take in memory, about."""
-    return sum(len(name) + len(value) + _PER_HEADER for name, value in headers)
+    return sum(len(name) + len(value) + PER_HEADER for name, value in headers)
 
 
 #: Why an attempt got no complete answer.

@@ -57,7 +57,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     def delivered(self) -> bool:
         """Whether a complete answer with a 2xx status came."""
         exchange = self.exchange
-        return exchange.error is None and exchange.response is not None and exchange.response.ok
+        # As Response.ok, written out: each delivery asks several times.
+        return exchange.error is None and exchange.response is not None and 200 <= exchange.response.status < 300
 
     @property
     def response(self) -> Response | None:
@@ -271,5 +272,7 @@ class RecordStore:
 
 def _size(attempt: Attempt) -> int:
     request, response = attempt.request, attempt.exchange.response
-    size = request.size if request is not None else 0
+    size = 0
+    if request is not None:
+        size = request.size if request.plan else len(request.head) + len(request.body)
     return size if response is None else size + len(response.body) + response.head_size

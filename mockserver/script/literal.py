@@ -9,6 +9,7 @@ from mockserver.errors import UsageError
 from mockserver.faults.reading import read_faults
 from mockserver.faults.request_builder import check_faults
 from mockserver.model.events import Catalog, check_json
+from mockserver.model.expectations import DELIVERED
 from mockserver.model.retry_policies import read_retry
 from mockserver.model.sample_changes import PathError, change_sample, copied
 from mockserver.script.model import EventStep, expectation_for
@@ -49,14 +50,15 @@ def literal_step(
         policy = read_retry(retry, catalog.policies) if retry is not None else None
     except ValueError as error:
         raise UsageError(f"{event}: {error}") from None
-    check_faults(event, content, faults)
+    if faults:
+        check_faults(event, content, faults)
     return EventStep(
         line=0,
         number="1",
         event=event,
         data=DataTemplate.literal(content),
         faults=faults,
-        expect=expectation_for(faults),
+        expect=expectation_for(faults) if faults else DELIVERED,
         retry=policy,
         sample_id="" if data is not None else catalog.sample_id(event, content, override or {}),
     )
@@ -80,6 +82,8 @@ def _data(
         if override or remove:
             raise UsageError(f"{event} has no sample data to change: give its data")
         return {}
+    if not override and not remove:
+        return event_type.data  # it is only read from here on
     try:
         return _checked(change_sample(event_type.data, override or {}, remove))
     except PathError as error:

@@ -29,7 +29,7 @@ from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
 from mockserver.model.webhooks import AccountWebhooks, Recipients, Webhook, WebhookRegistry
-from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, make_clock
+from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, Work, make_clock
 from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import Prober
 from mockserver.replay.replay import Replay
@@ -38,7 +38,6 @@ from mockserver.replay.running_replay import RunningReplay, RunningReplays
 from mockserver.replay.send_result import SendResult
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import load_catalog
-from mockserver.server.work import Work
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
 if TYPE_CHECKING:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from mockserver.delivery.loop_thread import LoopThread
+from mockserver.delivery.loop_thread import LoopThread, refuse_to_block
 from mockserver.errors import UsageError
 from mockserver.model.durations import parse_duration
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay
 from mockserver.server.mock import Mock
-from mockserver.testing.blocking import refuse_to_block
 
 
 class BackgroundReplay:

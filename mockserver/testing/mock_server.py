@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
-from mockserver.delivery.loop_thread import LoopThread
+from mockserver.delivery.loop_thread import LoopThread, refuse_to_block
 from mockserver.errors import CheckError, DeliveryError, UsageError
 from mockserver.faults.registry import FAULTS
 from mockserver.model.accounts import named_account
@@ -42,7 +42,6 @@ from mockserver.script.reader import read_flow_keys, read_script
 from mockserver.server.mock import Mock
 from mockserver.testing.assertions import assert_delivered, describe
 from mockserver.testing.background import BackgroundReplay, ClockControl
-from mockserver.testing.blocking import refuse_to_block
 from mockserver.testing.check_target import CheckKeywords, checking
 from mockserver.testing.waiting import start_apps, wait_for_deliveries, wait_for_registration
 from mockserver.vendor_api.calls import VendorCall

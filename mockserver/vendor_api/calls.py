@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.model.fields import Duration, Field, Fields, MapOf, ObjectOf, Text, Whole, YesOrNo, read_plain
 from mockserver.model.json_input import decode_json
-from mockserver.model.messages import Headers, size_of
+from mockserver.model.messages import PER_HEADER, Headers, size_of
 
 _NO_BODY = (204, 304)
 _FRAMING = ("content-length", "transfer-encoding")
@@ -109,7 +110,9 @@ class CallLog:
         self._count += 1
         call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem, account)
         self._calls.append(call)
-        self._sizes.append(len(body) + len(path) + len(query) + size_of(headers))
+        self._sizes.append(
+            len(body) + len(path) + len(query) + sum(map(len, chain.from_iterable(headers))) + PER_HEADER * len(headers)
+        )
         self._bytes += self._sizes[-1]
         self._drop_oldest()
         for listener in tuple(self._listeners):

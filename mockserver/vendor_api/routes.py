@@ -31,6 +31,9 @@ from mockserver.vendor_api.requests import Call, Keys, bearer_token, read_body, 
 if TYPE_CHECKING:
     from mockserver.vendor_api.flows.engine import FlowEngine
 
+#: So many spellings of the Host header are remembered as welcome.
+_MOST_KNOWN_HOSTS = 64
+
 _logger = logging.getLogger("mockserver.vendor_api")
 
 
@@ -82,6 +85,7 @@ class VendorApi:
         self._now = now
         self._flows = flows
         self._on_registered = on_registered
+        self._known_hosts: set[str] = set()
         self._keys = Keys(settings.api_keys)
         self._per_key = settings.accounts == "per_key"
         self._limits = RateLimit(settings.rate_limit)
@@ -116,7 +120,7 @@ class VendorApi:
         authorization = headers.get("Authorization", "")
         allowance = self._limits.count(bearer_token(authorization), received_at)
         account = account_of(bearer_token(authorization)) if self._per_key else ""
-        foreign = why_foreign(headers, request.scheme, self._settings)
+        foreign = self._why_foreign(request)
         if foreign is None:
             body, unreadable = await read_body(request, self._settings.max_request_bytes)
         else:
@@ -154,6 +158,17 @@ class VendorApi:
             finally:
                 answer.after()
         return response
+
+    def _why_foreign(self, request: web.Request) -> str | None:
+        """Say why a caller is refused; the common case, a known Host and no Origin, is settled at once."""
+        headers = request.headers
+        hosts = headers.getall("Host", [])
+        if len(hosts) == 1 and hosts[0] in self._known_hosts and "Origin" not in headers:
+            return None
+        reason = why_foreign(headers, request.scheme, self._settings)
+        if reason is None and len(self._known_hosts) < _MOST_KNOWN_HOSTS:
+            self._known_hosts.add(hosts[0])
+        return reason
 
     def refuse(self, status: int, message: str) -> web.Response:
         """Return the vendor's error for a request that never became one, such as a malformed request line.
