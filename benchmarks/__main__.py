@@ -31,10 +31,10 @@ TOPICS = {
 
 
 #: What peers need beside the `test` extra.
-PEERS = ("uvloop", "requests", "pytest_httpserver")
+PEERS = ("uvloop", "requests", "pytest_httpserver", "locust")
 
 #: What whole topics need.
-_NEEDS = {"pytest_costs": "pytest_httpserver"}
+_NEEDS = {"pytest_costs": "pytest_httpserver", "locust_load": "locust"}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from mockserver.script.model import Script
 #: The waits before each attempt of a delivery, in seconds: the retry policy of the script.
 RETRY = (0.0, 1.0, 4.0)
 
-#: So many problems of one kind are told.
+#: How many problems of one kind are shown.
 _TOLD = 10
 _MARKS = 10
 
@@ -148,7 +148,7 @@ class Watch:
         observed: What was counted.
         marks: Resident memory in MB, at each tenth of the events.
         ended: How many deliveries have ended.
-        at: What to do when so many have.
+        at: What to do when that many have.
     """
 
     def __init__(self, script: Script) -> None:
@@ -202,7 +202,7 @@ def judge_report(outcome: Outcome, script: Script, report: Report, observed: Obs
     """See whether a report adds up, and each step agrees with its deliveries, which were counted one by one.
 
     Args:
-        outcome: Where it is told.
+        outcome: Where it is noted.
         script: The script; the numbers of its events follow the order of its steps.
         report: The report of its replay.
         observed: What was counted.

@@ -31,7 +31,7 @@ from benchmarks.processes import ENVIRONMENT, ROOT, ChildError
 
 SECRET = "whsec_endurance"
 
-#: What tells an event from all others, as its payload holds it: the number of its step's first event, and its index.
+#: What sets an event apart, as its payload holds it: the number of its step's first event, and its index.
 _NUMBER = re.compile(rb'"number":\s*\[([0-9]+),\s*([0-9]+)\]')
 _LENGTH = re.compile(rb"\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _SIGNATURE = re.compile(rb"\nx-playgent-signature: *sha256=([0-9a-f]{64})\r", re.IGNORECASE)
@@ -302,7 +302,7 @@ class _Consumer:
         self._restart_every = max(200, len(ledger.received) // _RESTARTS)
         self._server: asyncio.Server | None = None
         self._restarting: asyncio.Task[None] | None = None
-        # Bound and never listening: while the consumer is away, nobody else can be given its port.
+        # Bound and never listening: while the consumer is away, its port is given to no one else.
         self._holder = socket.socket()
         self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._holder.bind(("127.0.0.1", 0))
@@ -360,7 +360,7 @@ class ChaoticConsumer:
         self.ledger = ledger
 
     def kill(self) -> None:
-        """Kill it at once (SIGKILL): nothing is said to anybody."""
+        """Kill it at once (SIGKILL): without a word."""
         self._process.kill()
 
 

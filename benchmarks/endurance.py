@@ -1,6 +1,6 @@
 """Endurance: ``python -m benchmarks.endurance [--events 1000000] [--seconds 300] [--seed N]``.
 
-A script of so many planned events is replayed at speed ``max`` to a consumer that fails, hangs, breaks off, talks
+A script of that many planned events is replayed at speed ``max`` to a consumer that fails, hangs, breaks off, talks
 garbage and restarts. Then one is killed in the middle, and then the mock is stopped in the middle, with Ctrl-C and with
 SIGTERM. Each time every event has to be accounted for, and to agree with the consumer's own books:
 
@@ -72,7 +72,7 @@ _WORDY = {"run_id": '{{ new_id("run") }}', "failure_summary": "Turn {{ index + 1
 
 
 def script_text(events: int, url: str, seed: int) -> str:
-    """Return a script of so many events, each with a number of its own in its data.
+    """Return a script of a number of events, each with a number of its own in its data.
 
     Args:
         events: How many.

@@ -1,6 +1,6 @@
 """A client that posts registrations, or runs, as fast as it can: bare protocols on uvloop, in a process of its own.
 
-Prints how many answers a second it got. With a count it stops after so many, and not after the seconds.
+Prints how many answers a second it got. With a count it stops after that many, and not after the seconds.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def _script(count: int, first: int) -> str:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    gc.collect()  # nobody pays for what others have left behind
+    gc.collect()  # none pays for what others have left behind
     begin = perf_counter()
     work()
     return perf_counter() - begin

@@ -18,7 +18,7 @@ def app_error(error: BaseException, prefix: str = "") -> ExchangeError:
     """Return an exception of an application as the error of an exchange.
 
     Args:
-        error: What it raised. A group with one exception in it, as task groups raise it, stands for that exception.
+        error: What it raised. A group with one exception in it, as task groups raise it, counts as that exception.
         prefix: What to say before it.
     """
     error = _only_one(error)

@@ -1,0 +1,104 @@
+"""Attacks on the accounting: closes at the worst moment, answers that fill the memory, stops at any moment.
+
+MOCKSERVER_ATTACK_EVENTS scales them; with 1000000 they take minutes.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+
+import psutil
+import pytest
+
+from mockserver.model.settings import read_settings
+from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import read_script
+from mockserver.server.mock import Mock
+from tests.delivery.http1.raw_server import OK, Peer, RawServer, keep_answering
+from tests.receiving import SECRET
+
+pytestmark = pytest.mark.full
+
+EVENTS = int(os.environ.get("MOCKSERVER_ATTACK_EVENTS", "2000"))
+
+
+def many(events: int, concurrency: int = 20, more: str = ""):
+    step = f"event: run.failed, repeat: {events}, concurrency: {concurrency}{more}"
+    data = "override: {run_id: 'run_{{ index }}'}"
+    return read_script(f"version: 1\nsteps:\n- {{{step}, {data}}}\n", load_catalog())
+
+
+async def replayed(behaviour, script, **settings):
+    server = RawServer(behaviour)
+    mock = Mock(read_settings(speed="max", timeout=5.0, **settings))
+    mock.register(server.url, None, SECRET)
+    try:
+        return await mock.replay(script), mock
+    finally:
+        await mock.stop()
+        await server.stop()
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "end"])
+async def test_what_was_read_comes_once_however_the_connection_ends(how):
+    """Kept connections are ended after an answer, or after a request that was read: no event comes twice."""
+    chance, came = random.Random(how), Counter()
+
+    async def behaviour(peer: Peer) -> None:
+        while request := await peer.request():
+            came[request.partition(b"\r\n\r\n")[2]] += 1
+            if answers := chance.random() < 0.9:
+                await peer.send(OK)
+            if not answers or chance.random() < 0.1:
+                return {"close": peer.close, "reset": peer.reset, "end": peer.end}[how]()
+        return None
+
+    report, mock = await replayed(behaviour, many(EVENTS), max_deliveries=EVENTS)
+    attempts = [attempt for delivery in mock.records.all() for attempt in delivery.attempts]
+    assert set(came.values()) == {1}
+    assert report.delivered + report.failed == EVENTS == len(attempts)
+    assert report.delivered <= len(came) <= EVENTS
+    assert {attempt.error.kind for attempt in attempts if attempt.error} == {"closed"}
+
+
+async def test_answers_with_large_headers_are_bounded_in_memory():
+    """60 KB of small headers in each answer count in what the record holds."""
+    numbers = iter(range(EVENTS + 1))
+
+    async def behaviour(peer: Peer) -> None:
+        while await peer.request():
+            lines = b"".join(b"X-%d-%d: y\r\n" % (next(numbers), line) for line in range(3000))
+            await peer.send(b"HTTP/1.1 200 OK\r\n%bContent-Length: 0\r\n\r\n" % lines)
+
+    numbers = iter(range(10**9))
+    before = psutil.Process().memory_info().rss
+    report, mock = await replayed(behaviour, many(300), max_recorded_bytes=4 << 20)
+    assert report.delivered == 300
+    assert mock.records.dropped > 250
+    assert psutil.Process().memory_info().rss - before < 100e6
+
+
+async def test_a_stop_at_any_moment_leaves_nothing_pending():
+    """Stopped after a random number of turns of the loop, a fan-out with copies and retries adds up."""
+    chance, server = random.Random(5), RawServer(keep_answering)
+    script = many(50, 10, ", fault: {concurrent_duplicates: 2}, retry: [0, 1, 4]")
+    tasks = asyncio.all_tasks()
+    for _ in range(100):
+        mock = Mock(read_settings(speed="max", max_concurrency=3))
+        for _ in range(3):
+            mock.register(server.url, None, SECRET)
+        replay = mock.replaying(script)
+        running = asyncio.create_task(replay.run())
+        for _ in range(1 + chance.randrange(200)):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        report = replay.report
+        assert report.planned == report.delivered + report.failed + report.not_sent == 50
+        assert not [each for each in mock.records.all() if each.outcome == "pending"]
+        await mock.stop()
+    await server.stop()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not asyncio.all_tasks() - tasks
