@@ -62,7 +62,6 @@ class Faults(Kind):
     """One fault or several, each with its parameters."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the faults."""
         items = node.value if isinstance(node.value, list) else [node]
         faults = tuple(OneFault().read(item, reading) for item in items)
         if INVALID in faults:
@@ -75,7 +74,6 @@ class Faults(Kind):
         return faults
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         one = _forms()
         return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}]}
 
@@ -84,7 +82,6 @@ class OneFault(Kind):
     """One fault with its parameters."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the fault."""
         value = node.value
         if isinstance(value, str) and (call := _CALL.fullmatch(value.strip())):
             return self._called(call, node, reading)
@@ -151,7 +148,6 @@ class OneFault(Kind):
         return INVALID if unknown else ChosenFault(fault, values)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"anyOf": _forms()}
 
 

@@ -138,7 +138,6 @@ class Text(Kind):
         self._templates = templates
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the string."""
         value = node.value
         if not isinstance(value, str) or (self._pattern is not None and not re.fullmatch(self._pattern, value)):
             reading.problem(node, f"expected {self.expected}, not {described(node, secret=self._secret)}")
@@ -151,14 +150,12 @@ class Text(Kind):
         return INVALID
 
     def parse(self, value: Any) -> str:
-        """Return the string."""
         fits = isinstance(value, str) and (self._pattern is None or re.fullmatch(self._pattern, value))
         if fits and (self._empty or value.strip()):
             return str(value)
         raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         least = {} if self._empty else {"minLength": 1}
         return {"type": "string", **least, **({"pattern": f"^{self._pattern}$"} if self._pattern else {})}
 
@@ -167,7 +164,6 @@ class Url(Kind):
     """An absolute http or https URL that can be delivered to."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the URL."""
         text = Text().read(node, reading)
         if text is INVALID:
             return INVALID
@@ -179,7 +175,6 @@ class Url(Kind):
         return text
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": "string", "pattern": "^https?://"}
 
 
@@ -197,14 +192,12 @@ class Whole(Kind):
         self.expected = f"a whole number from {low}" + ("" if high is None else f" to {high}")
 
     def parse(self, value: Any) -> int:
-        """Return the number."""
         number = int(value) if isinstance(value, float) and value.is_integer() else value
         if isinstance(number, int) and not isinstance(number, bool) and _between(number, self.low, self.high):
             return number
         raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         example = {"examples": [self.low]} if self.low else {}  # editors would insert 0
         return {"type": "integer", **_limits(self.low, self.high), **example}
 
@@ -225,14 +218,12 @@ class Number(Kind):
             self.expected += f" from {low:g}" + ("" if high is None else f" to {high:g}")
 
     def parse(self, value: Any) -> float:
-        """Return the number."""
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if is_number and math.isfinite(value) and _between(value, self.low, self.high):
             return value  # type: ignore[no-any-return]  # what is a number has been seen
         raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": "number", **_limits(self.low, self.high)}
 
 
@@ -242,13 +233,11 @@ class YesOrNo(Kind):
     expected = "true or false"
 
     def parse(self, value: Any) -> bool:
-        """Return it."""
         if isinstance(value, bool):
             return value
         raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": "boolean"}
 
 
@@ -268,14 +257,12 @@ class Duration(Kind):
         self.expected = span if bounded else DURATION_FORMS
 
     def parse(self, value: Any) -> float:
-        """Return the seconds."""
         seconds = parse_duration(value)
         if self.low <= seconds <= self.high:
             return seconds
         raise ValueError
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the seconds."""
         try:
             return self.parse(node.value)
         except ValueError as error:
@@ -284,11 +271,9 @@ class Duration(Kind):
             return INVALID
 
     def show(self, value: Any) -> str:
-        """Return a duration as it can be written."""
         return format_duration(value)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema: one type with a pattern, for editors say what is wrong with one, but not of two."""
         number = r"[0-9]+(\.[0-9]+)?"
         return {
             "type": ["number", "string"],
@@ -305,14 +290,12 @@ class Timestamp(Kind):
     expected = "an ISO 8601 timestamp in whole seconds, such as 2024-12-16T10:00:00Z"
 
     def parse(self, value: Any) -> float:
-        """Return the seconds since 1970."""
         seconds = parse_timestamp(value)
         if seconds.is_integer():
             return seconds
         raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {
             "type": "string",
             "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].{1,30})?$",
@@ -335,18 +318,15 @@ class Size(Kind):
         self.expected = f"a size from {low} to {high} bytes, such as 2MB, 64KiB or 4096"
 
     def parse(self, value: Any) -> int:
-        """Return the number of bytes."""
         size = parse_size(value)
         if self.low <= size <= self.high:
             return size
         raise ValueError
 
     def show(self, value: Any) -> str:
-        """Return a size as it can be written."""
         return show_size(value)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {
             "type": ["integer", "string"],
             **_limits(self.low, self.high),
@@ -368,7 +348,6 @@ class OneOf(Kind):
         self.expected = listed(map(str, choices))
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the choice."""
         try:
             return self.parse(node.value)
         except ValueError:
@@ -377,13 +356,11 @@ class OneOf(Kind):
             return INVALID
 
     def parse(self, value: Any) -> Any:
-        """Return the choice."""
         if isinstance(value, (str, int)) and not isinstance(value, bool) and value in self._choices:
             return value
         raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"enum": list(self._choices)}
 
 
@@ -391,7 +368,6 @@ class EventName(Kind):
     """An event type: a documented one, or one that the script lists under extra_events."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the event type."""
         value = node.value
         if isinstance(value, str) and value in reading.events:
             return value
@@ -403,7 +379,6 @@ class EventName(Kind):
         return INVALID
 
     def schema(self) -> Schema:
-        """Return the JSON Schema: any text, for extra_events may add to the documented types."""
         return {"type": "string", "minLength": 1}
 
 
@@ -418,11 +393,9 @@ class OrNull(Kind):
         self._kind = kind
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the value, or None."""
         return None if node.value is None else self._kind.read(node, reading)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         schema = self._kind.schema()
         types = schema.get("type")
         if types is None:
@@ -445,7 +418,6 @@ class ListOf(Kind):
         self._most = most
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the valid items."""
         if not isinstance(node.value, list):
             reading.problem(node, f"expected a list, not {described(node)}")
             return INVALID
@@ -458,7 +430,6 @@ class ListOf(Kind):
         return tuple(value for value in values if value is not INVALID)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         least = {"minItems": 1} if self._non_empty else {}
         most = {} if self._most is None else {"maxItems": self._most}
         return {"type": "array", "items": self._kind.schema(), **least, **most}
@@ -481,7 +452,6 @@ class MapOf(Kind):
         self._key = key
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the valid values by key."""
         if not isinstance(node.value, dict):
             reading.problem(node, f"expected {self._title} as an object (name: value), not {described(node)}")
             return INVALID
@@ -496,7 +466,6 @@ class MapOf(Kind):
         return values
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         names = {} if self._key is None else {"propertyNames": {"pattern": f"^{self._key}$"}}
         return {"type": "object", **names, "additionalProperties": self._kind.schema()}
 
@@ -505,14 +474,12 @@ class JsonObject(Kind):
     """Any JSON object: the keys are the user's own."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the object."""
         if isinstance(node.value, dict):
             return node.plain()
         reading.problem(node, f"expected an object (key: value), not {described(node)}")
         return INVALID
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": "object"}
 
 
@@ -520,11 +487,9 @@ class JsonValue(Kind):
     """Any JSON value."""
 
     def read(self, node: Node, reading: Reading) -> Any:  # noqa: ARG002 - no value can be a problem
-        """Return the value."""
         return node.plain()
 
     def schema(self) -> Schema:
-        """Return the JSON Schema: anything."""
         return {}
 
 
@@ -541,12 +506,10 @@ class ObjectOf(Kind):
         self._title = title
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the valid values by key."""
         values = read_object(node, self._fields, reading, self._title)
         return INVALID if values is None else values
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return object_schema(self._fields)
 
 

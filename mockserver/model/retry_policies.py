@@ -164,7 +164,6 @@ class _Schedule(Kind):
     _waits = ListOf(Duration(), non_empty=True, most=MOST_ATTEMPTS)
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the waits after the first one, which is 0."""
         waits = self._waits.read(node, reading)
         if waits is INVALID or not waits:
             return INVALID
@@ -174,7 +173,6 @@ class _Schedule(Kind):
         return waits[1:]
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {**self._waits.schema(), "examples": [["0s", "1s", "4s"]]}
 
 
@@ -184,7 +182,6 @@ class _Outcome(Kind):
     expected = f"{listed([*_STATUS_CLASSES, 'network'])}, or a status from 300 to 599"
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return it as a word of ``retry_on``."""
         text = str(node.value) if isinstance(node.value, int) else node.value
         if isinstance(text, str) and re.fullmatch(_OUTCOME, text):
             return text
@@ -193,7 +190,6 @@ class _Outcome(Kind):
         return INVALID
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": ["integer", "string"], "minimum": 300, "maximum": 599, "pattern": f"^({_OUTCOME})$"}
 
 
@@ -201,7 +197,6 @@ class _PolicyName(Kind):
     """The name of a policy."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the policy of that name."""
         value = node.value
         if isinstance(value, str) and value in reading.policies:
             return reading.policies[value]
@@ -214,7 +209,6 @@ class _PolicyName(Kind):
         return INVALID
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"enum": list(POLICY_NAMES)}
 
 
@@ -235,7 +229,6 @@ class Retry(Kind):
     """A retry policy: the name of one, a schedule, or an object."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the policy."""
         value = node.value
         if isinstance(value, str) and re.match(r"[\s\[]{0,99}[0-9]", value):
             parts = value.strip().removeprefix("[").removesuffix("]").split(",")
@@ -269,7 +262,6 @@ class Retry(Kind):
         return RetryPolicy(name="schedule", **changes)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         text = {"type": "string", "pattern": r"^[\s\[]*[0-9]", "examples": ["0s,1s,4s"]}
         written_out = {**object_schema(POLICY_FIELDS), "anyOf": [{"required": ["policy"]}, {"required": ["schedule"]}]}
         return {"anyOf": [_PolicyName().schema(), _Schedule().schema(), text, written_out]}

@@ -37,20 +37,17 @@ class Statuses(Kind):
     expected = "a status such as 401, a class such as 2xx, any, or a list of these"
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the patterns."""
         items = node.value if isinstance(node.value, list) and node.value else [node]
         read = [super(Statuses, self).read(item, reading) for item in items]
         return INVALID if INVALID in read else tuple(read)
 
     def parse(self, value: Any) -> str:
-        """Return one pattern."""
         text = str(value).lower()
         if isinstance(value, (str, int)) and _STATUS.fullmatch(text):
             return text
         raise ValueError
 
     def schema(self) -> Schema:
-        """Return the JSON Schema: one type with a pattern, for editors say what is wrong with one, but not of two."""
         one: Schema = {"minimum": 100, "maximum": 599, "pattern": f"^({_STATUS.pattern})$"}
         one |= {"errorMessage": f"expected {self.expected}", "patternErrorMessage": f"expected {self.expected}"}
         return {
@@ -66,7 +63,6 @@ class JsonPath(Kind):
     """A JSONPath (RFC 9535)."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the path."""
         text = Text().read(node, reading)
         if text is INVALID:
             return INVALID
@@ -78,7 +74,6 @@ class JsonPath(Kind):
         return text
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": "string", "minLength": 1}
 
 
@@ -102,14 +97,12 @@ class Body(Kind):
     """What the body must be: a text, or an object that says how to compare."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the expectation."""
         if isinstance(node.value, str):
             return BodyExpectation(equals=node.value)
         values = read_object(node, BODY_FIELDS, reading, "the expected body")
         return INVALID if values is None else BodyExpectation(**values)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"anyOf": [{"type": "string"}, object_schema(BODY_FIELDS)]}
 
 
@@ -117,7 +110,6 @@ class EffectKind(Kind):
     """A change of the consumer's state."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the effect."""
         values = read_object(node, EFFECT_FIELDS, reading, "an effect")
         if values is None:
             return INVALID
@@ -128,7 +120,6 @@ class EffectKind(Kind):
         return Effect(**values)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return object_schema(EFFECT_FIELDS)
 
 
@@ -146,10 +137,8 @@ class ExpectKind(Kind):
     """The whole of ``expect``."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the expectation."""
         values = ObjectOf(EXPECT_FIELDS, "expect").read(node, reading)
         return INVALID if values is INVALID else Expectation(**values)
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return object_schema(EXPECT_FIELDS)

@@ -38,7 +38,6 @@ class States(Kind):
     """How long each state lasts, by its name; which names there are depends on the call."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the seconds by state."""
         if not isinstance(node.value, dict):
             reading.problem(node, f"expected states as an object (state: duration), not {described(node)}")
             return INVALID
@@ -46,7 +45,6 @@ class States(Kind):
         return {state: seconds for state, seconds in read.items() if seconds is not INVALID}
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {
             "type": "object",
             "properties": {state: Duration().schema() for state in STATES},
@@ -58,7 +56,6 @@ class AdvanceKind(Kind):
     """What moves it on: time, a number of reads, or a hand."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the way, and how many reads."""
         if isinstance(node.value, dict):
             values = read_object(node, _READS_FIELDS, reading, "advance")
             return ("reads", values["reads"]) if values and "reads" in values else INVALID
@@ -68,7 +65,6 @@ class AdvanceKind(Kind):
         return INVALID
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"anyOf": [{"enum": ["time", "manual"]}, object_schema(_READS_FIELDS)]}
 
 
@@ -85,14 +81,12 @@ class NodeList(Kind):
         self._items = items
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the nodes of the items."""
         if isinstance(node.value, list):
             return node.value
         reading.problem(node, f"expected a list of {self._what}, not {described(node)}")
         return INVALID
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": "array", "items": self._items()}
 
 

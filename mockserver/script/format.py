@@ -94,14 +94,12 @@ class StepList(Kind):
     """The steps: read one by one later, for they depend on the rest of the script."""
 
     def read(self, node: Node, reading: Reading) -> Any:
-        """Return the nodes of the steps."""
         if isinstance(node.value, list):
             return node.value
         reading.problem(node, f"expected a list of steps, not {described(node)}")
         return INVALID
 
     def schema(self) -> Schema:
-        """Return the JSON Schema."""
         return {"type": "array", "items": {"anyOf": [_step_schema(key) for key in STEP_FIELDS]}}
 
 

@@ -113,19 +113,22 @@ GOOD.append(("missing_field(=)", [("missing_field", {"field": "="})]))
 BAD = [(value, message) for value, message in BAD if message is not None]
 
 
-@pytest.mark.parametrize(("value", "meaning"), GOOD, ids=[repr(value) for value, _ in GOOD])
-def test_every_form_is_read(value, meaning):
+SCHEMA = jsonschema.Draft202012Validator(Faults().schema())
+
+
+def test_every_form_is_read():
     """Names, calls, objects and lists of them mean the fault with a value for each parameter; the schema agrees."""
-    assert [(chosen.name, dict(chosen.values)) for chosen in read_faults(value)] == meaning
-    jsonschema.validate(value, Faults().schema())
+    for value, meaning in GOOD:
+        assert [(chosen.name, dict(chosen.values)) for chosen in read_faults(value)] == meaning, value
+        assert SCHEMA.is_valid(value), value
 
 
-@pytest.mark.parametrize(("value", "message"), BAD, ids=[repr(value)[:40] for value, _ in BAD])
-def test_what_is_wrong_is_said(value, message):
+def test_what_is_wrong_is_said():
     """The message says what is wrong, what is allowed and what was probably meant."""
-    with pytest.raises(ValueError, match=message) as caught:
-        read_faults(value)
-    assert len(str(caught.value)) < 1200
+    for value, message in BAD:
+        with pytest.raises(ValueError, match=message) as caught:
+            read_faults(value)
+        assert len(str(caught.value)) < 1200
 
 
 def test_a_fault_is_written_as_it_can_be_read():
@@ -170,15 +173,8 @@ def test_anything_is_read_or_refused(value):
         assert read_faults([written(chosen) for chosen in faults]) == faults
 
 
-@pytest.mark.parametrize(
-    "value", [3, None, "wrong secret", {"wrong_secret": 3}, {"slow_body": {"ovr": 1}}, {}, [["lost"]]]
-)
-def test_the_schema_refuses_what_an_editor_can_see(value):
+def test_the_schema_refuses_what_an_editor_can_see():
     """Editors mark what the reader would refuse."""
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(value, Faults().schema())
-
-
-def test_the_schema_is_one():
-    """It is valid by the draft that scripts use."""
     jsonschema.Draft202012Validator.check_schema(Faults().schema())
+    for value in [3, None, "wrong secret", {"wrong_secret": 3}, {"slow_body": {"ovr": 1}}, {}, [["lost"]]]:
+        assert not SCHEMA.is_valid(value), value
