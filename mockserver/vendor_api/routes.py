@@ -31,7 +31,7 @@ from mockserver.vendor_api.requests import Call, Keys, bearer_token, read_body, 
 if TYPE_CHECKING:
     from mockserver.vendor_api.flows.engine import FlowEngine
 
-#: So many spellings of the Host header are remembered as welcome.
+#: How many spellings of the Host header are remembered as welcome.
 _MOST_KNOWN_HOSTS = 64
 
 _logger = logging.getLogger("mockserver.vendor_api")
