@@ -19,12 +19,13 @@ from mockserver.server.mock import Mock
 
 pytestmark = pytest.mark.full
 
-# Every check is on by default. Two things no JSON Schema can say, so that a body which fits it may still be refused:
-# a script's paths must exist in the sample data, its templates must have known names, its faults must go together; and
-# a stepped clock ends in the year 9998. For these operations the check that whatever fits is accepted is off.
+# Every check is on by default. Three things no JSON Schema can say, so that a body which fits it may still be refused:
+# a script's paths must exist in the sample data, its templates must have known names, its faults must go together; its
+# flows must name fields and states of their call; and a stepped clock ends in the year 9998. For these operations the
+# check that whatever fits is accepted is off.
 CONFIG = """
 [[operations]]
-include-operation-id = ["send", "start_replay", "advance"]
+include-operation-id = ["send", "start_replay", "validate", "install_flows", "advance"]
 checks.positive_data_acceptance.enabled = false
 """
 OPTIONS = (
