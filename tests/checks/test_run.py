@@ -438,7 +438,7 @@ async def test_a_consumer_that_is_gone_fails_the_last_look():
         await asyncio.gather(*ended)
 
     request = CheckOptions(url=url, secret=SECRET, skip=SLOW)
-    report = await prepare_check(service, request, end).run()
+    report = await prepare_check(service, request, on_begin=end).run()
     await gone()
     await service.stop()
     assert "PG006" in verdicts(report, "fail")
