@@ -48,7 +48,9 @@ def suite(pytester, monkeypatch):
 
     def run(tests: str, *args: str, ini: str = "", process: bool = False) -> pytest.RunResult:
         pytester.makepyfile(tests)
-        pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
+        # In this process our plugin is imported already, which pytest warns of.
+        warnings = "error\n    ignore::pytest.PytestAssertRewriteWarning"
+        pytester.makeini(f"[pytest]\nfilterwarnings =\n    {warnings}\n{ini}")
         run_pytest = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
         return run_pytest("-p", "playgent_mockserver.pytest_plugin", "-p", "no:cacheprovider", *args)
 
