@@ -149,7 +149,7 @@ def test_a_check_alone_is_not_told_to_have_sent_nothing(suite):
 
 def test_wrong_usage_shows_the_line_of_the_test_and_the_message(suite):
     """And none of our own."""
-    result = suite("def test_it(mockserver, good): mockserver.check(good, SECRET, only='PG0xx')")
+    result = suite("def test_it(mockserver, good): mockserver.check(good, SECRET, only='PG0xx')", process=True)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([">*mockserver.check(good, *", "E *UsageError: no check 'PG0xx'*"])
     assert "/mockserver/testing/" not in result.stdout.str()
@@ -204,7 +204,8 @@ def test_the_function_needs_no_fixture(suite):
             def test_bad(self):
                 from conftest import Consumer
                 self.assertRaises(CheckError, check, Consumer(mistake=True), SECRET)
-        """
+        """,
+        process=True,
     )
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines([">*check(bad, *", "*CheckError: *", *TABLE[1:]])
