@@ -114,6 +114,7 @@ class Routes:
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         self._routes: dict[str, Route] = {}
+        self._forgotten: set[str] = set()
         self._resolved: dict[str, Target] = {}
         for route in routes:
             self.add(route)
@@ -139,7 +140,8 @@ class Routes:
         self._resolved.clear()
 
     def clear(self) -> None:
-        """Forget every route."""
+        """Forget every route, but for what :meth:`forgotten` names until others are forgotten."""
+        self._forgotten = set(self._routes) or self._forgotten
         self._routes.clear()
         self._resolved.clear()
 
@@ -156,9 +158,25 @@ class Routes:
             target = self._resolved[url] = self._follow(url)
         return target
 
+    def forgotten(self, url: str) -> str:
+        """Return the route that a URL had before :meth:`clear`, and does not have any more; empty if there is none.
+
+        Addresses of this machine are left out: something else may listen there by now.
+        """
+        source = next((source for source in self._forgotten if _is_below(url, source)), "")
+        if not source or any(_is_below(url, each) for each in self._routes):
+            return ""
+        host = Target.parse(source).host
+        return "" if host == "localhost" or ":" in host or host.replace(".", "").isdigit() else source
+
     def _follow(self, url: str) -> Target:
         matches = [source for source in self._routes if _is_below(url, source)]
         if not matches:
+            if source := self.forgotten(url):
+                raise UsageError(
+                    f"{url} was registered by an application of before the reset, to which {source} was routed: it is "
+                    "refused. If this test means it, route it"
+                )
             return Target.parse(url)
         source = max(matches, key=len)
         route = self._routes[source]

@@ -7,6 +7,7 @@ dashboard) is handed to :meth:`Mock.start` from above.
 
 from __future__ import annotations
 
+import logging
 import random
 import ssl
 import time
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from mockserver.server.http_host import HttpHost, Part
     from mockserver.vendor_api.flows.engine import FlowEngine
     from mockserver.vendor_api.routes import VendorApi
+
+_logger = logging.getLogger("mockserver")
 
 #: The id of the webhook that a script brings along, in deliveries to it.
 OWN_WEBHOOK = "script"
@@ -176,6 +179,7 @@ class Mock:
             calls=self.calls,
             plan=self.plan,
             now=time.time,
+            on_registered=self._note_late,
             flows=lambda: self.flows,
         )
         server = HttpHost(vendor, *(make(self) for make in parts), max_request_bytes=self.settings.max_request_bytes)
@@ -456,6 +460,16 @@ class Mock:
         """Whether nothing has happened since the last reset that another one would undo."""
         fresh = not (self._touched or self.plan.pending or len(self.webhooks) or len(self.calls))
         return fresh and (not self.has_flows or self.flows.pristine)
+
+    def _note_late(self, webhook: Webhook) -> None:
+        """Name a registration that seems to come from an application of before the last reset: an earlier test."""
+        if source := self.routes.forgotten(webhook.url):
+            _logger.warning(
+                "%s is registered, and was routed until the last reset, as %s: does an application of an earlier test "
+                "still run? Deliveries to it are refused until it is routed again",
+                webhook.url,
+                source,
+            )
 
     def touch(self) -> None:
         """Note that something happens that a reset will have to undo."""

@@ -102,3 +102,16 @@ def test_an_application_that_does_not_start():
             mock.start(SelfRegistering())
         with pytest.raises(UsageError, match=r"not https://svc\.example"):
             mock.start(BASE)
+
+
+def test_a_late_registration_of_an_earlier_test_is_named(caplog):
+    """Its deliveries are refused, in the next test too, until that routes the address itself."""
+    app = SelfRegistering()
+    with routed(app) as mock:
+        mock.reset()
+        app.register()
+        assert "https://svc.example/hooks is registered, and was routed until the last reset" in caplog.text
+        sent = mock.send("run.failed")
+        assert "application of before the reset" in sent.deliveries[0].error.message
+        mock.route(BASE, to=app)
+        assert mock.send("run.failed").delivered
