@@ -20,7 +20,7 @@ checks, in the order in which they are made.
   consumer fail once, too (`--fail-once`, a command or a URL to POST to).
 - **Verdict**: *pass*; *fail*, with the delivery that proves it; *warn*, where it is probably wrong and cannot be proved
   from here, such as a 2xx to a forged event without a probe; *inconclusive*, where something else went wrong; *not
-  tested*, where something is missing or nothing outside can tell.
+  tested*, where something is missing or nothing can be seen from outside.
 - **Time**: a few seconds, where effects show with the answer. Effects that come later (a queue) are waited for, as long
   as the first ones took; `--effect-within` says how long the first may take (by default 3 s). After `--time-limit` (2
   minutes) no further check is begun, and the exit code is 1 if a `must` was left out. For tests, let the queue work at
