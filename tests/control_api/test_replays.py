@@ -113,7 +113,7 @@ async def test_names_of_no_bundled_script(control, query, body, message):
     assert control.mock._mock.replays == {}
 
 
-ON_ONE_LINE = "(all of it stands on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
+ON_ONE_LINE = "(all of it is on one line: curl -d @FILE takes line breaks out, --data-binary @FILE keeps them)"
 
 
 @pytest.mark.parametrize("path", ["/replays", "/events"])
