@@ -110,6 +110,7 @@ class SettingsKeywords(TypedDict, total=False):
     port: int
     tls: bool
     api_keys: Sequence[str]
+    accounts: Accounts
     strict: bool
     created_status: int
     rate_limit: int
