@@ -3,11 +3,15 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from mockserver import MockServer
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -40,6 +44,56 @@ def test_the_example_works(example, tmp_path):
     )
     assert re.search(r"=+ 2 passed in ", done.stdout), done.stdout + done.stderr
     assert done.returncode == 0
+
+
+#: How each example is served for the check: in production it would be with a server like these.
+SERVED = {
+    "aiohttp": "from aiohttp import web; import app; web.run_app(app.create_app(), port={port}, print=None)",
+    "check": "import waitress, app; waitress.serve(app.app, port={port})",
+    "django": "import waitress, app; waitress.serve(app.application, port={port})",
+    "fastapi": "import uvicorn, app; uvicorn.run(app.app, port={port})",
+    "flask": "import waitress, app; waitress.serve(app.app, port={port})",
+    "starlette": "import uvicorn, app; uvicorn.run(app.app, port={port})",
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("example", FOLDERS)
+def test_the_example_passes_every_check(example, tmp_path):
+    """What people copy is right, also where a check only says should; served on a port, by a server of its kind."""
+    port = _free_port()
+    environment = {**os.environ, "PLAYGENT_WEBHOOK_SECRET": "whsec_of_an_example", "PORT": str(port)}
+    code = SERVED.get(example, "").format(port=port)
+    served = [sys.executable, "-c", code] if code else ["node", "app.mjs"]
+    with MockServer(timeout=5.0) as mock, (tmp_path / "log").open("wb") as log:
+        environment |= {"PLAYGENT_URL": mock.url, "PLAYGENT_API_KEY": "key"}
+        process = subprocess.Popen(served, cwd=EXAMPLES / example, env=environment, stdout=log, stderr=log)
+        try:
+            _await_port(port)
+            mock.route("https://your-app.com", to=f"http://127.0.0.1:{port}")
+            url = "https://your-app.com/webhooks/playgent"
+            report = mock.check(url, "whsec_of_an_example", fail_on="should")
+            assert process.poll() is None
+        finally:
+            process.terminate()
+            process.wait()
+    report.raise_for_failures()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_port(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port}")
 
 
 def test_the_page_shows_the_examples_as_they_are():

@@ -18,7 +18,7 @@ finished_runs: set[tuple[str, str]] = set()
 def is_genuine(body: bytes, signature: str) -> bool:
     """Whether a body was signed with our secret."""
     expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.encode())
+    return hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
 
 
 @app.post("/webhooks/playgent")

@@ -27,7 +27,20 @@ app = FastAPI(lifespan=lifespan)
 def is_genuine(body: bytes, signature: str) -> bool:
     """Whether a body was signed with our secret."""
     expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.encode())
+    return hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
+
+
+def failed_run(body: bytes) -> str | None:
+    """The run that failed, if that is what an event is about.
+
+    Raises:
+        ValueError: The body is not an event: 400 says so, and nobody sends it again in vain.
+    """
+    try:
+        event = json.loads(body)
+        return event["data"]["run_id"] if event["event"] == "run.failed" else None
+    except (RecursionError, TypeError, KeyError) as error:
+        raise ValueError("not an event") from error
 
 
 @app.post("/webhooks/playgent")
@@ -36,8 +49,11 @@ async def receive(request: Request) -> dict[str, bool]:
     body = await request.body()
     if not is_genuine(body, request.headers.get("X-Playgent-Signature", "")):
         raise HTTPException(401, "invalid signature")
-    event = json.loads(body)
+    try:
+        run = failed_run(body)
+    except ValueError:
+        raise HTTPException(400, "not an event") from None
     async with app.state.lock:
-        if event["event"] == "run.failed":
-            app.state.failed_runs.append(event["data"]["run_id"])
+        if run is not None:
+            app.state.failed_runs.append(run)
     return {"ok": True}

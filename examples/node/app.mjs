@@ -11,18 +11,23 @@ function isGenuine(body, signature) {
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
-const server = createServer(async (request, response) => {
+async function receive(request, response) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   const body = Buffer.concat(chunks);
-  if (!isGenuine(body, request.headers["x-playgent-signature"])) {
-    response.writeHead(401).end();
-    return;
+  if (request.method !== "POST") return response.writeHead(405).end();
+  if (!isGenuine(body, request.headers["x-playgent-signature"])) return response.writeHead(401).end();
+  try {
+    const event = JSON.parse(body);
+    if (event.event === "run.failed") failedRuns.push(event.data.run_id);
+  } catch {
+    return response.writeHead(400).end(); // not an event: nobody sends it again in vain
   }
-  const event = JSON.parse(body);
-  if (event.event === "run.failed") failedRuns.push(event.data.run_id);
   response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ failedRuns }));
-});
+}
+
+// A request that breaks off rejects the promise: without the catch it would end the process.
+const server = createServer((request, response) => receive(request, response).catch(() => response.destroy()));
 
 server.listen(Number(process.env.PORT ?? 3000), "127.0.0.1", async () => {
   console.log(`listening on ${server.address().port}`);

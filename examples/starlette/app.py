@@ -18,7 +18,20 @@ failed_runs: list[str] = []
 def is_genuine(body: bytes, signature: str) -> bool:
     """Whether a body was signed with our secret."""
     expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.encode())
+    return hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
+
+
+def failed_run(body: bytes) -> str | None:
+    """The run that failed, if that is what an event is about.
+
+    Raises:
+        ValueError: The body is not an event: 400 says so, and nobody sends it again in vain.
+    """
+    try:
+        event = json.loads(body)
+        return event["data"]["run_id"] if event["event"] == "run.failed" else None
+    except (RecursionError, TypeError, KeyError) as error:
+        raise ValueError("not an event") from error
 
 
 async def receive(request: Request) -> JSONResponse:
@@ -26,9 +39,12 @@ async def receive(request: Request) -> JSONResponse:
     body = await request.body()
     if not is_genuine(body, request.headers.get("X-Playgent-Signature", "")):
         return JSONResponse({"error": "invalid signature"}, 401)
-    event = json.loads(body)
-    if event["event"] == "run.failed":
-        failed_runs.append(event["data"]["run_id"])
+    try:
+        run = failed_run(body)
+    except ValueError:
+        return JSONResponse({"error": "not an event"}, 400)
+    if run is not None:
+        failed_runs.append(run)
     return JSONResponse({"ok": True})
 
 

@@ -4,51 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from mockserver.checks.context import CheckContext, Variant, answer_of, status_of
+from mockserver.checks.context import CheckContext, Made, Variant, answer_of, status_of
+from mockserver.checks.experiments import Experiment, Trial, measured
 from mockserver.checks.model import Judgement
 from mockserver.model.records import Delivery
 
-#: What one of the deliveries was, and what came of it.
-Made = tuple[Variant, Delivery]
-
-#: The most variants that are named in a summary.
+#: So many variants are named in a summary.
 _NAMED = 4
+#: So many variants are tried alone to find those without an effect.
+_TRIED = 8
 
 
-def accepting(*variants: Variant) -> Callable[[CheckContext], Awaitable[Judgement]]:
-    """Return the procedure of a check that makes deliveries which must all be accepted.
+def accepting(*variants: Variant) -> Experiment:
+    """Return the experiment of a check that makes deliveries which must all be accepted.
 
     Args:
         variants: The deliveries.
     """
-
-    async def procedure(context: CheckContext) -> Judgement:
-        return await deliver_accepted(context, variants)
-
-    return procedure
+    return accepting_all(lambda _: variants)
 
 
-def accepting_each(
-    variants: Callable[[CheckContext, str], Iterable[Variant]],
-) -> Callable[[CheckContext], Awaitable[Judgement]]:
-    """Return the procedure of a check that makes deliveries of each event type, which must all be accepted.
+def accepting_each(variants: Callable[[CheckContext, str], Iterable[Variant]]) -> Experiment:
+    """Return the experiment of a check that makes deliveries of each event type, which must all be accepted.
 
     Args:
         variants: Makes the deliveries of one event type.
     """
-
-    async def procedure(context: CheckContext) -> Judgement:
-        return await deliver_accepted(
-            context, [each for event in context.events_in_question for each in variants(context, event)]
-        )
-
-    return procedure
+    return accepting_all(
+        lambda context: [each for event in context.events_in_question for each in variants(context, event)]
+    )
 
 
-async def deliver_accepted(context: CheckContext, variants: Iterable[Variant]) -> Judgement:
-    """Make deliveries that must all be accepted, and judge them."""
-    made = [(variant, await variant.deliver(context)) for variant in variants]
-    return judge_accepted(made) if made else Judgement("not tested", "no event of the consumer's has a text to change")
+def accepting_all(
+    variants: Callable[[CheckContext], Iterable[Variant]], cause: Callable[[set[str]], str] = lambda _: ""
+) -> Experiment:
+    """Return the experiment of a check that makes deliveries which must all be accepted, and have their effects.
+
+    Args:
+        variants: Makes them.
+        cause: Says what the labels of those that were refused tell of the mistake.
+    """
+
+    async def send(context: CheckContext) -> Trial:
+        return await sent(context, variants(context))
+
+    async def judge(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
+        judgement = await judge_effects(context, trial, change)
+        refused = {variant.label for variant, delivery in trial.made if not delivery.delivered}
+        told = cause(refused) if refused else ""
+        if not told:
+            return judgement
+        return Judgement(judgement.verdict, f"{judgement.summary}; {told}", judgement.evidence, judgement.fix)
+
+    return Experiment(send, judge)
+
+
+async def sent(context: CheckContext, variants: Iterable[Variant]) -> Trial:
+    """Make deliveries that must all be accepted, each with the effect of its type.
+
+    Args:
+        context: The context of the checks.
+        variants: The deliveries.
+    """
+    made = await context.deliver_all(list(variants))
+    accepted = [delivery for _, delivery in made if delivery.delivered]
+    return Trial(made, sum(context.effects.unit(delivery.event.type) for delivery in accepted))
+
+
+async def judge_effects(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
+    """Judge deliveries that must be accepted by their answers, and by their effects where a probe sees them.
+
+    Args:
+        context: The context of the checks.
+        trial: What was sent.
+        change: The effect; None where there is no probe.
+    """
+    if not trial.made:
+        return Judgement("not tested", "no event of the consumer's has a text to change")
+    judgement = judge_accepted(trial.made)
+    if judgement.verdict != "pass" or change in (None, trial.expected) or context.by_moment:
+        return judgement
+    lost: list[Made] = []
+    for variant, _ in trial.made[:_TRIED]:
+        again, effect = await measured(context, accepting(variant))
+        lost += again.made if effect != again.expected else []
+    if not lost:
+        seen = f"the effect of all was {change:g}, not {trial.expected:g}, and of each alone as it must be"
+        return Judgement("inconclusive", f"{seen}: something else changes the count", _deliveries(trial.made))
+    labels = _listed(variant.label for variant, _ in lost)
+    return Judgement("fail", f"answered 2xx, but without the effect of an event: {labels}", _deliveries(lost))
 
 
 def enduring(*variants: Variant, times: int = 1) -> Callable[[CheckContext], Awaitable[Judgement]]:
@@ -60,13 +104,10 @@ def enduring(*variants: Variant, times: int = 1) -> Callable[[CheckContext], Awa
     """
 
     async def procedure(context: CheckContext) -> Judgement:
-        return judge_endured([await _repeated(context, variant, times) for variant in variants])
+        made = await context.deliver_all([variant for variant in variants for _ in range(times)])
+        return judge_endured([made[at : at + times] for at in range(0, len(made), times)])
 
     return procedure
-
-
-async def _repeated(context: CheckContext, variant: Variant, times: int) -> list[Made]:
-    return [(variant, await variant.deliver(context)) for _ in range(times)]
 
 
 def judge_accepted(made: Sequence[Made]) -> Judgement:

@@ -9,13 +9,15 @@ import msgspec
 
 from mockserver.checks.acceptances import (
     accepting,
+    accepting_all,
     accepting_each,
-    deliver_accepted,
     enduring,
-    judge_accepted,
+    judge_effects,
     judge_endured,
+    sent,
 )
 from mockserver.checks.context import UNKNOWN_EVENT, CheckContext, Variant, answer_of
+from mockserver.checks.experiments import Experiment, Trial
 from mockserver.checks.model import Check, Judgement
 from mockserver.checks.signature_variants.bodies import RAW_BODY
 from mockserver.model.records import Event
@@ -57,14 +59,9 @@ def _names(context: CheckContext, event: str) -> Iterable[Variant]:
         yield from _with_prose(context, event, label, name)
 
 
-async def _respelled_json(context: CheckContext) -> Judgement:
+def _respelled(context: CheckContext) -> list[Variant]:
     each = [msgspec.structs.replace(one, event=event) for event in context.events_in_question for one in _SPELLINGS]
-    made = [(variant, await variant.deliver(context)) for variant in (*each, *_with_number(context))]
-    judgement = judge_accepted(made)
-    if judgement.verdict == "pass":
-        return judgement
-    refused = {variant.label for variant, delivery in made if not delivery.delivered}
-    return msgspec.structs.replace(judgement, summary=f"{judgement.summary}; {_cause(refused)}")
+    return [*each, *_with_number(context)]
 
 
 def _with_number(context: CheckContext) -> list[Variant]:
@@ -97,28 +94,38 @@ def _cause(refused: set[str]) -> str:
     return "something else than the raw body is verified"
 
 
-async def _split_characters(context: CheckContext) -> Judgement:
+async def _send_split(context: CheckContext) -> Trial:
     event = context.events_in_question[0]
     whole = list(_with_prose(context, event, "outside ASCII in one piece (PG031)", "é💸 " * 60))
-    if not whole:
-        return Judgement("not tested", f"{event} has no text")
     plain = _with_prose(context, event, "in chunks (PG050)", "x " * 300)
     pieces = ({"chunked": 50},)
-    for each in (*whole, *(msgspec.structs.replace(one, faults=pieces) for one in plain)):
-        delivery = await each.deliver(context)
+    variants = [*whole, *(msgspec.structs.replace(one, faults=pieces) for one in plain)]
+    variants += [msgspec.structs.replace(one, label="cut within characters", faults=pieces) for one in whole]
+    return await sent(context, variants)
+
+
+async def _judge_split(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
+    if not trial.made:
+        return Judgement("not tested", f"{context.events_in_question[0]} has no text")
+    *before, cut = trial.made
+    for variant, delivery in before:
         if not delivery.delivered:
-            return Judgement("not tested", f"text {each.label} {answer_of(delivery)} already", (delivery,))
-    cut = msgspec.structs.replace(whole[0], label="cut within characters", faults=pieces)
-    return await deliver_accepted(context, [cut])
+            return Judgement("not tested", f"text {variant.label} {answer_of(delivery)} already", (delivery,))
+    return await judge_effects(context, Trial([cut], trial.expected), change)
 
 
 async def _null_fields(context: CheckContext) -> Judgement:
-    made = []
-    for event in context.events:
-        for field in _optional_fields(context, event):
-            variant = Variant(f"{event} with {field} null", event=event, change=_null(field))
-            made.append([(variant, await variant.deliver(context))])
-    return judge_endured(made) if made else Judgement("not tested", "no event of the consumer's has a field but its id")
+    variants = [
+        Variant(f"{event} with {field} null", event=event, change=_null(field))
+        for event in context.events
+        for field in _optional_fields(context, event)
+    ]
+    made = await context.deliver_all(variants)
+    return (
+        judge_endured([[each] for each in made])
+        if made
+        else Judgement("not tested", "no event of the consumer's has a field but its id")
+    )
 
 
 def _optional_fields(context: CheckContext, event: str) -> list[str]:
@@ -183,7 +190,7 @@ BODY_CHECKS = (
         why="The signature is that of the raw body. A consumer that parses the body and verifies what its own library"
         " writes out again works until the vendor writes a space, a number or a letter in another way.",
         fix=RAW_BODY,
-        procedure=_respelled_json,
+        procedure=accepting_all(_respelled, _cause),
     ),
     Check(
         id="PG031",
@@ -216,7 +223,7 @@ BODY_CHECKS = (
         why="`body += chunk` in Node.js decodes each piece on its own: a character that is cut in two becomes two"
         " replacement characters, and the signature of the text is not that of the bytes. Locally it never shows.",
         fix="collect the pieces as bytes, and decode the whole: `Buffer.concat(chunks)`",
-        procedure=_split_characters,
+        procedure=Experiment(_send_split, _judge_split),
     ),
     Check(
         id="PG040",

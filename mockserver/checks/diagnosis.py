@@ -25,7 +25,6 @@ from mockserver.checks.signature_variants.bodies import telling
 from mockserver.checks.signature_variants.catalogue import WRONG_FORMS, distinct
 from mockserver.checks.signature_variants.variant import RIGHT, Signed, WrongForm, forged
 from mockserver.checks.symptoms import hint_of, reason_of
-from mockserver.delivery.address_guard import why_refused
 from mockserver.delivery.real_time import monotonic
 from mockserver.faults.fault import ChosenFault
 from mockserver.faults.request_builder import Draft
@@ -106,7 +105,7 @@ class _Examination:
     # ---------------------------------------------------------------- without wrong forms
 
     async def _address(self) -> Diagnosis | None:
-        where = self._outside(self._control)
+        where = self._context.outside(self._control)
         if not where:
             return None
         explanation = f"not looked for: the consumer is at {where}, and wrong forms go to private addresses only"
@@ -155,7 +154,7 @@ class _Examination:
     async def _other_types(self) -> Diagnosis | None:
         """Whether events of other types are verified and accepted."""
         taken = []
-        for event in self._context.events[1:]:
+        for event in self._context.all_events[1:]:
             delivery = await self._deliver(self._context.event(event))
             if delivery.delivered and not (await self._try(forged(RIGHT, self._noise), event)).delivered:
                 taken.append(event)
@@ -281,7 +280,7 @@ class _Examination:
         if left <= 0 or self._made >= MOST_DELIVERIES:
             raise _StoppedError("the time for it is up" if left <= 0 else f"{self._made} deliveries are enough")
         delivery = await self._context.deliver(event, *faults, timeout=min(left, self._context.timeout), patient=False)
-        where = self._outside(delivery)
+        where = self._context.outside(delivery)
         if where:
             raise _StoppedError(f"the consumer is at {where} now, and wrong forms go to private addresses only")
         if delivery.error is not None and delivery.error.kind in NEVER_CONNECTED:
@@ -311,17 +310,6 @@ class _Examination:
         if delivery.error is not None:
             return delivery.error.kind
         return comparable(delivery) if self._repeats else status_of(delivery)
-
-    def _outside(self, delivery: Delivery) -> str:
-        """The address that a delivery went to, if it is not one where wrong forms may be tried."""
-        exchange = delivery.attempts[-1].exchange
-        never = exchange.error is not None and exchange.error.kind in NEVER_CONNECTED
-        if self._context.in_process or never:
-            return ""
-        address = exchange.address.rpartition(":")[0].strip("[]")
-        if not address:
-            return "an unknown address"
-        return address if why_refused(address, address) else ""
 
 
 def _told(delivery: Delivery) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,8 +11,8 @@ import msgspec
 from mockserver.delivery.real_time import monotonic
 from mockserver.model.plain_text import shown
 
-#: Real seconds between two looks.
-_INTERVAL = 0.005
+#: Real seconds between two looks: at first, and after so many seconds.
+_INTERVAL, _EAGER, _LONG_INTERVAL = 0.005, 0.2, 0.02
 #: How long the first effect may take to show, in seconds.
 _LONGEST = 3.0
 #: A count that still changes this many seconds after the last delivery is changed by something else.
@@ -20,7 +20,14 @@ _RESTLESS = 8.0
 #: How long is waited at least to see that there is no effect, or no further one, in seconds.
 _SHORTEST_SETTLING = 0.03
 #: How long a count must rest at least, in seconds, until it is taken to have settled.
-_QUIET = 0.1
+_QUIET = 0.3
+#: A queue that pauses for so many seconds does not double that any more.
+_BACKED_OFF = 0.6
+#: Up to so many event types are told apart by their numbers.
+_MOST_AT_ONCE = 4
+
+#: Delivers one event of each of the types that it is given.
+Deliver = Callable[[Sequence[str]], Awaitable[Any]]
 
 
 class AccessError(Exception):
@@ -55,6 +62,23 @@ def _hint(value: Any) -> str:
     return f"; --probe-json '$.{names[0]}' reads a number in it" if names and str(names[0]).isidentifier() else ""
 
 
+def _pause_after(took: float) -> float:
+    """How long a count must rest after a change that took so long: a queue that backs off doubles its pauses."""
+    return max(2.5 * took if took < _BACKED_OFF else 1.5 * took, _QUIET)
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A reading of the count, from which a change is measured.
+
+    Args:
+        count: The count.
+        aside: The effects so far of events that were delivered beside what is measured.
+    """
+
+    count: float
+    aside: float
+
+
 class Effects:
     """Reads the effects of deliveries, and knows how long to wait for them.
 
@@ -67,16 +91,19 @@ class Effects:
         patience: Seconds for which an effect is waited for.
         late: Whether effects come some time after the answer.
         stirred: Whether anything was delivered since the count was last seen to rest.
+        aside: The effects of events that were delivered beside what is measured, such as controls.
+        pace: Seconds that the slowest effect so far took.
     """
 
     def __init__(self, access: ConsumerAccess, within: float | None = None) -> None:
         self._access = access
         self.patience = _LONGEST if within is None else within
-        self._settling = _LONGEST if within is None else within
         self._within = within
+        self.pace = 0.0
         self.late = False
         self.units: dict[str, float] = {}
         self.stirred = False
+        self.aside = 0.0
 
     @property
     def known(self) -> bool:
@@ -87,6 +114,16 @@ class Effects:
     def probed(self) -> bool:
         """Whether there is a probe."""
         return self._access.count is not None
+
+    @property
+    def quiet(self) -> float:
+        """Seconds for which the count must stand still: longer than the slowest effect took."""
+        settling = 1.2 * self.pace + _SHORTEST_SETTLING
+        return settling if self._within is None else min(settling, max(self._within, _SHORTEST_SETTLING))
+
+    def unit(self, event: str) -> float:
+        """Return the effect of one event of a type; 0 if it has none that is known."""
+        return self.units.get(event, 0.0)
 
     async def count(self) -> float:
         """Read the count.
@@ -103,25 +140,37 @@ class Effects:
             )
         return value
 
-    async def settled_count(self) -> float:
+    async def mark(self) -> Mark:
         """Read the count when nothing of what was delivered before can change it any more.
 
         Raises:
             AccessError: It cannot be read.
         """
         count = await self.count()
-        if not (self.late and self.stirred):
-            return count
-        deadline = monotonic() + self.patience + _RESTLESS
-        while monotonic() < deadline:
-            await asyncio.sleep(self._settling)
-            before, count = count, await self.count()
-            if count == before:
-                break
-        self.stirred = False
+        if self.late and self.stirred:
+            begun = monotonic()
+            count = await self._at_rest(count, begun, begun + self.patience + _RESTLESS)
+            self.stirred = False
+        return Mark(count, self.aside)
+
+    async def _at_rest(self, count: float, begun: float, deadline: float) -> float:
+        """Wait until the count stands still for long enough, or the deadline has passed."""
+        last = begun
+        while (now := monotonic()) - last < self.quiet and now < deadline:
+            await asyncio.sleep(_INTERVAL if now - begun < _EAGER else _LONG_INTERVAL)
+            seen = await self.count()
+            if seen != count:
+                count, last = seen, monotonic()
+                self._note_pace(last - begun)
         return count
 
-    async def learn_pace(self, before: float) -> bool:
+    def _note_pace(self, took: float) -> None:
+        if took > self.pace:
+            self.pace = took
+            if self._within is None:
+                self.patience = max(3 * took, 1.0)
+
+    async def learn_pace(self, before: Mark) -> bool:
         """Find out how long effects take to show, from deliveries that were made just now, and wait for all of them.
 
         Args:
@@ -136,41 +185,63 @@ class Effects:
         begun = last_change = monotonic()
         first = count = await self.count()
         took = 0.0
-        while (now := monotonic()) - last_change < (self.patience if count == before else max(took, _QUIET)):
+        while (now := monotonic()) - last_change < (self.patience if count == before.count else _pause_after(took)):
             if now - begun >= self.patience + _RESTLESS:
                 raise AccessError(
                     f"the count that the probe reads still grows after {_RESTLESS:g} s without a delivery"
                 )
-            await asyncio.sleep(_INTERVAL)
+            await asyncio.sleep(_INTERVAL if now - begun < _EAGER else _LONG_INTERVAL)
             seen = await self.count()
             if seen != count:
                 count, last_change = seen, monotonic()
                 took = last_change - begun
         self.late, self.stirred = count != first, False
-        if count == before:
+        if count == before.count:
             return False
-        settling = 2 * took + _SHORTEST_SETTLING
+        self.pace = took
         if self._within is None:
-            self.patience, self._settling = max(3 * took, 1.0), settling
-        else:
-            self._settling = min(settling, self._within)
+            self.patience = max(3 * took, 1.0)
         return True
 
-    async def learn_unit(self, event: str, deliver: Callable[[], Awaitable[Any]]) -> None:
-        """Deliver one valid event, and note by how much the count grows; nothing is noted if it does not.
+    async def learn_units(self, events: Sequence[str], deliver: Deliver, *, at_once: bool) -> None:
+        """Deliver valid events, and note by how much the count grows with one of each type, if it does.
 
         Args:
-            event: Its type.
-            deliver: Makes the delivery.
+            events: The types.
+            deliver: Delivers one event of each of the types that it is given.
+            at_once: Whether to tell the types apart by their numbers, in one wait for all of them.
         """
-        before = await self.settled_count()
-        await deliver()
+        self.units.clear()
+        await self._learn_unit(events[0], deliver)
+        rest = list(events[1:])
+        if at_once and len(rest) in range(2, _MOST_AT_ONCE + 1) and await self._learned_at_once(rest, deliver):
+            return
+        for event in rest:
+            await self._learn_unit(event, deliver)
+
+    async def _learn_unit(self, event: str, deliver: Deliver) -> None:
+        before = await self.mark()
+        await deliver([event])
         change = await self._settled_change(before, lambda change: change != 0)
         if change:
             self.units[event] = change
 
-    async def change_since(self, before: float, expected: float) -> float:
-        """Return by how much the count has grown when it has settled.
+    async def _learned_at_once(self, events: Sequence[str], deliver: Deliver) -> bool:
+        """Deliver the first type once, the second twice, the third four times: what the sum is made of shows in it."""
+        unit = next(iter(self.units.values()), 0.0)
+        if not unit:
+            return False
+        before = await self.mark()
+        await deliver([event for place, event in enumerate(events) for _ in range(2**place)])
+        most = (2 ** len(events) - 1) * unit
+        times = await self._settled_change(before, lambda change: abs(change) >= abs(most)) / unit
+        if times < 0 or times > 2 ** len(events) - 1 or times != int(times):
+            return False
+        self.units.update({event: unit for place, event in enumerate(events) if int(times) >> place & 1})
+        return True
+
+    async def change_since(self, before: Mark, expected: float) -> float:
+        """Return by how much the count has grown when it has settled, without what was delivered beside.
 
         Args:
             before: The count before.
@@ -178,12 +249,19 @@ class Effects:
         """
         return await self._settled_change(before, lambda change: abs(change) >= abs(expected))
 
-    async def _settled_change(self, before: float, there: Callable[[float], bool]) -> float:
-        """Wait until a change is there, but no longer than the patience lasts; then a moment longer, for any more."""
-        deadline = monotonic() + self.patience
-        # The consumer's state can only be asked for, again and again.
-        while not there(await self.count() - before) and monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(_INTERVAL)
-        await asyncio.sleep(self._settling)
+    async def _settled_change(self, before: Mark, there: Callable[[float], bool]) -> float:
+        """Wait until a change is there, but no longer than the patience lasts; then until the count stands still."""
+        begun = monotonic()
+        count = await self.count()
+        while not there(self._change(before, count)) and (now := monotonic()) - begun < self.patience:
+            await asyncio.sleep(_INTERVAL if now - begun < _EAGER else _LONG_INTERVAL)
+            seen = await self.count()
+            if seen != count:
+                count = seen
+                self._note_pace(monotonic() - begun)
+        count = await self._at_rest(count, monotonic(), monotonic() + self.patience + _RESTLESS)
         self.stirred = False
-        return await self.count() - before
+        return self._change(before, count)
+
+    def _change(self, before: Mark, count: float) -> float:
+        return count - before.count - (self.aside - before.aside)

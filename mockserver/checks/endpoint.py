@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mockserver.checks.acceptances import deliver_accepted
-from mockserver.checks.context import CheckContext, Variant, answer_of, status_of
+from mockserver.checks.acceptances import judge_accepted
+from mockserver.checks.context import CheckContext, GoneError, Variant, answer_of, status_of
 from mockserver.checks.custom_faults import method
 from mockserver.checks.model import Check, Judgement
 from mockserver.checks.refusals import refusing
@@ -11,11 +11,14 @@ from mockserver.model.records import Delivery
 
 #: What a server answers to a method that it does not know at all (RFC 9110, section 15.6.2).
 _NOT_IMPLEMENTED = 501
+#: So many requests are named.
+_NAMED = 3
 _LOGIN = (b"csrf", b"login", b"sign in", b"log in", b"forbidden (403)")
 
 
 async def _every_event_type(context: CheckContext) -> Judgement:
-    return await deliver_accepted(context, [Variant(event, event=event) for event in context.events])
+    made = [(Variant(event, event=event), context.first[event]) for event in context.all_events]
+    return judge_accepted(made)
 
 
 async def _control(context: CheckContext) -> Judgement:
@@ -46,9 +49,27 @@ async def _nothing_in_front(context: CheckContext) -> Judgement:
 
 
 async def _still_well(context: CheckContext) -> Judgement:
-    control = await context.control()
+    try:
+        control = await context.control()
+    except GoneError as error:
+        return Judgement("fail", str(error))
     summary = f"after all checks a valid event {answer_of(control)}"
     return Judgement("pass" if control.delivered else "fail", summary, (control,))
+
+
+async def _survives(context: CheckContext) -> Judgement:
+    endings = context.endings
+    if not endings:
+        return Judgement("pass", f"there after each of {len(context.deliveries)} requests")
+    killers = list({each.delivery.number: each for each in endings}.values())
+    named = ", ".join(f"{_what(each.delivery)} ({each.check})" for each in killers[:_NAMED])
+    more = f" and {len(killers) - _NAMED} more" if len(killers) > _NAMED else ""
+    back = "; it was started again" if all(each.came_back for each in killers) else "; it did not come back"
+    return Judgement("fail", f"ended by {named}{more}{back}", tuple(each.delivery for each in killers[:_NAMED]))
+
+
+def _what(delivery: Delivery) -> str:
+    return f"{delivery.event.type} with {', '.join(delivery.faults)}" if delivery.faults else delivery.event.type
 
 
 def _header(delivery: Delivery, name: str) -> str:
@@ -125,6 +146,19 @@ ENDPOINT_CHECKS = (
             refusals=(_NOT_IMPLEMENTED,),
         ),
     ),
+)
+
+SURVIVES = Check(
+    id="PG007",
+    name="survives_any_request",
+    severity="must",
+    sends="Nothing of its own: after each request that may end the consumer, a valid event shows whether it lives.",
+    good="the consumer is there after every request",
+    why="Requests come from strangers, and connections break. A process that ends at one of them loses every event"
+    " until it is started again, and anyone can end it again.",
+    fix="send the request below to a consumer that logs to a terminal, and catch what it raises: in Node.js, handle"
+    " `error` on the request and the response, and every rejected promise",
+    procedure=_survives,
 )
 
 STILL_WELL = Check(

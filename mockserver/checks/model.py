@@ -44,6 +44,10 @@ class Judgement(msgspec.Struct, frozen=True):
     cause: str = ""
 
 
+#: From which finding on a build fails: a ``must`` that is proved not to be met, one that seems not to be met, or a
+#: ``should`` that is not met as well.
+FailOn = Literal["proven", "suspected", "should"]
+
 #: Makes the deliveries of a check and judges them; it takes a :class:`mockserver.checks.context.CheckContext`.
 Procedure = Callable[[Any], Awaitable[Judgement]]
 
@@ -60,7 +64,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         good: What a correct consumer does, in a few words.
         why: Why it matters, in one paragraph.
         fix: How to fix a consumer that gets it wrong.
-        procedure: Makes the deliveries and judges them; None for what cannot be tested from outside.
+        procedure: Makes the deliveries and judges them; an ``Experiment`` where their effects are waited
+            for; None for what cannot be tested from outside.
+        after: Checks without whose success this one means nothing.
     """
 
     id: str
@@ -71,7 +77,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     good: str
     why: str
     fix: str
-    procedure: Procedure | None = None
+    procedure: Any = None
+    after: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -86,11 +93,18 @@ class Finding(msgspec.Struct, frozen=True):
         check: The check.
         judgement: What it came to.
         seconds: How long it took.
+        fail_on: From which finding on a build fails.
     """
 
     check: Check
     judgement: Judgement
     seconds: float = 0.0
+    fail_on: FailOn = "suspected"
+
+    @property
+    def id(self) -> str:
+        """The id of the check, such as ``PG012``."""
+        return self.check.id
 
     @property
     def verdict(self) -> Verdict:
@@ -132,8 +146,10 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def breaks(self) -> bool:
-        """Whether it fails a build: a ``must`` that is not met."""
-        return self.verdict == "fail" and self.check.severity == "must"
+        """Whether it fails a build."""
+        if self.check.severity == "must":
+            return self.verdict == "fail" or (self.verdict == "warn" and self.fail_on != "proven")
+        return self.verdict == "fail" and self.check.severity == "should" and self.fail_on == "should"
 
     def __str__(self) -> str:
         return f"{self.check.id} {self.check.title}: {self.verdict}, {self.summary}"
@@ -175,6 +191,7 @@ class CheckResult:
         seconds: How long it took.
         unreachable: Why the consumer could not be reached at all; empty if it could.
         unusable: What was given and does not work, such as a probe; empty if all does.
+        notes: What else is to be known of the run, such as a limit that the consumer has.
         stopped: Why it ended before its end, such as ``the run was stopped``; empty if it did not.
         looked_at: Whether a caller has asked how it ended.
     """
@@ -190,6 +207,7 @@ class CheckResult:
         self.unreachable = ""
         self.unusable = ""
         self.stopped = ""
+        self.notes: list[str] = []
         self.looked_at = False
 
     @property
@@ -252,7 +270,8 @@ class CheckResult:
             return f"{self.target} could not be reached: {self.unreachable}"
         verdicts: Sequence[Verdict] = ("pass", "fail", "warn", "inconclusive", "not tested")
         counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in verdicts if self.count(verdict))
-        must = len([finding for finding in self.findings if finding.breaks])
-        breaks = f"; {must} failed that must pass" if must else ""
-        stopped = f"; {self.stopped}" if self.stopped else ""
-        return f"{len(self.findings)} checks: {counts}{breaks}{stopped}"
+        breaks = len([finding for finding in self.findings if finding.breaks])
+        failed = f"; {breaks} {'fails' if breaks == 1 else 'fail'} the check" if breaks else ""
+        notes = "".join(f"; {note}" for note in (*self.notes, self.stopped) if note)
+        checks = "1 check" if len(self.findings) == 1 else f"{len(self.findings)} checks"
+        return f"{checks}: {counts}{failed}{notes}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from mockserver.checks.context import CheckContext
 from mockserver.checks.effects import AccessError, ConsumerAccess
 from mockserver.checks.failure_hooks import HookError, post, run_command
-from mockserver.checks.model import CheckResult
+from mockserver.checks.model import CheckResult, FailOn
 from mockserver.checks.registry import chosen_checks
 from mockserver.checks.run import CheckRun, OnBegin, OnFinding
 from mockserver.errors import UsageError
@@ -24,8 +24,14 @@ from mockserver.model.settings import Settings
 from mockserver.model.targets import Routes, Target
 from mockserver.replay.probe import ProbeError, Prober
 
-#: The verdicts of a must check from which on it fails a build.
-FAIL_ON = ("fail", "warn")
+#: What fails a build, with the words of 0.1 for it.
+FAIL_ON: Mapping[str, FailOn] = {
+    "proven": "proven",
+    "suspected": "suspected",
+    "should": "should",
+    "fail": "proven",
+    "warn": "suspected",
+}
 
 #: What stands for the id of an object in the URL of a state.
 ID = "{id}"
@@ -50,7 +56,9 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
         diagnose: Whether to look for the reason when a correct delivery is refused.
         time_limit: Seconds after which no further check is begun.
         effect_within: Seconds that an effect may take to show; None to learn it from the first one.
-        fail_on: ``warn`` to make a failure of what a must check would warn of: of what it cannot prove.
+        fail_on: What fails the check: ``proven``, a must that is proved not to be met; ``suspected``, also one that
+            seems not to be met, such as forgeries that are answered 2xx; ``should``, also a should that is not met.
+        large_body: The size of a forged body that must be refused before all of it is read, in bytes; 0 sends none.
     """
 
     url: str
@@ -67,7 +75,8 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     diagnose: bool = False
     time_limit: float = 120.0
     effect_within: float | None = None
-    fail_on: str = "fail"
+    fail_on: str = "suspected"
+    large_body: int = 0
 
 
 class CheckHost(Protocol):
@@ -125,7 +134,7 @@ def prepare_check(
             "--state and --fail-once need --probe as well: without it what became of an event cannot be seen"
         )
     if options.fail_on not in FAIL_ON:
-        raise UsageError(f"fail_on is one of {', '.join(FAIL_ON)}, not {options.fail_on!r}")
+        raise UsageError(f"fail_on is one of proven, suspected and should, not {options.fail_on!r}")
     for event in options.events:
         host.catalog.check(event, host.settings.extra_events)
     target = host.routes.resolve(options.url)
@@ -142,6 +151,7 @@ def prepare_check(
         timeout=host.settings.timeout,
         seed=seed,
         effect_within=options.effect_within,
+        large_body=options.large_body,
     )
     report = CheckResult() if report is None else report
     report.target, report.seed, report.began = options.url, seed, time.time()
@@ -151,7 +161,7 @@ def prepare_check(
         report,
         time_limit=options.time_limit,
         diagnosing=options.diagnose,
-        strict=options.fail_on == "warn",
+        fail_on=FAIL_ON[options.fail_on],
         on_begin=on_begin,
         on_finding=on_finding,
     )

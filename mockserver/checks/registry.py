@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from mockserver.checks.body import BODY_CHECKS
-from mockserver.checks.endpoint import BY_THE_CONTROL, ENDPOINT_CHECKS, STILL_WELL
+from mockserver.checks.endpoint import BY_THE_CONTROL, ENDPOINT_CHECKS, STILL_WELL, SURVIVES
 from mockserver.checks.idempotency import EFFECT_CHECKS
 from mockserver.checks.model import Check
 from mockserver.checks.order import ORDER_CHECKS
@@ -29,6 +29,7 @@ _ALL = (
     *TRANSPORT_CHECKS,
     *FAILURE_CHECKS,
     *LEAK_CHECKS,
+    SURVIVES,
     STILL_WELL,
     *UNTESTED,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from html import unescape
 
 from mockserver.checks.context import CheckContext
 from mockserver.checks.model import Check, Judgement, Verdict
@@ -20,7 +21,10 @@ _TRACE = re.compile(
     rb"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+"
     rb"|\bat [\w.$<>\[\] ]{1,200} \((?:file://|node:|/|[A-Z]:\\)[^()\n]{1,300}:\d+:\d+\)"
     rb"|\bat [\w.$]{1,200}\([\w$]+\.java:\d+\)|\.rb:\d+:in [`']|#0 [^\n]+\.php\(\d+\)|goroutine \d+ \["
+    rb"|Werkzeug Debugger|You're seeing this error because you have <code>DEBUG|Exception Location:"
 )
+
+_TAG = re.compile(rb"<[^<>]{0,300}>")
 
 
 async def _answer_time(context: CheckContext) -> Judgement:
@@ -73,9 +77,16 @@ def _whole_answer(delivery: Delivery) -> bytes:
     return headers + b"\n" + response.body
 
 
+def _shows_trace(body: bytes) -> bool:
+    """Whether a body has a stack trace in it, as text or in a page for developers."""
+    if _TRACE.search(body):
+        return True
+    return b"</" in body and _TRACE.search(_TAG.sub(b"", unescape(body.decode("latin-1")).encode("utf-8"))) is not None
+
+
 async def _leaks_internals(context: CheckContext) -> Judgement:
     for delivery in context.deliveries:
-        if delivery.response is not None and _TRACE.search(delivery.response.body):
+        if delivery.response is not None and _shows_trace(delivery.response.body):
             return Judgement("fail", f"an answer ({delivery.response.status}) contains a stack trace", (delivery,))
     return Judgement("pass", f"no stack trace in {_answers(context)}")
 

@@ -14,11 +14,11 @@ async def _failing(context: CheckContext) -> tuple[Event, Delivery]:
         raise AccessError("nothing was given that makes the consumer fail")
     await context.access.fail_once()
     event = context.event()
-    return event, await context.deliver(event)
+    return event, await context.deliver(event, patient=False)  # a 503 is what it was told to answer
 
 
 async def _failure_is_reported(context: CheckContext) -> Judgement:
-    before = await context.effects.settled_count()
+    before = await context.effects.mark()
     event, failed = await _failing(context)
     unit = context.effects.units[event.type]
     if not failed.delivered:
@@ -31,7 +31,7 @@ async def _failure_is_reported(context: CheckContext) -> Judgement:
 
 
 async def _retry_after_failure(context: CheckContext) -> Judgement:
-    before = await context.effects.settled_count()
+    before = await context.effects.mark()
     event, failed = await _failing(context)
     unit = context.effects.units[event.type]
     if failed.delivered:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
-
 from mockserver.checks.answer_comparison import Answer, ResponseBaseline, comparable
-from mockserver.checks.context import CheckContext, RateLimitedError, answer_of, seconds_of, status_of
+from mockserver.checks.context import (
+    CheckContext,
+    GoneError,
+    RateLimitedError,
+    Variant,
+    answer_of,
+    seconds_of,
+    status_of,
+)
 from mockserver.checks.diagnosis import diagnose
-from mockserver.checks.effects import AccessError
-from mockserver.checks.endpoint import BY_THE_CONTROL, STILL_WELL
-from mockserver.checks.model import Check, CheckResult, Finding, Judgement, Procedure
+from mockserver.checks.effects import AccessError, Mark
+from mockserver.checks.endpoint import BY_THE_CONTROL, STILL_WELL, SURVIVES
+from mockserver.checks.experiments import Batches, Experiment
+from mockserver.checks.model import Check, CheckResult, FailOn, Finding, Judgement
 from mockserver.checks.response_checks import ANSWER_TIME, LEAK_CHECKS
+from mockserver.checks.transport import Drip
 from mockserver.delivery.real_time import monotonic
 from mockserver.errors import UsageError
 from mockserver.model.messages import NEVER_CONNECTED
@@ -23,11 +30,11 @@ from mockserver.model.records import Delivery
 
 #: How often the control is delivered to learn how the consumer answers.
 _LEARNED = 2
-#: Of a consumer that takes this many seconds for the first answer, less is learned.
-_SLOW = 0.3
-#: Real seconds that a consumer gets to come back: some are started again when they die.
-_RECOVERY = 5.0
-_RECOVERY_PAUSE = 0.25
+#: The checks for which a body drips beside the others.
+_DRIPPING = ("slow_sender", "slow_sender_blocks_others")
+_SUSPECTED = (
+    "forgeries were answered 2xx: --probe URL, a number that grows with each handled event, proves it either way"
+)
 
 T = TypeVar("T")
 
@@ -44,7 +51,7 @@ class CheckRun:
         report: What is filled as the run goes on.
         time_limit: Seconds after which no further check is begun.
         diagnosing: Whether to look for the reason when the control is refused.
-        strict: Whether a must that is probably not met, and would be a warning, is a failure.
+        fail_on: From which finding on a build fails.
         on_begin: Called with each check before it is made.
         on_finding: Called with each finding.
     """
@@ -57,7 +64,7 @@ class CheckRun:
         *,
         time_limit: float,
         diagnosing: bool = False,
-        strict: bool = False,
+        fail_on: FailOn = "suspected",
         on_begin: OnBegin = lambda _: None,
         on_finding: OnFinding = lambda _: None,
     ) -> None:
@@ -66,7 +73,8 @@ class CheckRun:
         self._checks = checks
         self._time_limit = time_limit
         self._diagnosing = diagnosing
-        self._strict = strict
+        self._fail_on = fail_on
+        self._batches = Batches(context, checks, self._begin_drip)
         self._on_begin = on_begin
         self._on_finding = on_finding
         self._down = ""
@@ -87,13 +95,16 @@ class CheckRun:
         except AccessError as error:  # before the first check that needs it: nothing would be proved without
             raise UsageError(str(error)) from None
         finally:
+            if self._context.drip is not None:
+                await self._context.drip.end()
+            self._note_limits()
             self.report.seconds = monotonic() - begun
             self.report.deliveries = len(self._context.deliveries)
         return self.report
 
     async def _run(self, deadline: float) -> None:
         context = self._context
-        before = await context.effects.count() if context.effects.probed else None
+        before = await context.effects.mark() if context.effects.probed else None
         context.check = BY_THE_CONTROL[0].id
         control = await context.control(patient=False)
         if control.error is not None and control.error.kind in NEVER_CONNECTED:
@@ -108,17 +119,28 @@ class CheckRun:
         if not control.delivered and self._diagnosing:
             self.report.diagnosis = await diagnose(context)
 
+    def _note_limits(self) -> None:
+        met = ", ".join(f"{times} times {status}" for status, times in sorted(self._context.limits.items()))
+        if met:
+            self.report.notes.append(f"the consumer has a limit of requests, which was met ({met}) and waited out")
+        suspected = any(each.verdict == "warn" and each.check.severity == "must" for each in self.report.findings)
+        if suspected and not self._context.effects.probed:
+            self.report.notes.append(_SUSPECTED)
+
     async def _unless_limited(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Do something; None if the consumer limits the rate: then nothing more can be found out."""
         try:
             return await work
+        except GoneError as error:
+            self._down = str(error)
+            return None
         except RateLimitedError as error:
             self._down = self.report.stopped = str(error)
             return None
 
     # ---------------------------------------------------------------- learning
 
-    async def _learn(self, before: float | None) -> None:
+    async def _learn(self, before: Mark | None) -> None:
         """Learn how the consumer answers, and what its effects are.
 
         Args:
@@ -126,33 +148,32 @@ class CheckRun:
         """
         context = self._context
         self._learned = True
-        if before is not None:
-            await self._learn_effects(before)
-        slow = seconds_of(context.deliveries[0]) > _SLOW
-        for event_type in context.events[:1] if slow else context.events:
+        context.same_second = before is None
+        await context.deliver_all([Variant(event, event=event) for event in context.all_events[1:]])
+        for event_type in context.events[:1] if context.slow else context.events:
             context.baselines[event_type] = await self._baseline(event_type)
         context.answer_seconds = tuple(map(seconds_of, context.deliveries))
+        if before is not None and await context.effects.learn_pace(before):
+            at_once = context.slow or context.effects.late
+            await context.effects.learn_units(context.events, context.deliver_types, at_once=at_once)
 
-    async def _learn_effects(self, before: float) -> None:
-        context = self._context
-        for event_type in context.events[1:]:  # the control was one of the first
-            await self._deliver_new(event_type)
-        if await context.effects.learn_pace(before):
-            for event_type in context.events:
-                await context.effects.learn_unit(event_type, partial(self._deliver_new, event_type))
+    def _begin_drip(self) -> None:
+        if not self._context.in_process and any(check.name in _DRIPPING for check in self._checks):
+            self._context.drip = Drip(self._context)
 
     async def _baseline(self, event_type: str) -> ResponseBaseline:
         """Learn how the consumer answers an event that it does not know, and one that it knows."""
-        fresh: list[Answer | None] = []
-        known: list[Answer | None] = []
-        for _ in range(_LEARNED):
-            event = self._context.event(event_type)
-            fresh.append(comparable(await self._context.deliver(event)))
-            known.append(comparable(await self._context.deliver(event)))
-        return ResponseBaseline(_same(fresh), _same(known))
 
-    async def _deliver_new(self, event_type: str) -> Delivery:
-        return await self._context.deliver(self._context.event(event_type))
+        async def twice() -> tuple[Answer | None, Answer | None]:
+            event = self._context.event(event_type)
+            fresh = comparable(await self._context.deliver(event))
+            return fresh, comparable(await self._context.deliver(event))
+
+        if self._context.slow:
+            answers = list(await asyncio.gather(*(twice() for _ in range(_LEARNED))))
+        else:
+            answers = [await twice() for _ in range(_LEARNED)]
+        return ResponseBaseline(_same([fresh for fresh, _ in answers]), _same([known for _, known in answers]))
 
     # ---------------------------------------------------------------- one check
 
@@ -161,9 +182,7 @@ class CheckRun:
         self._context.check = check.id
         self._on_begin(check)
         judgement = await self._judgement(check, deadline)
-        if self._strict and judgement.verdict == "warn" and check.severity == "must":
-            judgement = msgspec.structs.replace(judgement, verdict="fail")
-        finding = Finding(check, judgement, monotonic() - begun)
+        finding = Finding(check, judgement, monotonic() - begun, self._fail_on)
         self.report.findings.append(finding)
         self._on_finding(finding)
 
@@ -173,12 +192,16 @@ class CheckRun:
         not_made = self._not_made(check, deadline)
         if not_made is not None:
             return not_made
-        return await self._unless_limited(self._made(check, check.procedure)) or Judgement("inconclusive", self._down)
+        return await self._unless_limited(self._made(check)) or Judgement("inconclusive", self._down)
 
     def _not_made(self, check: Check, deadline: float) -> Judgement | None:
         """Why a check is not made; None if it is."""
-        if self._down and check not in (*BY_THE_CONTROL, *LEAK_CHECKS) and not (self._learned and check == STILL_WELL):
+        always = check in (*BY_THE_CONTROL, *LEAK_CHECKS) or (self._learned and check in (STILL_WELL, SURVIVES))
+        if self._down and not always:
             return Judgement("inconclusive", self._down)
+        broken = [each.id for each in self.report.findings if each.id in check.after and each.verdict == "fail"]
+        if broken:
+            return Judgement("inconclusive", f"depends on {' and '.join(broken)}, which failed")
         missing = self._missing(check)
         if missing:
             return Judgement("not tested", missing)
@@ -198,19 +221,20 @@ class CheckRun:
             return "needs --fail-once, to make the consumer fail"
         return ""
 
-    async def _made(self, check: Check, procedure: Procedure) -> Judgement:
-        made = len(self._context.deliveries)
+    async def _made(self, check: Check) -> Judgement:
+        context = self._context
+        made = len(context.deliveries)
         broken = ""
         try:
-            judgement = await procedure(self._context)
+            if isinstance(check.procedure, Experiment):
+                judgement = await self._batches.judgement(check, check.procedure)
+            else:
+                judgement = await check.procedure(context)
         except AccessError as error:
             broken = str(error)
             judgement = Judgement("inconclusive", broken)
-        sent = self._context.deliveries[made:]
-        if sent and _is_gone(sent[0]) and check != STILL_WELL:
-            self._down = f"the consumer was gone before {check.id} began ({answer_of(sent[0])})"
-            return Judgement("inconclusive", self._down, tuple(sent[:1]))
-        if broken or any(status_of(each) >= 500 or not status_of(each) for each in sent):
+        sent = [each for each in context.deliveries[made:] if each.source == check.id]
+        if broken or any(status_of(each) >= 500 or _hangs(each) for each in sent):
             judgement, survived = await self._survived(check, judgement)
             self.report.unusable = self.report.unusable or (broken if survived else "")
         return judgement
@@ -221,23 +245,13 @@ class CheckRun:
         if control.delivered or check == STILL_WELL:
             return judgement, control.delivered
         gone = f"{judgement.summary}; after that a valid event {answer_of(control)}"
-        if not await self._recovered():
+        if not await self._context.recovers():
             self._down = f"the consumer takes no valid event any more since {check.id} ({check.title})"
         return Judgement("fail", gone, (*judgement.evidence, control)[:4], judgement.fix), False
 
-    async def _recovered(self) -> bool:
-        deadline = monotonic() + _RECOVERY
-        while monotonic() < deadline:
-            await asyncio.sleep(_RECOVERY_PAUSE)
-            if (await self._context.control()).delivered:
-                return True
-        return False
 
-
-def _is_gone(delivery: Delivery) -> bool:
-    """Whether nothing took the connection; where an open one ended just then, this delivery may be the reason."""
-    attempt = delivery.attempts[-1]
-    return attempt.error is not None and attempt.error.kind in NEVER_CONNECTED and not attempt.exchange.resent
+def _hangs(delivery: Delivery) -> bool:
+    return delivery.error is not None and delivery.error.kind not in ("closed", *NEVER_CONNECTED)
 
 
 def _same(answers: Sequence[Answer | None]) -> Answer | None:

@@ -6,11 +6,15 @@ import msgspec
 
 from mockserver.checks.acceptances import accepting
 from mockserver.checks.context import UNKNOWN_EVENT, CheckContext, Variant, answer_of, status_of
-from mockserver.checks.custom_faults import digest, header_case, signature, tampered_id
+from mockserver.checks.custom_faults import defect, digest, header_case, signature, tampered_id
+from mockserver.checks.experiments import Experiment, Trial
 from mockserver.checks.model import Check, Judgement
-from mockserver.checks.refusals import judge_refusals, refusing, refusing_each
+from mockserver.checks.refusals import refusing, refusing_all, refusing_each
+from mockserver.faults.request_builder import Draft
+from mockserver.model.messages import Pause
 from mockserver.model.records import Event
 from mockserver.model.signing import PREFIX
+from mockserver.model.sizes import show_size
 
 _REFUSES = "4xx (400, 401 or 403), and no effect"
 _COMPARE = "compare the whole header with `sha256=` and the hex digest, in constant time, on bytes"
@@ -49,10 +53,10 @@ _CASES = (
 )
 
 
-async def _wrong_secret(context: CheckContext) -> Judgement:
+def _wrong_secret(context: CheckContext) -> list[Variant]:
     """Forgeries of every event type: some consumers verify in one branch only."""
     types = (*context.events, UNKNOWN_EVENT)
-    return await judge_refusals(context, [Variant(f"a forged {event}", ("wrong_secret",), event) for event in types])
+    return [Variant(f"a forged {event}", ("wrong_secret",), event) for event in types]
 
 
 def _not_utf8(context: CheckContext) -> Event:
@@ -60,24 +64,59 @@ def _not_utf8(context: CheckContext) -> Event:
     return msgspec.structs.replace(event, payload=event.payload[:-1] + b',"\xff\xfe":1}')
 
 
-async def _forgery_blocks_event(context: CheckContext) -> Judgement:
-    before = await context.effects.settled_count()
+async def _forged_then_genuine(context: CheckContext) -> Trial:
     event = context.event()
-    unit = context.effects.units[event.type]
     forged = await context.deliver(event, "wrong_secret")
-    if not 200 <= status_of(forged) < 500 or await context.effects.change_since(before, 0):
-        return Judgement("inconclusive", f"the forged event itself was not refused ({answer_of(forged)})", (forged,))
     genuine = await context.deliver(event)
-    change = await context.effects.change_since(before, unit)
-    if genuine.delivered and change == unit:
+    return Trial(((_FORGED, forged), (_GENUINE, genuine)), context.effects.unit(event.type))
+
+
+async def _judge_blocked(_: CheckContext, trial: Trial, change: float | None) -> Judgement:
+    forged, genuine = trial.deliveries
+    if not 200 <= status_of(forged) < 500:
+        return Judgement("inconclusive", f"the forged event itself was not refused ({answer_of(forged)})", (forged,))
+    if genuine.delivered and change == trial.expected:
         return Judgement("pass", "the genuine event after a forged one was handled", (genuine,))
-    summary = f"after a refused forgery the genuine event {answer_of(genuine)} and had an effect of {change:g}"
-    return Judgement("fail", f"{summary}, not {unit:g}", (forged, genuine))
+    effect = f"and had an effect of {change or 0:g}, not {trial.expected:g}"
+    return Judgement("fail", f"after a forgery the genuine event {answer_of(genuine)} {effect}", trial.deliveries)
 
 
-async def _undecodable_forgery(context: CheckContext) -> Judgement:
+_FORGED, _GENUINE = Variant("the forged event", ("wrong_secret",)), Variant("the genuine event")
+
+
+def _undecodable(context: CheckContext) -> list[Variant]:
     raw = _not_utf8(context).payload
-    return await judge_refusals(context, [Variant("bytes that are not UTF-8, forged", ("wrong_secret",), raw=raw)])
+    return [Variant("bytes that are not UTF-8, forged", ("wrong_secret",), raw=raw)]
+
+
+#: A large body is written in pieces, so that an answer that comes before its end is seen.
+_PIECE = 64 * 1024
+
+
+async def _large_forgery(context: CheckContext) -> Judgement:
+    size = context.large_body
+    if not size:
+        return Judgement("not tested", "needs --large-body SIZE, such as 64MiB, to send so much")
+    if context.outside(context.deliveries[0]):
+        return Judgement("not tested", "so much is sent to this machine and to private addresses only")
+    event = context.event()
+    padded = msgspec.structs.replace(event, payload=event.payload[:-1] + b',"padding":"' + b"x" * size + b'"}')
+    delivery = await context.deliver(padded, "wrong_secret", defect("in_pieces", "framing", _in_pieces), odd=True)
+    unsent = delivery.attempts[-1].exchange.unsent
+    told = show_size(size)
+    if delivery.delivered:
+        return Judgement("fail", f"a forged body of {told} {answer_of(delivery)}", (delivery,))
+    if unsent or status_of(delivery) in (0, _TOO_LARGE):
+        return Judgement("pass", f"a forged body of {told} {answer_of(delivery)}", (delivery,))
+    return Judgement("fail", f"all of a forged body of {told} was read before it {answer_of(delivery)}", (delivery,))
+
+
+_TOO_LARGE = 413
+
+
+def _in_pieces(draft: Draft) -> None:
+    pieces = [draft.body[at : at + _PIECE] for at in range(0, len(draft.body), _PIECE)]
+    draft.content = [step for piece in pieces for step in (piece, Pause(0))]
 
 
 SIGNATURE_CHECKS = (
@@ -112,7 +151,7 @@ SIGNATURE_CHECKS = (
         why="This is what a forged event looks like. Some consumers write a bad signature to the log and go on, some"
         " verify in the branch of one event type only.",
         fix="verify first, for every request, and answer 401 when it does not match",
-        procedure=_wrong_secret,
+        procedure=refusing_all(_wrong_secret),
     ),
     Check(
         id="PG013",
@@ -149,7 +188,7 @@ SIGNATURE_CHECKS = (
     Check(
         id="PG016",
         name="lengthened_signature",
-        severity="must",
+        severity="should",
         sends="Events with something after the right digest.",
         good=_REFUSES,
         why="A comparison of the first 64 digits only, or one that raises for other lengths.",
@@ -261,7 +300,7 @@ SIGNATURE_CHECKS = (
         good="4xx, never 5xx",
         why="A consumer that decodes the body before it verifies crashes at the bytes of a stranger.",
         fix="verify the bytes first; decode and parse what is genuine",
-        procedure=_undecodable_forgery,
+        procedure=refusing_all(_undecodable),
     ),
     Check(
         id="PG026",
@@ -273,6 +312,17 @@ SIGNATURE_CHECKS = (
         why="A consumer that notes an event as seen before it verifies it can be made deaf: who guesses an id sends"
         " a forgery, and the genuine event is dropped as a duplicate.",
         fix="note an event as seen only after it was verified and handled",
-        procedure=_forgery_blocks_event,
+        procedure=Experiment(_forged_then_genuine, _judge_blocked),
+    ),
+    Check(
+        id="PG027",
+        name="large_forgery",
+        severity="should",
+        sends="With --large-body: one forged event of that size.",
+        good="413, or an answer or a closed connection before all of it was read",
+        why="A signature can be verified only when the body is there, so anyone can make a consumer without a limit"
+        " hold as much as they like to send.",
+        fix="limit the size of bodies on the webhook's route, to some megabytes",
+        procedure=_large_forgery,
     ),
 )

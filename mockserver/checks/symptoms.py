@@ -56,9 +56,9 @@ def hint_of(response: Response) -> str:
     """
     scheme = _header(response, "www-authenticate").partition(" ")[0].lower()
     if response.status == 401 and scheme in ("basic", "bearer", "digest", "negotiate"):
-        return f"it asks for a login (`WWW-Authenticate: {scheme}`), which may come before the verification"
-    if "html" in _header(response, "content-type"):
-        return "its answer is an HTML page, which may come from something before the verification"
+        return f"it asks for a login (`WWW-Authenticate: {scheme}`), which may stand before the verification"
+    if "html" in _header(response, "content-type") and b"</" in response.body:
+        return "its answer is an HTML page, which may come from something that stands before the verification"
     if response.status in (400, 422):
         return f"it answers {response.status}, so it may refuse the payload before it verifies"
     if response.status >= 500:

@@ -14,6 +14,7 @@ from mockserver.model.durations import parse_duration
 from mockserver.model.retry_policies import read_retry
 from mockserver.model.sender_headers import read_header
 from mockserver.model.settings import Speed
+from mockserver.model.sizes import parse_size
 from mockserver.model.targets import Route
 from mockserver.script.package_files import load_retry_policies
 
@@ -93,6 +94,14 @@ def positive_duration(text: str) -> float:
     if not seconds:
         raise click.BadParameter(f"{text!r} is no time at all: it must be more than 0")
     return seconds
+
+
+def size(text: str) -> int:
+    """Read a number of bytes: ``64MiB``, ``2MB``."""
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def replay_speed(text: str) -> Speed:

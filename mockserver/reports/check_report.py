@@ -27,6 +27,7 @@ class CheckReport(CheckResult):
         clean.findings = [clean_finding(finding, self.redactor) for finding in self.findings]
         clean.diagnosis = self.diagnosis and clean_diagnosis(self.diagnosis, self.redactor)
         clean.deliveries, clean.seconds = self.deliveries, self.seconds
+        clean.notes = list(map(self.redactor.text, self.notes))
         clean.unreachable, clean.unusable, clean.stopped = map(
             self.redactor.text, (self.unreachable, self.unusable, self.stopped)
         )

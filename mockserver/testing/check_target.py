@@ -49,7 +49,9 @@ class CheckKeywords(TypedDict, total=False):
         diagnose: Whether to look for the reason when a correct delivery is refused.
         time_limit: Seconds after which no further check is begun; 120 by default.
         effect_within: Seconds that an effect may take to show; by default it is learned from the first one.
-        fail_on: ``warn`` to make a failure of what a must check cannot prove and would warn of; ``fail`` by default.
+        fail_on: What fails the check: ``proven``; ``suspected`` (the default), which includes forgeries that
+            are answered 2xx; or ``should``, which includes what should be met.
+        large_body: The size of a forged body that must be refused before all of it is read, in bytes; none by default.
     """
 
     path: str
@@ -66,7 +68,8 @@ class CheckKeywords(TypedDict, total=False):
     diagnose: bool
     time_limit: float
     effect_within: float | None
-    fail_on: Literal["fail", "warn"]
+    fail_on: Literal["proven", "suspected", "should", "fail", "warn"]
+    large_body: int
 
 
 def checking(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from aiohttp import web
 from typing_extensions import override
@@ -32,13 +30,6 @@ def context():
         timeout=1.0,
         seed=1,
     )
-
-
-def test_events_of_one_type_happen_at_moments_of_their_own_and_never_far_from_now(context):
-    """However many there are: after some hundred the moments come again, and each is within two minutes."""
-    moments = [context.moments("run.failed")[0] for _ in range(500)]
-    assert len(set(moments[:230])) == 230
-    assert all(abs(moment - time.time()) < 120 for moment in moments)
 
 
 def test_the_events_of_a_story_happen_one_after_another(context):

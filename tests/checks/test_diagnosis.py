@@ -315,7 +315,7 @@ async def test_another_content_type_is_tried():
     ("response", "hint"),
     [
         ({"status": 401, "headers": {"WWW-Authenticate": "Bearer"}}, "asks for a login"),
-        ({"status": 403, "text": "<html>", "content_type": "text/html"}, "an HTML page"),
+        ({"status": 403, "text": "<html></html>", "content_type": "text/html"}, "an HTML page"),
         ({"status": 422}, "may refuse the payload before it verifies"),
         ({"status": 500}, "may break before it verifies"),
     ],
@@ -453,7 +453,7 @@ async def test_no_form_of_the_secret_is_sent():
 async def test_the_evidence_shows_the_wrong_delivery_and_no_secret():
     """The report's text of the evidence holds the wrong header as it was sent, and hides the secret."""
     diagnosis = await diagnosed(verifying(keyed(WITHOUT_PREFIX)))
-    text = evidence_text(diagnosis.evidence[0])
+    text = evidence_text(Redactor([SECRET]).delivery(diagnosis.evidence[0]))
     body = diagnosis.evidence[0].attempts[0].request.body
     assert documented(body, WITHOUT_PREFIX.decode()) in text
     assert SECRET not in Redactor([SECRET]).text(text)

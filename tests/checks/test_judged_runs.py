@@ -11,13 +11,12 @@ from typing_extensions import override
 
 from mockserver.checks import context as context_module
 from mockserver.checks import response_checks as answering
-from mockserver.checks import run as run_module
 from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import CHECKS
 from mockserver.model.settings import Settings
 from mockserver.server.mock import Mock
-from tests.checks.checked import SECRET, checked, verdicts
+from tests.checks.checked import SECRET, verdicts
 from tests.checks.consumer import Consumer
 from tests.checks.judged import BadBody, HangsUpOnForgeries, Hooks, answer_with, hang_up, signed
 
@@ -124,75 +123,9 @@ class EndsAtAForgery(HangsUpOnForgeries):
         return hang_up(request) if self.dead else await super().webhook(request)
 
 
-async def test_who_gives_no_answer_any_more_is_found_to_be_broken(judged, monkeypatch):
-    """The evidence ends with the valid event that was not taken, and the rest of the run says since when."""
-    monkeypatch.setattr(run_module, "_RECOVERY", 0.3)
-    report = await judged.report(EndsAtAForgery(), "PG010", "PG012", "PG006")
-    finding = report.finding("PG010")
-    assert finding.verdict == "fail"
-    assert "; after that a valid event gave no answer" in finding.summary
-    assert finding.evidence[-1].faults == ()
-    assert report.finding("PG012").summary.endswith("any more since PG010 (missing signature)")
-    assert report.finding("PG006").verdict == "fail"
-
-
-async def test_who_comes_back_after_a_moment_is_checked_on(judged, monkeypatch):
-    """The check that broke it fails, the others are made; it is asked again and again whether it is there."""
-    monkeypatch.setattr(run_module, "_RECOVERY_PAUSE", 0.01)
-    consumer = EndsAtAForgery()
-    asked: list[bool] = []
-    webhook = consumer.webhook
-
-    async def comes_back(request: web.Request) -> web.Response:
-        asked.append(consumer.dead)
-        consumer.dead = consumer.dead and asked.count(True) % 4 != 0
-        return await webhook(request)
-
-    consumer.webhook = comes_back
-    report = await judged.report(consumer, "PG010", "PG006", "PG041", events=("run.failed",))
-    assert "; after that a valid event gave no answer" in report.finding("PG010").summary
-    assert [report.finding(check).verdict for check in ("PG010", "PG006", "PG041")] == ["fail", "pass", "pass"]
-    assert asked.count(True) == 4
-
-
-async def test_a_check_is_not_blamed_for_a_consumer_that_was_gone_before():
-    """It begins where nothing listens any more: what that means for its own subject is not known."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]))
-        status = b"200 OK" if signed(body).encode() in head else b"401 Unauthorized"
-        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    service = Mock(Settings())
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
-    request = CheckOptions(url=url, secret=SECRET, only=("PG010", "PG012", "PG013", "PG006"))
-    try:
-        checks = prepare_check(service, request, on_begin=lambda each: each.id == "PG012" and server.close())
-        report = await checks.run()
-    finally:
-        await service.stop()
-        await server.wait_closed()
-    assert report.finding("PG010").verdict == "pass"
-    assert report.finding("PG012").summary.startswith("the consumer was gone before PG012 began (gave no answer")
-    assert [report.finding(check).verdict for check in ("PG012", "PG013", "PG006")] == [*["inconclusive"] * 2, "fail"]
-
-
-async def test_each_event_type_is_tried_before_its_effect_is_learned(judged):
-    """The first event of a type may take longer than any other: a connection is made, a module is loaded."""
-    consumer = Hooks()
-    await judged.finding(consumer, "PG070", probed=True)
-    types = [json.loads(body)["event"] for body in consumer.bodies]
-    assert types[:4] == ["run.completed", "run.failed", "evaluation.completed", "optimization.completed"]
-    assert types[4:8] == types[:4]
-
-
 async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged, monkeypatch):
     """Four deliveries at most."""
-    monkeypatch.setattr(run_module, "_RECOVERY", 0.3)
+    monkeypatch.setattr(context_module, "_RECOVERY", 0.3)
 
     class BreaksAtABadBody(BadBody):
         broken = False
@@ -206,23 +139,6 @@ async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged, monk
     report = await judged.report(BreaksAtABadBody(meet=lambda _: answer_with(500)), "PG043")
     assert len(report.finding("PG043").evidence) == 4
     assert report.finding("PG043").verdict == "fail"
-
-
-async def test_a_probe_that_ends_with_the_consumer_is_not_to_blame(aiohttp_server, monkeypatch):
-    """The consumer died, and its probe with it: that is its failure, and not one of what was given."""
-    monkeypatch.setattr(run_module, "_RECOVERY", 0.3)
-
-    class DiesWithItsProbe(EndsAtAForgery):
-        @override
-        async def debug(self, request: web.Request) -> web.Response:
-            return hang_up(request) if self.dead else await super().debug(request)
-
-    server = await aiohttp_server(DiesWithItsProbe().app())
-    count = str(server.make_url("/count"))
-    report = await checked(str(server.make_url("/hooks")), only=("PG010",), probe=count, probe_json="$.count")
-    assert report.unusable == ""
-    assert report.finding("PG010").verdict == "fail"
-    assert report.finding("PG010").summary.startswith(f"the probe {count} got no answer")
 
 
 async def test_a_consumer_that_is_broken_in_the_end_fails_the_last_check_alone(judged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from mockserver.checks.model import Check, Diagnosis, Finding, Judgement, Severity, Verdict
@@ -40,15 +41,25 @@ def report(*findings: Finding) -> CheckReport:
 # ---------------------------------------------------------------- findings
 
 
-@pytest.mark.parametrize("verdict", VERDICTS)
-@pytest.mark.parametrize("severity", ["must", "should", "note"])
-def test_only_a_must_that_fails_breaks_a_build(verdict, severity):
-    """A warning is no proof, and what should be met may be lived with."""
-    each = finding(verdict, severity=severity)
-    assert each.breaks is ((verdict, severity) == ("fail", "must"))
-    assert report(each).broken is each.breaks
-    assert report(each).ok is not each.breaks
-    assert report(each).failures == ((each,) if each.breaks else ())
+_MUST = {("fail", "must")}
+_BREAK = {
+    "proven": _MUST,
+    "suspected": _MUST | {("warn", "must")},
+    "should": _MUST | {("warn", "must"), ("fail", "should")},
+}
+
+
+@pytest.mark.parametrize("fail_on", ["proven", "suspected", "should"])
+def test_what_breaks_a_build_is_chosen(fail_on):
+    """What is proved, by default also what is suspected, or what should be met as well; a note never does."""
+    for verdict in VERDICTS:
+        for severity in ("must", "should", "note"):
+            each = msgspec.structs.replace(finding(verdict, severity=severity), fail_on=fail_on)
+            assert each.breaks is ((verdict, severity) in _BREAK[fail_on])
+            assert report(each).ok is not each.breaks
+            assert report(each).failures == ((each,) if each.breaks else ())
+    assert finding("fail").fail_on == "suspected"
+    assert finding("fail", 12).id == "PG012"
 
 
 def test_a_finding_tells_what_its_judgement_says():
@@ -92,16 +103,16 @@ def test_findings_are_counted_by_verdict():
 @pytest.mark.parametrize(
     ("findings", "summary"),
     [
-        ([finding("pass")], "1 checks: 1 pass"),
+        ([finding("pass")], "1 check: 1 pass"),
         (
             [finding(verdict, number) for number, verdict in enumerate(reversed(VERDICTS))],
-            "5 checks: 1 pass, 1 fail, 1 warn, 1 inconclusive, 1 not tested; 1 failed that must pass",
+            "5 checks: 1 pass, 1 fail, 1 warn, 1 inconclusive, 1 not tested; 2 fail the check",
         ),
         (
             [finding("fail", 1), finding("fail", 2), finding("fail", 3, "should"), finding("fail", 4, "note")],
-            "4 checks: 4 fail; 2 failed that must pass",
+            "4 checks: 4 fail; 2 fail the check",
         ),
-        ([finding("fail", severity="should")], "1 checks: 1 fail"),
+        ([finding("fail", severity="should")], "1 check: 1 fail"),
     ],
 )
 def test_the_summary_is_one_line(findings, summary):
@@ -126,7 +137,7 @@ def test_a_run_that_was_stopped_has_a_finding_for_each_check():
     assert [each.verdict for each in made.findings] == ["pass", "warn", "not tested", "not tested"]
     assert [each.check.id for each in made.findings] == ["PG001", "PG002", "PG003", "PG004"]
     assert made.findings[-1].summary == "the run was stopped"
-    assert made.summary == "4 checks: 1 pass, 1 warn, 2 not tested; the run was stopped"
+    assert made.summary == "4 checks: 1 pass, 1 warn, 2 not tested; 1 fails the check; the run was stopped"
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "unusable", "stopped"])
@@ -168,8 +179,8 @@ def test_a_check_that_was_not_chosen_has_no_finding():
 
 
 def test_to_raise_for_failures_does_nothing_where_all_is_well():
-    """Warnings, and what is open, are no failures."""
-    made = report(*(finding(verdict, number) for number, verdict in enumerate(VERDICTS) if verdict != "fail"))
+    """What is only a should, and what is open, are no failures."""
+    made = report(*(finding(verdict, number, "should") for number, verdict in enumerate(VERDICTS)))
     made.raise_for_failures()
     assert made.looked_at
 
@@ -209,10 +220,9 @@ def test_whoever_asks_how_it_ended_has_looked(look):
         lambda made: made.broken,
         lambda made: made.problems,
         lambda made: made.count("pass"),
-        str,
         repr,
     ],
-    ids=["broken", "problems", "count", "str", "repr"],
+    ids=["broken", "problems", "count", "repr"],
 )
 def test_whoever_passes_it_on_has_not_looked(look):
     """To print it, or to write it to a file, is no assertion."""
@@ -226,7 +236,7 @@ def test_secrets_are_hidden_in_the_short_form_too():
     made = report(Finding(check(), Judgement("pass", "fine")))
     made.target, made.stopped = "http://127.0.0.1/?key=whsec_xyz", "whsec_xyz was refused"
     made.redactor = Redactor(["whsec_xyz"])
-    assert repr(made) == "<CheckReport of http://127.0.0.1/?key=***: 1 checks: 1 pass; *** was refused>"
+    assert repr(made) == "<CheckReport of http://127.0.0.1/?key=***: 1 check: 1 pass; *** was refused>"
 
 
 # ---------------------------------------------------------------- as text

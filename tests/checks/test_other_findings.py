@@ -129,9 +129,9 @@ _CASES: list[tuple[Callable[[], Consumer], str, str, str]] = [
     (LooksAtTheFirstSignature, "PG023", "warn", "two signatures"),
     (DoesNotContinue, "PG051", "fail", "answered 417"),
     (IsImpatient, "PG052", "fail", "answered 408"),
-    (HasFewSeats, "PG055", "fail", "of 20 events at once were not taken: answered 503"),
-    (BelievesEverything, "PG012", "fail", "the answer is the one that a genuine event gets"),
-    (AnswersForgeriesOtherwise, "PG012", "warn", "cannot be seen without --probe"),
+    (HasFewSeats, "PG055", "inconclusive", "of 20 events at once answered 503, and were taken later"),
+    (BelievesEverything, "PG012", "warn", "the answer is the one that a genuine event gets"),
+    (AnswersForgeriesOtherwise, "PG012", "warn", "only --probe can show"),
     (RedirectsForgeries, "PG010", "warn", "neither taken nor refused"),
 ]
 
@@ -140,14 +140,14 @@ _CASES: list[tuple[Callable[[], Consumer], str, str, str]] = [
     ("kind", "check", "verdict", "summary"), _CASES, ids=[f"{case[1]}-{case[0].__name__}" for case in _CASES]
 )
 async def test_what_is_found_out(kind, check, verdict, summary, aiohttp_server):
-    """The check says so, and shows a delivery; one that only warns breaks no build."""
+    """The check says so, and shows a delivery; what a must only seems not to meet breaks a build as well."""
     server = await aiohttp_server(kind().app())
     report = await checked(str(server.make_url("/hooks")), only=(check, "every_event_type"))
     finding = report.finding(check)
     assert finding.verdict == verdict
     assert summary in finding.summary
     assert finding.evidence
-    assert finding.breaks == (verdict == "fail" and finding.check.severity == "must")
+    assert finding.breaks == (verdict in {"fail", "warn"} and finding.check.severity == "must")
 
 
 @asynccontextmanager
@@ -253,7 +253,7 @@ async def test_answers_that_repeat_the_event_are_compared_without_it(aiohttp_ser
 
     server = await aiohttp_server(Repeats().app())
     report = await checked(str(server.make_url("/hooks")), only=("PG010",), skip=SLOW)
-    assert report.finding("PG010").verdict == "fail"
+    assert "the answer is the one that a genuine event gets" in report.finding("PG010").summary
 
 
 async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(aiohttp_server):

@@ -48,7 +48,8 @@ def group_block(findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
     Returns:
         Lines that can be printed; a command among them may hold line breaks.
     """
-    if {finding.check.name for finding in findings} >= _NOTHING_VERIFIED:
+    errors = any(delivery.response and delivery.response.status >= 500 for delivery in findings[0].evidence)
+    if {finding.check.name for finding in findings} >= _NOTHING_VERIFIED and not errors:
         yield "  It looks as if no signature is verified at all, or as if forgeries were dropped without a word."
     for finding in findings:
         check = finding.check

@@ -19,6 +19,7 @@ from mockserver.cli.options import (
     option,
     positive_duration,
     secret_option,
+    size,
     target_option,
     transport_options,
     verbose_option,
@@ -49,8 +50,9 @@ Examples:
 With --probe, a URL that answers a number that grows with each event that is handled, it is proved as well that a
 refused event has no effect, and a duplicate only one; with --fail-once, that a retry after a failure has exactly one.
 
-The exit code is 1 when something fails that the consumer must get right. Under GitHub Actions the Markdown report goes
-to the summary page of the job as well.
+The exit code is 1 when something fails that the consumer must get right, or seems to: forgeries that are answered 2xx
+are suspected to be handled, and --probe proves it either way. --fail-on proven fails on what is proven only. Under
+GitHub Actions the Markdown report goes to the summary page of the job as well.
 """
 
 
@@ -88,10 +90,18 @@ to the summary page of the job as well.
 @option("--skip", multiple=True, metavar="CHECK", help="A check to leave out, or a list with commas.")
 @option(
     "--fail-on",
-    type=click.Choice(["fail", "warn"]),
-    default="fail",
+    type=click.Choice(["proven", "suspected", "should", "fail", "warn"]),
+    default="suspected",
+    metavar="proven|suspected|should",
     show_default=True,
-    help="warn: what the consumer must get right fails as well where that it is wrong cannot be proved.",
+    help="Fail only on what is proven, also on what is suspected, or on a `should` as well (old: fail, warn).",
+)
+@option(
+    "--large-body",
+    type=size,
+    metavar="SIZE",
+    default="0",
+    help="Send a forged body of this size, such as 64MiB, and see whether all of it is read.",
 )
 @option("--diagnose", is_flag=True, help="If a correct event is refused, try the usual mistakes and name the one.")
 @option(

@@ -63,7 +63,7 @@ def finding(
     verdict: str, summary: str, *evidence: Delivery, of: Check | None = None, fix: str = "", seconds: float = 0.25
 ) -> Finding:
     """Make a finding of a check."""
-    return Finding(of or check(), Judgement(verdict, summary, evidence, fix), seconds)
+    return Finding(of or check(), Judgement(verdict, summary, evidence, fix), seconds, "proven")
 
 
 def report_of(*findings: Finding, target: str = TARGET, **attributes) -> CheckReport:

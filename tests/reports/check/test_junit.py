@@ -60,7 +60,7 @@ async def test_a_failure_tells_all():
 async def test_what_is_wrong_without_failing_the_build_stands_in_the_output():
     """The worst first, each with how to fix it and its evidence."""
     output = read(await mixed())._elem.find("system-out").text
-    assert output.startswith("7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 failed that must pass")
+    assert output.startswith("7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 fails the check")
     places = [
         output.index(text) for text in ("fail PG045 body size (should): answered 413", "fail PG021", "warn PG010")
     ]

@@ -27,7 +27,7 @@ async def test_what_is_not_right_comes_first():
     """Title and summary, the failures in the order of severity, then the warnings, then the rest in a fold."""
     html = rendered(await mixed())
     assert "<h2>Check of <code>http://localhost:3000/webhooks/playgent</code>: failed</h2>" in html
-    assert "<p>7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 failed that must pass; " in html
+    assert "<p>7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 fails the check; " in html
     assert "42 deliveries in 1.2 s, seed 7.</p>" in html
     fix = "verify first, and answer 401 when it does not match"
     assert rows(html) == [

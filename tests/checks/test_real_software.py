@@ -1,0 +1,362 @@
+"""Behaviours of real servers, proxies, queues and consumers: none of them is blamed, or cleared, for something else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from typing_extensions import override
+
+from mockserver.checks import context as context_module
+from tests.checks.checked import SLOW, checked, verdicts
+from tests.checks.consumer import Consumer
+
+FORGERIES = ("PG010", "PG011", "PG012", "PG013", "PG014", "PG015", "PG017", "PG018", "PG019", "PG020", "PG025")
+
+
+async def report_of(aiohttp_server, consumer, *, probed: bool, **given):
+    """Check a consumer, all but what takes a second."""
+    server = await aiohttp_server(consumer.app())
+    probe = {"probe": str(server.make_url("/count")), "probe_json": "$.count"} if probed else {}
+    return await checked(str(server.make_url("/hooks")), **{"skip": SLOW, **probe, **given})
+
+
+# ---------------------------------------------------------------- green only when tested
+
+
+class AnswersOk(Consumer):
+    """Answers 202 to everything, and handles what is genuine."""
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        await super().webhook(request)
+        return web.Response(status=202)
+
+
+class VerifiesNothing(AnswersOk):
+    @override
+    def is_genuine(self, body: bytes, signature: str) -> bool:
+        return True
+
+
+async def test_forgeries_that_cannot_be_shown_to_be_refused_fail(aiohttp_server):
+    """By default, and the report says how to prove it either way; not where only what is proven counts."""
+    report = await report_of(aiohttp_server, VerifiesNothing(), probed=False)
+    assert {*FORGERIES} <= {finding.id for finding in report.failures}
+    assert "--probe" in report.summary
+    for fail_on, ok in (("proven", True), ("fail", True), ("warn", False)):
+        assert (await report_of(aiohttp_server, VerifiesNothing(), probed=False, fail_on=fail_on)).ok is ok
+
+
+@pytest.mark.parametrize(("consumer", "ok"), [(AnswersOk, True), (VerifiesNothing, False)])
+async def test_a_probe_tells_who_drops_forgeries_from_who_handles_them(consumer, ok, aiohttp_server):
+    """To answer 2xx and do nothing is a choice."""
+    report = await report_of(aiohttp_server, consumer(), probed=True)
+    assert report.ok is ok
+    assert ok or report.finding("PG012").verdict == "fail"
+
+
+class DropsOtherSpellings(AnswersOk):
+    """Answers first, and then verifies the body parsed and written again."""
+
+    @override
+    def is_genuine(self, body: bytes, signature: str) -> bool:
+        try:
+            again = json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            return False
+        return body == again and super().is_genuine(body, signature)
+
+
+async def test_acceptance_is_an_effect_and_not_an_answer(aiohttp_server):
+    """With a probe; and without one it is no proof of anything."""
+    report = await report_of(aiohttp_server, DropsOtherSpellings(), probed=True)
+    assert verdicts(report, "fail") == {
+        "PG030": "fail: answered 2xx, but without the effect of an event: spaces after colons and commas, indented,"
+        r" \u escapes, a line feed at the end"
+    }
+    assert (await report_of(aiohttp_server, DropsOtherSpellings(), probed=False, fail_on="proven")).ok
+
+
+# ---------------------------------------------------------------- one cause, one blame
+
+
+class BreaksAtOneType(Consumer):
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        return web.Response(status=500) if key[0] == "optimization.completed" else await super().take(key)
+
+
+async def test_an_event_type_that_breaks_is_blamed_once(aiohttp_server):
+    """The other checks use the types that are accepted."""
+    for probed in (False, True):
+        report = await report_of(aiohttp_server, BreaksAtOneType(), probed=probed)
+        assert set(verdicts(report, "fail", "warn", "inconclusive")) == {"PG002"}
+
+
+class RefusesWithAnError(Consumer):
+    refusal = 500
+
+
+async def test_a_refusal_by_an_error_is_called_that(aiohttp_server):
+    """It is not taken for a consumer that verifies nothing."""
+    finding = (await report_of(aiohttp_server, RefusesWithAnError(), probed=False)).finding("PG012")
+    assert finding.verdict == "fail"
+    assert "refused, but as an error" in finding.summary
+
+
+class RefusesTheFuture(Consumer):
+    @override
+    def is_genuine(self, body: bytes, signature: str) -> bool:
+        genuine = super().is_genuine(body, signature)
+        found = body.partition(b'"timestamp":"')[2][:20].decode("ascii", "replace")
+        return genuine and (not found or found <= time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+
+async def test_no_event_happens_in_the_future(aiohttp_server):
+    """Some consumers refuse those."""
+    for probed in (False, True):
+        report = await report_of(aiohttp_server, RefusesTheFuture(), probed=probed)
+        assert verdicts(report, "fail", "warn", "inconclusive") == {}
+
+
+# ---------------------------------------------------------------- limits, queues, slow handlers
+
+
+class Limited(Consumer):
+    """Answers 503 to more than so many requests a second, as a proxy in front does by default."""
+
+    rate, left, seen_at = 60.0, 10.0, 0.0
+
+    @override
+    async def webhook(self, request: web.Request) -> web.Response:
+        now = time.monotonic()
+        self.left = min(10.0, self.left + (now - self.seen_at) * self.rate)
+        self.seen_at = now
+        if self.left < 1:
+            return web.Response(status=503)
+        self.left -= 1
+        return await super().webhook(request)
+
+
+async def test_a_limit_is_waited_out_and_named(aiohttp_server, monkeypatch):
+    """Whatever answers 503 to too much at once says nothing of an event."""
+    monkeypatch.setattr(context_module, "_PAUSES", (0.1, 0.2, 0.4))
+    for probed in (False, True):
+        report = await report_of(aiohttp_server, Limited(), probed=probed, skip=(*SLOW, "PG042", "PG043"))
+        assert report.ok
+        assert verdicts(report, "fail", "warn") == {}
+        assert "the consumer has a limit of requests" in report.summary
+
+
+class Unavailable(Consumer):
+    refusal = 503
+
+
+async def test_a_503_that_is_an_answer_is_judged_as_one(aiohttp_server, monkeypatch):
+    """Valid events are accepted meanwhile, so it is not a limit."""
+    monkeypatch.setattr(context_module, "_PAUSES", (0.01, 0.01))
+    report = await report_of(aiohttp_server, Unavailable(), probed=False, only=("PG012",))
+    assert report.finding("PG012").verdict == "fail"
+    assert report.stopped == ""
+
+
+class Queue(Consumer):
+    """Answers at once, and handles later: sooner or later, as a queue does that is asked with growing pauses."""
+
+    pauses = (0.02, 0.1, 0.25)
+
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        if key not in self.seen:
+            self.seen.add(key)
+            pause = self.pauses[len(self.seen) % len(self.pauses)]
+            asyncio.get_running_loop().call_later(pause, self.effect, key[0])
+        return web.Response(status=202)
+
+
+async def test_late_effects_are_counted_where_they_belong(aiohttp_server):
+    """No check is blamed for the effect of another one."""
+    report = await report_of(aiohttp_server, Queue(), probed=True)
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+
+
+class LateQueue(Queue):
+    pauses = (1.0,)
+
+
+@pytest.mark.full
+async def test_effects_after_a_second_do_not_take_minutes(aiohttp_server):
+    """What must have an effect is waited for together, and so is what must have none."""
+    begun = time.monotonic()
+    report = await report_of(aiohttp_server, LateQueue(), probed=True, skip=())
+    assert verdicts(report, "fail", "warn", "inconclusive") == {}
+    assert time.monotonic() - begun < 40  # 16 s on a machine of its own
+
+
+class SlowHandler(Consumer):
+    @override
+    async def take(self, key: tuple[str, str]) -> web.Response:
+        await asyncio.sleep(1.5)
+        return await super().take(key)
+
+
+@pytest.mark.full
+async def test_a_slow_handler_does_not_take_minutes(aiohttp_server):
+    """Its events are sent at the same time; that it is slow is found out."""
+    begun = time.monotonic()
+    report = await report_of(aiohttp_server, SlowHandler(), probed=True, skip=())
+    assert set(verdicts(report, "fail", "warn")) == {"PG060"}
+    assert time.monotonic() - begun < 100  # 42 s on a machine of its own
+
+
+# ---------------------------------------------------------------- consumers that end, servers that hang up
+
+
+class Program:
+    """A consumer as a program of its own on a port: it can end, and be started again.
+
+    Args:
+        odd: Says of a request (its head and body) whether it ends the program, or the connection alone.
+        back_after: Seconds until it is started again; None for never.
+        hangs_up: Whether only the connection ends.
+    """
+
+    def __init__(self, odd, *, back_after: float | None = None, hangs_up: bool = False) -> None:
+        self._odd = odd
+        self._back_after = back_after
+        self._hangs_up = hangs_up
+        self._consumer = Consumer()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def end(self) -> None:
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        if self._back_after is not None:
+            self._tasks.add(asyncio.ensure_future(self._come_back(self._back_after)))
+
+    async def _come_back(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.start()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            await self._answer(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, body, whole = b"", b"", True
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
+            body = await reader.readexactly(int(length or b"0"))
+        except asyncio.IncompleteReadError:
+            whole = False
+        if self._odd(head, body, whole):
+            if not self._hangs_up:
+                self.end()
+            return
+        if not whole:
+            return
+        values = [
+            line.partition(b":")[2].strip() for line in head.split(b"\r\n") if b"x-playgent-signature" in line.lower()
+        ]
+        genuine = self._consumer.is_genuine(body, b", ".join(values).decode("latin-1"))
+        status = b"200 OK" if genuine else b"401 Unauthorized"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+
+
+@asynccontextmanager
+async def running(program: Program):
+    """Serve a program, and give its URL."""
+    await program.start()
+    try:
+        yield f"http://127.0.0.1:{program.port}/hooks"
+    finally:
+        program._back_after = None
+        for task in program._tasks:
+            task.cancel()
+        program.end()
+
+
+def is_nonsense(head: bytes, _: bytes, __: bool) -> bool:
+    """A word for a signature, which ends the program in the middle of a check of many."""
+    return b"nonsense" in head
+
+
+def is_cut_off(_: bytes, __: bytes, whole: bool) -> bool:
+    """A request that ends before its body does."""
+    return not whole
+
+
+ONLY = ("PG010", "PG017", "PG019", "PG041", "PG054", "PG007")
+
+
+@pytest.mark.parametrize(("odd", "check"), [(is_nonsense, "PG017"), (is_cut_off, "PG054")])
+async def test_the_request_that_ends_a_consumer_is_the_evidence(odd, check, monkeypatch):
+    """One that is started again passes nothing by that, and every other check is made."""
+    monkeypatch.setattr(context_module, "_RECOVERY_PAUSE", 0.05)
+    async with running(Program(odd, back_after=0.2)) as url:
+        report = await checked(url, only=ONLY, events=("run.failed",))
+    finding = report.finding("PG007")
+    assert finding.verdict == "fail"
+    assert "started again" in finding.summary
+    assert {each.source for each in finding.evidence} == {check}
+    assert odd(finding.evidence[0].attempts[0].request.head, b"", check != "PG054")
+    others = {each.id for each in report.findings} - {"PG007", check}
+    assert {report.finding(each).verdict for each in others} == {"pass"}
+
+
+async def test_a_consumer_that_does_not_come_back_ends_the_run(monkeypatch):
+    """What could not be found out any more says since when."""
+    monkeypatch.setattr(context_module, "_RECOVERY", 0.2)
+    monkeypatch.setattr(context_module, "_RECOVERY_PAUSE", 0.05)
+    async with running(Program(is_nonsense)) as url:
+        report = await checked(url, only=ONLY, events=("run.failed",))
+    assert "did not come back" in report.finding("PG007").summary
+    assert "a request of PG017 ended it" in report.finding("PG054").summary
+    assert report.finding("PG054").verdict == "inconclusive"
+
+
+async def test_a_server_that_closes_on_a_long_header_refuses_it():
+    """The next request is served, so nothing has ended."""
+    async with running(Program(lambda head, *_: len(head) > 4000, hangs_up=True)) as url:
+        report = await checked(url, only=("PG017", "PG007"), events=("run.failed",))
+    assert report.ok
+    assert "closing the connection" in report.finding("PG017").summary
+
+
+# ---------------------------------------------------------------- bodies without end
+
+
+class ReadsAll(Consumer):
+    @override
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=2**30)
+        app.router.add_post("/hooks", self.webhook)
+        return app
+
+
+@pytest.mark.parametrize(("consumer", "verdict"), [(Consumer, "pass"), (ReadsAll, "fail")])
+async def test_a_forged_body_without_end_is_not_read_whole(consumer, verdict, aiohttp_server):
+    """Where a size is asked for."""
+    report = await report_of(aiohttp_server, consumer(), probed=False, only=("PG027",), large_body=16 * 2**20)
+    assert report.finding("PG027").verdict == verdict
+    assert (await report_of(aiohttp_server, consumer(), probed=False, only=("PG027",))).count("not tested") == 1
