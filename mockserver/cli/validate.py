@@ -48,8 +48,12 @@ def _is_good(name: str) -> bool:
 
 
 def _verdict(script: Script) -> str:
+    flows = f"{len(script.flows)} flow{'' if len(script.flows) == 1 else 's'}"
+    if script.flows and not script.steps:
+        return f"{script.source}: ok ({flows})"
     events = f"{script.planned} event{'' if script.planned == 1 else 's'}"
-    return f"{script.source}: ok ({events} in {format_duration(script.seconds)})"
+    more = f", {flows}" if script.flows else ""
+    return f"{script.source}: ok ({events} in {format_duration(script.seconds)}{more})"
 
 
 @click.command("schema")
