@@ -10,7 +10,7 @@ import asyncio
 import gc
 import hashlib
 import hmac
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
@@ -76,7 +76,7 @@ def measure(*, quick: bool) -> list[Measurement]:
     with receiving() as receiver:
         contenders = _contenders(receiver, count, seconds)
         made = Rounds({name: work for name, work in contenders.items() if name not in absent}, rounds)
-        busy = Rounds({name: partial(_processor_time, contenders[name]) for name in (_OURS, _AIOHTTP)}, rounds)
+        busy = Rounds(_processor_times(receiver.url, count, seconds, absent), rounds)
         fan = Rounds(_fan_out(receiver.url, 500 if quick else 10_000), 1 if quick else 3)
     rows = []
     for ours, peer, at_least in _PAIRS:
@@ -87,13 +87,18 @@ def measure(*, quick: bool) -> list[Measurement]:
         figure = Figure("ratio", "at least", at_least) if at_least else None
         rows.append(Measurement(what, "/s", made.median(ours), peer, made.median(peer), made.ratio(ours, peer), figure))
     rows += [
-        Measurement(
-            "processor time of a delivery, standard loop",
-            "µs",
-            busy.median(_OURS),
-            _AIOHTTP,
-            busy.median(_AIOHTTP),
-            busy.ratio(_OURS, _AIOHTTP),
+        *(
+            Measurement(
+                f"processor time of a delivery, {ours}",
+                "µs",
+                busy.median(ours),
+                _AIOHTTP,
+                busy.median(_AIOHTTP),
+                busy.ratio(ours, _AIOHTTP),
+                Figure("ratio", "at most", at_most) if at_most else None,
+            )
+            for ours, at_most in ((_OURS, None), (_OURS_UVLOOP, 0.23))
+            if ours not in absent
         ),
         Measurement(
             _FAN_OUT,
@@ -144,20 +149,23 @@ def _run_on(kind: str, work: Coroutine[Any, Any, float]) -> float:
         loop.close()
 
 
-def _processor_time(work: Callable[[], float]) -> float:
-    """Return the microseconds of processor time that one delivery of a contender took in this process."""
-    busy, begun = process_time(), perf_counter()
-    rate = work()
-    return (process_time() - busy) / (rate * (perf_counter() - begun)) * 1e6
+def _processor_times(url: str, count: int, seconds: float, absent: Collection[str]) -> dict[str, Callable[[], float]]:
+    """The microseconds of processor time that one delivery of each contender takes in this process."""
+    times = {
+        _OURS: lambda: 1e6 / _run_on("standard", _ours(url, count, process_time)),
+        _AIOHTTP: lambda: 1e6 / _run_on("standard", _aiohttp(url, seconds, process_time)),
+        _OURS_UVLOOP: lambda: 1e6 / _run_on("uvloop", _ours(url, count, process_time)),
+    }
+    return {name: time for name, time in times.items() if name not in absent}
 
 
-async def _ours(url: str, count: int) -> float:
+async def _ours(url: str, count: int, clock: Callable[[], float] = perf_counter) -> float:
     mock = Mock(read_settings(speed="max"))
     mock.register(url, None, _SECRET)
     script = one_step_script(count)
-    begin = perf_counter()
+    begin = clock()
     report = await mock.replay(script)
-    seconds = perf_counter() - begin
+    seconds = clock() - begin
     await mock.stop()
     if report.delivered != count:
         raise RuntimeError(f"not everything was delivered: {report.summary}")
@@ -228,7 +236,7 @@ def _headers(body: bytes) -> dict[str, str]:
     return {"X-Playgent-Signature": signature, "Content-Type": "application/json"}
 
 
-async def _aiohttp(url: str, seconds: float) -> float:
+async def _aiohttp(url: str, seconds: float, clock: Callable[[], float] = perf_counter) -> float:
     body = _body()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONCURRENCY)) as session:
 
@@ -236,7 +244,7 @@ async def _aiohttp(url: str, seconds: float) -> float:
             async with session.post(url, data=body, headers=_headers(body)) as response:
                 await response.read()
 
-        return await _rate(post, seconds)
+        return await _rate(post, seconds, clock)
 
 
 async def _httpx(url: str, seconds: float) -> float:
@@ -250,8 +258,10 @@ async def _httpx(url: str, seconds: float) -> float:
         return await _rate(post, seconds)
 
 
-async def _rate(post: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> float:
-    begin = perf_counter()
+async def _rate(
+    post: Callable[[], Coroutine[Any, Any, None]], seconds: float, clock: Callable[[], float] = perf_counter
+) -> float:
+    begin, begun = perf_counter(), clock()
 
     async def worker() -> int:
         count = 0
@@ -261,7 +271,7 @@ async def _rate(post: Callable[[], Coroutine[Any, Any, None]], seconds: float) -
         return count
 
     counts = await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
-    return sum(counts) / (perf_counter() - begin)
+    return sum(counts) / (clock() - begun)
 
 
 def _requests(url: str, seconds: float) -> float:

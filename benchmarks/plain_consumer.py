@@ -19,12 +19,20 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 5
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            body = b"".join(iter(self._chunk, b""))
+        else:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, text = self._received(body)
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def _chunk(self) -> bytes:
+        data = self.rfile.read(int(self.rfile.readline().partition(b";")[0], 16))
+        self.rfile.readline()
+        return data
 
     def _received(self, body: bytes) -> tuple[int, bytes]:
         if not verify(body, self.headers.get("X-Playgent-Signature", ""), SECRET):

@@ -22,7 +22,7 @@ from benchmarks.rounds import Rounds
 #: Each contender: the entry points of the plugins that it loads. pytest-aiohttp needs pytest-asyncio.
 CONTENDERS: dict[str, Collection[str]] = {
     "none": (),
-    "mockserver": ("mockserver",),
+    "mockserver": ("playgent_mockserver",),
     "pytest_httpserver": ("pytest_httpserver",),
     "pytest-asyncio": ("asyncio",),
     "pytest-aiohttp": ("asyncio", "aiohttp"),

@@ -59,7 +59,7 @@ def _fixtures(folder: Path, count: int) -> list[Measurement]:
     suite = folder / "test_fixtures.py"
     with receiving() as receiver:
         suite.write_text(fixture_suite(receiver.url, count), encoding="utf-8")
-        run(["-m", "pytest", *only(("mockserver", "pytest_httpserver")), str(suite)], folder)
+        run(["-m", "pytest", *only(("playgent_mockserver", "pytest_httpserver")), str(suite)], folder)
     seconds: dict[str, list[float]] = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
     bare = _typical(seconds["test_bare"])
     mock, event, night = (_typical(seconds[f"test_{name}"]) - bare for name in ("mockserver", "event", "night"))
