@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from mockserver.delivery.real_time import monotonic
 from mockserver.errors import UsageError
 from mockserver.faults.delivery import DeliveryPlan, delivery_plan
 from mockserver.faults.fault import ChosenFault
@@ -30,7 +31,7 @@ from mockserver.replay.clock import Clock, Group
 from mockserver.script.model import EventStep
 from mockserver.script.templates import Moment
 
-_INTERRUPTED = Exchange(error=ExchangeError("stopped", "interrupted while waiting for the answer: outcome unknown"))
+_INTERRUPTED = ExchangeError("stopped", "interrupted while waiting for the answer: outcome unknown")
 
 _NO_NAMES: Mapping[str, Any] = {}
 
@@ -239,13 +240,16 @@ class Dispatcher:
     async def _attempt(self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy | None) -> None:
         timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
         transport = self._apps if request.target.app else self._transport
-        exchange = _INTERRUPTED
+        exchange: Exchange | None = None
         await self._slots.acquire()
         at, real_at = clock.now(), time.time()
+        begun = monotonic()
         try:
             exchange = await transport.exchange(request, timeout)
         finally:
             self._slots.release()
+            if exchange is None:
+                exchange = Exchange(error=_INTERRUPTED, total_ms=(monotonic() - begun) * 1000)
             delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange, real_at),)
 
     async def _retry(
