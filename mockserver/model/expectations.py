@@ -144,7 +144,7 @@ def _judge_status(wanted: Sequence[str], delivery: Delivery, response: Response 
         return [f"expected status {' or '.join(wanted)}, got no answer: {result}"]
     if matches_status(wanted, response.status):
         return []
-    return [f"expected status {' or '.join(wanted)}, got {response.result}"]
+    return [f"expected status {' or '.join(wanted)}, got {response.status}"]
 
 
 def _judge_body(expected: BodyExpectation, response: Response) -> list[str]:

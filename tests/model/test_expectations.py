@@ -28,11 +28,6 @@ REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
         (Expectation(("2xx",)), delivery(answered(500)), ["expected status 2xx, got 500"]),
         (Expectation(("401", "403")), delivery(answered(403)), []),
         (Expectation(("401", "403")), delivery(answered(400)), ["expected status 401 or 403, got 400"]),
-        (
-            Expectation(("2xx",)),
-            delivery(Exchange(Response(307, headers=(("location", "/login"),)))),
-            ["expected status 2xx, got 307 (Location: /login)"],
-        ),
         (Expectation(("2xx",)), delivery(REFUSED), ["expected status 2xx, got no answer: nothing listens"]),
         (Expectation(("2xx",)), delivery(), ["expected status 2xx, got no answer: no attempt"]),
         (Expectation(("any",)), delivery(REFUSED), []),

@@ -247,7 +247,8 @@ async def test_a_refused_event_has_failed_and_says_why(service, consumer):
         report.raise_for_failures()
     text = str(caught.value)
     assert "30 planned = 0 delivered + 30 failed + 0 not sent; 30 expectations not met" in text
-    assert "test.yaml:4: step 1 (run.failed): expected status 2xx, got 302" in text
+    assert "test.yaml:4: step 1 (run.failed): expected status 2xx, got 302 (dlv_000001 run.failed to" in text
+    assert f"302 (Location: {consumer.url}/elsewhere)" in text
     assert "10 more expectations not met" in text
 
 
