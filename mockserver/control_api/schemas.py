@@ -6,7 +6,6 @@ from typing import Any, get_args
 
 from mockserver.control_api.bodies import ADVANCE_FIELDS, CHECK_FIELDS, RESEND_FIELDS, WEBHOOK_CHANGE_FIELDS
 from mockserver.control_api.operations import DELIVERY_ID, KINDS, MOST_REPEATS_OF_A_CALL, RESOURCE_STATES
-from mockserver.model.durations import LONGEST
 from mockserver.model.events import DOCUMENTED_EVENTS
 from mockserver.model.fields import Field, Fields, Whole, object_schema
 from mockserver.model.records import Outcome
@@ -23,13 +22,6 @@ _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _HEADERS: Schema = {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}}
 
 _HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-_DURATION: Schema = {
-    "description": "a duration such as 250ms, 5m or 1m30s, or seconds",
-    "anyOf": [
-        {"type": "number", "minimum": 0, "maximum": LONGEST},
-        {"type": "string", "pattern": r"^[0-9]{1,4}(ms|s|m|h)$"},
-    ],
-}
 
 
 def schemas() -> dict[str, Schema]:

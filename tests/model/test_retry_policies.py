@@ -117,7 +117,7 @@ def test_every_named_policy_is_consistent(policy):
 
 
 def test_the_named_policies_cannot_be_changed_by_accident():
-    """They are read once for all servers of a process, so nobody may add to them."""
+    """They are read once for all servers of a process, so no one may add to them."""
     with pytest.raises(TypeError):
         load_retry_policies()["mine"] = NAMED["none"]
 

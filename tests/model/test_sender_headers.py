@@ -1,4 +1,4 @@
-"""The headers that a user adds for what stands before the consumer: how they are read, and what is refused."""
+"""The headers that a user adds for a gateway in front of the consumer: how they are read, and what is refused."""
 
 import pytest
 

@@ -118,7 +118,7 @@ def test_json_is_a_script_too():
 
 
 def test_all_problems_are_reported_at_once_with_their_places():
-    """One reading tells everything that is wrong, in the order of the file."""
+    """One reading reports everything that is wrong, in the order of the file."""
     assert problems(
         "version: 2\nsed: 7\nstart: yesterday\nsteps:\n  - event: run.faild\n  - event: run.failed\n    afer: 2s\n"
         "    override: {run_idd: x}\n  - pause: soon\n  - {}\n"
@@ -211,7 +211,7 @@ def test_problems(text, problem):
 
 
 def test_a_mistake_in_the_yaml_does_not_hide_mistakes_of_the_script():
-    """A duplicate key and an unknown event are told together."""
+    """A duplicate key and an unknown event are reported together."""
     found = problems(HEAD + "- {event: run.faild, after: 1, after: 2}\n")
     assert len(found) == 2
 

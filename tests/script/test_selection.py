@@ -80,7 +80,7 @@ def test_what_comes_before_is_not_waited_for():
 
 
 def test_a_number_that_is_not_there():
-    """It is an error that tells the numbers that are."""
+    """It is an error that lists the numbers that are."""
     with pytest.raises(UsageError) as error:
         only_steps(script(), ["1", "8"])
     assert str(error.value) == "s.yaml has no step '8'; its steps are 1, 2, 3, 4, 5, 5.1, 5.2, 6, 7"
