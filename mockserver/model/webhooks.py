@@ -162,7 +162,7 @@ class Recipients(Protocol):
         ...
 
     def serves(self, events: Sequence[str]) -> bool:
-        """Tell whether each of these events has at least one active subscriber."""
+        """Return whether each of these events has at least one active subscriber."""
         ...
 
     def all(self) -> tuple[Webhook, ...]:
@@ -194,7 +194,7 @@ class AccountWebhooks:
         return self._registry.subscribed_to(event, self._account)
 
     def serves(self, events: Sequence[str]) -> bool:
-        """Tell whether each of these events has at least one active subscriber in the account."""
+        """Return whether each of these events has at least one active subscriber in the account."""
         return self._registry.serves(events, self._account)
 
     def all(self) -> tuple[Webhook, ...]:

@@ -43,7 +43,7 @@ HEAD_START = 0.001
 PATIENCE = 1.0
 
 
-#: So many of the deliveries about a resource are named by it, the newest.
+#: The most deliveries about a resource that it names: the newest.
 MOST_DELIVERIES = 100
 
 
