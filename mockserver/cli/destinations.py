@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import click
 import msgspec
 
 from mockserver.errors import UsageError
@@ -21,6 +22,19 @@ class Destination(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Destination({self.url})"
+
+
+#: A shorter secret may be a part of ordinary words, in characters.
+_SHORTEST = 8
+
+
+def note_short_secret(secret: str) -> None:
+    """Print a note if hiding a secret in reports may hide other words as well."""
+    if len(secret) < _SHORTEST:
+        text = (
+            f"the secret is shorter than {_SHORTEST} characters: where it is a part of other values, it is hidden too"
+        )
+        click.echo(f"mockserver: {text}", err=True)
 
 
 def destination_of(script: Script, target: str | None, secret: str | None) -> Destination | None:
@@ -45,6 +59,7 @@ def destination_of(script: Script, target: str | None, secret: str | None) -> De
             f"deliveries to {url} need a secret to sign with: give --secret, or set MOCKSERVER_SECRET,"
             " to what the application verifies with"
         )
+    note_short_secret(secret)
     return Destination(url, secret)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mockserver.cli import exit_codes
-from mockserver.cli.destinations import Destination, settings_of
+from mockserver.cli.destinations import Destination, note_short_secret, settings_of
 from mockserver.cli.event_options import event_options, read_event_options
 from mockserver.cli.failures import Reach
 from mockserver.cli.interruption import Interruptible
@@ -69,6 +69,7 @@ def send(
         needed(target, "--target", "send needs the URL to deliver to"),
         needed(secret, "--secret", "deliveries are signed with it"),
     )
+    note_short_secret(destination.secret)
     settings = settings_of(chosen)
     if dry_run:
         from mockserver.cli.replay.dry_run import print_event  # noqa: PLC0415 - only when it is asked for

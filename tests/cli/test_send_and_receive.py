@@ -170,3 +170,11 @@ def test_receive_on_a_port_in_use():
     assert (done.code, done.out) == (2, "")
     assert "is in use" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_short_secret_is_noted():
+    """Hiding it may hide a part of other values."""
+    with recorder() as server:
+        done = mockserver("send", "run.failed", "--target", server.url, "--secret", "failed")
+    assert done.code == 0
+    assert done.err.startswith("mockserver: the secret is shorter than 8 characters: ")

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from mockserver.cli.check.files import CHECK_FORMS, check_forms, workflow_lines
-from mockserver.cli.destinations import settings_of
+from mockserver.cli.destinations import note_short_secret, settings_of
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
@@ -144,6 +144,7 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
     for name in ("probe", "state"):
         if chosen[name] is None and chosen[f"{name}_json"] != "$":
             raise UsageError(f"--{name}-json needs --{name}: it says where in its answer to look")
+    note_short_secret(secret)
     request = {"url": url, "secret": secret, "only": only, "skip": skip, "seed": chosen.pop("seed")}
     return _check(files, settings_of(chosen), chosen, verbose=verbose, **request)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mockserver.cli.destinations import settings_of
+from mockserver.cli.destinations import note_short_secret, settings_of
 from mockserver.cli.options import (
     ENVIRONMENT,
     delivery_options,
@@ -138,6 +138,7 @@ def serve(
         serving.mock.routes.add(rule)
     if target and secret:
         serving.mock.register(target, None, secret)
+        note_short_secret(secret)
     if reports is not None:
         reports.prepare()
     return serving.run()
