@@ -29,7 +29,9 @@ def check_junit(report: CheckResult) -> str:
     for name in ("tests", "failures", "errors", "time"):
         root.set(name, suite.get(name, ""))
     ET.indent(root)
-    return f"<?xml version='1.0' encoding='utf-8'?>\n{ET.tostring(root, encoding='unicode')}\n"
+    # ASCII with character references: some viewers guess the encoding.
+    content = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode()
+    return f"<?xml version='1.0' encoding='us-ascii'?>\n{content}\n"
 
 
 def _suite(root: ET.Element, report: CheckResult) -> ET.Element:

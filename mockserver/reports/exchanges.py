@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mockserver.model.messages import Exchange, Request
+from mockserver.model.plain_text import visible
 from mockserver.model.records import Delivery
 from mockserver.replay.report import Report
 
@@ -34,7 +35,7 @@ def exchange_text(delivery: Delivery) -> str:
     attempt = delivery.attempts[-1]
     title = f"{delivery.delivery_id}, attempt {attempt.number}"
     sent = _request(attempt.request) if attempt.request else ["no request could be made"]
-    return "\n".join([f"{title}: sent", *sent, f"{title}: came back", *_answer(attempt.exchange)])
+    return visible("\n".join([f"{title}: sent", *sent, f"{title}: came back", *_answer(attempt.exchange)]))
 
 
 def _request(request: Request) -> list[str]:

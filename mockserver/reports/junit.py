@@ -31,7 +31,9 @@ def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
     root.set("time", f"{sum(report.seconds for report in reports):.3f}")
     ET.indent(root)
-    return f"<?xml version='1.0' encoding='utf-8'?>\n{ET.tostring(root, encoding='unicode')}\n"
+    # ASCII with character references: some viewers guess the encoding.
+    content = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode()
+    return f"<?xml version='1.0' encoding='us-ascii'?>\n{content}\n"
 
 
 def _suite(root: ET.Element, number: int, report: Report, redactor: Redactor) -> ET.Element:

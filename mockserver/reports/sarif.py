@@ -58,6 +58,7 @@ def _run(report: CheckResult) -> dict[str, Any]:
     place = _relative(target.path.partition("?")[0])
     return {
         "tool": {"driver": _driver([finding.check for finding in report.findings])},
+        "automationDetails": {"id": f"mockserver-check/{place}"},
         "invocations": [_invocation(report)],
         "originalUriBaseIds": {
             _BASE: {
@@ -163,7 +164,9 @@ def _message(text: str) -> dict[str, str]:
 
 def _sentence(text: str) -> str:
     """A phrase as a sentence: where there is little room, GitHub shows the first one only."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    word = text.partition(" ")[0]
+    begin = text if "." in word or "_" in word else text[:1].upper() + text[1:]  # the name of an event has its own case
+    return begin + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _exchange(finding: Finding) -> dict[str, Any]:

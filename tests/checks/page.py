@@ -13,20 +13,22 @@ _OPENING = """\
 `mockserver check URL` finds out what a webhook consumer does wrong, without knowing anything about it. These are the
 checks, in the order in which they are made.
 
-- **Severity**: a `must` that is not met fails the build (exit code 1); a `should` is a defect that may be lived with; a
-  `note` is good to know.
+- **Severity**: a `must` that is not met fails the check (exit code 1), and so does one that seems not to be met, such
+  as forgeries that are answered 2xx where no probe shows what became of them. `--fail-on proven` fails on what is
+  proven only, `--fail-on should` also on a `should`: a defect that you may live with. A `note` is good to know.
 - **Level**: 0 needs the URL and the secret only. 1 needs a probe as well, which reads a number that grows with each
   event that was handled (`--probe http://localhost:3000/debug/count --probe-json '$.count'`). 2 needs a way to make the
   consumer fail once, too (`--fail-once`, a command or a URL to POST to).
 - **Verdict**: *pass*; *fail*, with the delivery that proves it; *warn*, where it is probably wrong and cannot be proved
   from here, such as a 2xx to a forged event without a probe; *inconclusive*, where something else went wrong; *not
   tested*, where something is missing or nothing can be seen from outside.
-- **Time**: a few seconds, where effects show with the answer. Effects that come later (a queue) are waited for, as long
-  as the first ones took; `--effect-within` says how long the first may take (by default 3 s). After `--time-limit` (2
-  minutes) no further check is begun, and the exit code is 1 if a `must` was left out. For tests, let the queue work at
-  once.
+- **Time**: some seconds. Effects that come later (a queue) are waited for together, once for what must have an effect
+  and once for forgeries; `--effect-within` says how long the first may take (by default 3 s). After `--time-limit` (2
+  minutes) no further check is begun, and the exit code is 1 if a `must` was left out.
+- **Limits**: an answer 429 or 503 to what was accepted before is waited out, and all that follows is sent more slowly;
+  the report names the limit. One that goes on ends the run.
 - **The consumer** should be one for tests: it handles some hundred made-up events, about objects with new ids each time
-  (`--seed` repeats a run). An answer 429 is waited out for some seconds; a limit that goes on ends the run.
+  (`--seed` repeats a run).
 
 {overview}
 """

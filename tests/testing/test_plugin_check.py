@@ -65,7 +65,7 @@ def suite(pytester, monkeypatch):
 
 
 TABLE = [
-    "*checks: *fail*; *failed that must pass",
+    "*checks: *fail*; *the check*",
     "*verdict  check  severity  title *what was seen",
     "*fail     PG012  must      wrong secret *",
     "*fix: verify first*",
