@@ -24,6 +24,7 @@ TOPICS = {
     "memory": "memory over 100,000 deliveries",
     "scripts": "validating a script of 10,000 steps",
     "checks": "how long `mockserver check` takes, and answers that come in two writes",
+    "dashboard": "the page in Chromium: first rows, a flood; what it costs `serve` when nobody looks",
     "files_entered": "how many files of the package one call enters",
     "locust_load": "signed events a second of one Locust worker, against a user that posts a constant body",
     "pytest_costs": "what the plugin and the fixture cost a test suite, against other plugins",
@@ -34,7 +35,7 @@ TOPICS = {
 PEERS = ("uvloop", "requests", "pytest_httpserver", "locust")
 
 #: What whole topics need.
-_NEEDS = {"pytest_costs": "pytest_httpserver", "locust_load": "locust"}
+_NEEDS = {"pytest_costs": "pytest_httpserver", "locust_load": "locust", "dashboard": "playwright"}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -27,8 +27,8 @@ def measure(*, quick: bool) -> list[Measurement]:
     """
     memory: dict[Sequence[str], float] = {}
     for command in (_SERVE, _BARE):  # once without counting: the byte code may not be written yet
-        _, memory[command] = _start(command)
-    contenders = {"ours": lambda: _start(_SERVE)[0], _PEER: lambda: _start(_BARE)[0]}
+        _, memory[command] = start(command)
+    contenders = {"ours": lambda: start(_SERVE)[0], _PEER: lambda: start(_BARE)[0]}
     rounds = Rounds(contenders, 1 if quick else 9)
     ours, theirs = memory[_SERVE], memory[_BARE]
     at_most = Figure("ratio", "at most", 1.3)
@@ -46,7 +46,7 @@ def measure(*, quick: bool) -> list[Measurement]:
     ]
 
 
-def _start(command: Sequence[str]) -> tuple[float, float]:
+def start(command: Sequence[str]) -> tuple[float, float]:
     """Start a server; return the milliseconds to its first answer, and its resident memory then in MB."""
     begin = perf_counter()
     with child(command) as (process, line):

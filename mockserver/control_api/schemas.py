@@ -57,7 +57,7 @@ def _taken() -> dict[str, Schema]:
         "PlannedAnswer": _planned_answer(),
         "Registration": _object(
             {
-                "url": {"type": "string", "pattern": r"^https?://[a-z0-9.]{1,40}/[a-z]{0,10}$"},
+                "url": {"type": "string", "pattern": r"^https?://[a-z]{1,40}(:[1-9][0-9]{0,3})?/[a-z/]{0,40}$"},
                 "events": {"type": "array", "items": {"enum": list(DOCUMENTED_EVENTS)}, "minItems": 1},
                 "secret": {"type": "string", "minLength": 1},
             },

@@ -19,13 +19,17 @@ from mockserver.server.mock import Mock
 
 pytestmark = pytest.mark.full
 
-# Every check is on by default. Three things no JSON Schema can say, so that a body which fits it may still be refused:
-# a script's paths must exist in the sample data, its templates must have known names, its faults must go together; its
-# flows must name fields and states of their call; and a stepped clock ends in the year 9998. For these operations the
-# check that whatever fits is accepted is off.
+# Every check is on by default. Some things no JSON Schema can say, so that what fits it may still be refused: the paths
+# of a script must exist in the sample data, its templates must have known names, its faults must go together; its flows
+# must name fields and states of their call; a stepped clock ends in the year 9998; a search names keys, events and
+# faults that exist; the number of checks that run at once has a limit. For these operations the check that whatever
+# fits is accepted is off.
 CONFIG = """
 [[operations]]
-include-operation-id = ["send", "start_replay", "validate", "install_flows", "advance"]
+include-operation-id = [
+  "send", "start_replay", "validate", "install_flows", "advance", "deliveries", "latest_delivery", "brief_deliveries",
+  "timeline", "start_check",
+]
 checks.positive_data_acceptance.enabled = false
 """
 OPTIONS = (

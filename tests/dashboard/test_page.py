@@ -441,3 +441,34 @@ async def test_a_check(open_window, consumer):
         await stop.click()
     await window.see("Done.")
     assert SECRET not in await page.content()
+
+
+async def test_reports_in_a_browser(open_window, consumer, tmp_path):
+    """Opened from disk: the filter works, a bar of the time line leads to its exchange, axe finds nothing."""
+    from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - the default tier runs without it
+
+    async def answer(received):
+        return web.Response(status=500 if received.event == "run.failed" else 200)
+
+    consumer.answer = answer
+    window = await open_window()
+    page, mock = window.page, window.mock
+    mock.register(consumer.url, secret=SECRET)
+    steps = [{"event": "run.completed", "repeat": 3}, {"event": "run.failed"}]
+    report = await mock.areplay({"version": 1, "steps": steps}, speed="max")
+    check = await mock.acheck(consumer.url, SECRET, only=["PG010"])
+    for name, text in (("replay", report.html()), ("check", check.html())):
+        (tmp_path / f"{name}.html").write_text(text, "utf-8")
+        await page.goto((tmp_path / f"{name}.html").as_uri())
+        results = await Axe().run(page, options={"resultTypes": ["violations"]})
+        assert results.violations_count == 0, results.generate_report()
+    await page.goto((tmp_path / "replay.html").as_uri())
+    await window.see("4 of 4")
+    await page.get_by_label("only problems").check()
+    await window.see("1 of 4")
+    await page.get_by_label("only problems").uncheck()
+    await page.get_by_role("searchbox").fill("run.completed")
+    await window.see("3 of 4")
+    await page.get_by_role("searchbox").fill("")
+    await page.locator("svg a").nth(3).click()
+    await page.locator("details[open] pre", has_text="X-Playgent-Signature").first.wait_for(state="attached")
