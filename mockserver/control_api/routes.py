@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
@@ -17,8 +17,6 @@ from mockserver.control_api.bodies import (
     WEBHOOK_CHANGE_FIELDS,
 )
 from mockserver.control_api.call import Call, error_answer, json_answer
-from mockserver.control_api.catalog import CatalogOperations
-from mockserver.control_api.check_runs import CheckRuns
 from mockserver.control_api.delivery_search import DeliverySearch, known_delivery, search_of
 from mockserver.control_api.flows import FlowOperations
 from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
@@ -47,6 +45,9 @@ from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.envelope import ApiError
 from mockserver.vendor_api.requests import read_body
 
+if TYPE_CHECKING:
+    from mockserver.control_api.check_runs import CheckRuns
+
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -63,8 +64,8 @@ class ControlApi:
         self._redactor = Redactor.of(mock.settings)
         self._encoder = EventEncoder(self._redactor)
         self._streams: set[EventStream] = set()
-        self._checks = CheckRuns(mock)
-        self._others = (DeliverySearch(mock), CatalogOperations(mock), self._checks, FlowOperations(mock))
+        self._checks: CheckRuns | None = None
+        self._others = (DeliverySearch(mock), FlowOperations(mock))
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -263,6 +264,44 @@ class ControlApi:
         self._mock.plan.clear()
         return web.Response(status=204)
 
+    # --- checks, and what can be sent: imported when they are asked for, as most mocks never are
+
+    async def start_check(self, call: Call) -> web.Response:
+        """Check a consumer in the background."""
+        return await self._check_runs().start_check(call)
+
+    async def check(self, call: Call) -> web.Response:
+        """Return a run of checks."""
+        return await self._check_runs().check(call)
+
+    async def finding(self, call: Call) -> web.Response:
+        """Return a finding with its evidence."""
+        return await self._check_runs().finding(call)
+
+    async def stop_check(self, call: Call) -> web.Response:
+        """End a run of checks."""
+        return await self._check_runs().stop_check(call)
+
+    def _check_runs(self) -> CheckRuns:
+        if self._checks is None:
+            from mockserver.control_api.check_runs import CheckRuns  # noqa: PLC0415 - see above
+
+            self._checks = CheckRuns(self._mock)
+        return self._checks
+
+    async def catalog(self, _: Call) -> web.Response:
+        """Return what can be sent."""
+        from mockserver.control_api.catalog import catalog_view  # noqa: PLC0415 - see above
+
+        return json_answer(catalog_view(self._mock))
+
+    async def validate(self, call: Call) -> web.Response:
+        """Say how much a script would send; its problems are an error."""
+        from mockserver.script.reader import read_script  # noqa: PLC0415 - as in send
+
+        script = read_script(call.body, self._mock.catalog, "<script>")
+        return json_answer({"planned": script.planned, "seconds": script.seconds})
+
     # --- the mock itself
 
     async def health(self, _: Call) -> web.Response:
@@ -309,7 +348,8 @@ class ControlApi:
             self._streams.discard(stream)
 
     async def _end_streams(self, _: web.Application) -> None:
-        await self._checks.stop()
+        if self._checks is not None:
+            await self._checks.stop()
         for stream in self._streams:
             stream.end()
 
