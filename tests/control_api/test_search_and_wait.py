@@ -196,7 +196,7 @@ async def test_a_check_in_the_background(control, consumer):
     started = await control.post("/checks", {"webhook_id": hook, "only": ["PG010"]}, 202)
     run = await control.until(f"/checks/{started['check_id']}", lambda answer: answer["done"])
     finding = next(each for each in run["findings"] if each["id"] == "PG010")
-    assert (run["ok"], finding["verdict"]) in ((False, "fail"), (True, "warn"))
+    assert finding["verdict"] in ("fail", "warn"), run
     assert finding["fix"]
     proof = await control.get(f"/checks/{started['check_id']}/findings/PG010")
     assert len(proof["evidence"]) == finding["evidence"] > 0
