@@ -34,7 +34,7 @@ def failed_run(body: bytes) -> str | None:
     """The run that failed, if that is what an event is about.
 
     Raises:
-        ValueError: The body is not an event: 400 says so, and nobody sends it again in vain.
+        ValueError: The body is not an event: 400 says so, and it is not sent again in vain.
     """
     try:
         event = json.loads(body)

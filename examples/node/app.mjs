@@ -21,7 +21,7 @@ async function receive(request, response) {
     const event = JSON.parse(body);
     if (event.event === "run.failed") failedRuns.push(event.data.run_id);
   } catch {
-    return response.writeHead(400).end(); // not an event: nobody sends it again in vain
+    return response.writeHead(400).end(); // not an event: it is not sent again in vain
   }
   response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ failedRuns }));
 }

@@ -9,9 +9,9 @@ from mockserver.checks.experiments import Experiment, Trial, measured
 from mockserver.checks.model import Judgement
 from mockserver.model.records import Delivery
 
-#: So many variants are named in a summary.
+#: The most variants that are named in a summary.
 _NAMED = 4
-#: So many variants are tried alone to find those without an effect.
+#: The most variants that are tried alone to find those without an effect.
 _TRIED = 8
 
 
@@ -42,7 +42,7 @@ def accepting_all(
 
     Args:
         variants: Makes them.
-        cause: Says what the labels of those that were refused tell of the mistake.
+        cause: Says what the labels of those that were refused show of the mistake.
     """
 
     async def send(context: CheckContext) -> Trial:
@@ -51,10 +51,10 @@ def accepting_all(
     async def judge(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
         judgement = await judge_effects(context, trial, change)
         refused = {variant.label for variant, delivery in trial.made if not delivery.delivered}
-        told = cause(refused) if refused else ""
-        if not told:
+        mistake = cause(refused) if refused else ""
+        if not mistake:
             return judgement
-        return Judgement(judgement.verdict, f"{judgement.summary}; {told}", judgement.evidence, judgement.fix)
+        return Judgement(judgement.verdict, f"{judgement.summary}; {mistake}", judgement.evidence, judgement.fix)
 
     return Experiment(send, judge)
 

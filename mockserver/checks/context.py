@@ -40,9 +40,9 @@ _PACE, _SLOWEST_PACE = 0.05, 1.0
 _SPAN = 280
 #: Statuses that may mean "too much at once" (RFC 6585, 4; RFC 9110, 15.6.4).
 LIMITS = (429, 503)
-#: So many deliveries at once for a consumer whose handler is slow.
+#: The most deliveries at once for a consumer whose handler is slow.
 _AT_ONCE = 16
-#: A consumer that takes so many seconds for an answer is slow.
+#: A consumer that takes this many seconds for an answer is slow.
 _SLOW = 0.3
 #: Real seconds that a consumer gets to come back: some are started again when they end.
 _RECOVERY, _RECOVERY_PAUSE = 5.0, 0.25

@@ -11,7 +11,7 @@ import msgspec
 from mockserver.delivery.real_time import monotonic
 from mockserver.model.plain_text import shown
 
-#: Real seconds between two looks: at first, and after so many seconds.
+#: Real seconds between two looks: at first, and after this many seconds.
 _INTERVAL, _EAGER, _LONG_INTERVAL = 0.005, 0.2, 0.02
 #: How long the first effect may take to show, in seconds.
 _LONGEST = 3.0
@@ -21,9 +21,9 @@ _RESTLESS = 8.0
 _SHORTEST_SETTLING = 0.03
 #: How long a count must rest at least, in seconds, until it is taken to have settled.
 _QUIET = 0.3
-#: A queue that pauses for so many seconds does not double that any more.
+#: A queue that pauses for this many seconds does not double that any more.
 _BACKED_OFF = 0.6
-#: Up to so many event types are told apart by their numbers.
+#: The most event types that are distinguished by their numbers.
 _MOST_AT_ONCE = 4
 
 #: Delivers one event of each of the types that it is given.
@@ -209,7 +209,7 @@ class Effects:
         Args:
             events: The types.
             deliver: Delivers one event of each of the types that it is given.
-            at_once: Whether to tell the types apart by their numbers, in one wait for all of them.
+            at_once: Whether to distinguish the types by their numbers, in one wait for all of them.
         """
         self.units.clear()
         await self._learn_unit(events[0], deliver)

@@ -11,7 +11,7 @@ from mockserver.model.records import Delivery
 
 #: What a server answers to a method that it does not know at all (RFC 9110, section 15.6.2).
 _NOT_IMPLEMENTED = 501
-#: So many requests are named.
+#: The most requests that are named.
 _NAMED = 3
 _LOGIN = (b"csrf", b"login", b"sign in", b"log in", b"forbidden (403)")
 

@@ -65,12 +65,12 @@ class _Stories:
         context = self._context
         before = await context.effects.mark()
         if context.slow:
-            told = list(await asyncio.gather(*map(self._run, orders)))
+            runs = list(await asyncio.gather(*map(self._run, orders)))
         else:
-            told = [await self._run(order) for order in orders]
+            runs = [await self._run(order) for order in orders]
         each = sum(context.effects.unit(event) for event in self._types)
         change = await context.effects.change_since(before, each * len(orders))
-        return [await self._end(*run, each) for run in told] if change == each * len(orders) else None
+        return [await self._end(*run, each) for run in runs] if change == each * len(orders) else None
 
     async def _run(self, order: Order) -> tuple[str, list[Event], list[Delivery]]:
         object_id, events = self._events()
@@ -148,10 +148,10 @@ async def _compare_orders(context: CheckContext, read: _ReadState | None, alike:
     in_order = tuple(range(len(types)))
     few = context.effects.late or context.slow
     orders = orders_to_try(len(types), _TRIED_LATE if few else _TRIED, f"order/{context.seed}")
-    told = await stories.deliver_all([in_order, in_order, *orders])
-    if told is None:
+    runs = await stories.deliver_all([in_order, in_order, *orders])
+    if runs is None:
         return await _one_by_one(stories, types, orders, alike)
-    ordered, again, *ends = told
+    ordered, again, *ends = runs
     if any(stories.difference(end, ordered) for end in (again, *ends)) or ordered.refused or again.refused:
         return await _one_by_one(stories, types, orders, alike)
     stories.volatile = frozenset(differences(ordered.state, again.state))
@@ -159,7 +159,7 @@ async def _compare_orders(context: CheckContext, read: _ReadState | None, alike:
 
 
 async def _one_by_one(stories: _Stories, types: Sequence[str], orders: Sequence[Order], alike: str) -> Judgement:
-    """Tell the stories again, each alone: its effect is its own."""
+    """Deliver the stories again, each alone: its effect is its own."""
     in_order = tuple(range(len(types)))
     ordered, again = await stories.deliver(in_order), await stories.deliver(in_order)
     if ordered.refused or again.refused or ordered.change != again.change:

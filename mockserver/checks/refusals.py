@@ -124,9 +124,9 @@ async def judge_refusals(
     odd = [each for each in left if not 400 <= status_of(each.delivery) < 500]
     if odd:
         return _judged("warn", odd, _NOT_REFUSED)
-    told = [f"with {status}" for status in sorted({status_of(each.delivery) for each in sent} - {0})]
-    told += ["by closing the connection"] if any(not status_of(each.delivery) for each in sent) else []
-    return Judgement("pass", f"refused {' or '.join(told)}", _evidence(sent[:1]))
+    ways = [f"with {status}" for status in sorted({status_of(each.delivery) for each in sent} - {0})]
+    ways += ["by closing the connection"] if any(not status_of(each.delivery) for each in sent) else []
+    return Judgement("pass", f"refused {' or '.join(ways)}", _evidence(sent[:1]))
 
 
 def _is_cut_off(context: CheckContext, sent: _Sent) -> bool:
@@ -139,7 +139,7 @@ def _is_cut_off(context: CheckContext, sent: _Sent) -> bool:
 async def _judge_effect(
     context: CheckContext, sent: Sequence[_Sent], taken: Sequence[_Sent], change: float, accepted: Verdict
 ) -> Judgement:
-    """Find out which of the deliveries have an effect: each is made once more, alone, unless the sum tells it."""
+    """Find out which of the deliveries have an effect: each is made once more, alone, unless the sum shows it."""
     if taken and change == sum(context.effects.unit(each.delivery.event.type) for each in taken):
         return _judged(accepted, taken, _EFFECT)
     handled = []

@@ -14,7 +14,7 @@ async def _failing(context: CheckContext) -> tuple[Event, Delivery]:
         raise AccessError("nothing was given that makes the consumer fail")
     await context.access.fail_once()
     event = context.event()
-    return event, await context.deliver(event, patient=False)  # a 503 is what it was told to answer
+    return event, await context.deliver(event, patient=False)  # a 503 is what it was to answer
 
 
 async def _failure_is_reported(context: CheckContext) -> Judgement:

@@ -96,19 +96,19 @@ _PIECE = 64 * 1024
 async def _large_forgery(context: CheckContext) -> Judgement:
     size = context.large_body
     if not size:
-        return Judgement("not tested", "needs --large-body SIZE, such as 64MiB, to send so much")
+        return Judgement("not tested", "needs --large-body SIZE, such as 64MiB, to send that much")
     if context.outside(context.deliveries[0]):
-        return Judgement("not tested", "so much is sent to this machine and to private addresses only")
+        return Judgement("not tested", "that much is sent to this machine and to private addresses only")
     event = context.event()
     padded = msgspec.structs.replace(event, payload=event.payload[:-1] + b',"padding":"' + b"x" * size + b'"}')
     delivery = await context.deliver(padded, "wrong_secret", defect("in_pieces", "framing", _in_pieces), odd=True)
     unsent = delivery.attempts[-1].exchange.unsent
-    told = show_size(size)
+    shown = show_size(size)
     if delivery.delivered:
-        return Judgement("fail", f"a forged body of {told} {answer_of(delivery)}", (delivery,))
+        return Judgement("fail", f"a forged body of {shown} {answer_of(delivery)}", (delivery,))
     if unsent or status_of(delivery) in (0, _TOO_LARGE):
-        return Judgement("pass", f"a forged body of {told} {answer_of(delivery)}", (delivery,))
-    return Judgement("fail", f"all of a forged body of {told} was read before it {answer_of(delivery)}", (delivery,))
+        return Judgement("pass", f"a forged body of {shown} {answer_of(delivery)}", (delivery,))
+    return Judgement("fail", f"all of a forged body of {shown} was read before it {answer_of(delivery)}", (delivery,))
 
 
 _TOO_LARGE = 413

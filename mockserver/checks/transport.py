@@ -114,7 +114,7 @@ async def _slow_sender_blocks_others(context: CheckContext) -> Judgement:
 
 
 async def _beside_a_slow_one(context: CheckContext, drip: float) -> tuple[Delivery, bool]:
-    """Deliver a valid event beside one whose body drips, and tell whether it had to wait for it."""
+    """Deliver a valid event beside one whose body drips, and find out whether it had to wait for it."""
     slow = asyncio.ensure_future(_dripping(context, drip))
     try:
         await asyncio.sleep(_HEAD_START)
