@@ -129,7 +129,8 @@ def _hide_our_frames(failure: pytest.ExceptionInfo[BaseException]) -> None:
     if errors is None or not isinstance(failure.value, errors.MockServerError):
         return
     for depth, entry in enumerate(failure.traceback):
-        if depth and str(entry.frame.f_globals.get("__name__")).startswith("mockserver."):
+        module = str(entry.frame.f_globals.get("__name__"))
+        if depth and module.startswith("mockserver.") and module != __name__:  # this module is above the test
             failure.traceback = failure.traceback[:depth]
             return
 
