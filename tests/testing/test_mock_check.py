@@ -145,7 +145,7 @@ def test_a_seed_makes_ids_repeatable(mock, url):
             {"probe": lambda: {"all": [], "count": 3}},
             r"read \{'all': \[\], 'count': 3\}; --probe-json '\$\.count' reads a",
         ),
-        ({"fail_on": "must"}, "fail_on is one of fail, warn, not 'must'"),
+        ({"fail_on": "must"}, "fail_on is one of proven, suspected and should, not 'must'"),
         ({"probe": lambda: 1 / 0}, "the probe fails: ZeroDivisionError"),
         ({"probe": "/debug/events", "state": "/debug/objects"}, "needs {id}"),
         ({"path": "/hooks"}, "path is for an application object"),
