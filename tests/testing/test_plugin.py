@@ -175,14 +175,15 @@ def test_assert_delivered_says_how_what_came_differs(suite):
 
 
 def test_an_error_of_ours_does_not_show_our_source(suite):
-    """It ends at the line of the test; of other errors all is shown."""
+    """It ends at the line of the test, by whichever name the fixture was asked for."""
     result = suite(
         """
-        def test_name(mockserver): mockserver.send("run.faild")
+        def test_name(playgent): playgent.send("run.faild")
 
         def test_chain(mockserver):
             mockserver.replay({"version": 1, "steps": [{"event": "run.faild"}]})
-        """
+        """,
+        process=True,  # with full tracebacks, which pytester chooses for suites in this process, all is shown
     )
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*unknown event 'run.faild'*did you mean*"])
