@@ -127,11 +127,13 @@ def _hide_our_frames(failure: pytest.ExceptionInfo[BaseException]) -> None:
     bases = {f"{base.__module__}.{base.__name__}" for base in type(failure.value).__mro__}
     if "mockserver.errors.MockServerError" not in bases:  # by name, as nothing is imported here for its sake
         return
-    for depth, entry in enumerate(failure.traceback):
-        module = str(entry.frame.f_globals.get("__name__"))
-        if depth and module.startswith("mockserver.") and module != __name__:  # this module is above the test
-            failure.traceback = failure.traceback[:depth]
+    above, entry = failure.tb, failure.tb.tb_next
+    while entry is not None:
+        module = str(entry.tb_frame.f_globals.get("__name__"))
+        if module.startswith("mockserver.") and module != __name__:  # this module is above the test
+            above.tb_next = None
             return
+        above, entry = entry, entry.tb_next
 
 
 @pytest.hookimpl(tryfirst=True)

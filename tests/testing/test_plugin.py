@@ -182,8 +182,7 @@ def test_an_error_of_ours_does_not_show_our_source(suite):
 
         def test_chain(mockserver):
             mockserver.replay({"version": 1, "steps": [{"event": "run.faild"}]})
-        """,
-        process=True,  # with full tracebacks, which pytester chooses for suites in this process, all is shown
+        """
     )
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*unknown event 'run.faild'*did you mean*"])
