@@ -73,7 +73,11 @@ def _taken() -> dict[str, Schema]:
 
 
 def _body(fields: Fields, example: dict[str, Any]) -> Schema:
-    return {**without_editor_messages(object_schema(fields)), "example": example}
+    schema = without_editor_messages(object_schema(fields))
+    for each in schema["properties"].values():
+        if each.get("type") == ["number", "string"]:
+            each["pattern"] = r"^[0-9]{1,4}(ms|s|m|h)$"  # a pattern cannot say that ten years are the most
+    return {**schema, "example": example}
 
 
 def _planned_answer() -> Schema:
