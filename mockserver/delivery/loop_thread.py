@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -61,34 +60,17 @@ class LoopThread:
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
         _refuse_green_threads()
-        self._process = os.getpid()
         self.loop = loop or new_event_loop()
         self._work: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run a coroutine on the loop; cancelling the future cancels it.
-
-        Raises:
-            UsageError: This process is a fork of the one that has the loop.
-        """
-        try:
-            self._refuse_forks()
-        except UsageError:
-            work.close()
-            raise
+        """Run a coroutine on the loop; cancelling the future cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         self._work.add(future)
         future.add_done_callback(self._work.discard)
         return future
-
-    def _refuse_forks(self) -> None:
-        if os.getpid() != self._process:
-            raise UsageError(
-                f"this mock runs in the process {self._process}, of which this one is a fork without its thread: start"
-                " another mock here, or call this one by its URL"
-            )
 
     def cancel_all(self) -> None:
         """Cancel every coroutine that was submitted and still runs."""
@@ -112,7 +94,6 @@ class LoopThread:
         """Run a function on the loop and return what it returns: for what changes state that the loop works with."""
         if threading.current_thread() is self._thread:
             return function()
-        self._refuse_forks()
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def run() -> None:
@@ -130,9 +111,7 @@ class LoopThread:
         return self._thread
 
     def close(self) -> None:
-        """Cancel what still runs, stop the loop, and end the thread. In a forked process there is nothing to end."""
-        if os.getpid() != self._process:
-            return
+        """Cancel what still runs, stop the loop, and end the thread."""
         self.stop_after(cancel_others()).join()
 
     def _run_until_stopped(self) -> None:
