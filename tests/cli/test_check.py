@@ -101,7 +101,7 @@ def test_a_correct_consumer_passes_everything(flask, tmp_path):
     assert (done.code, done.err) == (0, ""), done
     found = [LINE.fullmatch(line) for line in done.out.split("\n\n")[0].splitlines()]
     assert {match[1] for match in found} == {"pass", "not tested"}
-    assert {match[2] for match in found if match[1] == "not tested"} == {"PG090", "PG091", "PG092"}
+    assert {match[2] for match in found if match[1] == "not tested"} == {"PG027", "PG090", "PG091", "PG092"}
     assert len({match.start(5) for match in found}) == 1
     listed = {each["id"] for each in json.loads(mockserver("check", "--list", "--json", "-").out)}
     assert {match[2] for match in found} == listed
@@ -248,18 +248,19 @@ def test_a_consumer_that_seems_to_verify_nothing_is_called_so():
     with answering(lambda _: (200, b"ok")) as url:
         all_kinds = check(url, "--only", "PG010,PG012,PG013,PG015,PG017").out
         some = check(url, "--only", "PG010,PG012,PG013").out
-    assert "WARN 5 checks: whether it was handled cannot be seen without --probe" in all_kinds
+    assert "WARN 5 checks: only --probe can show whether it was handled" in all_kinds
     assert "WARN 3 checks: " in some
     assert (says in all_kinds, says in some) == (True, False)
 
 
-def test_a_warning_can_fail_a_build():
-    """A consumer that says nothing, and may verify nothing, is red where that is wanted."""
+def test_a_suspicion_fails_a_build():
+    """A consumer that says nothing, and may verify nothing, is red, unless only what is proven counts."""
     with answering(lambda _: (200, b"")) as url:
-        assert check(url, "--only", "PG012").code == 0
-        done = check(url, "--only", "PG012", "--fail-on", "warn")
+        assert check(url, "--only", "PG012", "--fail-on", "proven").code == 0
+        done = check(url, "--only", "PG012")
     assert done.code == 1
-    assert "FAIL PG012 wrong secret (must)" in done.out
+    assert "WARN PG012 wrong secret (must)" in done.out
+    assert "--probe" in done.out
 
 
 def test_a_hook_can_be_a_command(flask):
