@@ -65,7 +65,7 @@ def suite(pytester, monkeypatch):
 
 
 TABLE = [
-    "*checks: *fail*; *the check*",
+    "*checks: *fail* the check*",
     "*verdict  check  severity  title *what was seen",
     "*PG012  must      wrong secret *",
     "*fix: verify first*",
