@@ -105,7 +105,7 @@ def test_a_correct_consumer_passes_everything(flask, tmp_path):
     assert len({match.start(5) for match in found}) == 1
     listed = {each["id"] for each in json.loads(mockserver("check", "--list", "--json", "-").out)}
     assert {match[2] for match in found} == listed
-    assert re.search(r"\n\n\d+ deliveries in \d+\.\d s, seed \d+\n✓ \d+ checks: \d+ pass, 3 not tested\n$", done.out)
+    assert re.search(r"\n\n\d+ deliveries in \d+\.\d s, seed \d+\n✓ \d+ checks: \d+ pass, 4 not tested\n$", done.out)
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert (report["ok"], report["counts"]["fail"]) == (True, 0)
     assert JUnitXml.fromfile(tmp_path / "r.xml").tests == len(listed)
