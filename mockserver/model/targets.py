@@ -158,6 +158,11 @@ class Routes:
             target = self._resolved[url] = self._follow(url)
         return target
 
+    @property
+    def any_forgotten(self) -> bool:
+        """Whether :meth:`forgotten` may name a route."""
+        return bool(self._forgotten)
+
     def forgotten(self, url: str) -> str:
         """Return the route that a URL had before :meth:`clear`, and does not have any more; empty if there is none.
 

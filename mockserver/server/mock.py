@@ -179,7 +179,6 @@ class Mock:
             calls=self.calls,
             plan=self.plan,
             now=time.time,
-            on_registered=self._note_late,
             flows=lambda: self.flows,
         )
         server = HttpHost(vendor, *(make(self) for make in parts), max_request_bytes=self.settings.max_request_bytes)
@@ -502,7 +501,7 @@ class Mock:
         self._work.cancel()
         self.replays.reset()
         if self._vendor is not None:
-            self._vendor.reset()
+            self._vendor.reset(self._note_late if self.routes.any_forgotten else None)
 
     def _remove_certificate(self) -> None:
         certificate, self._certificate = self._certificate, None

@@ -179,8 +179,13 @@ class VendorApi:
         """
         return _respond(ApiError(status, message).answer(), self._limits.count("", self._now()))
 
-    def reset(self) -> None:
-        """Begin the counts of the rate limit again."""
+    def reset(self, on_registered: Callable[[Webhook], None] | None = None) -> None:
+        """Begin the counts of the rate limit again.
+
+        Args:
+            on_registered: Called with each new webhook from now on; None for what was called before.
+        """
+        self._on_registered = on_registered or self._on_registered
         self._limits.clear()
 
     async def _continue(self, request: web.Request) -> None:
