@@ -27,6 +27,7 @@ from mockserver.vendor_api.flows.rules import Rules
 from tests.control_api.calling import AUTH, controlling, exchange
 from tests.delivery.http1.raw_server import RawServer, keep_answering
 from tests.receiving import consuming
+from tests.tables import each_row
 
 PAGE = (Path(__file__).parent.parent / "docs" / "limits.md").read_text("utf-8")
 KIB, MIB = 1024, 1024 * 1024
@@ -348,7 +349,7 @@ async def test_headers_of_an_answer(serve):
 # --- scripts
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "message"),
     [
         ("version: 1\nname: " + "x" * (16 * MIB), "the file is too large: at most 16 MiB are read"),
@@ -358,7 +359,6 @@ async def test_headers_of_an_answer(serve):
         ("version: 1\nsteps: [{event: run.failed, retry: [" + "1s, " * 101 + "]}]", "100"),
         ("version: 1\nsteps: [{event: run.failed, every: 10d, repeat: 1000000}]", "more than a thousand years"),
     ],
-    ids=["size", "values", "nesting", "repeats", "attempts", "time"],
 )
 async def test_scripts(text, message):
     """Each limit is an error in words, from the control API as from Python; nothing is sent."""

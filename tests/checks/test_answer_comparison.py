@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mockserver.checks.answer_comparison import Answer, ResponseBaseline, comparable
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt, Delivery, Event
+from tests.tables import each_row
 
 
 def answered(body: bytes, *, status: int = 200, data: dict[str, object] | None = None) -> Answer | None:
@@ -27,7 +28,7 @@ def delivery(exchange: Exchange | None, data: dict[str, object] | None = None) -
 # ---------------------------------------------------------------- what is not compared
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("one", "other"),
     [
         ("", ""),
@@ -68,7 +69,7 @@ def test_any_two_numbers_look_alike(numbers):
 # ---------------------------------------------------------------- what is
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("one", "other"),
     [
         ("handled", "duplicate"),
@@ -102,7 +103,7 @@ def test_the_status_is_compared():
     assert answered(b"ok") != answered(b"ok", status=202)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "exchange",
     [
         None,
@@ -110,7 +111,6 @@ def test_the_status_is_compared():
         Exchange(error=ExchangeError("closed", "the connection ended")),
         Exchange(Response(200, body=b"half"), ExchangeError("closed", "within the answer")),
     ],
-    ids=["not attempted", "no answer", "an error", "half an answer"],
 )
 def test_without_a_whole_answer_there_is_nothing_to_compare(exchange):
     """Half an answer is none: how much of it came is chance."""
@@ -122,7 +122,7 @@ def test_without_a_whole_answer_there_is_nothing_to_compare(exchange):
 NEW, OLD = Answer(200, b"handled"), Answer(200, b"duplicate")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("baseline", "told"),
     [
         (ResponseBaseline(NEW, OLD), True),

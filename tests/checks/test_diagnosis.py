@@ -7,6 +7,8 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -26,6 +28,7 @@ from tests.checks.misreadings import MISREADINGS, H
 from tests.consumers.launch import launch
 from tests.consumers.mistakes import MISTAKES
 from tests.receiving import Received, statuses
+from tests.tables import each_row
 
 WITHOUT_PREFIX = b"Consumer-Under_Test9"
 FORMS = {form.name: form for form in WRONG_FORMS}
@@ -59,17 +62,21 @@ def test_each_form_has_a_consumer():
     assert set(MISREADINGS) == {form.name for form in SINGLE_FORMS}
 
 
-@pytest.mark.parametrize("name", MISREADINGS)
-async def test_the_mistake_is_named(name):
+@each_row("part", range(8))
+async def test_the_mistake_is_named(part):
     """A consumer with a mistake is told that very mistake, with two wrong deliveries that it accepted as the proof."""
-    accepts, secret = MISREADINGS[name]
-    tells = not shows_in_ordinary_events(name, secret)
-    answer = verifying(lambda received: accepts(received, secret))
-    diagnosis = await diagnosed(answer, secret=secret, tells=tells)
-    assert diagnosis.explanation == f"it {FORMS[name].mistake}"
-    assert diagnosis.fix
-    assert [delivery.delivered for delivery in diagnosis.evidence] == [True, True]
-    assert diagnosis.evidence[0].faults == diagnosis.evidence[1].faults != ()
+    for name, (accepts, secret) in list(MISREADINGS.items())[part::8]:
+        tells = not shows_in_ordinary_events(name, secret)
+        answer = verifying(partial(_accepts, accepts, secret))
+        diagnosis = await diagnosed(answer, secret=secret, tells=tells)
+        assert diagnosis.explanation == f"it {FORMS[name].mistake}", name
+        assert diagnosis.fix, name
+        assert [delivery.delivered for delivery in diagnosis.evidence] == [True, True], name
+        assert diagnosis.evidence[0].faults == diagnosis.evidence[1].faults != (), name
+
+
+def _accepts(accepts: Callable[[Received, str], bool], secret: str, received: Received) -> bool:
+    return accepts(received, secret)
 
 
 @pytest.mark.parametrize(
@@ -211,12 +218,12 @@ async def test_what_a_malformed_header_is_answered_is_no_mistake():
     assert (await diagnosed(answer)).explanation.startswith("not found")
 
 
-@pytest.mark.parametrize("seed", range(25))
-async def test_what_looks_alike_by_chance_is_not_mistaken(seed):
+async def test_what_looks_alike_by_chance_is_not_mistaken():
     """Base64 and its URL-safe form write one digest in four alike: the right one of the two is named all the same."""
     accepts = MISREADINGS["base64url_bare"].accepts
-    diagnosis = await diagnosed(verifying(lambda received: accepts(received, SECRET)), seed=seed)
-    assert diagnosis.explanation == f"it {FORMS['base64url_bare'].mistake}"
+    for seed in range(12):
+        diagnosis = await diagnosed(verifying(lambda received: accepts(received, SECRET)), seed=seed)
+        assert diagnosis.explanation == f"it {FORMS['base64url_bare'].mistake}", f"seed {seed}"
 
 
 async def test_answers_that_never_repeat_are_compared_by_their_status():
@@ -276,7 +283,7 @@ async def test_event_types_that_nobody_verifies_prove_nothing():
     assert diagnosis.explanation == "it uses the secret without its prefix `whsec_`"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "words"),
     [(404, "nothing takes events"), (405, "does not take POST"), (413, "too large"), (429, "limits"), (502, "proxy")],
 )
@@ -311,7 +318,7 @@ async def test_another_content_type_is_tried():
     assert (await diagnosed(verifying(lambda _: False, 415))).explanation.startswith("it answers 415")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("response", "hint"),
     [
         ({"status": 401, "headers": {"WWW-Authenticate": "Bearer"}}, "asks for a login"),
@@ -408,7 +415,7 @@ class Elsewhere:
         """There is nothing to close."""
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34:443", "[2606:2800::1]:443", "169.254.169.254:80", ""])
+@each_row("address", ["93.184.216.34:443", "[2606:2800::1]:443", "169.254.169.254:80", ""])
 async def test_nothing_is_tried_on_public_addresses(address):
     """An address that is not private gets no delivery but the control, whoever allowed it."""
     async with examining(verifying(lambda _: False), transport=Elsewhere(address)) as examination:
@@ -417,7 +424,7 @@ async def test_nothing_is_tried_on_public_addresses(address):
     assert "private addresses only" in diagnosis.explanation
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:80", "[::1]:80", "10.1.2.3:80", "[fd00::1]:80"])
+@each_row("address", ["127.0.0.1:80", "[::1]:80", "10.1.2.3:80", "[fd00::1]:80"])
 async def test_private_addresses_are_examined(address):
     """Loopback and private addresses get the forms."""
     async with examining(verifying(lambda _: False), transport=Elsewhere(address)) as examination:

@@ -19,6 +19,7 @@ from mockserver.server.mock import Mock
 from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
 from tests.receiving import consuming
+from tests.tables import each_row
 
 PYTHON = f'"{sys.executable}" -c'
 
@@ -43,7 +44,7 @@ async def test_a_command_reads_nothing():
         await run_command("read answer")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("command", "why"),
     [
         ("exit 3", "the command 'exit 3' ended with exit code 3"),

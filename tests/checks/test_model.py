@@ -11,6 +11,7 @@ from mockserver.model.events import encode_payload
 from mockserver.model.records import Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.reports.check_report import CheckReport
+from tests.tables import each_row
 
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "warn", "inconclusive", "not tested")
 
@@ -100,7 +101,7 @@ def test_findings_are_counted_by_verdict():
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("findings", "summary"),
     [
         ([finding("pass")], "1 check: 1 pass"),
@@ -197,7 +198,7 @@ def test_to_raise_for_failures_raises_the_report_as_text():
 # ---------------------------------------------------------------- who has looked
 
 
-@pytest.mark.parametrize(
+@each_row(
     "look",
     [
         lambda made: made.ok,
@@ -205,7 +206,6 @@ def test_to_raise_for_failures_raises_the_report_as_text():
         lambda made: made.finding("PG001"),
         lambda made: made.raise_for_failures(),
     ],
-    ids=["ok", "failures", "finding", "raise_for_failures"],
 )
 def test_whoever_asks_how_it_ended_has_looked(look):
     """A report that nobody looked at can then be told from one that was."""
@@ -214,7 +214,7 @@ def test_whoever_asks_how_it_ended_has_looked(look):
     assert made.looked_at
 
 
-@pytest.mark.parametrize(
+@each_row(
     "look",
     [
         lambda made: made.broken,
@@ -222,7 +222,6 @@ def test_whoever_asks_how_it_ended_has_looked(look):
         lambda made: made.count("pass"),
         repr,
     ],
-    ids=["broken", "problems", "count", "repr"],
 )
 def test_whoever_passes_it_on_has_not_looked(look):
     """To print it, or to write it to a file, is no assertion."""

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.checks.orders import Order, differences, orders_to_try, simpler, without
+from tests.tables import each_row
 
 LENGTHS = st.integers(min_value=2, max_value=6)
 MOST = st.integers(min_value=1, max_value=12)
@@ -96,7 +97,7 @@ def test_to_go_on_with_what_is_simpler_comes_to_an_end(order, data):
     assert wrong_pairs(order) == 0 or (len(order) == 2 and wrong_pairs(order) == 1)
 
 
-@pytest.mark.parametrize("order", [(), (0,), (0, 1, 2), (1, 0)])
+@each_row("order", [(), (0,), (0, 1, 2), (1, 0)])
 def test_nothing_is_simpler_than_two_events_the_wrong_way_round(order):
     """And nothing is than what is right."""
     assert list(simpler(order)) == []
@@ -158,7 +159,7 @@ def test_no_order_means_anything_at_any_depth(state, chance):
     assert differences(state, shuffled(state, chance)) == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("left", "right", "found"),
     [
         (1, 2, {"$": (1, 2)}),
@@ -188,7 +189,7 @@ def test_a_state_without_the_values_of_a_run_stays_as_it_is(state):
     assert without(state, IDS) == state
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("state", "expected"),
     [
         ("run_0001", "<0>"),

@@ -10,6 +10,7 @@ from mockserver.checks.registry import CHECKS, chosen_checks
 from mockserver.errors import UsageError
 from tests.checks.page import checks_page
 from tests.checks.renew_page import PAGE
+from tests.tables import each_row
 
 #: Ids are a contract: CI jobs skip by them. A check may be added to this table; none may change or go.
 IDS = {
@@ -102,7 +103,7 @@ def test_the_control_comes_first_and_the_last_look_after_everything_that_sends()
     assert tested[-1] == "PG006"
 
 
-@pytest.mark.parametrize("name", ["PG012", "pg012", "wrong_secret", "wrong-secret", "Wrong Secret"])
+@each_row("name", ["PG012", "pg012", "wrong_secret", "wrong-secret", "Wrong Secret"])
 def test_a_check_is_chosen_by_id_or_name(name):
     """However it is spelled; the control is always with it."""
     assert [check.id for check in chosen_checks(only=[name])] == ["PG001", "PG012"]

@@ -20,6 +20,7 @@ from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, SLOW, checked, verdicts
 from tests.checks.consumer import Consumer
+from tests.tables import each_row
 
 
 class Redirects(Consumer):
@@ -295,7 +296,7 @@ async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(aioh
     assert run.report.deliveries
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "why"),
     [
         ({"secret": ""}, "needs the secret"),

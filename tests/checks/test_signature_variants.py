@@ -27,6 +27,7 @@ from mockserver.model.events import encode_payload
 from mockserver.model.messages import Response
 from mockserver.model.signing import SIGNATURE_HEADER, sign
 from mockserver.script.package_files import load_catalog
+from tests.tables import each_row
 
 SECRET = "whsec_Consumer-Under_Test9"
 TIME = "2024-12-16T10:00:00Z"
@@ -95,7 +96,7 @@ def test_other_languages_spell_json_so():
     assert go_json(value) == r'{"a":{"é":"x/y \u003c/b\u003e \u0026 \u2028"},"b":[1,0.5,true,null]}'
 
 
-@pytest.mark.parametrize("payload", payloads()[1::2], ids=range(4))
+@each_row("payload", payloads()[1::2])
 def test_a_telling_event_tells_all_spellings_apart(payload):
     """In an event that was made for it no two forms of the body come to the same."""
     forms = (*COMMON_BODY_FORMS, *OTHER_BODY_FORMS)
@@ -114,7 +115,7 @@ def test_a_telling_event_is_about_the_same_object():
 # ---------------------------------------------------------------- digests
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("form", "secret", "key"),
     [
         ("secret_without_prefix", SECRET, b"Consumer-Under_Test9"),
@@ -137,7 +138,7 @@ def test_the_key_of_a_form(form, secret, key):
     assert digest_of(form, secret=secret) == hmac_of("sha256", key, BODY)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("form", "message"),
     [
         ("empty", b""),
@@ -233,13 +234,13 @@ def test_a_forged_form_looks_alike():
 # ---------------------------------------------------------------- what an answer tells
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 415, 422, 500, 503])
+@each_row("status", [400, 401, 403, 415, 422, 500, 503])
 def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status):
     """Where the signature may be the reason nothing is concluded from the status."""
     assert reason_of(Response(status)) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("response", "words", "fix"),
     [
         (Response(301, headers=(("location", "/hook/"),)), "to /hook/", "register /hook/"),

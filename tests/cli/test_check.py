@@ -22,6 +22,7 @@ from mockserver.reports.check_report import clean_finding
 from tests.cli.program import environment, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, launch
+from tests.tables import each_row
 
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 REPORTS = ("--json", "r.json", "--junit", "r.xml", "--markdown", "r.md", "--sarif", "r.sarif")
@@ -322,7 +323,7 @@ def test_the_summary_page_of_a_workflow(flask, tmp_path):
     assert (tmp_path / "summary.md").read_text("utf-8") == "# Before\n" + (tmp_path / "r.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("option", ["--json", "--junit", "--markdown", "--sarif"])
+@each_row("option", ["--json", "--junit", "--markdown", "--sarif"])
 def test_a_file_that_cannot_be_written_is_found_first(option):
     """Nothing is sent when a report has nowhere to go."""
     with recorder() as server:
@@ -536,7 +537,7 @@ def evidence(head=b"", exchange=None):
     return Delivery(1, Event("run.failed", "", b"{}"), "check", "http://127.0.0.1:1/hooks", "PG001", attempts)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("exchange", "answer"),
     [
         (Exchange(Response(204, "No Content")), "  answer: 204 No Content"),
@@ -547,7 +548,6 @@ def evidence(head=b"", exchange=None):
             "  answer: 200 OK\n    half\n  and then: the connection ended",
         ),
     ],
-    ids=["without a body", "without a reason", "an error", "an error within an answer"],
 )
 def test_what_came_back_is_shown(exchange, answer):
     """As much of an answer as came, and why there is no more of it."""

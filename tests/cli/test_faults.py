@@ -11,6 +11,7 @@ from mockserver.model.retry_policies import POLICY_NAMES
 from mockserver.script.package_files import load_retry_policies
 from tests.cli.program import SECRET, mockserver, recorder, running
 from tests.consumers.launch import launch
+from tests.tables import each_row
 
 REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"
 
@@ -69,7 +70,7 @@ def test_an_event_that_is_lost():
     assert server.requests == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fault", "message"),
     [
         ("wrong_secet", "run.failed: unknown fault 'wrong_secet'; known are missing_signature, "),

@@ -14,6 +14,7 @@ import mockserver as package
 from mockserver.cli import interruption, main
 from mockserver.cli.destinations import Destination
 from tests.cli.program import COMMAND, SECRET, environment, mockserver, mockserver_process
+from tests.tables import each_row
 
 COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events", "check"]
 
@@ -33,7 +34,7 @@ def test_help_lists_the_commands_and_speaks_of_the_environment():
     assert "130 Ctrl-C" in done.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@each_row("command", COMMANDS)
 def test_each_command_has_help_with_an_example(command):
     """COMMAND --help shows how it is used."""
     done = mockserver(command, "--help")
@@ -42,7 +43,7 @@ def test_each_command_has_help_with_an_example(command):
     assert f"  mockserver {command}" in done.out
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         (["reply"], "no command 'reply'; there are serve, replay"),

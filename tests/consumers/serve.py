@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 import uvicorn
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.consumers import fastapi_app, flask_app
 from tests.consumers.launch import Endpoint
 
 
@@ -31,6 +30,8 @@ class _SignallingServer(uvicorn.Server):
 @contextmanager
 def serve_flask(secret: str, mistake: str | None) -> Iterator[Endpoint]:
     """Serve the consumer in Flask until the block ends."""
+    from tests.consumers import flask_app  # noqa: PLC0415 - a framework takes its time to import
+
     app = flask_app.create_app(secret, mistake)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
     with closing(server.socket), _thread(lambda: server.serve_forever(poll_interval=0.01), server.shutdown):
@@ -40,6 +41,8 @@ def serve_flask(secret: str, mistake: str | None) -> Iterator[Endpoint]:
 @contextmanager
 def serve_fastapi(secret: str, mistake: str | None) -> Iterator[Endpoint]:
     """Serve the consumer in FastAPI until the block ends."""
+    from tests.consumers import fastapi_app  # noqa: PLC0415 - a framework takes its time to import
+
     config = uvicorn.Config(
         fastapi_app.create_app(secret, mistake), port=0, log_config=None, access_log=False, timeout_graceful_shutdown=1
     )

@@ -3,9 +3,10 @@
 import pytest
 
 from mockserver.delivery.address_guard import why_refused
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     "address",
     [
         "127.0.0.1",
@@ -44,7 +45,7 @@ def test_public_addresses_need_their_host_named(address):
     assert why_refused(address, "other.example.com", ["api.example.com"]) is not None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "address",
     [
         "169.254.169.254",

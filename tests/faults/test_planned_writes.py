@@ -17,6 +17,7 @@ from mockserver.model.messages import AwaitContinue, Close, Pause, Request
 from mockserver.model.targets import Target
 from tests.delivery.http1.raw_server import OK, Peer
 from tests.faults.requests import faulty
+from tests.tables import each_row
 
 pytestmark = pytest.mark.usefixtures("no_task_is_left")
 
@@ -355,7 +356,7 @@ async def test_nothing_follows_a_fault_on_its_connection(fault, reused, transpor
 # --- TLS
 
 
-@pytest.mark.parametrize("fault", ["disconnect", "disconnect(reset)", "truncated_body", "slow_body(20ms)", "chunked"])
+@each_row("fault", ["disconnect", "disconnect(reset)", "truncated_body", "slow_body(20ms)", "chunked"])
 async def test_plans_hold_over_tls(fault):
     """The same bytes come out of the encryption, and the end does not wait for the other side's goodbye."""
     closes = fault.startswith(("disconnect", "truncated"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from mockserver.faults.reading import Faults, read_fault, read_faults, written
 from mockserver.faults.registry import FAULTS
 from mockserver.model.sizes import parse_size, show_size
+from tests.tables import each_row
 
 DAY = 86400.0
 
@@ -148,7 +149,7 @@ def test_a_fault_is_written_with_its_parameter():
     assert written(read_fault("missing_field(run_id)")) == "missing_field(field=run_id)"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("size", "text"),
     [(0, "0"), (1, "1"), (1000, "1kB"), (1024, "1KiB"), (2_000_000, "2MB"), (1 << 30, "1GiB"), (1500, "1500")],
 )

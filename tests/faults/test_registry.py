@@ -10,6 +10,7 @@ from mockserver.faults.delivery import DeliveryPlan, delivery_plan
 from mockserver.faults.reading import read_faults
 from mockserver.faults.registry import FAULTS, SLOTS, is_signature_fault
 from tests.faults.requests import faulty
+from tests.tables import each_row
 
 SIGNATURE = (
     "missing_signature empty_signature wrong_secret malformed_signature truncated_signature wrong_algorithm other_body"
@@ -76,7 +77,7 @@ def test_a_fault_cannot_be_chosen_twice():
         read_faults(["slow_body", "slow_body(1s)"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("faults", "plan"),
     [
         ([], DeliveryPlan()),

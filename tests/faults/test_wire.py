@@ -11,6 +11,7 @@ from mockserver.errors import UsageError
 from mockserver.faults.registry import FAULTS
 from tests.delivery.http1.raw_server import OK, Peer
 from tests.faults.requests import BODY, DATA, PAYLOAD, SECRET, TIMESTAMP, compact, digest, event, faulty, wire
+from tests.tables import each_row
 
 pytestmark = pytest.mark.usefixtures("no_task_is_left")
 
@@ -184,7 +185,7 @@ def test_without_faults_it_is_the_ordinary_request():
 # --- fields
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fault", "expected"),
     [
         ("missing_field(timestamp)", {"event": "run.failed", "data": DATA}),
@@ -280,7 +281,7 @@ def test_plain_ascii_is_escaped_somewhere():
     assert faulty("escaped_unicode", payload=payload).body == payload.replace(b'"event"', b'"\\u0065vent"')
 
 
-@pytest.mark.parametrize(
+@each_row(
     "fault", ["sorted_keys", "duplicate_keys", "spaced_json", "pretty_json", "escaped_unicode", "trailing_newline"]
 )
 def test_a_respelled_payload_means_the_same(fault):
@@ -293,7 +294,7 @@ def test_a_respelled_payload_means_the_same(fault):
 # --- combined
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("faults", "expected"),
     [
         (

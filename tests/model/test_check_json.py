@@ -4,12 +4,13 @@ import pytest
 
 from mockserver.errors import UsageError
 from mockserver.model.events import LARGEST_DATA, check_json
+from tests.tables import each_row
 
 ITSELF = []
 ITSELF.append(ITSELF)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "message"),
     [
         ({"\udfaa": 1}, r"data has the key '\\udfaa', which holds half of a surrogate pair"),

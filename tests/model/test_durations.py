@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.model.durations import format_duration, format_timestamp, parse_duration, parse_timestamp
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "seconds"),
     [
         ("250ms", 0.25),
@@ -28,7 +29,7 @@ def test_durations(text, seconds):
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",
@@ -56,7 +57,7 @@ def test_what_is_not_a_duration(text):
         parse_duration(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "text"), [(0.25, "250ms"), (2, "2s"), (90, "1m30s"), (7200, "2h"), (90061, "1d1h1m1s"), (1.5, "1.5s")]
 )
 def test_durations_are_shown_as_they_are_written(seconds, text):
@@ -65,7 +66,7 @@ def test_durations_are_shown_as_they_are_written(seconds, text):
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "seconds"),
     [
         ("2024-12-16T10:00:00Z", 1734343200),
@@ -83,7 +84,7 @@ def test_timestamps(text, seconds):
     assert parse_timestamp(text) == pytest.approx(seconds, abs=1e-6)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",

@@ -1,10 +1,9 @@
 """Expectations: what a consumer must answer, and sentences on how its answer differs."""
 
-import pytest
-
 from mockserver.model.expectations import BodyExpectation, Effect, Expectation, default_status, judge, matches_status
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt, Delivery, Event
+from tests.tables import each_row
 
 
 def delivery(*exchanges):
@@ -21,7 +20,7 @@ def answered(status=200, body=b"", headers=(), ms=10.0):
 REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expectation", "given", "unmet"),
     [
         (Expectation(("2xx",)), delivery(answered(204)), []),
@@ -123,7 +122,7 @@ def test_defaults():
     assert default_status(signature_fault=False, other_fault=True) == ("any",)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("effect", "before", "after", "unmet"),
     [
         (Effect(change=1), 3, 4, None),

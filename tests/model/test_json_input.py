@@ -3,9 +3,10 @@
 import pytest
 
 from mockserver.model.json_input import NotJsonError, decode_json
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("raw", "reason"),
     [
         (b"", "truncated"),

@@ -5,11 +5,12 @@ import contextlib
 import pytest
 
 from mockserver.model.json_paths import check_path, find_all
+from tests.tables import each_row
 
 DOCUMENT = {"orders": [{"id": 1, "state": "paid"}, {"id": 2, "state": "open"}], "count": 2}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "found"),
     [
         ("$", [DOCUMENT]),
@@ -25,7 +26,7 @@ def test_values_are_found(path, found):
     assert find_all(path, DOCUMENT) == found
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "why"),
     [
         ("$.a[?match(@.b, '(a+)+$')]", r"\w"),

@@ -14,6 +14,7 @@ from mockserver.model.records import Attempt
 from mockserver.model.retry_after import LONGEST_WAIT, requested_wait
 from mockserver.model.retry_policies import MOST_ATTEMPTS, Retry, RetryPolicy, read_retry
 from mockserver.script.package_files import load_retry_policies
+from tests.tables import each_row
 
 NAMED = load_retry_policies()
 NOON = 784_123_200.0  # Sunday, 6 November 1994, 12:00:00 GMT
@@ -43,7 +44,7 @@ def wait_after(policy, last):
 # The named policies
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "attempts", "seconds"),
     [
         ("none", 1, 0),
@@ -96,7 +97,7 @@ def test_what_the_named_policies_retry():
     assert all(classes == {"3xx", "4xx", "5xx", "network"} for classes in retried.values())
 
 
-@pytest.mark.parametrize("policy", NAMED.values(), ids=NAMED)
+@each_row("policy", NAMED.values())
 def test_every_named_policy_is_consistent(policy):
     """Each is kept under its name, has rising waits and a note, reads back as itself, and says where it is from."""
     assert NAMED[policy.name] is policy
@@ -154,7 +155,7 @@ def test_a_policy_without_jitter_leaves_chance_alone():
     assert chance.random() == random.Random(3).random()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("retry_on", "retried"),
     [
         ("5xx", {"500", "503", "599"}),

@@ -3,11 +3,12 @@
 import pytest
 
 from mockserver.model.sample_changes import PathError, change_sample
+from tests.tables import each_row
 
 SAMPLE = {"run_id": "run_1", "summary": {"passed": 3, "failed": 0}, "turns": [{"ok": True}, {"ok": False}], "a.b": 1}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("override", "remove", "changed"),
     [
         ({"run_id": "run_2"}, [], {"run_id": "run_2"}),
@@ -35,7 +36,7 @@ def test_removing_a_key():
     assert "run_id" not in change_sample(SAMPLE, {}, ["run_id"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("override", "remove", "message"),
     [
         (

@@ -7,6 +7,7 @@ from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.search import KEYS, nearest_misses, read_search
 from mockserver.model.targets import Target
+from tests.tables import each_row
 
 KNOWN = {"event": ("run.failed", "run.completed", "evaluation.completed"), "fault": ("wrong_secret", "slow_body")}
 
@@ -46,7 +47,7 @@ def found(text):
     return [each.number for each in DELIVERIES if search.matches(each)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "numbers"),
     [
         ("", [1, 2, 3, 4]),
@@ -86,7 +87,7 @@ def test_what_is_found(text, numbers):
     assert found(text) == numbers
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "message"),
     [
         ("evnt:run.failed", "did you mean 'event'"),

@@ -3,9 +3,10 @@
 import pytest
 
 from mockserver.model.sender_headers import header_lines, read_header, sender_headers
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "header"),
     [
         ("X-Api-Key: abc", ("X-Api-Key", "abc")),
@@ -19,21 +20,21 @@ def test_a_header_is_a_name_and_a_value(line, header):
     assert read_header(line) == header
 
 
-@pytest.mark.parametrize("line", ["", "X-Api-Key", "X-Api-Key abc", ": abc", "X Api: abc", "X-Ä: abc", "[X]: abc"])
+@each_row("line", ["", "X-Api-Key", "X-Api-Key abc", ": abc", "X Api: abc", "X-Ä: abc", "[X]: abc"])
 def test_what_is_no_header(line):
     """The message shows how one is written."""
     with pytest.raises(ValueError, match=r"a header is written as NAME: VALUE, such as X-Api-Key: abc"):
         read_header(line)
 
 
-@pytest.mark.parametrize("value", ["", "  ", "a\r\nX-Other: b", "a\0b", "é", "a\tb"])
+@each_row("value", ["", "  ", "a\r\nX-Other: b", "a\0b", "é", "a\tb"])
 def test_a_value_that_cannot_be_sent(value):
     """The message names the header, and does not show a value that may be a secret."""
     with pytest.raises(ValueError, match=r"^the value of X-Api-Key must be printable ASCII, and not empty$"):
         read_header(f"X-Api-Key: {value}")
 
 
-@pytest.mark.parametrize("name", ["Host", "content-length", "X-Playgent-Signature", "x-playgent-signature"])
+@each_row("name", ["Host", "content-length", "X-Playgent-Signature", "x-playgent-signature"])
 def test_what_every_delivery_has_cannot_be_added(name):
     """Faults are there for wrong ones."""
     with pytest.raises(ValueError, match=f"^{name} is written by the mock itself: `fault` in a script"):

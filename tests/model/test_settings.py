@@ -7,6 +7,7 @@ from mockserver.model.registrations import Registration
 from mockserver.model.settings import read_settings
 from mockserver.model.webhooks import WebhookRegistry
 from mockserver.script.model import WebhookSpec
+from tests.tables import each_row
 
 
 def test_defaults_are_those_of_the_fidelity_table():
@@ -29,7 +30,7 @@ def test_lists_are_fine_where_tuples_are_meant():
     assert read_settings(headers={"A": "1", "B": "2"}) == read_settings(headers=["A: 1", "B: 2"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("chosen", "message"),
     [
         ({"sped": 1}, "unknown setting 'sped'; known are .*; did you mean 'speed'?"),

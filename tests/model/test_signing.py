@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mockserver
+from tests.tables import each_row
 
 BODY = b'{"event":"run.failed","timestamp":"2024-12-16T10:00:00Z","data":{}}'
 SECRET = "whsec_your_secret_key"
@@ -61,7 +62,7 @@ def test_text_is_refused():
         mockserver.sign("text", SECRET)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "signature",
     [
         None,

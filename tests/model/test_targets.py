@@ -4,9 +4,10 @@ import pytest
 
 from mockserver.errors import UsageError
 from mockserver.model.targets import Route, Routes, Target
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "target"),
     [
         ("http://localhost:3000/hooks?a=b", Target("http", "localhost", 3000, "/hooks?a=b")),
@@ -30,7 +31,7 @@ def test_the_host_header_names_the_port_only_where_it_must():
     assert Target.parse("https://a/b?c").url == "https://a/b?c"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "",

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from mockserver.replay.clock import Group, RealClock, SkippingClock, SteppedClock, make_clock
+from tests.tables import each_row
 
 START = 1_734_343_200.0
 DAY = 86_400.0
@@ -163,7 +164,7 @@ async def test_leaving_a_group_by_an_exception_cancels_its_tasks():
     assert ended == ["ended"]
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3, 5])
+@each_row("turns", [1, 2, 3, 5])
 async def test_cancelling_keeps_the_clocks_account(turns):
     """After a group was cancelled at any point, its clock still jumps and still holds as it should."""
     clock = skipping()

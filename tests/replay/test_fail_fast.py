@@ -9,6 +9,7 @@ from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming, eventually, statuses
 from tests.reports.replayed import replayed, script
+from tests.tables import each_row
 
 REASON = "stopped after step 1, which has a problem (fail-fast)"
 
@@ -26,7 +27,7 @@ async def test_nothing_is_begun_after_a_problem(pacing):
     assert last == REASON
 
 
-@pytest.mark.parametrize(
+@each_row(
     "problem",
     [
         "- {event: run.failed, repeat: 2, override: {run_id: '{{ 1 // (1 - index) }}'}}\n",

@@ -12,6 +12,7 @@ from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming, eventually
+from tests.tables import each_row
 
 HOUR = 3600.0
 
@@ -427,7 +428,7 @@ async def test_probe_functions_that_are_missing_or_fail(service):
     assert "the probe 'count' fails: KeyError: 'table'" in report.explanations()[0]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("step", "problem"),
     [
         ("fault: wrong_secrt", "did you mean 'wrong_secret'"),

@@ -9,11 +9,12 @@ import pytest
 
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import read_settings
+from tests.tables import each_row
 
 SECRET = 'whsec_a"b\\c/d&e <f> é'
 
 
-@pytest.mark.parametrize(
+@each_row(
     "spelling",
     [
         SECRET,
@@ -36,7 +37,7 @@ def test_the_longer_of_two_secrets_goes_first():
     assert Redactor(["whsec_abc", "whsec_abc_and_more"]).text("whsec_abc_and_more, whsec_abc") == "***, ***"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "redacted"),
     [
         ("got 'whsec_0123456789abc...", "got '***..."),
@@ -51,7 +52,7 @@ def test_what_is_left_of_a_secret_that_was_cut_off_is_hidden(text, redacted):
     assert Redactor(["whsec_0123456789abcdef"]).text(text) == redacted
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "redacted"),
     [
         ('{"status": "failed", "failed": 1}', '{"status": "***", "failed": 1}'),

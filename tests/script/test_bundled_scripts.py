@@ -17,6 +17,7 @@ from mockserver.script.package_files import bundled_scripts, find_script, load_c
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming
+from tests.tables import each_row
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = bundled_scripts()
@@ -61,14 +62,14 @@ def test_every_event_has_one_data_file_and_each_is_marked():
     assert all(event_type.object_id in event_type.data for event_type in types)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@each_row("name", SCRIPTS)
 def test_each_script_fits_the_json_schema_of_another_projects_validator(name):
     """What we read, the published schema accepts."""
     document = yaml.load(SCRIPTS[name].read_text("utf-8"), StrictLoader)
     assert list(VALIDATOR.iter_errors(document)) == []
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@each_row("name", SCRIPTS)
 def test_each_script_is_mentioned_in_the_readme(name):
     """No script is an orphan."""
     assert f"`{name}`" in (ROOT / "docs" / "bundled-scripts.md").read_text("utf-8")
@@ -81,7 +82,7 @@ def test_only_the_hostile_night_has_faults():
     assert hostile == ["hostile_night"]
 
 
-@pytest.mark.parametrize("name", sorted(SCRIPTS.keys() - {"hostile_night"} - FLOWS))
+@each_row("name", sorted(SCRIPTS.keys() - {"hostile_night"} - FLOWS))
 async def test_each_script_replays_and_every_event_is_accepted(name):
     """Replayed at speed max to a real consumer, every planned event arrives, signed."""
     service = Mock(read_settings(speed="max"))
@@ -127,7 +128,7 @@ def test_the_schema_is_one_and_refuses_what_the_reader_refuses():
             read_script(json.dumps(document), load_catalog())
 
 
-@pytest.mark.parametrize("duration", ["250ms", "2s", "1m30s", "2h", 5, 0.5, "3", "1d"])
+@each_row("duration", ["250ms", "2s", "1m30s", "2h", 5, 0.5, "3", "1d"])
 def test_durations_in_the_schema_are_those_of_the_reader(duration):
     """Every documented form passes both."""
     document = {"version": 1, "steps": [{"pause": duration}]}

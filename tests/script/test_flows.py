@@ -10,6 +10,7 @@ from mockserver.script.format import script_schema
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_flows, read_script
 from mockserver.script.tree import read_tree
+from tests.tables import each_row
 
 EVERYTHING = """\
 version: 1
@@ -102,7 +103,7 @@ def test_one_rule_alone():
         read_flows("version: 1\nsteps: [{event: run.failed}]", load_catalog())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("when", "fits"),
     [
         ({}, True),

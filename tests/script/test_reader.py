@@ -8,6 +8,7 @@ from mockserver.script.notes import notes
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_event_step, read_script
 from mockserver.script.templates import Moment
+from tests.tables import each_row
 
 CATALOG = load_catalog()
 HEAD = "version: 1\nsteps:\n"
@@ -138,7 +139,7 @@ def test_all_problems_are_reported_at_once_with_their_places():
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "problem"),
     [
         ("", "1:1: the file is empty: a script has at least a version and steps"),

@@ -7,6 +7,7 @@ import pytest
 
 from mockserver.script.expressions import LARGEST_EVENT, TemplateError
 from mockserver.script.templates import DataTemplate, Moment
+from tests.tables import each_row
 
 NAMES = {"run": "run_1", "n": 3, "flag": True, "items": ["a", "b"], "obj": {"key": [1]}, "none_": None}
 MOMENT = Moment(2, "2024-12-16T10:00:00Z", "7/1/2")
@@ -16,7 +17,7 @@ def rendered(text, moment=MOMENT):
     return DataTemplate({"value": text}, NAMES).render(moment)["value"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "value"),
     [
         ("plain", "plain"),
@@ -89,7 +90,7 @@ def test_generated_values_repeat_with_their_seed_and_only_then():
     assert rendered(text) != rendered(text, Moment(3, MOMENT.now, "7/1/3"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "message"),
     [
         ("{{ rnu }}", "'{{ rnu }}' uses the unknown name 'rnu'; known are run, n, .*; did you mean 'run'?"),

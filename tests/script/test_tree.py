@@ -14,6 +14,7 @@ from mockserver.model.fields import MOST_PROBLEMS, Reading
 from mockserver.model.nodes import Member, Node
 from mockserver.script.source import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from mockserver.script.tree import read_tree
+from tests.tables import each_row
 
 #: Both parsers, where PyYAML has both.
 PARSERS = [True, False] if yaml.__with_libyaml__ else [False]
@@ -309,7 +310,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("libyaml", PARSERS)
+@each_row("libyaml", PARSERS)
 def test_values_are_those_of_yaml_1_2(libyaml):
     """A file without errors has exactly the values that YAML 1.2 gives it, and of the right types."""
     for source, value in VALUES:
@@ -318,7 +319,7 @@ def test_values_are_those_of_yaml_1_2(libyaml):
         assert same(tree.plain(), value), ascii(source[:60])
 
 
-@pytest.mark.parametrize("libyaml", PARSERS)
+@each_row("libyaml", PARSERS)
 def test_hostile_files_give_clear_errors(libyaml):
     """Every problem of a hostile file is shown at its place; where the file is still a tree, the rest can be read."""
     for source, expected, value in HOSTILE:
@@ -331,7 +332,7 @@ def test_hostile_files_give_clear_errors(libyaml):
         assert tree is None if value is NO_TREE else same(tree.plain(), value), ascii(source[:60])
 
 
-@pytest.mark.parametrize("libyaml", PARSERS)
+@each_row("libyaml", PARSERS)
 def test_every_value_and_key_knows_its_place(libyaml):
     """Lines and columns count from 1, columns in characters, and point to where a value or key starts."""
     tree, problems = read("é: 😀\nlist:\n  - 'a'\n  - {x: &n 1, y: *n, z: }\nblock: |\n  text\n", libyaml)
@@ -483,7 +484,7 @@ def test_aliases_up_to_the_limits_can_be_written_out():
     assert tree.plain() == [["b", "b", "b"]] * 50_001
 
 
-@pytest.mark.parametrize("libyaml", PARSERS)
+@each_row("libyaml", PARSERS)
 def test_the_deepest_allowed_nesting_is_read(libyaml):
     """The limit is a limit: what just keeps it is fine, in brackets and by aliases."""
     for deepest in ("[" * MAX_DEPTH + "]" * MAX_DEPTH, "- " * MAX_DEPTH):

@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 
 from mockserver import MockServer, StartError, UsageError, WaitTimeoutError
+from tests.tables import each_row
 
 BASE = "https://svc.example"
 BODY = b'{"url": "https://svc.example/hooks", "events": ["run.failed"], "secret": "whsec_x"}'
@@ -57,7 +58,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@each_row("way", WAYS.values())
 def test_a_routed_application_is_started_once(way):
     """By waiting for its registration, for flows, or on request; the delivery finds it running."""
     app = SelfRegistering()

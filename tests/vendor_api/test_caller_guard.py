@@ -11,6 +11,7 @@ from mockserver.model.settings import read_settings
 from mockserver.vendor_api.caller_guard import why_foreign
 from tests.control_api.calling import controlling, exchange
 from tests.control_api.test_http import example
+from tests.tables import each_row
 
 OWN = "127.0.0.1"
 PATHS = [
@@ -30,7 +31,7 @@ async def ask(url, method, path, headers):
     return int(head.split(b" ")[1]), json.loads(body)["error"]["message"] if b'"error"' in body else ""
 
 
-@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda headers: "+".join(headers.values()))
+@each_row("foreign", FOREIGN)
 async def test_every_operation_refuses_web_pages(foreign):
     """With a foreign name or origin nothing is read, nothing is done, and no planned answer is used up."""
     async with controlling() as control:
@@ -44,7 +45,7 @@ async def test_every_operation_refuses_web_pages(foreign):
         assert (await ask(control.url, "GET", "/v1/webhooks", {"Host": OWN}))[0] == 503
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("settings", "headers"),
     [
         ({}, [("Host", "127.255.255.254:8484")]),
@@ -65,7 +66,7 @@ def test_what_the_guard_lets_through(settings, headers):
     assert why_foreign(CIMultiDict(headers), "http", read_settings(**settings)) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("settings", "headers"),
     [
         ({}, []),

@@ -7,6 +7,7 @@ import pytest
 
 from mockserver.errors import UsageError
 from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
+from tests.tables import each_row
 from tests.vendor_api.serving import AUTH, NOW, REGISTRATION
 
 
@@ -201,7 +202,7 @@ def test_plans_are_taken_in_order():
     assert (plan.pending, plan.take()) == (0, None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("chosen", "message"),
     [
         ({"status": 99}, "status: expected a whole number from 200 to 599, not 99"),

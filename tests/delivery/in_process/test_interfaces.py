@@ -10,6 +10,7 @@ from mockserver.delivery.in_process.interfaces import interface_of
 from mockserver.errors import UsageError
 from tests.consumers.frameworks import FRAMEWORKS, create_app
 from tests.delivery.in_process.apps import URL, AsgiProbe, WsgiProbe
+from tests.tables import each_row
 
 
 async def asgi_function(scope, receive, send): ...
@@ -37,7 +38,7 @@ class Asgi2:
     def __init__(self, scope): ...
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("app", "interface"),
     [
         (AsgiProbe(), "asgi"),
@@ -49,7 +50,6 @@ class Asgi2:
         (wsgi_function, "wsgi"),
         (WsgiProbe().__call__, "wsgi"),
     ],
-    ids=name_of,
 )
 def test_applications_are_recognised(app, interface):
     """Objects, functions, wrappers and awaitable classes."""
@@ -63,7 +63,7 @@ def test_applications_of_every_framework_are_recognised(framework):
     assert interface_of(create_app(framework, "s")) == interface
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("app", "words"),
     [
         (5000, "not to 5000"),
@@ -76,7 +76,6 @@ def test_applications_of_every_framework_are_recognised(framework):
         (async_two, "cannot see how to call"),
         (type.__call__, "cannot see how to call"),
     ],
-    ids=name_of,
 )
 def test_what_is_no_application_is_refused_with_advice(app, words):
     """A class, an old interface or an ambiguous callable is an error when the route is made."""

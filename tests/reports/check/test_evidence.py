@@ -11,6 +11,7 @@ from mockserver.reports.check_evidence import curl_of, evidence_text, evidence_t
 from tests.receiving import SECRET, consuming
 from tests.reports.check.checked import delivery, finding, never_attempted, sent, without_request
 from tests.reports.replayed import replayed
+from tests.tables import each_row
 
 REDACTOR = Redactor([SECRET])
 
@@ -60,7 +61,7 @@ def changed(made, **fields):
     return msgspec.structs.replace(made, attempts=(msgspec.structs.replace(attempt, request=request),))
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+@each_row("method", ["GET", "PUT", "PATCH", "DELETE"])
 async def test_the_command_uses_the_method_of_the_request(method):
     """A real curl sends an event by another method, with its body."""
     made = await delivery()

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
 from tests.receiving import SECRET
@@ -20,6 +18,7 @@ from tests.reports.check.checked import (
     sent,
     without_request,
 )
+from tests.tables import each_row
 
 REDACTOR = Redactor([SECRET])
 
@@ -88,11 +87,7 @@ async def test_a_should_that_fails_leaves_the_report_ok():
     assert report.looked_at is False
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [b"{not json", b"\xff\xfe", b"[" * 100_000, b"[" * 500 + b"]" * 500],
-    ids=["broken", "binary", "endless", "deep"],
-)
+@each_row("payload", [b"{not json", b"\xff\xfe", b"[" * 100_000, b"[" * 500 + b"]" * 500])
 async def test_a_payload_that_cannot_be_shown_decoded(payload):
     """It is null, and the body of the request tells of it; nothing breaks at it."""
     shown = read(report_of(finding("fail", "answered 500", sent(await delivery(), payload))))["findings"][0]["evidence"]

@@ -23,6 +23,7 @@ from tests.reports.check.checked import (
     sent,
     without_request,
 )
+from tests.tables import each_row
 
 REDACTOR = Redactor([SECRET])
 
@@ -122,7 +123,7 @@ def test_a_consumer_that_cannot_be_reached_and_a_diagnosis():
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "place"),
     [
         (TARGET, "webhooks/playgent"),
