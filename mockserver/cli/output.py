@@ -8,6 +8,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 #: Seconds for which lines are gathered before they are written.
@@ -84,12 +85,14 @@ class Writer:
                 if left_out:
                     _write_to_file(stream, f"... {left_out} lines left out: the output was not read in time\n")
             except OSError as error:
-                loop.call_soon_threadsafe(self._fail, error)
+                with suppress(RuntimeError):  # the loop is closed: the command is at its end, and asks no more
+                    loop.call_soon_threadsafe(self._fail, error)
                 return
             with self._lock:
                 self._waiting -= len(text)
                 if not self._waiting:
-                    loop.call_soon_threadsafe(self._note_empty)
+                    with suppress(RuntimeError):  # as above
+                        loop.call_soon_threadsafe(self._note_empty)
 
     def _note_empty(self) -> None:
         if not self._waiting:

@@ -68,7 +68,9 @@ def test_the_longest_route_wins():
     assert routes.resolve("https://your-app.com/admin/hooks").url == "http://127.0.0.1:6000/x/hooks"
     assert routes.resolve("https://your-app.com.evil.example/").url == "https://your-app.com.evil.example/"
     routes.clear()
-    assert routes.resolve("https://your-app.com/").url == "https://your-app.com/"
+    with pytest.raises(UsageError, match=r"to which https://your-app\.com was routed: it is refused"):
+        routes.resolve("https://your-app.com/")
+    assert routes.resolve("https://another.example/").url == "https://another.example/"
 
 
 @pytest.mark.parametrize("route", [Route("your-app.com", "http://a"), Route("https://a", "nowhere")])
