@@ -150,6 +150,14 @@ class Connection(asyncio.Protocol):
         cast("asyncio.Transport", self._transport).write(request.head + request.body)
         return waiter
 
+    def is_closing(self) -> bool:
+        """Whether the transport is at its end."""
+        if self._transport is None or self._transport.is_closing():
+            return True
+        # Only a private attribute of Python 3.10 shows that the other side has ended TLS: what is written goes nowhere.
+        protocol = getattr(self._transport, "_ssl_protocol", None) if self.key[0] == "https" else None
+        return bool(getattr(protocol, "_in_shutdown", False))
+
     def is_alive(self) -> bool:
         """Whether the other side has neither closed the connection nor said anything, as far as the system knows."""
         sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")

@@ -18,6 +18,10 @@ class Pooled(Protocol):
     key: Key
     idle_since: float
 
+    def is_closing(self) -> bool:
+        """Whether it is known to be at its end, without a look at the socket."""
+        ...
+
     def is_alive(self) -> bool:
         """Whether the other side has neither closed it nor said anything while it was idle."""
         ...
@@ -64,7 +68,7 @@ class Pool(Generic[AnyConnection]):
         idle = self._idle.get(key)
         while idle:
             connection = idle.pop()
-            if now - connection.idle_since < _TRUSTED or connection.is_alive():
+            if not connection.is_closing() and (now - connection.idle_since < _TRUSTED or connection.is_alive()):
                 return connection
             connection.drop()
         return None
