@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mockserver.vendor_api.calls import VendorCall
     from mockserver.vendor_api.flows.resource import Entered, FlowEventRecord, Resource
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: By this the commands know that no other distribution has replaced this package.
 _DISTRIBUTION = "playgent-mockserver"
