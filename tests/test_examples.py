@@ -31,11 +31,7 @@ def test_every_example_is_run():
 @pytest.mark.parametrize("example", FOLDERS)
 def test_the_example_works(example, tmp_path):
     """All of its tests pass, none is skipped, and there is no warning."""
-    folder = tmp_path / example
-    shutil.copytree(EXAMPLES / example, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    if (folder / "package.json").exists():
-        npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error"]
-        subprocess.run(npm, cwd=folder, check=True, capture_output=True, timeout=300)
+    folder = _copied(example, tmp_path)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PLAYGENT_"))}
     command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
@@ -67,7 +63,7 @@ def test_the_example_passes_every_check(example, tmp_path):
     served = [sys.executable, "-c", code] if code else ["node", "app.mjs"]
     with MockServer(timeout=5.0) as mock, (tmp_path / "log").open("wb") as log:
         environment |= {"PLAYGENT_URL": mock.url, "PLAYGENT_API_KEY": "key"}
-        process = subprocess.Popen(served, cwd=EXAMPLES / example, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(served, cwd=_copied(example, tmp_path), env=environment, stdout=log, stderr=log)
         try:
             _await_port(port)
             mock.route("https://your-app.com", to=f"http://127.0.0.1:{port}")
@@ -78,6 +74,16 @@ def test_the_example_passes_every_check(example, tmp_path):
             process.terminate()
             process.wait()
     report.raise_for_failures()
+
+
+def _copied(example: str, folder: Path) -> Path:
+    """An example in a folder of its own, with what it needs from npm."""
+    copy = folder / example
+    shutil.copytree(EXAMPLES / example, copy, ignore=shutil.ignore_patterns("__pycache__", ".*", "node_modules"))
+    if (copy / "package.json").exists():
+        npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error"]
+        subprocess.run(npm, cwd=copy, check=True, capture_output=True, timeout=300)
+    return copy
 
 
 def _free_port() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mockserver.model.fields import Duration, Field, Fields, JsonValue, ListOf, OrNull, Text, YesOrNo
+from mockserver.model.fields import Duration, Field, Fields, JsonValue, ListOf, Text, YesOrNo
 from mockserver.vendor_api.calls import PLANNED_ANSWER_FIELDS
 
 _TEXT = Text(templates=True)
@@ -22,7 +22,7 @@ WEBHOOK_CHANGE_FIELDS: Fields = {
 REGISTRATION_FIELDS: Fields = {
     "url": Field(_TEXT, "where deliveries go", required=True),
     "secret": Field(Text(secret=True, templates=True), "the key of their signatures", required=True),
-    "events": Field(OrNull(ListOf(_TEXT)), "the event types that go there; all of them without"),
+    "events": Field(ListOf(_TEXT), "the event types that go there; all of them without"),
 }
 
 PLANNED_ANSWER_BODY: Fields = {

@@ -128,16 +128,16 @@ def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
     with launch("flask", secret=SECRET, mistake="missing_signature_accepted") as consumer:
         done = check(consumer, "--only", "PG010,PG012", *REPORTS, cwd=tmp_path)
         block = done.out.split("\n\n")[1]
-        command = re.search(r"  sent:\n    (curl .*)\n  answer: 200 OK\n", block)[1]
+        command = re.search(r"  sent:\n    (curl .*)\n  answer: 200 OK", block)[1]
         again = subprocess.run(["sh", "-c", command], check=True, capture_output=True, cwd=tmp_path)
     assert done.code == 1
     assert re.search(r"^fail +PG010  must    missing signature  .*answered 200", done.out, re.MULTILINE)
     assert re.search(r"^pass +PG012  must ", done.out, re.MULTILINE)
     assert block.startswith("FAIL PG010 missing signature (must)\n  seen: ")
     assert "  why:  The URL of a webhook is no secret." in block
-    assert "  fix: refuse when the header is missing" in block
+    assert re.search("^  fix: +refuse when the header is missing", block, re.MULTILINE)
     assert json.loads(again.stdout) == {"status": "duplicate"}  # it took the forged event, and knows it
-    assert "1 fail" in done.out.splitlines()[-2]
+    assert "1 fail" in done.out
     (finding,) = (
         each for each in json.loads((tmp_path / "r.json").read_text("utf-8"))["findings"] if each["id"] == "PG010"
     )

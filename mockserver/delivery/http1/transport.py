@@ -46,8 +46,9 @@ class Http1Transport:
         """Send one request and wait for its answer.
 
         A request is never sent again if it may have arrived. Only where a kept connection turns out to have been closed
-        before the request came to it, so that the other side cannot have read it, is it sent on a fresh one. A request
-        with a plan gets a fresh connection at once.
+        before the request came to it, so that the other side cannot have read it, is it sent on a fresh one; a probe's
+        GET also where it cannot be known (RFC 9110, section 9.2.2). A request with a plan gets a fresh connection at
+        once.
 
         Args:
             request: What to send: its head and body as they are, or what its plan says.
@@ -69,7 +70,7 @@ class Http1Transport:
         except asyncio.CancelledError:
             connection.abandon(waiter)
             raise
-        if exchange is not None:
+        if exchange is not None and not _may_repeat(request, exchange):
             return exchange
         if closings != self._closings:
             return Exchange(error=ExchangeError("stopped", "interrupted before the request was sent"))
@@ -106,3 +107,9 @@ class Http1Transport:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
+
+
+def _may_repeat(request: Request, exchange: Exchange) -> bool:
+    """Whether a safe request was lost with a kept connection: it changes nothing, however often it arrives."""
+    lost = exchange.error is not None and exchange.error.kind == "closed" and exchange.response is None
+    return lost and request.head.startswith((b"GET ", b"HEAD "))

@@ -76,7 +76,7 @@ def test_an_application_with_a_lifespan(pytester, monkeypatch, plugins, mark, in
     pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}\n{scope}\n")
     pytester.makepyfile(SUITE.replace("MARK", mark))
     pytester.makeconftest("import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n")
-    plugged = [argument for plugin in ("mockserver", *plugins) for argument in ("-p", plugin)]
+    plugged = [argument for plugin in ("playgent_mockserver", *plugins) for argument in ("-p", plugin)]
     result = pytester.runpytest_subprocess(*plugged, "-p", "no:cacheprovider", "-W", "error", "--log-level=WARNING")
     result.assert_outcomes(passed=4)
     result.stdout.no_fnmatch_line("*never retrieved*")
