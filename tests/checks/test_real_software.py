@@ -72,6 +72,7 @@ class DropsOtherSpellings(AnswersOk):
         return body == again and super().is_genuine(body, signature)
 
 
+@pytest.mark.full  # effects that never come are waited for
 async def test_acceptance_is_an_effect_and_not_an_answer(aiohttp_server):
     """With a probe; and without one it is no proof of anything."""
     report = await report_of(aiohttp_server, DropsOtherSpellings(), probed=True)
@@ -143,6 +144,7 @@ class Limited(Consumer):
         return await super().webhook(request)
 
 
+@pytest.mark.full  # a limit is waited out in real time
 async def test_a_limit_is_waited_out_and_named(aiohttp_server, monkeypatch):
     """Whatever answers 503 to too much at once says nothing of an event."""
     monkeypatch.setattr(context_module, "_PAUSES", (0.1, 0.2, 0.4))
