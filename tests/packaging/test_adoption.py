@@ -167,3 +167,26 @@ def test_the_pre_commit_hook_names_the_line(tmp_path):
     code, printed = run(TOOLS / "pre-commit", "try-repo", ROOT, "mockserver-validate", "-a", cwd=tmp_path, env=env)
     assert code == 1
     assert "webhooks/broken.yaml:3:12: unknown event 'run.faild'" in printed
+
+
+@pytest.mark.parametrize("ours_last", [True, False], ids=["before", "after"])
+def test_beside_the_real_mockserver_client(tmp_path, ours_last):
+    """Installed before or after ours, that distribution is named in one line by the command and by the fixture."""
+    python = tmp_path / "venv/bin/python"
+    run(TOOLS / "uv", "venv", "-q", "-p", sys.executable, tmp_path / "venv")
+    packages = ["mockserver-client", str(ROOT)] if ours_last else [str(ROOT), "mockserver-client"]
+    for package in ("pytest", *packages):
+        code, printed = run(TOOLS / "uv", "pip", "install", "-q", "-p", python, package, env=uv_environment())
+        assert code == 0, printed
+    (tmp_path / "test_it.py").write_text("def test_it(mockserver): mockserver.register('http://127.0.0.1:9/')\n")
+    for command in ([tmp_path / "venv/bin/mockserver", "--version"], [python, "-m", "pytest", "-q"]):
+        _, printed = run(*command, cwd=tmp_path)
+        assert "mockserver-client" in printed
+        assert "pip install --force-reinstall playgent-mockserver" in printed
+        assert "Traceback" not in printed
+
+
+def uv_environment():
+    """The index that pip is configured for: uv does not read pip's configuration."""
+    _, index = run(sys.executable, "-m", "pip", "config", "get", "global.index-url")
+    return {**os.environ, "UV_DEFAULT_INDEX": index.strip()} if index.startswith("http") else dict(os.environ)
