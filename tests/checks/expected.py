@@ -87,7 +87,7 @@ EXPECTED: Mapping[str, Expected] = {
     "dedupe_by_object": Expected(("PG074",), about=("PG079",)),
     # Which other events share a second, and so are lost, depends on when the checks run.
     "dedupe_by_timestamp": Expected(("PG075",), about=("PG026", "PG078", "PG079")),
-    "lost_updates": Expected(("PG076",)),
+    "lost_updates": Expected(("PG076",), about=("PG077",)),
     "marks_before_success": Expected(("PG081",)),
     "swallows_errors": Expected(("PG080",)),
     "half_done": Expected(("PG081",)),
