@@ -32,6 +32,8 @@ MOST_CONNECTIONS = 1_000
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _BACKLOG = 1024
 _LAST_TURNS = 20
+#: From accepting a connection to knowing it: the task of asyncio, its transport, its protocol; TLS comes after these.
+_ACCEPTING_TURNS = 4
 _ANOTHER = "choose another port (0 picks a free one)"
 
 
@@ -120,6 +122,8 @@ class HttpHost:
         server, self._server = self._server, None
         if server is None:
             return
+        for _ in range(_ACCEPTING_TURNS):  # asyncio forgets what was accepted just before the server is closed
+            await asyncio.sleep(0)
         server.close()
         await self._runner.cleanup()
         for connection in tuple(self._connections):
