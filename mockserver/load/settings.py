@@ -12,7 +12,7 @@ from mockserver.delivery.address_guard import why_refused
 from mockserver.errors import UsageError
 from mockserver.load.plan import LoadPlan, read_shares
 from mockserver.model.durations import parse_duration
-from mockserver.model.sender_headers import SenderHeaders, sender_headers
+from mockserver.model.sender_headers import sender_headers
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Target
 from mockserver.script.package_files import find_script, load_catalog, read_script_file
@@ -49,7 +49,6 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
         name: The class's name.
         plan: The events.
         events: The event types that occur.
-        sender: The headers that say who sends the events.
         target: Where they go.
         rate: Events a second over all users and workers; None for Locust's own pacing.
         max_backlog: How many events that are due may wait in one process.
@@ -61,7 +60,6 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     plan: LoadPlan
     events: tuple[str, ...]
-    sender: SenderHeaders
     target: Target
     rate: float | None
     max_backlog: int
@@ -106,7 +104,6 @@ def read_settings(user: type[UserAttributes], host: str | None) -> LoadSettings:
         name=name,
         plan=plan,
         events=script.events,
-        sender=sender,
         target=target,
         rate=user.rate,
         max_backlog=user.max_backlog,
