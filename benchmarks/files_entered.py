@@ -99,8 +99,8 @@ def entered() -> dict[str, list[str]]:
 
 
 def _read(text: str) -> Any:
-    from mockserver.script.package_files import load_catalog  # noqa: PLC0415
-    from mockserver.script.reader import read_script  # noqa: PLC0415
+    from mockserver.script.package_files import load_catalog  # noqa: PLC0415 - start-up does without
+    from mockserver.script.reader import read_script  # noqa: PLC0415 - start-up does without
 
     return read_script(text, load_catalog())
 

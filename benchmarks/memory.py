@@ -87,9 +87,9 @@ def measure(*, quick: bool) -> list[Measurement]:
 
 async def _replay(url: str, count: int) -> Sample:
     # Imported here: the parent process does not need them.
-    from benchmarks.deliveries import one_step_script  # noqa: PLC0415
-    from mockserver.model.settings import read_settings  # noqa: PLC0415
-    from mockserver.server.mock import Mock  # noqa: PLC0415
+    from benchmarks.deliveries import one_step_script  # noqa: PLC0415 - start-up does without
+    from mockserver.model.settings import read_settings  # noqa: PLC0415 - start-up does without
+    from mockserver.server.mock import Mock  # noqa: PLC0415 - start-up does without
 
     process, sizes, moments = psutil.Process(), [], [process_time()]
     mock = Mock(read_settings(speed="max"))

@@ -38,9 +38,9 @@ async def _bare() -> str:
 
 async def _mock() -> str:
     # Imported here: the bare application must not pay for it.
-    from mockserver.control_api import ControlApi  # noqa: PLC0415
-    from mockserver.model.settings import read_settings  # noqa: PLC0415
-    from mockserver.server.mock import Mock  # noqa: PLC0415
+    from mockserver.control_api import ControlApi  # noqa: PLC0415 - start-up does without
+    from mockserver.model.settings import read_settings  # noqa: PLC0415 - start-up does without
+    from mockserver.server.mock import Mock  # noqa: PLC0415 - start-up does without
 
     mock = Mock(read_settings())
     await mock.start(ControlApi)

@@ -47,7 +47,7 @@ def receive(host: str, port: int, secret: str | None, status: int) -> int:
     secret = needed(secret, "--secret", "signatures are verified with it")
 
     # Imported here: wrong usage is reported without waiting for the network's modules.
-    from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415
+    from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415 - start-up does without
 
     work = Interruptible()
     printer = work.out

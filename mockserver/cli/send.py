@@ -77,7 +77,7 @@ def send(
         return print_event(step, destination, settings)
 
     # Imported here: wrong usage is reported without waiting for the network's modules.
-    from mockserver.server.mock import Mock  # noqa: PLC0415
+    from mockserver.server.mock import Mock  # noqa: PLC0415 - start-up does without
 
     work = Interruptible()
     reach = Reach()

@@ -130,8 +130,8 @@ class DeliverySearch:
     async def snippets(self, call: Call) -> web.Response:
         """Return a delivery as code."""
         # Imported when used: they write code, and few ask for it.
-        from mockserver.reports.check_evidence import curl_of, why_no_curl  # noqa: PLC0415
-        from mockserver.reports.snippets import hide_in, signature_of, snippets_of  # noqa: PLC0415
+        from mockserver.reports.check_evidence import curl_of, why_no_curl  # noqa: PLC0415 - start-up does without
+        from mockserver.reports.snippets import hide_in, signature_of, snippets_of  # noqa: PLC0415 - start-up does without
 
         delivery, redactor = known_delivery(call, self._mock), redactor_of(self._mock)
         event = self._mock.catalog.get(delivery.event.type)

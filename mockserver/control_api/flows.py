@@ -59,7 +59,7 @@ class FlowOperations:
     async def install_flows(self, call: Call) -> web.Response:
         """Add flows."""
         # Imported when used: YAML takes a tenth of the server's start-up time, and many need only the vendor API.
-        from mockserver.script.reader import read_flows  # noqa: PLC0415
+        from mockserver.script.reader import read_flows  # noqa: PLC0415 - start-up does without
 
         read = read_flows(call.body, self._mock.catalog, extra_events=self._mock.settings.extra_events)
         return _flows(self._mock.flows.rules.install(read, account=call.account or ""), 201)

@@ -36,7 +36,7 @@ class Dashboard:
 
     async def _file(self, request: web.Request) -> web.Response:
         # Imported when used: most servers run without anybody looking.
-        from mockserver.dashboard.files import file_answer  # noqa: PLC0415
+        from mockserver.dashboard.files import file_answer  # noqa: PLC0415 - start-up does without
 
         return file_answer(request, self._mock.settings)
 

@@ -97,7 +97,7 @@ class Mock:
     def flows(self) -> FlowEngine:
         """What plays the calls of the vendor API that lead to events."""
         # Imported when first used: many a mock only delivers.
-        from mockserver.vendor_api.flows.engine import FlowEngine  # noqa: PLC0415
+        from mockserver.vendor_api.flows.engine import FlowEngine  # noqa: PLC0415 - start-up does without
 
         settings = self.settings
         return FlowEngine(
@@ -167,8 +167,8 @@ class Mock:
             UsageError: TLS is asked for, and trustme is not installed.
         """
         # Imported here: a replay to a target needs no server, and aiohttp takes most of the start-up time.
-        from mockserver.server.http_host import HttpHost  # noqa: PLC0415
-        from mockserver.vendor_api.routes import VendorApi  # noqa: PLC0415
+        from mockserver.server.http_host import HttpHost  # noqa: PLC0415 - start-up does without
+        from mockserver.vendor_api.routes import VendorApi  # noqa: PLC0415 - start-up does without
 
         vendor = VendorApi(
             registry=self.webhooks,
@@ -183,7 +183,7 @@ class Mock:
         )
         server = HttpHost(vendor, *(make(self) for make in parts), max_request_bytes=self.settings.max_request_bytes)
         if self.settings.tls:
-            from mockserver.server.certificates import LocalCertificate  # noqa: PLC0415
+            from mockserver.server.certificates import LocalCertificate  # noqa: PLC0415 - start-up does without
 
             self._certificate = LocalCertificate(self.settings.host)
         try:

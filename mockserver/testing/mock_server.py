@@ -721,8 +721,8 @@ class MockServer:
 
     async def _serve(self) -> None:
         # Imported here: a check without a server needs neither it nor aiohttp.
-        from mockserver.control_api import ControlApi  # noqa: PLC0415
-        from mockserver.dashboard import Dashboard  # noqa: PLC0415
+        from mockserver.control_api import ControlApi  # noqa: PLC0415 - start-up does without
+        from mockserver.dashboard import Dashboard  # noqa: PLC0415 - start-up does without
 
         await self._mock.start(Dashboard, ControlApi)
 

@@ -175,9 +175,9 @@ def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
 
 def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], *, verbose: bool, **request: Any) -> int:
     # Imported here: wrong usage is reported without waiting for the network's modules.
-    from mockserver.checks.options import CheckOptions  # noqa: PLC0415
-    from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415
-    from mockserver.cli.check.view import CheckView  # noqa: PLC0415
+    from mockserver.checks.options import CheckOptions  # noqa: PLC0415 - start-up does without
+    from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415 - start-up does without
+    from mockserver.cli.check.view import CheckView  # noqa: PLC0415 - start-up does without
 
     readiness = Readiness.of(chosen)
     wanted = CheckOptions(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)

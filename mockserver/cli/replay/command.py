@@ -90,8 +90,8 @@ def replay(
     files.prepare()
 
     # Imported here: an invalid script is reported without waiting for the network's modules.
-    from mockserver.cli.replay.run import ReplayRun  # noqa: PLC0415
-    from mockserver.cli.replay.view import ReplayView  # noqa: PLC0415
+    from mockserver.cli.replay.run import ReplayRun  # noqa: PLC0415 - start-up does without
+    from mockserver.cli.replay.view import ReplayView  # noqa: PLC0415 - start-up does without
 
     work = Interruptible()
     run = ReplayRun(plans, settings, speed, secret, fail_fast=fail_fast)

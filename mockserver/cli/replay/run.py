@@ -119,7 +119,7 @@ class ReplayRun:
         """Start the embedded consumer, if it does not run yet."""
         if self.receiver is None:
             # Imported here: a replay to a target needs no server, and aiohttp takes long to import.
-            from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415
+            from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415 - start-up does without
 
             receiver = EmbeddedConsumer(self._secret)
             await receiver.start()

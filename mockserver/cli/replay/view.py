@@ -56,7 +56,7 @@ class ReplayView:
         self._live: ReplayTable | None = None
         if self._printer.colour and not to_stderr:
             # Imported here: rich takes long to import, and only a terminal shows what it can do.
-            from mockserver.cli.replay.live import ReplayTable  # noqa: PLC0415
+            from mockserver.cli.replay.live import ReplayTable  # noqa: PLC0415 - start-up does without
 
             self._live = ReplayTable(planned)
 

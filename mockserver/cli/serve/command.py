@@ -131,7 +131,7 @@ def serve(
     # Nothing that is imported now is garbage: looking for some would take a tenth of the start-up time.
     gc.disable()
     # Imported here: wrong usage is reported without waiting for the network's modules.
-    from mockserver.cli.serve.run import ServeLoop  # noqa: PLC0415
+    from mockserver.cli.serve.run import ServeLoop  # noqa: PLC0415 - start-up does without
 
     serving = ServeLoop(settings, scripts, page=page, one_per_url=one_per_url, reports=reports)
     for rule in route:

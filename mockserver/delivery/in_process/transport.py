@@ -169,14 +169,14 @@ class AppTransport:
     def _new_host(self, app: App, loop: asyncio.AbstractEventLoop | None) -> Host:
         # Imported here: only those who route to such an application pay for it.
         if loop is None:
-            from mockserver.delivery.in_process.wsgi import WsgiHost  # noqa: PLC0415
+            from mockserver.delivery.in_process.wsgi import WsgiHost  # noqa: PLC0415 - start-up does without
 
             return WsgiHost(app.application)
         if app.interface == "asgi":
-            from mockserver.delivery.in_process.asgi import AsgiHost  # noqa: PLC0415
+            from mockserver.delivery.in_process.asgi import AsgiHost  # noqa: PLC0415 - start-up does without
 
             return AsgiHost(app.application, loop, lifespan=app.lifespan)
-        from mockserver.delivery.in_process.aiohttp_app import AiohttpHost  # noqa: PLC0415
+        from mockserver.delivery.in_process.aiohttp_app import AiohttpHost  # noqa: PLC0415 - start-up does without
 
         return AiohttpHost(app.application, loop, self._network)
 
