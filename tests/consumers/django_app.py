@@ -85,18 +85,19 @@ class _ASGIApplication(ASGIHandler):
 
 def create_app(secret: str) -> WSGIHandler:
     """The application as an object for any WSGI server, with an inbox of its own."""
-    _configure()
+    configure()
     return _WSGIApplication(_Urls(inbox.Inbox(secret)))
 
 
 def create_asgi_app(secret: str) -> ASGIHandler:
     """The application as an object for any ASGI server, with an inbox of its own."""
-    _configure()
+    configure()
     return _ASGIApplication(_Urls(inbox.Inbox(secret)))
 
 
-def _configure() -> None:
-    if django_settings.configured:  # by an earlier object in this process
+def configure() -> None:
+    """Make the settings of this process, unless they were made before."""
+    if django_settings.configured:
         return
     django_settings.configure(
         ALLOWED_HOSTS=["*"],
