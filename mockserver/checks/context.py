@@ -212,10 +212,8 @@ class CheckContext:
         now = int(time.time())
         if self.same_second:
             return float(now)
-        used = self._used.setdefault(event, set())
-        moment = next((now - back for back in range(_SPAN) if now - back not in used), now)
-        used.add(moment)
-        return float(moment)
+        used = self._used.get(event, set())
+        return float(next((now - back for back in range(_SPAN) if now - back not in used), now))
 
     def event(
         self,
@@ -239,7 +237,9 @@ class CheckContext:
         data[self.object_field(event)] = object_id or self.new_id(event)
         if change is not None:
             change(data)
-        timestamp = format_timestamp(self._moment(event) if at is None else at)
+        moment = self._moment(event) if at is None else at
+        self._used.setdefault(event, set()).add(int(moment))
+        timestamp = format_timestamp(moment)
         return Event(event, timestamp, encode_payload(event, timestamp, data))
 
     def story(self) -> list[str]:
