@@ -19,7 +19,7 @@ from mockserver.model.search import read_search
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay import running_replay
-from mockserver.script import expressions, flow_fields, source
+from mockserver.script import expressions, source
 from mockserver.script import format as script_format
 from mockserver.server import http_host
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
@@ -48,7 +48,7 @@ FIXED = {
     "characters and items that the templates of one event handle": (expressions.LARGEST_EVENT, MIB),
     "characters and values of the data of one event": (events.LARGEST_DATA, MIB),
     "flows at once": (default(Rules, "limit"), 0),
-    "turns of a run, by its flow": (flow_fields.MOST_TURNS, 0),
+    "turns of a run, by its flow": (script_format.MOST_TURNS, 0),
     "repeats of a step": (script_format.MOST_REPEATS, 0),
     "repeats of a step in one call of `/_mock/events`": (operations.MOST_REPEATS_OF_A_CALL, 0),
     "attempts of a delivery": (retry_policies.MOST_ATTEMPTS, 0),

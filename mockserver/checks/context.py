@@ -17,13 +17,13 @@ from mockserver.checks.effects import ConsumerAccess, Effects
 from mockserver.delivery.address_guard import why_refused
 from mockserver.delivery.real_time import monotonic
 from mockserver.faults.fault import ChosenFault
-from mockserver.faults.reading import read_fault
+from mockserver.faults.registry import read_fault
 from mockserver.faults.request_builder import build_request
-from mockserver.model.durations import format_timestamp
 from mockserver.model.events import Catalog, encode_payload
 from mockserver.model.messages import NEVER_CONNECTED, Request, Transport
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Attempt, Delivery, Event
-from mockserver.model.sender_headers import SenderHeaders
+from mockserver.model.settings import SenderHeaders
 from mockserver.model.targets import Target
 
 #: The type of an event that the vendor does not have.

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mockserver.delivery.real_time import monotonic
-from mockserver.model.plain_text import shown
+from mockserver.model.wording import shown
 
 #: Real seconds between two looks: at first, and after this many seconds.
 _INTERVAL, _EAGER, _LONG_INTERVAL = 0.005, 0.2, 0.02

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import IO
 
 from mockserver.model.messages import Request, Transport
-from mockserver.model.sender_headers import SenderHeaders, header_lines
+from mockserver.model.settings import SenderHeaders, header_lines
 from mockserver.model.targets import Target
 
 #: Seconds that a command may take.

@@ -18,7 +18,7 @@ from mockserver.checks.run import CheckRun, OnBegin, OnFinding
 from mockserver.errors import UsageError
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import Effect
-from mockserver.model.json_paths import check_path
+from mockserver.model.json_values import check_path
 from mockserver.model.messages import Transport
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Routes, Target

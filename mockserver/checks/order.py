@@ -11,8 +11,8 @@ import msgspec
 from mockserver.checks.context import CheckContext, answer_of
 from mockserver.checks.model import Check, Judgement
 from mockserver.checks.orders import Order, differences, orders_to_try, simpler, without
-from mockserver.model.plain_text import shown
 from mockserver.model.records import Delivery, Event
+from mockserver.model.wording import shown
 
 #: How many orders are tried, and where effects come late, so that each takes its time.
 _TRIED, _TRIED_LATE = 8, 3

@@ -16,7 +16,7 @@ from mockserver.checks.signature import SIGNATURE_CHECKS
 from mockserver.checks.transport import TRANSPORT_CHECKS
 from mockserver.checks.untested import UNTESTED
 from mockserver.errors import UsageError
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.wording import did_you_mean
 
 _ALL = (
     *BY_THE_CONTROL,

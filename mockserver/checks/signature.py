@@ -12,9 +12,9 @@ from mockserver.checks.model import Check, Judgement
 from mockserver.checks.refusals import refusing, refusing_all, refusing_each
 from mockserver.faults.request_builder import Draft
 from mockserver.model.messages import Pause
+from mockserver.model.quantities import show_size
 from mockserver.model.records import Event
 from mockserver.model.signing import PREFIX
-from mockserver.model.sizes import show_size
 
 _REFUSES = "4xx (400, 401 or 403), and no effect"
 _COMPARE = "compare the whole header with `sha256=` and the hex digest, in constant time, on bytes"

@@ -16,8 +16,8 @@ from mockserver.cli.files import check_writable, write_json
 from mockserver.cli.options import ENVIRONMENT, json_option
 from mockserver.faults.fault import Fault, Parameter
 from mockserver.faults.registry import FAULTS
-from mockserver.model.durations import format_duration
 from mockserver.model.events import EventType, encode_payload
+from mockserver.model.quantities import format_duration
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.script.package_files import load_catalog, load_retry_policies
 

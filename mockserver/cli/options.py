@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from mockserver.errors import UsageError
-from mockserver.model.durations import parse_duration
+from mockserver.model.quantities import parse_duration, parse_size
 from mockserver.model.retry_policies import read_retry
-from mockserver.model.sender_headers import read_header
-from mockserver.model.settings import Speed
-from mockserver.model.sizes import parse_size
+from mockserver.model.settings import Speed, read_header
 from mockserver.model.targets import Route
 from mockserver.script.package_files import load_retry_policies
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from mockserver.cli.output import StreamStyle
-from mockserver.model.durations import format_timestamp
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 
 

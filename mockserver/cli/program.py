@@ -15,7 +15,7 @@ from mockserver.cli.failures import InvalidScriptsError, UnreachableError
 from mockserver.cli.files import UnwritableError
 from mockserver.cli.options import ENVIRONMENT
 from mockserver.errors import MockServerError
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.wording import did_you_mean
 
 NAME = "mockserver"
 

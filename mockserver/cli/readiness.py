@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 from mockserver.model.targets import Target
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
     async def _why_no_answer(self, mock: Mock, target: Target, within: float) -> str:
         from mockserver.model.messages import Request  # noqa: PLC0415 - as above
-        from mockserver.model.sender_headers import header_lines  # noqa: PLC0415 - as above
+        from mockserver.model.settings import header_lines  # noqa: PLC0415 - as above
 
         head = f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n{header_lines(mock.settings.sender)}\r\n"
         request = Request(target, head.encode("ascii"), b"")

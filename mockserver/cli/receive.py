@@ -12,7 +12,7 @@ from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import ENVIRONMENT, host_option, needed, option, port_option, secret_option
 from mockserver.cli.output import Printer
 from mockserver.cli.printing import shortened
-from mockserver.model.plain_text import one_line
+from mockserver.model.wording import one_line
 
 if TYPE_CHECKING:
     from mockserver.server.embedded_consumer import Received

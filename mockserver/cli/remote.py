@@ -17,7 +17,7 @@ from mockserver.cli.files import check_writable, write_json
 from mockserver.cli.options import ENVIRONMENT, duration, json_option, option
 from mockserver.cli.output import StreamStyle, harmless
 from mockserver.cli.printing import delivery_line, printable, row_of_view
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 
 C = TypeVar("C", bound=Callable[..., Any])
 

@@ -9,11 +9,11 @@ from mockserver.cli import exit_codes
 from mockserver.cli.options import ENVIRONMENT
 from mockserver.cli.scripts import read_one
 from mockserver.errors import ScriptError, UsageError
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 from mockserver.script.format import script_schema
 from mockserver.script.model import Script
-from mockserver.script.notes import notes
 from mockserver.script.package_files import load_catalog
+from mockserver.script.reader import notes
 from mockserver.vendor_api.event_document import event_document
 
 _HELP = """Check scripts: print a line and notes for each good one, and every problem with its place.

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mockserver.model.accounts import named_account
+from mockserver.model.identifiers import named_account
 from mockserver.reports.serializers import encode_view
 from mockserver.vendor_api.envelope import code_of
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from mockserver.control_api.call import Call, json_answer
 from mockserver.control_api.operations import KINDS, RESOURCE_STATES
 from mockserver.errors import UsageError
-from mockserver.model.suggestions import listed
+from mockserver.model.wording import listed
 from mockserver.reports.serializers import resource_view
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.envelope import ApiError

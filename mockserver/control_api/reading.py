@@ -11,14 +11,14 @@ from multidict import MultiMapping
 
 from mockserver.control_api.operations import DELIVERY_ID, MOST_LISTED, SPEED, STATUS, Query
 from mockserver.errors import UsageError
-from mockserver.model.durations import parse_duration
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import matches_status
 from mockserver.model.fields import Fields, ObjectOf, read_plain
-from mockserver.model.json_input import NotJsonError, decode_json
+from mockserver.model.json_values import NotJsonError, decode_json
+from mockserver.model.quantities import parse_duration
 from mockserver.model.records import Delivery, Outcome
 from mockserver.model.settings import Speed
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.wording import did_you_mean
 from mockserver.script.package_files import read_bundled_script
 
 _NAMED_SPEEDS: dict[str, Speed] = {"max": "max", "stepped": "stepped"}

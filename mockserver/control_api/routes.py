@@ -31,7 +31,7 @@ from mockserver.control_api.reading import (
 )
 from mockserver.control_api.stream import BriefStream, EventEncoder, EventStream
 from mockserver.errors import ScriptError, UsageError
-from mockserver.model.durations import format_timestamp
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.webhooks import Webhook

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from mockserver.delivery.address_guard import why_refused
 from mockserver.delivery.name_lookup import NameLookup
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 from mockserver.model.targets import Target
 
 #: Seconds between two attempts.

@@ -30,7 +30,7 @@ from mockserver.faults.fault import ChosenFault, Stage
 from mockserver.model.events import encode_payload
 from mockserver.model.messages import Request, WireStep
 from mockserver.model.records import Event
-from mockserver.model.sender_headers import SenderHeaders, header_lines
+from mockserver.model.settings import SenderHeaders, header_lines
 from mockserver.model.signing import SIGNATURE_HEADER, sign
 from mockserver.model.targets import Target
 

@@ -17,13 +17,13 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.faults.delivery import DeliveryPlan, delivery_plan
 from mockserver.faults.fault import ChosenFault
-from mockserver.faults.reading import read_fault
+from mockserver.faults.registry import read_fault
 from mockserver.faults.request_builder import build_request
-from mockserver.model.durations import format_timestamp
 from mockserver.model.events import Catalog, encode_payload
 from mockserver.model.expectations import DELIVERED, UNJUDGED, matches_status
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Event
-from mockserver.model.sender_headers import SenderHeaders
+from mockserver.model.settings import SenderHeaders
 from mockserver.model.signing import SIGNATURE_HEADER, sign
 from mockserver.model.targets import Target
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, TogetherStep, expectation_for

@@ -8,7 +8,7 @@ import msgspec
 import requests
 
 from mockserver.errors import UsageError
-from mockserver.model.json_paths import find_all
+from mockserver.model.json_values import find_all
 
 
 class LoadProbeError(Exception):

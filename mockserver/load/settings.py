@@ -11,9 +11,8 @@ import msgspec
 from mockserver.delivery.address_guard import why_refused
 from mockserver.errors import UsageError
 from mockserver.load.plan import LoadPlan, read_shares
-from mockserver.model.durations import parse_duration
-from mockserver.model.sender_headers import sender_headers
-from mockserver.model.settings import Settings
+from mockserver.model.quantities import parse_duration
+from mockserver.model.settings import Settings, sender_headers
 from mockserver.model.targets import Target
 from mockserver.script.package_files import find_script, load_catalog, read_script_file
 from mockserver.script.reader import read_script

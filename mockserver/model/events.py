@@ -1,7 +1,10 @@
-"""Events: the catalogue of types with their sample data, and the payload that goes into a delivery's body.
+"""Events: the catalogue of types, changes to their sample data, and the payload that goes into a delivery's body.
 
 Documented (page "webhooks/create"): four event types, and one sample delivery, for ``run.failed``, with the keys
 ``event``, ``timestamp`` and ``data`` in that order. The sample data of the other three is ours, and marked so.
+
+``override`` and ``remove`` name places in the sample: a key, or a dotted path (``summary.turns_failed``) with numbers
+for items of lists (``changes_made.0.type``). A place that does not exist is an error, so that no typing error passes.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -17,7 +20,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import JsonStyle
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.wording import did_you_mean
 
 #: The documented event types, in the order of the vendor's page.
 EventName = Literal["run.completed", "run.failed", "evaluation.completed", "optimization.completed"]
@@ -157,3 +160,84 @@ def _check_scalar(item: Any, place: str) -> None:
         raise UsageError(f"{place} holds half of a surrogate pair, which UTF-8 cannot hold")
     if item is not None and not isinstance(item, (str, int, float)):
         raise UsageError(f"{place} is a {type(item).__name__}, which is not JSON")
+
+
+_SCALARS = (str, int, float, type(None))
+
+
+class PathError(ValueError):
+    """A place that the sample data does not have; the message says what it has."""
+
+
+def change_sample(sample: Mapping[str, Any], override: Mapping[str, Any], remove: Sequence[str]) -> dict[str, Any]:
+    """Return the sample data with some places changed and others removed.
+
+    Args:
+        sample: The sample data; it stays as it is.
+        override: New values by place. An object given for an object changes the keys it names; anything else replaces.
+        remove: Places to take away.
+
+    Raises:
+        PathError: A place does not exist in the sample.
+    """
+    data: dict[str, Any] = copied(sample)
+    for path, value in override.items():
+        _override(data, path, value)
+    for path in remove:
+        parent, key = _locate(data, path)
+        del parent[key]
+    return data
+
+
+def copied(value: Any) -> Any:
+    """Copy JSON data, as deep as needed for changing it."""
+    if isinstance(value, _SCALARS):  # nearly every value is one, and asking for a Mapping takes long
+        return value
+    if isinstance(value, Mapping):
+        return {key: copied(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [copied(child) for child in value]
+    return value
+
+
+def _override(data: Any, path: str, value: Any) -> None:
+    parent, key = _locate(data, path)
+    if isinstance(value, Mapping) and isinstance(parent[key], dict):
+        for name, child in value.items():
+            if name not in parent[key]:
+                raise _no_such(f"{path}.{name}", name, path, parent[key])
+            _override(parent[key], name, child)
+    else:
+        parent[key] = copied(value)
+
+
+def _locate(data: Any, path: str) -> tuple[Any, Any]:
+    """The container and the key or index in it that a path names."""
+    if isinstance(data, dict) and path in data:
+        return data, path
+    parent: Any = None
+    key: Any = None
+    seen = ""
+    here = data
+    for part in path.split("."):
+        parent, key = here, part
+        if isinstance(here, list) and part.isdecimal() and int(part) < len(here):
+            key = int(part)
+        elif not isinstance(here, dict) or part not in here:
+            raise _no_such(path, part, seen, here)
+        here = parent[key]
+        seen = f"{seen}.{part}" if seen else part
+    return parent, key
+
+
+def _no_such(path: str, part: str, seen: str, here: Any) -> PathError:
+    where = f"in {seen!r}" if seen else "in the sample data"
+    known = list(_keys(here))
+    if not known:
+        return PathError(f"no {path!r} in the sample data: {seen!r} is a single value or empty")
+    return PathError(f"no {part!r} {where}; there are {', '.join(known)}{did_you_mean(part, known)}")
+
+
+def _keys(here: Any) -> Iterator[str]:
+    if isinstance(here, (dict, list)):
+        yield from here if isinstance(here, dict) else map(str, range(len(here)))

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from mockserver.model.durations import format_duration
-from mockserver.model.json_input import NotJsonError, decode_json
+from mockserver.model.json_values import NotJsonError, decode_json
 from mockserver.model.messages import Response
-from mockserver.model.plain_text import shown
+from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery
+from mockserver.model.wording import shown
 
 #: Any answer or none will do.
 UNJUDGED: tuple[str, ...] = ("any",)

@@ -1,8 +1,8 @@
 """The vocabulary of fields: kinds of values, and tables of keys.
 
-A kind reads a node into a value, notes every problem at its place, and describes itself as JSON Schema. So whatever
-people write (scripts, faults, retry policies, bodies of the control API, arguments of Python calls) is described once,
-in a table, and its reader, its messages and its schema cannot disagree.
+A kind reads a node of a YAML or JSON file into a value, notes every problem at its place, and describes itself as JSON
+Schema. So whatever people write (scripts, faults, retry policies, bodies of the control API, arguments of Python calls)
+is described once, in a table, and its reader, its messages and its schema cannot disagree.
 """
 
 from __future__ import annotations
@@ -15,11 +15,62 @@ from typing import Any
 import msgspec
 
 from mockserver.errors import Problem, UsageError
-from mockserver.model.durations import DURATION_FORMS, LONGEST, format_duration, parse_duration, parse_timestamp
-from mockserver.model.nodes import Member, Node
-from mockserver.model.sizes import parse_size, show_size
-from mockserver.model.suggestions import did_you_mean, listed
+from mockserver.model.quantities import (
+    DURATION_FORMS,
+    LONGEST,
+    format_duration,
+    parse_duration,
+    parse_size,
+    parse_timestamp,
+    show_size,
+)
 from mockserver.model.targets import Target
+from mockserver.model.wording import did_you_mean, listed
+
+
+class Node(msgspec.Struct, gc=False):
+    """One value of a file.
+
+    In place of an alias, the tree holds the very node of the anchor: it is shared, not copied, and its place is
+    the anchor's.
+
+    Args:
+        line: The line where the value starts, counted from 1.
+        column: The column where it starts, in characters, counted from 1.
+        value: The value. Lists hold nodes, objects hold members.
+    """
+
+    line: int
+    column: int
+    value: bool | int | float | str | list[Node] | dict[str, Member] | None
+
+    def plain(self) -> Any:
+        """Return the value as plain Python: None, bool, int, float, str, list or dict, and nothing else within.
+
+        The trees of the script reader are limited in depth and size, aliases
+        written out, so this ends soon and in little memory.
+        """
+        value = self.value
+        if isinstance(value, dict):
+            return {key: member.node.plain() for key, member in value.items()}
+        if isinstance(value, list):
+            return [item.plain() for item in value]
+        return value
+
+
+class Member(msgspec.Struct, gc=False):
+    """One key of an object with its value.
+
+    Args:
+        key_line: The line where the key starts, counted from 1.
+        key_column: The column where the key starts, in characters, counted from 1.
+        node: The value.
+    """
+
+    key_line: int
+    key_column: int
+    node: Node
+
 
 Schema = dict[str, Any]
 

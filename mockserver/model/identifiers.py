@@ -1,11 +1,15 @@
-"""Identifiers that look like the vendor's: a prefix, an underscore, three lower-case letters, three digits.
+"""Identifiers that look like the vendor's, and the names of accounts.
 
-The look is taken from the examples of the documentation (``wh_abc123``, ``run_def456``); it states no rule.
+The vendor's look (a prefix, an underscore, three lower-case letters, three digits) is taken from the examples of the
+documentation (``wh_abc123``, ``run_def456``); it states no rule. With ``accounts: per_key`` each API key is an account,
+whose name is derived from the key, so that lists and reports never show the key itself.
 """
 
 from __future__ import annotations
 
 import random
+import re
+from hashlib import sha256
 from string import ascii_lowercase, digits
 
 
@@ -21,3 +25,20 @@ def new_identifier(prefix: str, source: random.Random) -> str:
     """
     letters = "".join(source.choices(ascii_lowercase, k=3))
     return f"{prefix}_{letters}{''.join(source.choices(digits, k=3))}"
+
+
+_NAME = re.compile(r"account_[0-9a-f]{12}")
+
+
+def account_of(key: str) -> str:
+    """Return the name of the account of an API key, such as ``account_1f0c9a6b3d2e``."""
+    return f"account_{sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def named_account(value: str) -> str:
+    """Return the name of the account that is meant: by its name, or by its key.
+
+    Args:
+        value: A name as :func:`account_of` returns it, or a key.
+    """
+    return value if _NAME.fullmatch(value) else account_of(value)

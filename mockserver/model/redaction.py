@@ -20,8 +20,7 @@ import msgspec
 
 from mockserver.model.messages import Exchange, Headers, Request, Response
 from mockserver.model.records import Attempt, Delivery
-from mockserver.model.sender_headers import read_header
-from mockserver.model.settings import Settings
+from mockserver.model.settings import Settings, read_header
 
 #: Headers whose values are private, in lower case.
 PRIVATE_HEADERS = frozenset(

@@ -18,11 +18,10 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from mockserver.errors import UsageError
-from mockserver.model.durations import parse_duration
 from mockserver.model.expectations import matches_status
-from mockserver.model.plain_text import shown
+from mockserver.model.quantities import parse_duration
 from mockserver.model.records import Delivery
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.wording import did_you_mean, shown
 
 #: The longest search, in characters, and the most terms in it.
 LONGEST_SEARCH = 2000

@@ -1,16 +1,230 @@
-"""Registered webhooks, kept in memory, and which of them an event goes to."""
+"""Webhooks: what a registration must look like, the registered ones, and which of them an event goes to.
+
+Documented (page "webhooks/create"): url, events and secret are required, the url must be HTTPS, four event names.
+Ours: http for loopback hosts unless strict, the limits on lengths, our ``PATCH``, and every message but
+"Missing required field: x".
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
 
 from mockserver.errors import UsageError
 from mockserver.model.identifiers import new_identifier
-from mockserver.model.registrations import Registration
+from mockserver.model.wording import did_you_mean, listed
+
+URL_MAX_LENGTH = 2048
+SECRET_MAX_LENGTH = 1024
+
+# Guessing takes time for each letter and each key: a hostile body must not hold up everybody else.
+_MAX_GUESSED_LENGTH = 64
+_MAX_GUESSED_KEYS = 32
+
+_FIELDS = ("url", "events", "secret")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_PORT = r"(?::(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}))?"
+_REST = r"(?:[/?][A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]*)?"
+
+
+def _ipv6() -> str:
+    group = "[0-9A-Fa-f]{1,4}"
+    shortened = [f"(?:{group}:){{1,{7 - after}}}(?::{group}){{1,{after}}}" for after in range(1, 7)]
+    forms = [f"(?:{group}:){{7}}{group}", *shortened, f"(?:{group}:){{1,7}}:", f":(?::{group}){{1,7}}"]
+    return rf"\[(?:{'|'.join(forms)})\]"
+
+
+class RegistrationRules(msgspec.Struct, frozen=True):
+    """What registrations are measured against.
+
+    Args:
+        events: The event types that may be subscribed to.
+        strict: Whether only HTTPS will do, as the documentation says.
+        http_hosts: Names of hosts for which http will do as well, unless strict.
+    """
+
+    events: tuple[str, ...]
+    strict: bool = False
+    http_hosts: tuple[str, ...] = ()
+
+
+@lru_cache(16)
+def url_pattern(rules: RegistrationRules) -> str:
+    """Return the regular expression for a webhook's url; the OpenAPI document publishes the same one."""
+    https = rf"https://(?:{_LABEL}(?:\.{_LABEL})*|{_ipv6()})"
+    names = "".join(f"|{re.escape(name)}" for name in rules.http_hosts)
+    http = rf"http://(?:localhost|127(?:\.{_OCTET}){{3}}|\[::1\]{names})"
+    return f"^{https if rules.strict else f'(?:{https}|{http})'}{_PORT}{_REST}$"
+
+
+@lru_cache(16)
+def _url_form(rules: RegistrationRules) -> re.Pattern[str]:
+    return re.compile(url_pattern(rules)[1:-1])
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """A webhook as an application asks for it: the documented request fields."""
+
+    url: str
+    events: tuple[str, ...]
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Registration({self.url} {', '.join(self.events)})"
+
+
+class RegistrationError(ValueError):
+    """A registration that is refused. The message names the field, the value and what is allowed."""
+
+
+def read_registration(fields: Any, rules: RegistrationRules) -> Registration:
+    """Check the decoded body of a registration.
+
+    Args:
+        fields: The decoded JSON; any JSON value.
+        rules: What to measure it against.
+
+    Returns:
+        The registration; an event named twice is kept once. Unknown fields are ignored.
+
+    Raises:
+        RegistrationError: It is not an object, a field is missing, of the wrong type or not allowed.
+    """
+    given = _as_object(fields)
+    for name in _FIELDS:
+        if name not in given:
+            unknown = [key for key in islice(given, _MAX_GUESSED_KEYS) if key not in _FIELDS]
+            guess = next((key for key in unknown if _guess(key, [name])), None)
+            hint = f" (there is {guess!r}: was that meant?)" if guess else ""
+            raise RegistrationError(f"Missing required field: {name}{hint}")
+    return Registration(
+        read_url(given["url"], rules), read_events(given["events"], rules), read_secret(given["secret"])
+    )
+
+
+def read_changes(fields: Any, rules: RegistrationRules) -> dict[str, Any]:
+    """Check the decoded body of our ``PATCH``: any of url, events, secret and active.
+
+    Returns:
+        The checked fields that were given.
+
+    Raises:
+        RegistrationError: A field is unknown, of the wrong type or not allowed.
+    """
+    allowed = (*_FIELDS, "active")
+    changes: dict[str, Any] = {}
+    for name, value in _as_object(fields).items():
+        if name == "url":
+            changes[name] = read_url(value, rules)
+        elif name == "events":
+            changes[name] = read_events(value, rules)
+        elif name == "secret":
+            changes[name] = read_secret(value)
+        elif name == "active":
+            if not isinstance(value, bool):
+                raise RegistrationError(f"active must be true or false, not {_shown(value)}")
+            changes[name] = value
+        else:
+            hint = _guess(name, allowed)
+            raise RegistrationError(f"Unknown field: {_cut(name)}; allowed are {listed(allowed)}{hint}")
+    return changes
+
+
+def read_url(value: Any, rules: RegistrationRules) -> str:
+    """Check the url of a webhook.
+
+    Raises:
+        RegistrationError: It is no URL that can be delivered to, or not HTTPS.
+    """
+    if not isinstance(value, str):
+        raise RegistrationError(f"url must be a string, not {_shown(value)}")
+    if len(value) > URL_MAX_LENGTH:
+        raise RegistrationError(f"url is {len(value)} characters long; at most {URL_MAX_LENGTH} are allowed")
+    if _url_form(rules).fullmatch(value):
+        return value
+    if value.startswith("http://"):
+        raise RegistrationError(f"url must be HTTPS, not {_shown(value)}{'' if rules.strict else _about_http(rules)}")
+    raise RegistrationError(
+        f"url must be an absolute https:// URL in ASCII, without user name or fragment, not {_shown(value)}"
+    )
+
+
+def _about_http(rules: RegistrationRules) -> str:
+    hosts = listed(["localhost", "127.0.0.0/8", "[::1]", *rules.http_hosts])
+    return (
+        f"; http:// is accepted for {hosts} only: allow the name of a container with --allow-http-host NAME, or "
+        "register an https:// URL and lead it to the application with --route https://NAME=http://HOST:PORT"
+    )
+
+
+def read_events(value: Any, rules: RegistrationRules) -> tuple[str, ...]:
+    """Check the events of a webhook; one named twice is kept once.
+
+    Raises:
+        RegistrationError: It is not a list of supported event types, or empty.
+    """
+    allowed = f"supported events are {', '.join(rules.events)}"
+    if not isinstance(value, list):
+        raise RegistrationError(f"events must be an array of strings, not {_shown(value)}; {allowed}")
+    if not value:
+        raise RegistrationError(f"events must not be empty; {allowed}")
+    for index, event in enumerate(value):
+        if not isinstance(event, str):
+            raise RegistrationError(f"events[{index}] must be a string, not {_shown(event)}; {allowed}")
+        if event not in rules.events:
+            hint = _guess(event, rules.events)
+            raise RegistrationError(f"events[{index}] is {_shown(event)}, which is not supported; {allowed}{hint}")
+    return tuple(dict.fromkeys(value))
+
+
+def read_secret(value: Any) -> str:
+    """Check the secret of a webhook: a string that is not empty. The value is never shown.
+
+    Raises:
+        RegistrationError: It is not a string, empty or longer than 1,024 characters.
+    """
+    if not isinstance(value, str):
+        raise RegistrationError(f"secret must be a string, not {_kind(value)}")
+    if not value:
+        raise RegistrationError("secret must not be empty")
+    if len(value) > SECRET_MAX_LENGTH:
+        raise RegistrationError(f"secret is {len(value)} characters long; at most {SECRET_MAX_LENGTH} are allowed")
+    return value
+
+
+def _as_object(fields: Any) -> Mapping[str, Any]:
+    if not isinstance(fields, dict):
+        raise RegistrationError(f"The request body must be a JSON object, not {_kind(fields)}")
+    return fields
+
+
+_KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else _KINDS[type(value)]
+
+
+def _shown(value: Any) -> str:
+    """A value for a message: strings quoted and cut short, anything else by its kind."""
+    if not isinstance(value, str):
+        return _kind(value)
+    return repr(_cut(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _guess(word: str, allowed: Iterable[str]) -> str:
+    return did_you_mean(word, allowed) if len(word) <= _MAX_GUESSED_LENGTH else ""
 
 
 class Webhook(msgspec.Struct, frozen=True, gc=False):

@@ -18,10 +18,10 @@ from mockserver.errors import UsageError
 from mockserver.faults.delivery import DeliveryPlan, delivery_plan
 from mockserver.faults.fault import ChosenFault
 from mockserver.faults.request_builder import build_request
-from mockserver.model.durations import format_timestamp
 from mockserver.model.events import encode_payload
 from mockserver.model.expectations import DELIVERED, Expectation, judge, matches_status
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Attempt, Delivery, Event, Outcome, RecordStore
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings

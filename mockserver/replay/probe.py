@@ -9,10 +9,9 @@ from typing import Any
 
 from mockserver.delivery.real_time import monotonic
 from mockserver.model.expectations import Effect
-from mockserver.model.json_input import NotJsonError, decode_json
-from mockserver.model.json_paths import find_all
+from mockserver.model.json_values import NotJsonError, decode_json, find_all
 from mockserver.model.messages import Request, Transport
-from mockserver.model.sender_headers import SenderHeaders, header_lines
+from mockserver.model.settings import SenderHeaders, header_lines
 from mockserver.model.targets import Routes
 
 #: Real seconds between two looks at an effect that is still to come.

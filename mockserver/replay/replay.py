@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from mockserver.delivery.real_time import monotonic
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings

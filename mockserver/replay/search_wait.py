@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from mockserver.errors import WaitTimeoutError
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery, RecordStore
 from mockserver.model.search import NearMiss, Search, nearest_misses
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from mockserver.checks.model import CheckResult, Diagnosis, Finding
-from mockserver.model.durations import format_timestamp
+from mockserver.model.quantities import format_timestamp
 from mockserver.reports.check_evidence import evidence_text, explained
 from mockserver.reports.check_findings import diagnosis_text, worst_first
 from mockserver.reports.xml_text import xml_text

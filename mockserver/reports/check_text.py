@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from mockserver.checks.model import CheckResult, Diagnosis, Finding, Verdict
 from mockserver.model.messages import Exchange
-from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
 from mockserver.model.signing import SIGNATURE_HEADER
+from mockserver.model.wording import one_line
 
 _COLUMNS = ("verdict", "check", "severity", "title", "what was seen")
 #: The most characters of a line that are used, but the last column is never narrower than this.

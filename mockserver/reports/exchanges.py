@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mockserver.model.messages import Exchange, Request
-from mockserver.model.plain_text import visible
 from mockserver.model.records import Delivery
+from mockserver.model.wording import visible
 from mockserver.replay.report import Report
 
 #: The most deliveries of a step that are shown.

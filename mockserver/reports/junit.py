@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from mockserver.model.durations import format_timestamp
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report, StepReport

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mockserver.model.durations import format_timestamp
-from mockserver.model.json_input import NotJsonError, decode_json
+from mockserver.model.json_values import NotJsonError, decode_json
 from mockserver.model.messages import Exchange, Request, Response
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Attempt, Delivery
 from mockserver.model.redaction import HIDDEN, PRIVATE_HEADERS, Redactor
 from mockserver.model.webhooks import Webhook

@@ -333,7 +333,7 @@ def _arguments(node: Any) -> Callable[[Scope], tuple[list[Any], dict[str, Any]]]
 
 
 def _filter(node: Any) -> Evaluate:
-    from mockserver.model.suggestions import did_you_mean  # noqa: PLC0415 - for messages alone
+    from mockserver.model.wording import did_you_mean  # noqa: PLC0415 - for messages alone
 
     if node.name not in FILTERS:
         hint = did_you_mean(node.name, FILTERS)

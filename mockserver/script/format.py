@@ -5,10 +5,12 @@ The reader checks scripts against these tables, and ``mockserver schema`` prints
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from mockserver.faults.reading import Faults
+from mockserver.faults.registry import Faults
 from mockserver.model.events import DOCUMENTED_EVENTS
+from mockserver.model.expectations import BodyExpectation, Effect, Expectation
 from mockserver.model.fields import (
     INVALID,
     Duration,
@@ -16,8 +18,12 @@ from mockserver.model.fields import (
     Field,
     Fields,
     JsonObject,
+    JsonValue,
     Kind,
     ListOf,
+    MapOf,
+    Node,
+    Number,
     ObjectOf,
     OneOf,
     Reading,
@@ -28,11 +34,233 @@ from mockserver.model.fields import (
     Whole,
     described,
     object_schema,
+    read_object,
 )
-from mockserver.model.nodes import Node
+from mockserver.model.json_values import check_path
 from mockserver.model.retry_policies import Retry
-from mockserver.script.expect_fields import ExpectKind
-from mockserver.script.flow_fields import NodeList, flow_fields
+from mockserver.script.model import FLOW_ROUTES
+
+_STATUS = re.compile(r"[1-5][0-9]{2}|[1-5]xx|any")
+
+
+class Statuses(Kind):
+    """A status, a class of them, ``any``, or a list of these."""
+
+    expected = "a status such as 401, a class such as 2xx, any, or a list of these"
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        items = node.value if isinstance(node.value, list) and node.value else [node]
+        read = [super(Statuses, self).read(item, reading) for item in items]
+        return INVALID if INVALID in read else tuple(read)
+
+    def parse(self, value: Any) -> str:
+        text = str(value).lower()
+        if isinstance(value, (str, int)) and _STATUS.fullmatch(text):
+            return text
+        raise ValueError
+
+    def schema(self) -> Schema:
+        one: Schema = {"minimum": 100, "maximum": 599, "pattern": f"^({_STATUS.pattern})$"}
+        one |= {"errorMessage": f"expected {self.expected}", "patternErrorMessage": f"expected {self.expected}"}
+        return {
+            "type": ["integer", "string", "array"],
+            **one,
+            "items": {"type": ["integer", "string"], **one},
+            "minItems": 1,
+            "examples": ["2xx", 401, [401, 403]],
+        }
+
+
+class JsonPath(Kind):
+    """A JSONPath (RFC 9535)."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        text = Text().read(node, reading)
+        if text is INVALID:
+            return INVALID
+        try:
+            check_path(text)
+        except ValueError as error:
+            reading.problem(node, f"{described(node)} is not a JSONPath such as $.count: {error}")
+            return INVALID
+        return text
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+
+BODY_FIELDS: Fields = {
+    "equals": Field(Text(), "the whole body"),
+    "contains": Field(Text(), "a text that occurs in it"),
+    "json": Field(JsonValue(), "JSON that must be in it; objects may have more keys"),
+}
+
+EFFECT_FIELDS: Fields = {
+    "url": Field(Url(), "what to GET before and after the step"),
+    "json": Field(JsonPath(), "the JSONPath of a value in the answer (default: the whole answer)"),
+    "probe": Field(Text(), "the name of a probe that the Python API registered, instead of a url"),
+    "change": Field(Number(), "by how much the number must have changed; 0 proves that nothing happened"),
+    "to": Field(JsonValue(), "what the value must be afterwards"),
+    "within": Field(Duration(), "how long to wait for it, in real time (default: not at all)"),
+}
+
+
+class Body(Kind):
+    """What the body must be: a text, or an object that says how to compare."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        if isinstance(node.value, str):
+            return BodyExpectation(equals=node.value)
+        values = read_object(node, BODY_FIELDS, reading, "the expected body")
+        return INVALID if values is None else BodyExpectation(**values)
+
+    def schema(self) -> Schema:
+        return {"anyOf": [{"type": "string"}, object_schema(BODY_FIELDS)]}
+
+
+class EffectKind(Kind):
+    """A change of the consumer's state."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        values = read_object(node, EFFECT_FIELDS, reading, "an effect")
+        if values is None:
+            return INVALID
+        for one, other in (("url", "probe"), ("change", "to")):
+            if (one in values) == (other in values):
+                reading.problem(node, f"an effect has either {one} or {other}")
+                return INVALID
+        return Effect(**values)
+
+    def schema(self) -> Schema:
+        return object_schema(EFFECT_FIELDS)
+
+
+EXPECT_FIELDS: Fields = {
+    "status": Field(Statuses(), "what the status of the answer must be"),
+    "within": Field(Duration(), "how long the answer may take, in real time"),
+    "body": Field(Body(), "what the body of the answer must be"),
+    "headers": Field(MapOf(Text(), "headers"), "headers that the answer must have, with their values"),
+    "attempts": Field(Whole(1, 100), "after how many attempts it must have succeeded"),
+    "effect": Field(EffectKind(), "the change of the consumer's own state that the step must cause"),
+}
+
+
+class ExpectKind(Kind):
+    """The whole of ``expect``."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        values = ObjectOf(EXPECT_FIELDS, "expect").read(node, reading)
+        return INVALID if values is INVALID else Expectation(**values)
+
+    def schema(self) -> Schema:
+        return object_schema(EXPECT_FIELDS)
+
+
+#: A run with more turns than this would be a conversation of days.
+MOST_TURNS = 100
+
+_MOST_CALLS = 1_000_000_000
+
+STATES = tuple(dict.fromkeys(state for route in FLOW_ROUTES.values() for state in route.states))
+
+_READS_FIELDS: Fields = {
+    "reads": Field(Whole(1, 1_000_000), "the number of GETs after which it moves one state on", required=True),
+}
+
+
+class States(Kind):
+    """How long each state lasts, by its name; which names there are depends on the call."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        if not isinstance(node.value, dict):
+            reading.problem(node, f"expected states as an object (state: duration), not {described(node)}")
+            return INVALID
+        read = {state: Duration().read(member.node, reading) for state, member in node.value.items()}
+        return {state: seconds for state, seconds in read.items() if seconds is not INVALID}
+
+    def schema(self) -> Schema:
+        return {
+            "type": "object",
+            "properties": {state: Duration().schema() for state in STATES},
+            "additionalProperties": False,
+        }
+
+
+class AdvanceKind(Kind):
+    """What moves it on: time, a number of reads, or a hand."""
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        if isinstance(node.value, dict):
+            values = read_object(node, _READS_FIELDS, reading, "advance")
+            return ("reads", values["reads"]) if values and "reads" in values else INVALID
+        if node.value in ("time", "manual"):
+            return (str(node.value), 0)
+        reading.problem(node, f"expected time, manual or {{reads: 2}}, not {described(node)}")
+        return INVALID
+
+    def schema(self) -> Schema:
+        return {"anyOf": [{"enum": ["time", "manual"]}, object_schema(_READS_FIELDS)]}
+
+
+class NodeList(Kind):
+    """A list whose items are read one by one later, for they depend on the rest of the script.
+
+    Args:
+        what: What its items are, for messages.
+        items: The JSON Schema of an item.
+    """
+
+    def __init__(self, what: str, items: Any) -> None:
+        self._what = what
+        self._items = items
+
+    def read(self, node: Node, reading: Reading) -> Any:
+        if isinstance(node.value, list):
+            return node.value
+        reading.problem(node, f"expected a list of {self._what}, not {described(node)}")
+        return INVALID
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self._items()}
+
+
+def flow_fields(event_schema: Any) -> Fields:
+    """Return the keys of a rule.
+
+    Args:
+        event_schema: Makes the JSON Schema of an event step.
+    """
+    return {
+        "on": Field(OneOf(*FLOW_ROUTES), "the call that the rule is for", required=True),
+        "when": Field(
+            JsonObject(),
+            "values that fields of the request must have, by dotted path: one value, or a list of allowed ones "
+            "(default: every call)",
+        ),
+        "times": Field(Whole(1, _MOST_CALLS), "how many calls it applies to (default: all)"),
+        "states": Field(States(), "how long each state lasts, on the mock's clock (default: no time)"),
+        "advance": Field(
+            AdvanceKind(),
+            "what moves it from state to state: time (the default), {reads: 2} (that number of GETs), or manual "
+            "(POST /_mock/resources/{id}/advance)",
+        ),
+        "outcome": Field(
+            OneOf("completed", "failed", "never"),
+            "how it ends: completed (the default), failed, or never; of an evaluation, whether it passes",
+        ),
+        "turns": Field(Whole(1, MOST_TURNS), "how many turns the run has (default: those of its test case, or 3)"),
+        "failed_turn": Field(Whole(1, MOST_TURNS), "which turn fails, counted from 1 (default: the second)"),
+        "deliver": Field(
+            OneOf("after_answer", "before_answer"),
+            "whether its events go out after the call was answered (the default) or before: the event overtakes the "
+            "answer",
+        ),
+        "events": Field(
+            NodeList("event steps", event_schema),
+            "event steps that happen at the end, instead of the documented event of the outcome; [] for none",
+        ),
+    }
+
 
 #: More repeats than this are a typing error: at a million a second they would take months.
 MOST_REPEATS = 1_000_000_000

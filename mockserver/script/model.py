@@ -1,18 +1,125 @@
-"""A script as values: what the format describes, checked and ready to be replayed."""
+"""A script as values: what the format describes, checked and ready to be replayed.
+
+The calls of the vendor API that can lead to events are one table here, for rules, their schema and what plays them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
+from mockserver.errors import UsageError
 from mockserver.faults.fault import ChosenFault
-from mockserver.faults.registry import is_signature_fault
-from mockserver.model.expectations import DELIVERED, Expectation, default_status
-from mockserver.model.retry_policies import RetryPolicy
-from mockserver.script.flow_routes import FLOW_ROUTES, FlowRoute
+from mockserver.faults.registry import is_signature_fault, read_faults
+from mockserver.faults.request_builder import check_faults
+from mockserver.model.events import Catalog, PathError, change_sample, check_json, copied
+from mockserver.model.expectations import DELIVERED, UNJUDGED, Expectation, default_status
+from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.script.templates import DataTemplate
+
+#: What a template of a flow's event knows beside the names of every template.
+FLOW_NAMES = ("request", "resource")
+
+
+class FlowRoute(msgspec.Struct, frozen=True):
+    """A call that can lead to events.
+
+    Args:
+        on: The method and path, as a rule names them.
+        kind: What the call makes.
+        fields: The documented fields of its request, for ``when``.
+        states: The documented states before the end, in their order; none where the answer is the finished result.
+        events: The documented event of each outcome that has one.
+        open_paths: Keys of those events whose own keys follow from the request.
+    """
+
+    on: str
+    kind: str
+    fields: tuple[str, ...]
+    states: tuple[str, ...]
+    events: Mapping[str, str]
+    open_paths: tuple[str, ...] = ()
+
+
+FLOW_ROUTES: Mapping[str, FlowRoute] = {
+    route.on: route
+    for route in (
+        FlowRoute(
+            "POST /v1/runs",
+            "run",
+            ("test_case_id", "test_case_ids", "tags", "agent_id", "config"),
+            ("queued", "running"),
+            {"completed": "run.completed", "failed": "run.failed"},
+        ),
+        FlowRoute(
+            "POST /v1/evaluate",
+            "evaluation",
+            (
+                "scorers", "turn_id", "input", "output", "expected_behavior", "context", "ground_truth",
+                "conversation_history", "agent_plan", "tool_calls", "threshold",
+            ),
+            (),
+            {"completed": "evaluation.completed", "failed": "evaluation.completed"},
+            open_paths=("results",),
+        ),
+        FlowRoute("POST /v1/evaluate/batch", "batch", ("items", "scorers", "config"), ("running",), {}),
+        FlowRoute(
+            "POST /v1/optimize/prompt",
+            "optimization",
+            (
+                "agent_id", "optimization_type", "failure_window", "min_failures", "target_metrics",
+                "include_examples", "max_examples", "constraints",
+            ),
+            ("running",),
+            {"completed": "optimization.completed"},
+            open_paths=("predicted_improvement", "changes_made"),
+        ),
+    )
+}  # fmt: skip
+
+
+def matches(when: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """Return whether a request has the values that a rule asks for.
+
+    A list in the request matches a value that is in it: ``tags: nightly`` is any call with that tag.
+
+    Args:
+        when: The values, by dotted path: one, or a list of those allowed.
+        request: The decoded body of the call.
+    """
+    return all(_fits(_at(request, path), wanted) for path, wanted in when.items())
+
+
+_ABSENT = object()
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a dotted path, with numbers for items of lists."""
+    if isinstance(value, Mapping) and path in value:
+        return value[path]
+    for part in path.split("."):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return _ABSENT
+    return value
+
+
+def _fits(actual: Any, wanted: Any) -> bool:
+    allowed = wanted if isinstance(wanted, list) else [wanted]
+    if _same(actual, wanted) or any(_same(actual, each) for each in allowed):
+        return True
+    return isinstance(actual, list) and any(_same(item, each) for item in actual for each in allowed)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
 
 Pacing = Literal["settled", "timed"]
 Advance = Literal["time", "reads", "manual"]
@@ -35,7 +142,7 @@ def expectation_for(faults: tuple[ChosenFault, ...], given: Expectation = _NOTHI
         return DELIVERED
     forged = is_signature_fault(faults)
     status = default_status(signature_fault=forged, other_fault=bool(faults) and not forged)
-    return msgspec.structs.replace(given, status=status)
+    return replace(given, status=status)
 
 
 class EventStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -289,3 +396,152 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
             elif isinstance(step, EventStep):
                 found.append(step)
         return tuple(found)
+
+
+def literal_step(
+    catalog: Catalog,
+    event: str,
+    *,
+    data: Mapping[str, Any] | None = None,
+    override: Mapping[str, Any] | None = None,
+    remove: Sequence[str] = (),
+    fault: Any = None,
+    retry: Any = None,
+    extra_events: Sequence[str] = (),
+) -> EventStep:
+    """Make an event step whose strings are sent as they are: no templates.
+
+    Args:
+        catalog: The event types, with their sample data.
+        event: The event type.
+        data: The data of the payload, exactly; without it, the sample data of the event.
+        override: Values that differ from the sample data, by key or dotted path.
+        remove: Keys or dotted paths to take away from the sample data.
+        fault: A deliberate defect, as a script writes it; None for none.
+        retry: A retry policy, as a script writes it; None for none of its own.
+        extra_events: Event types beyond the documented ones.
+
+    Raises:
+        UsageError: The event is unknown, a path does not exist, ``data`` comes with changes, a value is not JSON, or
+            the fault or the policy is not valid.
+    """
+    catalog.check(event, extra_events)
+    content = _literal_data(catalog, event, data, override, remove)
+    try:
+        faults = read_faults(fault) if fault is not None else ()
+        policy = read_retry(retry, catalog.policies) if retry is not None else None
+    except ValueError as error:
+        raise UsageError(f"{event}: {error}") from None
+    if faults:
+        check_faults(event, content, faults)
+    return EventStep(
+        line=0,
+        number="1",
+        event=event,
+        data=DataTemplate.literal(content),
+        faults=faults,
+        expect=expectation_for(faults) if faults else DELIVERED,
+        retry=policy,
+        sample_id="" if data is not None else catalog.sample_id(event, content, override or {}),
+    )
+
+
+def _literal_data(
+    catalog: Catalog,
+    event: str,
+    data: Mapping[str, Any] | None,
+    override: Mapping[str, Any] | None,
+    remove: Sequence[str],
+) -> Mapping[str, Any]:
+    if isinstance(remove, str):
+        remove = (remove,)
+    if data is not None:
+        if override or remove:
+            raise UsageError("data is sent exactly as it is: give either data, or override and remove")
+        return _checked(data)
+    event_type = catalog.get(event)
+    if event_type is None:
+        if override or remove:
+            raise UsageError(f"{event} has no sample data to change: give its data")
+        return {}
+    if not override and not remove:
+        return event_type.data  # it is only read from here on
+    try:
+        return _checked(change_sample(event_type.data, override or {}, remove))
+    except PathError as error:
+        raise UsageError(f"{event}: {error}") from None
+
+
+def _checked(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise UsageError(f"data must be an object (a dict), not {type(data).__name__}")
+    check_json(data)
+    checked: Mapping[str, Any] = copied(data)
+    return checked
+
+
+def only_steps(script: Script, numbers: Collection[str]) -> Script:
+    """Return a script with some of its steps; the others are neither sent nor planned.
+
+    The steps that are left keep their numbers, their lines and their times, as far as the script says them: what comes
+    before the first of them is not waited for (the script starts that much later), what lies between two of them is.
+    So their events have the bytes that they have in the whole script.
+
+    Args:
+        script: The script.
+        numbers: The numbers of the steps, such as ``3`` or ``3.1``; that of a ``together`` means all that is in it.
+
+    Raises:
+        UsageError: The script has no step of such a number.
+    """
+    there = dict.fromkeys(_numbers(script.steps))
+    for number in numbers:
+        if number not in there:
+            raise UsageError(f"{script.source} has no step {number!r}; its steps are {', '.join(there)}")
+    before = gap = 0.0
+    steps: list[Step] = []
+    for step in script.steps:
+        left = _left_of(step, numbers)
+        if left is None:
+            gap += step.seconds
+            continue
+        if not steps:
+            before, gap = gap, 0.0
+        steps.append(_later(left, gap))
+        # What is waited for in an await step is the application: the time between goes to the step after it.
+        gap = step.seconds - left.seconds + (gap if isinstance(left, AwaitStep) else 0.0)
+    start = None if script.start is None else script.start + before
+    return replace(script, steps=tuple(steps), start=start)
+
+
+def unjudged(script: Script) -> Script:
+    """Return a script that expects nothing of the consumer: for a dry run, in which there is none."""
+    anything = Expectation(status=UNJUDGED)
+
+    def each(step: Step) -> Step:
+        if isinstance(step, TogetherStep):
+            return replace(step, steps=tuple(replace(inner, expect=anything) for inner in step.steps))
+        return replace(step, expect=anything) if isinstance(step, EventStep) else step
+
+    return replace(script, steps=tuple(map(each, script.steps)))
+
+
+def _numbers(steps: Collection[Step]) -> Iterator[str]:
+    for step in steps:
+        yield step.number
+        if isinstance(step, TogetherStep):
+            yield from _numbers(step.steps)
+
+
+def _left_of(step: Step, numbers: Collection[str]) -> Step | None:
+    """What is left of a step when only those of some numbers are."""
+    if step.number in numbers or not isinstance(step, TogetherStep):
+        return step if step.number in numbers else None
+    inner = tuple(each for each in step.steps if each.number in numbers)
+    return replace(step, steps=inner) if inner else None
+
+
+def _later(step: Step, seconds: float) -> Step:
+    if isinstance(step, PauseStep):
+        return replace(step, seconds=step.seconds + seconds)
+    return step if isinstance(step, AwaitStep) else replace(step, after=step.after + seconds)

@@ -12,7 +12,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.model.events import Catalog, EventType
 from mockserver.model.retry_policies import RetryPolicy
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.wording import did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 

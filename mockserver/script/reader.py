@@ -1,30 +1,30 @@
-"""Reading a script: from the bytes of a file to a :class:`~mockserver.script.model.Script`, or its problems."""
+"""Reading a script: from the bytes of a file to a :class:`~mockserver.script.model.Script`, or to its problems."""
 
 from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from mockserver.errors import Problem, ScriptError, UsageError
+from mockserver.faults.registry import is_signature_fault
 from mockserver.faults.request_builder import check_faults
-from mockserver.model.events import Catalog, check_json
+from mockserver.model.events import Catalog, PathError, change_sample, check_json, copied
 from mockserver.model.expectations import Expectation
-from mockserver.model.fields import Reading, TooManyProblemsError, described, read_object
-from mockserver.model.nodes import Member, Node
-from mockserver.model.sample_changes import PathError, change_sample, copied
-from mockserver.model.suggestions import did_you_mean, listed
+from mockserver.model.fields import Fields, Member, Node, Reading, TooManyProblemsError, described, read_object
+from mockserver.model.wording import did_you_mean, listed
 from mockserver.script.expressions import TemplateError
-from mockserver.script.flow_reader import read_flow
-from mockserver.script.flow_routes import FLOW_NAMES
 from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
 from mockserver.script.model import (
+    FLOW_NAMES,
+    FLOW_ROUTES,
     AwaitStep,
     EventStep,
     Flow,
     FlowEvent,
+    FlowRoute,
     PauseStep,
     Script,
     Step,
@@ -32,7 +32,7 @@ from mockserver.script.model import (
     WebhookSpec,
     expectation_for,
 )
-from mockserver.script.templates import NAMES, DataTemplate
+from mockserver.script.templates import FIRST, NAMES, DataTemplate, Moment
 from mockserver.script.tree import read_tree
 
 _LITERALS = ("true", "false", "none")  # words of Jinja2
@@ -412,3 +412,163 @@ def _paths(node: Node) -> list[tuple[str, int, int]]:
         return [(key, member.key_line, member.key_column) for key, member in node.value.items()]
     assert isinstance(node.value, list)  # noqa: S101 - ListOf has read it
     return [(item.value, item.line, item.column) for item in node.value if isinstance(item.value, str)]
+
+
+class EventReader(Protocol):
+    """Reads the event steps of a rule, as those of the script around it."""
+
+    reading: Reading
+
+    def flow_event(self, node: Node, number: str, open_paths: tuple[str, ...]) -> FlowEvent | None:
+        """Read one of them; None, and a problem noted, if it is not valid."""
+        ...
+
+
+def read_flow(node: Node, number: int, fields: Fields, reader: EventReader, source: str) -> Flow | None:
+    """Read a rule.
+
+    Args:
+        node: The node of the rule.
+        number: Its place in the list, from 1.
+        fields: The keys of a rule.
+        reader: Reads its events.
+        source: The file that it is in.
+
+    Returns:
+        The rule; None if it has problems that leave nothing of it.
+    """
+    reading = reader.reading
+    values = read_object(node, fields, reading, "a flow")
+    if values is None or "on" not in values:
+        return None
+    route = FLOW_ROUTES[values["on"]]
+    _check_paths(node, values, route, reading)
+    _check_states(node, values, route, reading)
+    _check_turns(node, values, route, reading)
+    _check_order(node, values, reading)
+    advance, reads = values.pop("advance", ("time", 0))
+    events = values.pop("events", None)
+    if events is not None:
+        read = [reader.flow_event(each, f"{number}.{at}", route.open_paths) for at, each in enumerate(events, 1)]
+        events = tuple(event for event in read if event)
+    written: Mapping[str, Any] = node.plain()
+    flow = Flow(**values, advance=advance, reads=reads, events=events, source=source, line=node.line, written=written)
+    if flow.seconds + sum(event.step.seconds for event in flow.events or ()) > _LONGEST:
+        reading.problem(node, "the flow takes more than a thousand years: look at states, after, every and repeat")
+    return flow
+
+
+def _check_paths(node: Node, values: Mapping[str, Any], route: FlowRoute, reading: Reading) -> None:
+    if "when" not in values:
+        return
+    when = _member(node, "when").node.value
+    assert isinstance(when, dict)  # noqa: S101 - JsonObject has read it
+    for path, member in when.items():
+        name = path.partition(".")[0]
+        if path not in route.fields and name not in route.fields:
+            known = ", ".join(route.fields)
+            hint = did_you_mean(name, route.fields)
+            message = f"{route.on} has no field {name!r}; its fields are {known}{hint}"
+            reading.problem_at(member.key_line, member.key_column, message)
+
+
+def _check_states(node: Node, values: Mapping[str, Any], route: FlowRoute, reading: Reading) -> None:
+    if not route.states:
+        for key in ("states", "advance"):
+            if key in values:
+                _at_key(node, key, f"{route.on} is answered with its finished result: leave {key} out", reading)
+        if values.get("outcome") == "never":
+            message = f"{route.on} is answered with its finished result: the outcome is completed or failed; for no "
+            reading.problem(_member(node, "outcome").node, f"{message}event, write events: []")
+    elif "states" in values:
+        states = _member(node, "states").node.value
+        assert isinstance(states, dict)  # noqa: S101 - States has read it
+        for state, member in states.items():
+            if state not in route.states:
+                hint = did_you_mean(state, route.states)
+                known = listed(route.states) if len(route.states) > 1 else route.states[0]
+                message = f"{route.on} has no state {state!r} before its end; there is {known}{hint}"
+                reading.problem_at(member.key_line, member.key_column, message)
+
+
+def _check_turns(node: Node, values: Mapping[str, Any], route: FlowRoute, reading: Reading) -> None:
+    given = [key for key in ("turns", "failed_turn") if key in values]
+    if route.kind != "run":
+        for key in given:
+            _at_key(node, key, f"only runs have turns: leave {key} out, or write on: POST /v1/runs", reading)
+    elif "failed_turn" in values:
+        if values.get("outcome", "completed") != "failed" and ("outcome" in values) == ("outcome" in node.plain()):
+            _at_key(node, "failed_turn", "no turn fails, as the outcome is not failed: write outcome: failed", reading)
+        elif "turns" in values and values["failed_turn"] > values["turns"]:
+            message = f"the run has {values['turns']} turns: failed_turn is from 1 to {values['turns']}"
+            reading.problem(_member(node, "failed_turn").node, message)
+
+
+def _check_order(node: Node, values: Mapping[str, Any], reading: Reading) -> None:
+    """Refuse events before the answer where no time brings the end: no one knows the id before the answer."""
+    if values.get("deliver") != "before_answer":
+        return
+    if values.get("advance", ("time", 0))[0] != "time" or values.get("outcome") == "never":
+        message = "the end must come before the answer: leave advance out, and outcome: never"
+        _at_key(node, "deliver", message, reading)
+
+
+def _at_key(node: Node, key: str, message: str, reading: Reading) -> None:
+    member = _member(node, key)
+    reading.problem_at(member.key_line, member.key_column, message)
+
+
+#: Faults after which it is no accident that an event is the same as another, or that it does not arrive.
+_ON_PURPOSE = frozenset({"duplicate", "concurrent_duplicates", "lost"})
+
+
+def notes(script: Script, catalog: Catalog) -> list[Problem]:
+    """Return what the author of a script should know, in the order of the script.
+
+    Two events of one type about one object are one event to a consumer that handles each event once, so it ignores the
+    second; the sample data of an event always has the same id.
+
+    Args:
+        script: The script.
+        catalog: The event types; they say which key holds the id of the object.
+    """
+    return list(_same_events(script, catalog))
+
+
+def _same_events(script: Script, catalog: Catalog) -> Iterator[Problem]:
+    first: dict[tuple[str, Any], EventStep] = {}
+    for step in script.event_steps():
+        key = _identity(step, catalog)
+        if key is None:
+            continue
+        event, object_id = key
+        what = f"{event} with the id {object_id!r}"
+        advice = "give it an id of its own, or say fault: duplicate where that is meant"
+        if step.repeat > 1:
+            message = f"its {step.repeat} repeats are {what}: one event to a consumer that handles each once; {advice}"
+            yield Problem(step.line, 1, message)
+        elif key in first:
+            other = first[key]
+            message = f"this is {what}, as step {other.number} in line {other.line} is: one event to a consumer"
+            yield Problem(step.line, 1, f"{message} that handles each once; {advice}")
+        first.setdefault(key, step)
+
+
+def _identity(step: EventStep, catalog: Catalog) -> tuple[str, Any] | None:
+    """Return the event's type and the id of its object; None where that is not the same for all its repeats."""
+    event_type = catalog.get(step.event)
+    if event_type is None or is_signature_fault(step.faults) or _ON_PURPOSE & {fault.name for fault in step.faults}:
+        return None
+    key = event_type.object_id
+    object_id = step.data.source.get(key)
+    if isinstance(object_id, str) and "{{" in object_id:
+        one, other = (_rendered(step, key, index) for index in range(2))
+        object_id = one if one == other else None
+    return (step.event, object_id) if isinstance(object_id, (str, int)) else None
+
+
+def _rendered(step: EventStep, key: str, index: int) -> Any:
+    try:
+        return step.data.render(Moment(index, FIRST.now, str(index))).get(key)
+    except TemplateError:  # it works for the first event, as reading has shown, but not for this one
+        return index

@@ -20,7 +20,7 @@ import msgspec
 
 from mockserver.model.events import check_json
 from mockserver.model.identifiers import new_identifier
-from mockserver.model.suggestions import did_you_mean
+from mockserver.model.wording import did_you_mean
 from mockserver.script.expressions import Evaluate, Scope, TemplateError, compiled, parse
 
 _SIMPLE = re.compile(r"\{\{ *([A-Za-z_]\w*) *\}\}")

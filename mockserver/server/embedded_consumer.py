@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mockserver.model.json_input import NotJsonError, decode_json
+from mockserver.model.json_values import NotJsonError, decode_json
 from mockserver.model.signing import PREFIX, SIGNATURE_HEADER, verify
 from mockserver.server.http_host import HttpHost
 

@@ -20,16 +20,22 @@ import msgspec
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.delivery.in_process import App, AppTransport, on_callers_loop
 from mockserver.errors import UsageError
-from mockserver.model.durations import LONGEST, format_timestamp
 from mockserver.model.events import encode_payload
 from mockserver.model.identifiers import new_identifier
 from mockserver.model.messages import Transport
+from mockserver.model.quantities import LONGEST, format_timestamp
 from mockserver.model.records import Delivery, Event, RecordStore
-from mockserver.model.registrations import Registration, RegistrationRules
 from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
-from mockserver.model.webhooks import AccountWebhooks, Recipients, Webhook, WebhookRegistry
+from mockserver.model.webhooks import (
+    AccountWebhooks,
+    Recipients,
+    Registration,
+    RegistrationRules,
+    Webhook,
+    WebhookRegistry,
+)
 from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, Work, make_clock
 from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import Prober

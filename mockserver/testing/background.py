@@ -6,7 +6,7 @@ import asyncio
 
 from mockserver.delivery.loop_thread import LoopThread, refuse_to_block
 from mockserver.errors import UsageError
-from mockserver.model.durations import parse_duration
+from mockserver.model.quantities import parse_duration
 from mockserver.replay.report import Report
 from mockserver.replay.running_replay import RunningReplay
 from mockserver.server.mock import Mock

@@ -12,9 +12,9 @@ from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.delivery.in_process import App, Interface, read_destination
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
-from mockserver.model.suggestions import did_you_mean
 from mockserver.model.targets import Route
 from mockserver.model.webhooks import Webhook
+from mockserver.model.wording import did_you_mean
 from mockserver.reports.check_report import CheckReport
 from mockserver.server.mock import Mock
 

@@ -19,9 +19,9 @@ from mockserver.delivery.in_process import Interface, noting_the_loop, read_dest
 from mockserver.delivery.loop_thread import LoopThread, refuse_to_block
 from mockserver.errors import CheckError, DeliveryError, UsageError
 from mockserver.faults.registry import FAULTS
-from mockserver.model.accounts import named_account
-from mockserver.model.durations import parse_duration, parse_timestamp
 from mockserver.model.events import EventName
+from mockserver.model.identifiers import named_account
+from mockserver.model.quantities import parse_duration, parse_timestamp
 from mockserver.model.records import Delivery, seen
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
@@ -35,8 +35,7 @@ from mockserver.reports.check_report import CheckReport
 from mockserver.reports.har import har_document
 from mockserver.reports.junit import junit_xml
 from mockserver.reports.markdown import markdown as markdown_summary
-from mockserver.script.literal import literal_step
-from mockserver.script.model import EventStep, Script
+from mockserver.script.model import EventStep, Script, literal_step
 from mockserver.script.package_files import find_script, read_script_file
 from mockserver.script.reader import read_flow_keys, read_script
 from mockserver.server.mock import Mock

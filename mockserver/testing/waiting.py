@@ -8,7 +8,7 @@ from typing import Any
 
 from mockserver.delivery.in_process import App
 from mockserver.errors import StartError, UsageError, WaitTimeoutError
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery, seen
 from mockserver.model.webhooks import Webhook
 from mockserver.server.mock import Mock

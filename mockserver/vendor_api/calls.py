@@ -15,7 +15,7 @@ import msgspec
 
 from mockserver.errors import UsageError
 from mockserver.model.fields import Duration, Field, Fields, MapOf, ObjectOf, Text, Whole, YesOrNo, read_plain
-from mockserver.model.json_input import decode_json
+from mockserver.model.json_values import decode_json
 from mockserver.model.messages import PER_HEADER, Headers, size_of
 
 _NO_BODY = (204, 304)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mockserver import __version__
-from mockserver.model.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH, RegistrationRules, url_pattern
 from mockserver.model.settings import Settings
+from mockserver.model.webhooks import SECRET_MAX_LENGTH, URL_MAX_LENGTH, RegistrationRules, url_pattern
 from mockserver.script.package_files import load_catalog
 from mockserver.vendor_api.envelope import CODES
 from mockserver.vendor_api.event_document import event_schemas, event_webhooks

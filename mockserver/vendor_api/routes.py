@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 from aiohttp import web
 
-from mockserver.model.accounts import account_of
-from mockserver.model.registrations import RegistrationError, RegistrationRules, read_changes, read_registration
+from mockserver.model.identifiers import account_of
 from mockserver.model.settings import Settings
-from mockserver.model.suggestions import did_you_mean
-from mockserver.model.webhooks import Webhook, WebhookLimitError, WebhookRegistry
+from mockserver.model.webhooks import (
+    RegistrationError,
+    RegistrationRules,
+    Webhook,
+    WebhookLimitError,
+    WebhookRegistry,
+    read_changes,
+    read_registration,
+)
+from mockserver.model.wording import did_you_mean
 from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
 from mockserver.vendor_api.envelope import Answer, ApiError, error_answer, ok

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mockserver.model.accounts import account_of
+from mockserver.model.identifiers import account_of
 from tests.control_api.calling import controlling
 from tests.receiving import consuming
 

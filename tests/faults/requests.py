@@ -7,7 +7,7 @@ import hmac
 import json
 import random
 
-from mockserver.faults.reading import read_faults
+from mockserver.faults.registry import read_faults
 from mockserver.faults.request_builder import build_request
 from mockserver.model.messages import Request
 from mockserver.model.records import Event

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from mockserver.delivery.http1 import Http1Transport
-from mockserver.faults.reading import read_faults
+from mockserver.faults.registry import read_faults
 from mockserver.faults.request_builder import build_request
 from mockserver.model.messages import Exchange
 from mockserver.model.targets import Target

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mockserver.faults.reading import Faults, read_fault, read_faults, written
-from mockserver.faults.registry import FAULTS
-from mockserver.model.sizes import parse_size, show_size
+from mockserver.faults.registry import FAULTS, Faults, read_fault, read_faults, written
+from mockserver.model.quantities import parse_size, show_size
 from tests.tables import each_row
 
 DAY = 86400.0

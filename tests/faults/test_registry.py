@@ -7,8 +7,7 @@ import itertools
 import pytest
 
 from mockserver.faults.delivery import DeliveryPlan, delivery_plan
-from mockserver.faults.reading import read_faults
-from mockserver.faults.registry import FAULTS, SLOTS, is_signature_fault
+from mockserver.faults.registry import FAULTS, SLOTS, is_signature_fault, read_faults
 from tests.faults.requests import faulty
 from tests.tables import each_row
 

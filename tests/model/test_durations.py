@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.model.durations import format_duration, format_timestamp, parse_duration, parse_timestamp
+from mockserver.model.quantities import format_duration, format_timestamp, parse_duration, parse_timestamp
 from tests.tables import each_row
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mockserver.model.json_input import NotJsonError, decode_json
+from mockserver.model.json_values import NotJsonError, decode_json
 from tests.tables import each_row
 
 

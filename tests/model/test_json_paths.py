@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from mockserver.model.json_paths import check_path, find_all
+from mockserver.model.json_values import check_path, find_all
 from tests.tables import each_row
 
 DOCUMENT = {"orders": [{"id": 1, "state": "paid"}, {"id": 2, "state": "open"}], "count": 2}

@@ -11,8 +11,7 @@ from jsonschema import Draft202012Validator
 
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt
-from mockserver.model.retry_after import LONGEST_WAIT, requested_wait
-from mockserver.model.retry_policies import MOST_ATTEMPTS, Retry, RetryPolicy, read_retry
+from mockserver.model.retry_policies import LONGEST_WAIT, MOST_ATTEMPTS, Retry, RetryPolicy, read_retry, requested_wait
 from mockserver.script.package_files import load_retry_policies
 from tests.tables import each_row
 

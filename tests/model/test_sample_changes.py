@@ -2,7 +2,7 @@
 
 import pytest
 
-from mockserver.model.sample_changes import PathError, change_sample
+from mockserver.model.events import PathError, change_sample
 from tests.tables import each_row
 
 SAMPLE = {"run_id": "run_1", "summary": {"passed": 3, "failed": 0}, "turns": [{"ok": True}, {"ok": False}], "a.b": 1}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mockserver.model.sender_headers import header_lines, read_header, sender_headers
+from mockserver.model.settings import header_lines, read_header, sender_headers
 from tests.tables import each_row
 
 

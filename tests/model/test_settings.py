@@ -3,9 +3,8 @@
 import pytest
 
 from mockserver.errors import UsageError
-from mockserver.model.registrations import Registration
 from mockserver.model.settings import read_settings
-from mockserver.model.webhooks import WebhookRegistry
+from mockserver.model.webhooks import Registration, WebhookRegistry
 from mockserver.script.model import WebhookSpec
 from tests.tables import each_row
 

@@ -10,11 +10,13 @@ from textwrap import wrap
 
 from mockserver.model.fields import Fields
 from mockserver.model.retry_policies import POLICY_FIELDS
-from mockserver.script.expect_fields import BODY_FIELDS, EFFECT_FIELDS, EXPECT_FIELDS
 from mockserver.script.expressions import FILTERS, METHODS_LISTED
 from mockserver.script.format import (
     AWAIT_FIELDS,
+    BODY_FIELDS,
+    EFFECT_FIELDS,
     EVENT_FIELDS,
+    EXPECT_FIELDS,
     FLOW_FIELDS,
     PAUSE_FIELDS,
     SCRIPT_FIELDS,

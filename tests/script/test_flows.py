@@ -5,8 +5,8 @@ from jsonschema import Draft202012Validator
 
 from mockserver.errors import ScriptError
 from mockserver.model.fields import Reading
-from mockserver.script.flow_routes import matches
 from mockserver.script.format import script_schema
+from mockserver.script.model import matches
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_flows, read_script
 from mockserver.script.tree import read_tree

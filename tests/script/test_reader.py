@@ -4,9 +4,8 @@ import pytest
 
 from mockserver.errors import ScriptError
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, TogetherStep
-from mockserver.script.notes import notes
 from mockserver.script.package_files import load_catalog
-from mockserver.script.reader import read_event_step, read_script
+from mockserver.script.reader import notes, read_event_step, read_script
 from mockserver.script.templates import Moment
 from tests.tables import each_row
 

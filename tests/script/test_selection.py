@@ -4,9 +4,9 @@ import pytest
 
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
+from mockserver.script.model import only_steps, unjudged
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from mockserver.script.selection import only_steps, unjudged
 from mockserver.server.mock import Mock
 from tests.receiving import SECRET, consuming
 

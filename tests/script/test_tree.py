@@ -10,8 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.model.fields import MOST_PROBLEMS, Reading
-from mockserver.model.nodes import Member, Node
+from mockserver.model.fields import MOST_PROBLEMS, Member, Node, Reading
 from mockserver.script.source import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from mockserver.script.tree import read_tree
 from tests.tables import each_row

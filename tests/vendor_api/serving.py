@@ -10,9 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from mockserver.model.registrations import RegistrationRules
 from mockserver.model.settings import Settings, read_settings
-from mockserver.model.webhooks import Webhook, WebhookRegistry
+from mockserver.model.webhooks import RegistrationRules, Webhook, WebhookRegistry
 from mockserver.replay.clock import RealClock
 from mockserver.script.package_files import load_catalog
 from mockserver.server.http_host import HttpHost, Part

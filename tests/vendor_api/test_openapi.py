@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mockserver.model.registrations import SECRET_MAX_LENGTH, URL_MAX_LENGTH
+from mockserver.model.webhooks import SECRET_MAX_LENGTH, URL_MAX_LENGTH
 from tests.vendor_api.serving import EVENTS
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mockserver.model.registrations import Registration
+from mockserver.model.webhooks import Registration
 from tests.vendor_api.serving import EVENTS, REGISTRATION, Mock
 
 

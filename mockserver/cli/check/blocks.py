@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from mockserver.checks.model import Diagnosis, Finding
 from mockserver.cli.printing import printable, shortened
 from mockserver.model.messages import Request
-from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
+from mockserver.model.wording import one_line
 from mockserver.reports.check_evidence import curl_of, request_line, request_of, why_no_curl
 from mockserver.reports.check_findings import diagnosis_text
 

@@ -24,7 +24,7 @@ from mockserver.cli.replay.files import REPLAY_FORMS, exit_code_of, replay_forms
 from mockserver.cli.report_files import ReportFiles
 from mockserver.cli.scripts import read_all
 from mockserver.model.settings import Speed
-from mockserver.script.selection import only_steps
+from mockserver.script.model import only_steps
 
 _EMBEDDED = "no target given: delivering to an embedded consumer that verifies every signature"
 

@@ -12,13 +12,12 @@ from mockserver.cli.destinations import Destination
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.output import Printer
 from mockserver.cli.printing import time_of
-from mockserver.model.plain_text import one_line
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Settings
+from mockserver.model.wording import one_line
 from mockserver.replay.report import LOST, Report, StepReport
 from mockserver.reports.curl import DryTransport, curl_command, why_no_command
-from mockserver.script.model import EventStep, Script
-from mockserver.script.selection import unjudged
+from mockserver.script.model import EventStep, Script, unjudged
 from mockserver.server.mock import Mock
 
 #: Where commands go by default: to ``mockserver receive`` on its default port.

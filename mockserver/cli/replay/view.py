@@ -11,11 +11,11 @@ import click
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.output import Printer
 from mockserver.cli.printing import delivery_line, printable, row_of
-from mockserver.model.durations import format_duration, format_timestamp
-from mockserver.model.plain_text import one_line
+from mockserver.model.quantities import format_duration, format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Speed
+from mockserver.model.wording import one_line
 from mockserver.replay.report import Report, counts_of
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from mockserver.cli.replay.view import show_explanations, show_verdict
 from mockserver.cli.report_files import ReportFiles
 from mockserver.control_api import ControlApi
 from mockserver.dashboard import PAGE, Dashboard
-from mockserver.model.durations import format_timestamp
-from mockserver.model.plain_text import one_line
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import Webhook
+from mockserver.model.wording import one_line
 from mockserver.replay.report import STOPPED, Report
 from mockserver.reports.serializers import problem_view
 from mockserver.script.model import Script

@@ -41,8 +41,8 @@ from mockserver.delivery.http1.dial import Dial, Undialled, hostport
 from mockserver.delivery.http1.planned_write import PlannedWrite
 from mockserver.delivery.http1.pool import Key, Pool
 from mockserver.delivery.real_time import monotonic
-from mockserver.model.durations import format_duration
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
+from mockserver.model.quantities import format_duration
 
 _QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 
 from mockserver.delivery.http1.answer import READ_LIMIT
 from mockserver.delivery.real_time import monotonic
-from mockserver.model.durations import format_duration
 from mockserver.model.messages import Close, Exchange, ExchangeError, Headers, Request, Response, size_of
+from mockserver.model.quantities import format_duration
 
 #: Where requests seem to come from: a machine and a port.
 CLIENT = ("127.0.0.1", 123)

@@ -16,8 +16,8 @@ from mockserver.delivery.in_process.call import Call
 from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
 from mockserver.delivery.in_process.loops import Ending, LoopEndedError, LoopEnding
 from mockserver.delivery.loop_thread import PATIENCE
-from mockserver.model.durations import format_duration
 from mockserver.model.messages import Exchange, ExchangeError, Request
+from mockserver.model.quantities import format_duration
 
 _logger = logging.getLogger("mockserver.in_process")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver.checks.model import CheckResult, Finding
-from mockserver.model.durations import format_duration, format_timestamp
+from mockserver.model.quantities import format_duration, format_timestamp
 from mockserver.reports.check_findings import counts, is_wrong, worst_first
 from mockserver.reports.html.exchange import whole
 from mockserver.reports.html.page import page

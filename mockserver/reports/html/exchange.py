@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mockserver.model.durations import format_timestamp
 from mockserver.model.messages import Headers
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Attempt, Delivery
 from mockserver.reports.check_evidence import curl_of, shortened, why_no_curl
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mockserver.model.durations import format_duration
+from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report, StepReport

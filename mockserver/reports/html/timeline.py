@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.model.durations import format_timestamp
+from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Attempt, Delivery
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _MOST_ROWS = 1200.0, 190.0, 16.0, 30.0, 15.0, 6

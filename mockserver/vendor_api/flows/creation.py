@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mockserver.model.durations import format_timestamp
-from mockserver.script.flow_routes import FLOW_ROUTES
-from mockserver.script.model import Flow
+from mockserver.model.quantities import format_timestamp
+from mockserver.script.model import FLOW_ROUTES, Flow
 from mockserver.vendor_api.flows.resource import Resource, states_of
 from mockserver.vendor_api.flows.rules import Rules
 from mockserver.vendor_api.flows.store import ResourceStore

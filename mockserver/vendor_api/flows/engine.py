@@ -14,16 +14,15 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from mockserver.errors import UsageError, WaitTimeoutError
-from mockserver.model.durations import format_duration
 from mockserver.model.events import Catalog
+from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.webhooks import Recipients, Webhook
 from mockserver.replay.clock import AnyClock, SteppedClock
 from mockserver.replay.dispatcher import Dispatcher
 from mockserver.replay.replay import Replay
-from mockserver.script.flow_routes import FLOW_ROUTES
-from mockserver.script.model import EventStep, Script
+from mockserver.script.model import FLOW_ROUTES, EventStep, Script
 from mockserver.script.templates import DataTemplate
 from mockserver.vendor_api.flows.creation import Creation
 from mockserver.vendor_api.flows.events import script_of

@@ -8,8 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from mockserver.model.events import Catalog
-from mockserver.model.sample_changes import PathError, change_sample
+from mockserver.model.events import Catalog, PathError, change_sample
 from mockserver.script.expressions import TemplateError
 from mockserver.script.model import EventStep, Flow, FlowEvent, Script
 from mockserver.script.templates import DataTemplate, Moment

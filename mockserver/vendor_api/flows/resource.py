@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.script.flow_routes import FlowRoute
-from mockserver.script.model import Flow
+from mockserver.script.model import Flow, FlowRoute
 from mockserver.vendor_api.resources.content import Content, plain_json
 
 #: The states that are an end.

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from mockserver.errors import UsageError
-from mockserver.script.flow_routes import matches
-from mockserver.script.model import Flow
+from mockserver.script.model import Flow, matches
 
 
 class Rule(msgspec.Struct):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from mockserver.model.suggestions import did_you_mean, listed
+from mockserver.model.wording import did_you_mean, listed
 
 R = TypeVar("R", bound=msgspec.Struct)
 
