@@ -14,7 +14,7 @@ from typing import Any
 from mockserver.cli import exit_codes
 from mockserver.cli.output import Printer, Writer
 from mockserver.cli.signals import STOPPING
-from mockserver.delivery.loop_thread import cancel_others, new_event_loop
+from mockserver.delivery.loop_thread import cancel_others, new_event_loop, refuse_green_threads
 
 #: Seconds that a stopped process gets to write what it still has to say, and then to end in good order.
 _PATIENCE = 1.0
@@ -26,9 +26,13 @@ class Interruptible:
     Attributes:
         out: Prints to standard output.
         err: Prints to standard error.
+
+    Raises:
+        UsageError: A library has replaced the threads of this process.
     """
 
     def __init__(self) -> None:
+        refuse_green_threads()
         self._exit_code = 0
         self._output_error: OSError | None = None
         self._task: asyncio.Task[None] | None = None

@@ -23,28 +23,59 @@ PATIENCE = 5.0
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a new event loop: uvloop's when it is installed, for it is faster, else the standard one."""
+    """Return a new event loop: uvloop's when it is installed, for it is faster, else the standard one.
+
+    Raises:
+        UsageError: gevent has replaced what the standard one waits with.
+    """
     try:
         import uvloop  # noqa: PLC0415 - optional, and only wanted where a loop is made
     except ImportError:
-        return in_real_time(asyncio.new_event_loop())
+        return standard_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
 
 
-def _refuse_green_threads() -> None:
-    """Raise where a library has replaced threads by its own: an event loop in one would block all the others."""
-    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
-    if gevent is not None and gevent.is_module_patched("threading"):
-        library = "gevent"
-    elif eventlet is not None and eventlet.is_monkey_patched("thread"):
-        library = "eventlet"
-    else:
-        return
-    raise UsageError(
-        f"{library} has replaced the threads of this process, and the mock needs a real one: start"
-        " `python -m mockserver serve` beside it and use its control API, or do not patch threads here"
-    )
+def standard_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop of asyncio, whose timers go by real time.
+
+    Raises:
+        UsageError: gevent has replaced what it waits with.
+    """
+    if _patched_by_gevent("select"):
+        raise UsageError(
+            f"gevent has replaced `select`, which the event loop of asyncio waits with: {_WITHOUT_PATCHES} it here"
+        )
+    return in_real_time(asyncio.new_event_loop())
+
+
+_WITHOUT_PATCHES = "start `python -m mockserver serve` beside it and use its control API, or do not patch"
+
+
+def _patched_by_gevent(module: str) -> bool:
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched(module))
+
+
+def green_threads() -> str:
+    """Return the library that has replaced the threads of this process by its own; empty where none has."""
+    eventlet = sys.modules.get("eventlet.patcher")
+    if _patched_by_gevent("threading"):
+        return "gevent"
+    return "eventlet" if eventlet is not None and eventlet.is_monkey_patched("thread") else ""
+
+
+def refuse_green_threads() -> None:
+    """Raise where a library has replaced threads by its own: an event loop in one would block all the others.
+
+    Raises:
+        UsageError: With the name of the library.
+    """
+    if library := green_threads():
+        raise UsageError(
+            f"{library} has replaced the threads of this process, and the mock needs real ones: {_WITHOUT_PATCHES}"
+            " threads here"
+        )
 
 
 class LoopThread:
@@ -59,7 +90,7 @@ class LoopThread:
     """
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        _refuse_green_threads()
+        refuse_green_threads()
         self.loop = loop or new_event_loop()
         self._work: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)

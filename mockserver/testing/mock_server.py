@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
-from mockserver.delivery.loop_thread import LoopThread, refuse_to_block
+from mockserver.delivery.loop_thread import LoopThread, green_threads, refuse_green_threads, refuse_to_block
 from mockserver.errors import CheckError, DeliveryError, UsageError
 from mockserver.faults.registry import FAULTS
 from mockserver.model.events import EventName
@@ -118,7 +118,9 @@ class MockServer:
     def stop(self) -> None:
         """Stop the server and close every connection. Safe to call more than once."""
         thread, self._thread = self._thread, None
-        if thread is not None and self._process == os.getpid():  # in a forked child there is no thread to stop
+        if thread is not None and green_threads():  # patched since the start: nothing here can wait for it any more
+            thread.stop_after(self._mock.stop())
+        elif thread is not None and self._process == os.getpid():  # in a forked child there is no thread to stop
             try:
                 thread.wait(self._mock.stop())
                 self._mock.apps.settle()
@@ -133,7 +135,7 @@ class MockServer:
     ) -> None:
         __tracebackhide__ = True
         try:
-            if kind is None and self._thread is not None and self._process == os.getpid():
+            if kind is None and self._thread is not None and self._process == os.getpid() and not green_threads():
                 self.raise_for_unseen()
         finally:
             self.stop()
@@ -715,6 +717,7 @@ class MockServer:
             )
         if self._thread is None:
             raise UsageError("the server is not running: use `with MockServer() as mock:`, or call start()")
+        refuse_green_threads()
         self._mock.touch()
         return self._thread
 

@@ -30,9 +30,59 @@ def test_a_mock_in_a_forked_process_says_that_it_is_one():
         child.join()
 
 
+PATCH = "from gevent import monkey; monkey.patch_all("
+REFUSED = "UsageError: gevent has replaced the threads of this process"
+
+
+def _python(*arguments, cwd=None):
+    command = [sys.executable, "-W", "ignore", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=180)
+
+
 @pytest.mark.full
-def test_patched_threads_are_refused_with_the_reason():
-    """Gevent's threads share one real thread, which the event loop would block for ever."""
-    code = "from gevent import monkey; monkey.patch_all()\nfrom mockserver import MockServer\nMockServer().start()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-    assert "UsageError: gevent has replaced the threads of this process" in done.stderr
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        pytest.param(
+            f"{PATCH})\nfrom mockserver import MockServer\nMockServer().start()", REFUSED, id="before the start"
+        ),
+        pytest.param(
+            f"from mockserver import MockServer\nwith MockServer() as mock:\n {PATCH})\n mock.send('run.failed')",
+            REFUSED,
+            id="after the start",
+        ),
+        pytest.param(
+            f"{PATCH}thread=False)\nimport sys; sys.modules['uvloop'] = None\n"
+            "from mockserver import MockServer\nMockServer().start()",
+            "UsageError: gevent has replaced `select`",
+            id="all but threads",
+        ),
+        pytest.param(
+            f"{PATCH})\nfrom mockserver.cli import main\nmain(['replay', 'refund_flow'])",
+            "mockserver: gevent has replaced the threads",
+            id="the command line",
+        ),
+    ],
+)
+def test_what_gevent_has_patched_is_refused_with_the_reason(code, reason):
+    """Its threads share one real thread, which an event loop would block for ever."""
+    assert reason in _python("-c", code).stderr
+
+
+@pytest.mark.full
+def test_the_fixture_refuses_patched_threads_with_the_reason(tmp_path):
+    """The test ends at once, and does not hang."""
+    tmp_path.joinpath("test_patched.py").write_text(f"{PATCH})\ndef test(mockserver):\n    pass\n")
+    done = _python("-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert REFUSED.removeprefix("UsageError: ") in done.stdout
+    assert "1 error" in done.stdout
+
+
+@pytest.mark.full
+def test_a_mock_works_where_gevent_has_left_threads_alone():
+    """Sockets and the rest may be patched: uvloop needs none of it."""
+    code = (
+        f"{PATCH}thread=False)\nfrom mockserver import MockServer\nwith MockServer() as mock:\n"
+        " mock.register('http://127.0.0.1:9/')\n print(mock.send('run.failed'))"
+    )
+    assert "nothing listens" in _python("-c", code).stdout

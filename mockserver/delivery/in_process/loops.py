@@ -21,8 +21,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from mockserver.delivery.in_process.failures import APP_THREAD
-from mockserver.delivery.loop_thread import PATIENCE, LoopThread
-from mockserver.delivery.real_time import in_real_time
+from mockserver.delivery.loop_thread import PATIENCE, LoopThread, standard_loop
 
 T = TypeVar("T")
 
@@ -121,7 +120,7 @@ class LoopEndedError(Exception):
 
 def app_thread() -> LoopThread:
     """Return a new thread with a loop for applications that are called from sync code."""
-    return LoopThread(APP_THREAD, in_real_time(asyncio.new_event_loop()))  # the standard loop: apps know it best
+    return LoopThread(APP_THREAD, standard_loop())  # the standard loop: apps know it best
 
 
 def end_thread(thread: LoopThread, endings: Sequence[LoopEnding]) -> Ending:
