@@ -7,7 +7,10 @@ from typing import Any
 
 import msgspec
 
-from mockserver.checks.acceptances import (
+from mockserver.checks.context import UNKNOWN_EVENT, CheckContext, Variant, answer_of
+from mockserver.checks.experiments import (
+    Experiment,
+    Trial,
     accepting,
     accepting_all,
     accepting_each,
@@ -16,10 +19,8 @@ from mockserver.checks.acceptances import (
     judge_endured,
     sent,
 )
-from mockserver.checks.context import UNKNOWN_EVENT, CheckContext, Variant, answer_of
-from mockserver.checks.experiments import Experiment, Trial
 from mockserver.checks.model import Check, Judgement
-from mockserver.checks.signature_variants.bodies import RAW_BODY
+from mockserver.checks.signature_variants import RAW_BODY
 from mockserver.model.records import Event
 
 #: Names that are not ASCII: Latin, beyond the basic plane, and separators that JavaScript once took for line ends.

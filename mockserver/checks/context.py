@@ -1,30 +1,149 @@
-"""What checks work with: valid events, their delivery with defects or without, and the answers so far."""
+"""What checks work with: valid events, their delivery with or without defects, and the answers so far."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import copy
+import hashlib
+import hmac
 import random
+import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from mockserver.checks.answer_comparison import ResponseBaseline
 from mockserver.checks.effects import ConsumerAccess, Effects
 from mockserver.delivery.address_guard import why_refused
 from mockserver.delivery.real_time import monotonic
-from mockserver.faults.fault import ChosenFault
-from mockserver.faults.registry import read_fault
-from mockserver.faults.request_builder import build_request
+from mockserver.faults.fault import ChosenFault, Fault, Stage
+from mockserver.faults.registry import FAULTS, read_fault
+from mockserver.faults.request_builder import Draft, build_request
 from mockserver.model.events import Catalog, encode_payload
 from mockserver.model.messages import NEVER_CONNECTED, Request, Transport
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.settings import SenderHeaders
+from mockserver.model.signing import PREFIX, SIGNATURE_HEADER, sign
 from mockserver.model.targets import Target
+
+#: What changes from answer to answer: moments, UUIDs and other long hexadecimal ids, numbers.
+_VARYING = re.compile(rb"[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*|\d+(?:[.:T-]\d+)*Z?")
+_TEXT = re.compile(rb'"([^"\\]{4,})"')
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What is compared of an answer: its status, and its body without what varies."""
+
+    status: int
+    body: bytes
+
+
+def comparable(delivery: Delivery) -> Answer | None:
+    """Return what is compared of the last answer to a delivery; None if there was none."""
+    response = delivery.response if delivery.error is None else None
+    if response is None:
+        return None
+    return Answer(response.status, _VARYING.sub(b"#", _without_values(response.body, delivery.event)))
+
+
+def _without_values(body: bytes, event: Event) -> bytes:
+    """An answer without what it repeats of the event."""
+    values = sorted({found[1] for found in _TEXT.finditer(event.payload) if any(map(_is_digit, found[1]))}, key=len)
+    for value in reversed(values):
+        body = body.replace(value, b"#")
+    return body
+
+
+def _is_digit(byte: int) -> bool:
+    return 48 <= byte <= 57
+
+
+class ResponseBaseline(msgspec.Struct, frozen=True):
+    """How a consumer answers what is known to be right, learned from the controls.
+
+    Args:
+        fresh: Its answer to a valid event that it did not know; None if that is not the same every time.
+        known: Its answer to one that it knew already.
+    """
+
+    fresh: Answer | None = None
+    known: Answer | None = None
+
+    @property
+    def tell_duplicates(self) -> bool:
+        """Whether the answer says if an event was known already."""
+        return self.fresh is not None and self.known is not None and self.fresh != self.known
+
+
+#: After every fault of the registry, so that these have the last word.
+_LAST = len(FAULTS)
+
+
+def defect(name: str, stage: Stage, apply: Callable[[Draft], None]) -> ChosenFault:
+    """Make a fault that is in no registry.
+
+    Args:
+        name: What the record calls it.
+        stage: When it changes a request in the making.
+        apply: Changes the draft.
+    """
+    fault = Fault(name=name, layer="signature", doc="", stage=stage, apply=apply, position=_LAST)
+    return ChosenFault(fault, {})
+
+
+def signature(name: str, form: Callable[[bytes, str], str]) -> ChosenFault:
+    """Make a fault of the signature.
+
+    Args:
+        name: What the record calls it.
+        form: Returns the header's value for a payload and the secret; each character is a byte.
+    """
+
+    def apply(draft: Draft) -> None:
+        draft.set_header(SIGNATURE_HEADER, form(draft.payload, draft.secret).encode("latin-1"))
+
+    return defect(name, "headers", apply)
+
+
+def digest(payload: bytes, secret: str, algorithm: str = "sha256") -> str:
+    """Return the digest of a payload in hex, without a name before it."""
+    if algorithm == "sha256":
+        return sign(payload, secret).removeprefix(PREFIX)
+    return hmac.new(secret.encode("utf-8", "surrogateescape"), payload, getattr(hashlib, algorithm)).hexdigest()
+
+
+def tampered_id() -> ChosenFault:
+    """Change the id of what an event is about after signing, by one character: what comes is still such an event."""
+
+    def apply(draft: Draft) -> None:
+        payload = draft.payload
+        begin = payload.index(b':"', payload.index(b'"data":')) + 2  # the data of our events begin with the id
+        at = payload.index(b'"', begin) - 1
+        draft.body = payload[:at] + (b"1" if payload[at : at + 1] == b"0" else b"0") + payload[at + 1 :]
+
+    return defect("tampered_body", "body", apply)
+
+
+def method(name: str) -> ChosenFault:
+    """Make a request with another method than POST."""
+
+    def apply(draft: Draft) -> None:
+        draft.opening = [name.encode("ascii") + step[4:] if isinstance(step, bytes) else step for step in draft.opening]
+
+    return defect(f"method {name}", "wire", apply)
+
+
+def header_case(name: str, change: Callable[[str], str]) -> ChosenFault:
+    """Write the names of the headers in another case."""
+
+    def apply(draft: Draft) -> None:
+        draft.headers = [(change(header), value) for header, value in draft.headers]
+
+    return defect(name, "framing", apply)
+
 
 #: The type of an event that the vendor does not have.
 UNKNOWN_EVENT = "mockserver.unknown"

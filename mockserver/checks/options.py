@@ -1,17 +1,22 @@
-"""Checking a consumer with a mock: what a caller gives, and the run that comes of it."""
+"""Checking a consumer with a mock: the options, and the run that is made of them."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import secrets
+import signal
+import subprocess
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import IO, Any, Protocol
 
 import msgspec
 
 from mockserver.checks.context import CheckContext
 from mockserver.checks.effects import AccessError, ConsumerAccess
-from mockserver.checks.failure_hooks import HookError, post, run_command
 from mockserver.checks.model import CheckResult, FailOn
 from mockserver.checks.registry import chosen_checks
 from mockserver.checks.run import CheckRun, OnBegin, OnFinding
@@ -19,10 +24,102 @@ from mockserver.errors import UsageError
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import Effect
 from mockserver.model.json_values import check_path
-from mockserver.model.messages import Transport
-from mockserver.model.settings import Settings
+from mockserver.model.messages import Request, Transport
+from mockserver.model.settings import SenderHeaders, Settings, header_lines
 from mockserver.model.targets import Routes, Target
 from mockserver.replay.probe import ProbeError, Prober
+
+#: Seconds that a command may take.
+_PATIENCE = 30.0
+#: The most characters of what a command says that are shown.
+_SHOWN = 200
+
+
+class HookError(Exception):
+    """The hook does not work; the message says why."""
+
+
+async def run_command(command: str) -> None:
+    """Run a command of the shell.
+
+    It gets a session of its own: when it takes too long, or is not waited for any more, all that it started is ended.
+
+    Args:
+        command: The command, as one would type it.
+
+    Raises:
+        HookError: It cannot be run, fails, or takes longer than half a minute.
+    """
+    # Into files: what a command leaves running in the background would keep a pipe open, and be waited for.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = await _started(command, out, err)
+        ending = asyncio.ensure_future(process.wait())
+        try:
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes when the command ends.
+            await asyncio.wait([ending], timeout=_PATIENCE)
+        finally:
+            in_time = ending.done()
+            await _end(process)
+            await ending
+        if not in_time:
+            raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s")
+        if process.returncode:
+            said = _end_of(err) or _end_of(out)
+            raise HookError(
+                f"the command {command!r} ended with exit code {process.returncode}" + (f": {said}" if said else "")
+            )
+
+
+async def _started(command: str, out: IO[bytes], err: IO[bytes]) -> asyncio.subprocess.Process:
+    """Start a shell; one that is not wanted any more before it has begun is ended with all that it started."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_shell(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError, PermissionError):  # it has ended at this very moment
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:  # pragma: no cover - Windows, which has no groups of processes
+            process.kill()
+    await process.wait()
+
+
+def _end_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace").strip()[-_SHOWN:]
+
+
+async def post(target: Target, transport: Transport, sender: SenderHeaders, timeout: float) -> None:
+    """POST nothing to a URL.
+
+    Args:
+        target: The URL.
+        transport: What carries the request.
+        sender: The headers that say who sends it, and what the user adds.
+        timeout: Seconds until it must be answered.
+
+    Raises:
+        HookError: The answer is not 2xx.
+    """
+    head = f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n{header_lines(sender)}"
+    request = Request(target, f"{head}Content-Length: 0\r\n\r\n".encode("ascii"), b"")
+    exchange = await transport.exchange(request, timeout)
+    if exchange.error is not None or exchange.response is None:
+        raise HookError(f"POST {target.url} got no answer: {exchange.error.message if exchange.error else 'none'}")
+    if not exchange.response.ok:
+        raise HookError(f"POST {target.url} answered {exchange.response.status}")
+
 
 #: What fails a build, with the words of 0.1 for it.
 FAIL_ON: Mapping[str, FailOn] = {

@@ -6,22 +6,23 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from mockserver.checks.answer_comparison import Answer, ResponseBaseline, comparable
 from mockserver.checks.context import (
+    Answer,
     CheckContext,
     GoneError,
     RateLimitedError,
+    ResponseBaseline,
     Variant,
     answer_of,
+    comparable,
     seconds_of,
     status_of,
 )
 from mockserver.checks.diagnosis import diagnose
 from mockserver.checks.effects import AccessError, Mark
-from mockserver.checks.endpoint import BY_THE_CONTROL, STILL_WELL, SURVIVES
+from mockserver.checks.endpoint import ANSWER_TIME, BY_THE_CONTROL, LEAK_CHECKS, STILL_WELL, SURVIVES
 from mockserver.checks.experiments import Batches, Experiment
 from mockserver.checks.model import Check, CheckResult, FailOn, Finding, Judgement
-from mockserver.checks.response_checks import ANSWER_TIME, LEAK_CHECKS
 from mockserver.checks.transport import Drip
 from mockserver.delivery.real_time import monotonic
 from mockserver.errors import UsageError

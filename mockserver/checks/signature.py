@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
-from mockserver.checks.acceptances import accepting
-from mockserver.checks.context import UNKNOWN_EVENT, CheckContext, Variant, answer_of, status_of
-from mockserver.checks.custom_faults import defect, digest, header_case, signature, tampered_id
-from mockserver.checks.experiments import Experiment, Trial
+from mockserver.checks.context import (
+    UNKNOWN_EVENT,
+    CheckContext,
+    Variant,
+    answer_of,
+    defect,
+    digest,
+    header_case,
+    signature,
+    status_of,
+    tampered_id,
+)
+from mockserver.checks.experiments import Experiment, Trial, accepting, refusing, refusing_all, refusing_each
 from mockserver.checks.model import Check, Judgement
-from mockserver.checks.refusals import refusing, refusing_all, refusing_each
 from mockserver.faults.request_builder import Draft
 from mockserver.model.messages import Pause
 from mockserver.model.quantities import show_size

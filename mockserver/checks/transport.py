@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import statistics
 
-from mockserver.checks.acceptances import accepting, judge_effects, sent
 from mockserver.checks.context import LIMITS, CheckContext, Variant, answer_of, seconds_of, status_of
-from mockserver.checks.experiments import Experiment, Trial
+from mockserver.checks.experiments import Experiment, Trial, accepting, judge_effects, sent
 from mockserver.checks.model import Check, Judgement
 from mockserver.model.records import Delivery
 

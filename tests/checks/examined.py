@@ -16,7 +16,7 @@ from mockserver.checks.context import CheckContext
 from mockserver.checks.diagnosis import diagnose
 from mockserver.checks.model import Diagnosis
 from mockserver.checks.options import CheckOptions, prepare_check
-from mockserver.checks.signature_variants.bodies import telling
+from mockserver.checks.signature_variants import telling
 from mockserver.model.events import Catalog
 from mockserver.model.messages import Transport
 from mockserver.model.records import Delivery

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.checks.answer_comparison import Answer, ResponseBaseline, comparable
+from mockserver.checks.context import Answer, ResponseBaseline, comparable
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from tests.tables import each_row

@@ -15,8 +15,7 @@ from aiohttp import web
 
 from mockserver.checks.diagnosis import MOST_DELIVERIES
 from mockserver.checks.options import CheckOptions, prepare_check
-from mockserver.checks.signature_variants.catalogue import PAIRS, SINGLE_FORMS, WRONG_FORMS, distinct
-from mockserver.checks.signature_variants.variant import Signed
+from mockserver.checks.signature_variants import PAIRS, SINGLE_FORMS, WRONG_FORMS, Signed, distinct
 from mockserver.delivery.in_process import read_destination
 from mockserver.model.messages import Exchange, Response
 from mockserver.model.redaction import Redactor

@@ -10,7 +10,7 @@ from aiohttp import web
 from typing_extensions import override
 
 from mockserver.checks import context as context_module
-from mockserver.checks import response_checks as answering
+from mockserver.checks import endpoint as answering
 from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import CHECKS

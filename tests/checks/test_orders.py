@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.checks.orders import Order, differences, orders_to_try, simpler, without
+from mockserver.checks.order import Order, differences, orders_to_try, simpler, without
 from tests.tables import each_row
 
 LENGTHS = st.integers(min_value=2, max_value=6)

@@ -9,10 +9,19 @@ import subprocess
 
 import pytest
 
-from mockserver.checks.signature_variants.bodies import (
+from mockserver.checks.diagnosis import hint_of, reason_of
+from mockserver.checks.signature_variants import (
     COMMON_BODY_FORMS,
     OTHER_BODY_FORMS,
+    PAIRS,
+    RIGHT,
+    SINGLE_FORMS,
+    WRONG_FORMS,
+    Signed,
+    both,
     compact_json,
+    distinct,
+    forged,
     go_json,
     javascript_json,
     php_json,
@@ -20,9 +29,6 @@ from mockserver.checks.signature_variants.bodies import (
     sorted_javascript_json,
     telling,
 )
-from mockserver.checks.signature_variants.catalogue import PAIRS, SINGLE_FORMS, WRONG_FORMS, distinct
-from mockserver.checks.signature_variants.variant import RIGHT, Signed, both, forged
-from mockserver.checks.symptoms import hint_of, reason_of
 from mockserver.model.events import encode_payload
 from mockserver.model.messages import Response
 from mockserver.model.signing import SIGNATURE_HEADER, sign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.checks.signature_variants.bodies import javascript_json, sorted_javascript_json
+from mockserver.checks.signature_variants import javascript_json, sorted_javascript_json
 
 
 @pytest.mark.parametrize(

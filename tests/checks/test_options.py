@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from mockserver.checks import failure_hooks
-from mockserver.checks.failure_hooks import HookError, post, run_command
+from mockserver.checks import options
+from mockserver.checks.options import HookError, post, run_command
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
@@ -99,7 +99,7 @@ def is_held_no_more(gate: Path) -> bool:
 
 async def test_a_command_may_not_take_for_ever(monkeypatch, gate):
     """After its time it is ended, with all that it started, and told."""
-    monkeypatch.setattr(failure_hooks, "_PATIENCE", 0.5)
+    monkeypatch.setattr(options, "_PATIENCE", 0.5)
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)  # so that the command need not wait for a reader
     with pytest.raises(HookError, match=r"the command .* took longer than 0\.5 s"):
         await run_command(f"sleep 600 > '{gate}'; echo on")

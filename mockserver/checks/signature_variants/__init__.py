@@ -1,1 +1,0 @@
-"""Wrong variants of a signature, each a usual mistake of consumers."""
