@@ -16,8 +16,8 @@ from mockserver.control_api.call import Call, json_answer
 from mockserver.control_api.reading import read_json_body
 from mockserver.errors import UsageError
 from mockserver.model.redaction import Redactor
-from mockserver.reports.check_findings import is_wrong
 from mockserver.reports.check_report import CheckReport
+from mockserver.reports.check_text import is_wrong
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.envelope import ApiError
 

@@ -17,8 +17,7 @@ from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import NearMiss, Search, nearest_misses, read_search
 from mockserver.replay.search_wait import SearchTimeoutError, describe_miss, wait_for_search
-from mockserver.reports.brief import brief_view, timeline_view
-from mockserver.reports.serializers import delivery_view
+from mockserver.reports.serializers import brief_view, delivery_view, timeline_view
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.envelope import ApiError
 
@@ -130,7 +129,7 @@ class DeliverySearch:
     async def snippets(self, call: Call) -> web.Response:
         """Return a delivery as code."""
         # Imported when used: they write code, and few ask for it.
-        from mockserver.reports.check_evidence import curl_of, why_no_curl  # noqa: PLC0415 - start-up does without
+        from mockserver.reports.evidence import curl_of, why_no_curl  # noqa: PLC0415 - start-up does without
         from mockserver.reports.snippets import hide_in, signature_of, snippets_of  # noqa: PLC0415 - start-up does without
 
         delivery, redactor = known_delivery(call, self._mock), redactor_of(self._mock)

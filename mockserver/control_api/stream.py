@@ -13,8 +13,7 @@ from mockserver.model.records import Delivery, RecordStore
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search
 from mockserver.model.webhooks import Webhook, WebhookRegistry
-from mockserver.reports.brief import brief_view
-from mockserver.reports.serializers import call_view, delivery_view, encode_view, webhook_view
+from mockserver.reports.serializers import brief_view, call_view, delivery_view, encode_view, webhook_view
 from mockserver.vendor_api.calls import CallLog, VendorCall
 
 #: The most events that wait for a slow reader; then the oldest are left out, and the reader learns how many.

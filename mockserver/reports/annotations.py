@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mockserver.checks.model import CheckResult, Finding
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
-from mockserver.reports.check_findings import worst_first
+from mockserver.reports.check_text import worst_first
 
 #: GitHub shows ten errors of a step of a workflow.
 MOST = 10

@@ -46,7 +46,7 @@ class CheckReport(CheckResult):
 
     def html(self) -> str:
         """Return the report as one page of HTML, without secrets: to write to a file, to open, or to attach."""
-        from mockserver.reports.html.check import check_html  # noqa: PLC0415 - most reports are only asked for ok
+        from mockserver.reports.html import check_html  # noqa: PLC0415 - most reports are only asked for ok
 
         self.looked_at = True
         return check_html(self.clean())

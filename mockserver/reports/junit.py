@@ -1,21 +1,34 @@
-"""JUnit XML: a suite for each script, a case for each step.
+"""JUnit XML: a suite for each script with a case for each step; or a suite for a consumer with a case for each check.
 
-There is no standard of it. What is written here is what both the schema of the Ant task and that of Jenkins' xUnit
-plugin allow below the root; so a case has no attributes ``file`` and ``line``. Where it is in the script is said in its
-name, its class name and its failure, as ``script:line``.
+There is no standard for it. What is written here is what both the schema of the Ant task and that of Jenkins' xUnit
+plugin allow below the root; so a case has no attributes ``file`` and ``line``. Its name, its class name and its failure
+say where it is in the script, as ``script:line``.
+
+Of a check, a ``must`` that is not met is a failure. Anything else that is wrong fails no build: it is in the suite's
+output, for a case cannot have one that every reader takes. What is inconclusive or not tested is skipped.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
+from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report, StepReport
-from mockserver.reports.exchanges import exchange_text, unmet_by_source
-from mockserver.reports.xml_text import xml_text
+from mockserver.reports.check_text import diagnosis_text, worst_first
+from mockserver.reports.evidence import evidence_text, exchange_text, explained, unmet_by_source
+
+#: What XML 1.0 cannot hold, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """Return a text with U+FFFD for each character that XML cannot hold: control characters, half surrogate pairs."""
+    return _NOT_XML.sub("\ufffd", text)
 
 
 def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
@@ -79,3 +92,83 @@ def _case(
         reasons = "; ".join(f"{events} not sent: {reason}" for reason, events in step.not_sent.items())
         ET.SubElement(case, "skipped", message=xml_text(redactor.text(reasons)))
     return case
+
+
+#: The case that stands for the run itself, where it could not be made to its end.
+_CAN_BE_MADE = "the checks can be made"
+
+
+def check_junit(report: CheckResult) -> str:
+    """Return a report as a JUnit XML document.
+
+    Args:
+        report: What the checks found out.
+    """
+    root = ET.Element("testsuites")
+    suite = _check_suite(root, report)
+    for name in ("tests", "failures", "errors", "time"):
+        root.set(name, suite.get(name, ""))
+    ET.indent(root)
+    # ASCII with character references: some viewers guess the encoding.
+    content = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode()
+    return f"<?xml version='1.0' encoding='us-ascii'?>\n{content}\n"
+
+
+def _check_suite(root: ET.Element, report: CheckResult) -> ET.Element:
+    target = xml_text(report.target)
+    suite = ET.SubElement(root, "testsuite", name=target, id="0", package=target)
+    properties = ET.SubElement(suite, "properties")
+    for name, value in (("seed", report.seed), ("deliveries", report.deliveries)):
+        ET.SubElement(properties, "property", name=name, value=str(value))
+    for kind, why in report.problems.items():
+        _problem(suite, target, kind, why)
+    for finding in report.findings:
+        _check_case(suite, target, finding)
+    _count(suite)
+    suite.set("time", f"{report.seconds:.3f}")
+    suite.set("timestamp", format_timestamp(report.began).removesuffix("Z"))
+    suite.set("hostname", "localhost")
+    ET.SubElement(suite, "system-out").text = xml_text(_output(report))
+    ET.SubElement(suite, "system-err").text = xml_text(_diagnosis(report.diagnosis))
+    return suite
+
+
+def _count(suite: ET.Element) -> None:
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
+
+
+def _problem(suite: ET.Element, target: str, kind: str, reason: str) -> None:
+    case = ET.SubElement(suite, "testcase", name=_CAN_BE_MADE, classname=target, time="0.000")
+    error = ET.SubElement(case, "error", message=xml_text(reason), type=kind)
+    error.text = xml_text(f"{target}: {kind}: {reason}")
+
+
+def _check_case(suite: ET.Element, target: str, finding: Finding) -> None:
+    check = finding.check
+    name = xml_text(f"{check.id} {check.title}")
+    case = ET.SubElement(suite, "testcase", name=name, classname=target, time=f"{finding.seconds:.3f}")
+    summary = finding.summary
+    if finding.breaks:
+        failure = ET.SubElement(case, "failure", message=xml_text(summary), type=check.severity)
+        failure.text = xml_text(explained(finding))
+    elif finding.verdict in ("inconclusive", "not tested"):
+        ET.SubElement(case, "skipped", message=xml_text(f"{finding.verdict}: {summary}"))
+
+
+def _output(report: CheckResult) -> str:
+    """The summary, and whatever is wrong without being a failure of the build."""
+    parts = [
+        f"{each.verdict} {each.check.id} {each.check.title} ({each.check.severity}): {explained(each)}"
+        for each in worst_first(report)
+        if not each.breaks
+    ]
+    return "\n\n".join([report.summary, *parts])
+
+
+def _diagnosis(diagnosis: Diagnosis | None) -> str:
+    if diagnosis is None:
+        return ""
+    text = diagnosis_text(diagnosis)
+    return "\n\n".join([text, *(evidence_text(each) for each in diagnosis.evidence[:1])])

@@ -26,9 +26,9 @@ import mockserver
 from mockserver.checks.model import Check, CheckResult, Finding, Severity
 from mockserver.model.messages import Exchange, Headers, Request
 from mockserver.model.targets import Target
-from mockserver.reports.check_evidence import LONGEST_BODY, last_attempt, request_line, shortened
-from mockserver.reports.check_findings import diagnosis_text, is_wrong
 from mockserver.reports.check_json import iso_time, json_text
+from mockserver.reports.check_text import diagnosis_text, is_wrong
+from mockserver.reports.evidence import LONGEST_BODY, last_attempt, request_line, shortened
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _BASE = "TARGET"

@@ -391,7 +391,7 @@ class Mock:
 
     def _page(self, report: Report) -> str:
         from mockserver.model.redaction import Redactor  # noqa: PLC0415 - most reports are only asked for ok
-        from mockserver.reports.html.replay import replay_html  # noqa: PLC0415 - see above
+        from mockserver.reports.html import replay_html  # noqa: PLC0415 - see above
 
         own = report.script.webhook
         secrets = [webhook.secret for webhook in self.webhooks.all()] + ([own.secret] if own else [])

@@ -9,7 +9,7 @@ from typing_extensions import override
 from mockserver.checks.context import CheckContext
 from mockserver.checks.effects import ConsumerAccess
 from mockserver.model.targets import Target
-from mockserver.reports.curl import DryTransport
+from mockserver.reports.evidence import DryTransport
 from mockserver.script.package_files import load_catalog
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer

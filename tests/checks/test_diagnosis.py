@@ -20,7 +20,7 @@ from mockserver.delivery.in_process import read_destination
 from mockserver.model.messages import Exchange, Response
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
-from mockserver.reports.check_evidence import evidence_text
+from mockserver.reports.evidence import evidence_text
 from mockserver.server.mock import Mock
 from tests.checks.examined import SECRET, diagnosed, documented, examining, is_genuine, keyed, verifying
 from tests.checks.misreadings import MISREADINGS, H

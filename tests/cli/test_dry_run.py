@@ -11,7 +11,7 @@ from mockserver.faults.request_builder import build_request
 from mockserver.model.messages import Request
 from mockserver.model.records import Event
 from mockserver.model.targets import Target
-from mockserver.reports.curl import curl_command
+from mockserver.reports.evidence import curl_command
 from tests.cli.program import SECRET, mockserver, recorder
 
 SCRIPT = """\

@@ -9,8 +9,8 @@ from mockserver.cli.printing import printable, shortened
 from mockserver.model.messages import Request
 from mockserver.model.records import Delivery
 from mockserver.model.wording import one_line
-from mockserver.reports.check_evidence import curl_of, request_line, request_of, why_no_curl
-from mockserver.reports.check_findings import diagnosis_text
+from mockserver.reports.check_text import diagnosis_text
+from mockserver.reports.evidence import curl_of, request_line, request_of, why_no_curl
 
 #: A consumer that takes all of these verifies nothing.
 _NOTHING_VERIFIED = {"missing_signature", "wrong_secret", "tampered_body", "truncated_signature", "malformed_signature"}

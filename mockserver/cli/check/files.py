@@ -22,17 +22,17 @@ def check_forms(report: CheckResult) -> Forms:
         return check_json(report)
 
     def junit() -> str:
-        from mockserver.reports.check_junit import check_junit  # noqa: PLC0415 - see above
+        from mockserver.reports.junit import check_junit  # noqa: PLC0415 - see above
 
         return check_junit(report)
 
     def markdown() -> str:
-        from mockserver.reports.check_markdown import check_markdown  # noqa: PLC0415 - see above
+        from mockserver.reports.markdown import check_markdown  # noqa: PLC0415 - see above
 
         return check_markdown(report)
 
     def html() -> str:
-        from mockserver.reports.html.check import check_html  # noqa: PLC0415 - see above
+        from mockserver.reports.html import check_html  # noqa: PLC0415 - see above
 
         return check_html(report)
 

@@ -12,8 +12,8 @@ from mockserver.checks.model import Check, Finding, Verdict
 from mockserver.cli.check.blocks import diagnosis_block, finding_block, group_block
 from mockserver.cli.interruption import Interruptible
 from mockserver.model.wording import one_line
-from mockserver.reports.check_findings import together, worst_first
 from mockserver.reports.check_report import clean_finding
+from mockserver.reports.check_text import together, worst_first
 
 if TYPE_CHECKING:
     from mockserver.cli.check.live import LiveChecks

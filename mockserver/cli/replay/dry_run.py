@@ -16,7 +16,7 @@ from mockserver.model.records import Delivery
 from mockserver.model.settings import Settings
 from mockserver.model.wording import one_line
 from mockserver.replay.report import LOST, Report, StepReport
-from mockserver.reports.curl import DryTransport, curl_command, why_no_command
+from mockserver.reports.evidence import DryTransport, curl_command, why_no_command
 from mockserver.script.model import EventStep, Script, unjudged
 from mockserver.server.mock import Mock
 

@@ -44,7 +44,7 @@ def replay_forms(reports: Sequence[Report], redactor: Redactor) -> Forms:
         return text(reports, redactor)
 
     def html() -> str:
-        from mockserver.reports.html.replay import replay_html  # noqa: PLC0415 - see above
+        from mockserver.reports.html import replay_html  # noqa: PLC0415 - see above
 
         return replay_html(reports, redactor)
 

@@ -12,8 +12,8 @@ from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.reports import check_json as json_report
-from mockserver.reports import check_junit as junit_report
-from mockserver.reports import check_markdown as markdown_report
+from mockserver.reports import junit as junit_report
+from mockserver.reports import markdown as markdown_report
 from mockserver.reports import sarif
 from mockserver.reports.check_report import CheckReport
 from tests.receiving import Answer

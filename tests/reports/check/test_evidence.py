@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from mockserver.model.redaction import Redactor
-from mockserver.reports.check_evidence import curl_of, evidence_text, evidence_texts, why_no_curl
+from mockserver.reports.evidence import curl_of, evidence_text, evidence_texts, why_no_curl
 from tests.receiving import SECRET, consuming
 from tests.reports.check.checked import delivery, finding, never_attempted, sent, without_request
 from tests.reports.replayed import replayed
