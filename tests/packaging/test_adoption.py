@@ -56,6 +56,29 @@ def runner_temp(folder, steps):
     return folder
 
 
+@pytest.fixture(scope="module")
+def wheel(folder):
+    """The package as it is published."""
+    code, printed = run(TOOLS / "uv", "build", "-q", "--wheel", "-o", folder / "dist", ROOT, env=uv_environment())
+    assert code == 0, printed
+    return next((folder / "dist").glob("*.whl"))
+
+
+@pytest.mark.parametrize(
+    "command", [["uvx", "--from"], ["pipx", "run", "--python", sys.executable, "--spec"]], ids=["uvx", "pipx"]
+)
+def test_one_line_without_an_installation(wheel, tmp_path, command):
+    """The first verified events, from an empty folder, which stays empty."""
+    places = ("UV_TOOL_DIR", "PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")
+    env = {**uv_environment(), **{name: str(tmp_path / "tools" / name) for name in places}}
+    (tmp_path / "empty").mkdir()
+    line = [TOOLS / command[0], *command[1:], wheel, "playgent-mockserver", "replay", "refund_flow", "--speed", "max"]
+    code, printed = run(*line, cwd=tmp_path / "empty", env=env)
+    assert code == 0, printed
+    assert "3 signatures verified, 0 refused" in printed
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
 @contextmanager
 def consumer(*mistake):
     command = [sys.executable, "-m", "tests.load.consumer", *mistake]
