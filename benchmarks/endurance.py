@@ -31,8 +31,8 @@ import yaml
 from benchmarks.accounting import RETRY, Outcome, Watch, judge_books, judge_report, judge_sum, observed_in
 from benchmarks.chaotic_consumer import SECRET, ChaoticConsumer, chaos
 from benchmarks.processes import ENVIRONMENT, ROOT
+from mockserver.delivery.event_loop import new_event_loop
 from mockserver.delivery.http1 import Http1Transport
-from mockserver.delivery.loop_thread import new_event_loop
 from mockserver.model.messages import Exchange, Request
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog

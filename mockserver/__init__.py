@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mockserver.model.signing import sign, verify
     from mockserver.model.targets import Target
     from mockserver.model.webhooks import Webhook
+    from mockserver.replay.dispatcher import SendResult
     from mockserver.replay.report import Report, StepReport
-    from mockserver.replay.send_result import SendResult
     from mockserver.reports.check_report import CheckReport
     from mockserver.testing.background import BackgroundReplay, ClockControl
     from mockserver.testing.consumer_check import acheck, check
@@ -56,7 +56,7 @@ _NAMES = {
     "mockserver.model.targets": "Target",
     "mockserver.model.webhooks": "Webhook",
     "mockserver.replay.report": "Report StepReport",
-    "mockserver.replay.send_result": "SendResult",
+    "mockserver.replay.dispatcher": "SendResult",
     "mockserver.reports.check_report": "CheckReport",
     "mockserver.testing.background": "BackgroundReplay ClockControl",
     "mockserver.testing.consumer_check": "acheck check",

@@ -18,12 +18,12 @@ from mockserver.model.redaction import Redactor
 from mockserver.model.search import read_search
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import WebhookRegistry
-from mockserver.replay import running_replay
+from mockserver.replay import replay as replays
 from mockserver.script import expressions, source
 from mockserver.script import format as script_format
 from mockserver.server import http_host
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
-from mockserver.vendor_api.flows.rules import Rules
+from mockserver.vendor_api.flows.creation import Rules
 from tests.control_api.calling import AUTH, controlling, exchange
 from tests.delivery.http1.raw_server import RawServer, keep_answering
 from tests.receiving import consuming
@@ -58,8 +58,8 @@ FIXED = {
     "deliveries of `mockserver check --diagnose`": (doctor.MOST_DELIVERIES, 0),
     "planned answers of the vendor API that wait": (default(AnswerPlan, "limit"), 0),
     "deliveries in one page of `/_mock/deliveries`": (operations.MOST_LISTED, 0),
-    "replays in the background at once": (running_replay.MOST_RUNNING_REPLAYS, 0),
-    "replays in the background that are over": (running_replay.MOST_ENDED_REPLAYS, 0),
+    "replays in the background at once": (replays.MOST_RUNNING_REPLAYS, 0),
+    "replays in the background that are over": (replays.MOST_ENDED_REPLAYS, 0),
     "events that wait for a reader of `/_mock/stream`": (stream.MOST_WAITING, 0),
     "bytes of events that wait for a reader of `/_mock/stream`": (stream.MOST_WAITING_BYTES, MIB),
     "bytes for a reader of `/_mock/stream` that are on their way": (stream.MOST_WRITTEN, KIB),
@@ -226,7 +226,7 @@ async def test_planned_answers():
 
 async def test_replays_that_are_over(monkeypatch):
     """The last ones can still be asked for; those before are forgotten."""
-    monkeypatch.setattr(running_replay, "MOST_ENDED_REPLAYS", 3)
+    monkeypatch.setattr(replays, "MOST_ENDED_REPLAYS", 3)
     script = "version: 1\nsteps: [event: run.failed]"
     async with controlling(speed="max") as control:
         for _ in range(6):
@@ -238,7 +238,7 @@ async def test_replays_that_are_over(monkeypatch):
 
 async def test_replays_that_go_on(monkeypatch):
     """At the limit one more is refused; when one has ended or was ended there is room again."""
-    monkeypatch.setattr(running_replay, "MOST_RUNNING_REPLAYS", 3)
+    monkeypatch.setattr(replays, "MOST_RUNNING_REPLAYS", 3)
     script = "version: 1\nsteps: [{event: run.failed, after: 1h}]"
     async with controlling(speed="stepped") as control:
         for _ in range(3):

@@ -15,7 +15,7 @@ PUBLIC = {name: getattr(mockserver, name) for name in mockserver.__all__}
 
 #: Parts of a resource that the mock itself works with; what they show is in ``Resource.data`` and ``events``.
 INSIDE = {"mockserver.script.model.Flow, from Resource.flow",
-          "mockserver.vendor_api.resources.content.Content, from Resource.content"}  # fmt: skip
+          "mockserver.vendor_api.flows.content.Content, from Resource.content"}  # fmt: skip
 
 
 def types_in(hint) -> set[type]:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mockserver import DeliveryError, MockServer
-from mockserver.delivery.loop_thread import LoopThread, new_event_loop
+from mockserver.delivery.event_loop import LoopThread, new_event_loop
 from mockserver.errors import UsageError
 from mockserver.model.targets import Routes
 from mockserver.replay.report import Report

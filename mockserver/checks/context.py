@@ -17,7 +17,7 @@ import msgspec
 
 from mockserver.checks.effects import ConsumerAccess, Effects
 from mockserver.delivery.address_guard import why_refused
-from mockserver.delivery.real_time import monotonic
+from mockserver.delivery.event_loop import monotonic
 from mockserver.faults.fault import ChosenFault, Fault, Stage
 from mockserver.faults.registry import FAULTS, read_fault
 from mockserver.faults.request_builder import Draft, build_request

@@ -22,7 +22,7 @@ import msgspec
 from mockserver.checks.context import CheckContext, answer_of, comparable, defect, status_of
 from mockserver.checks.model import Diagnosis
 from mockserver.checks.signature_variants import RIGHT, WRONG_FORMS, Signed, WrongForm, distinct, forged, telling
-from mockserver.delivery.real_time import monotonic
+from mockserver.delivery.event_loop import monotonic
 from mockserver.faults.fault import ChosenFault
 from mockserver.faults.request_builder import Draft
 from mockserver.model.messages import NEVER_CONNECTED, Response

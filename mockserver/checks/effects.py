@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.delivery.real_time import monotonic
+from mockserver.delivery.event_loop import monotonic
 from mockserver.model.wording import shown
 
 #: Real seconds between two looks: at first, and after this many seconds.

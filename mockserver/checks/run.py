@@ -24,7 +24,7 @@ from mockserver.checks.endpoint import ANSWER_TIME, BY_THE_CONTROL, LEAK_CHECKS,
 from mockserver.checks.experiments import Batches, Experiment
 from mockserver.checks.model import Check, CheckResult, FailOn, Finding, Judgement
 from mockserver.checks.transport import Drip
-from mockserver.delivery.real_time import monotonic
+from mockserver.delivery.event_loop import monotonic
 from mockserver.errors import UsageError
 from mockserver.model.messages import NEVER_CONNECTED
 from mockserver.model.records import Delivery

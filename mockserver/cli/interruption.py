@@ -14,7 +14,7 @@ from typing import Any
 from mockserver.cli import exit_codes
 from mockserver.cli.output import Printer, Writer
 from mockserver.cli.signals import STOPPING
-from mockserver.delivery.loop_thread import cancel_others, new_event_loop, refuse_green_threads
+from mockserver.delivery.event_loop import cancel_others, new_event_loop, refuse_green_threads
 
 #: Seconds that a stopped process gets to write what it still has to say, and then to end in good order.
 _PATIENCE = 1.0

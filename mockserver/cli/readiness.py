@@ -69,7 +69,7 @@ class Readiness(msgspec.Struct, frozen=True):
         if self.url is not None:
             return await self._why_no_answer(mock, mock.routes.resolve(self.url), self.within)
         # Imported here: most runs wait for nothing.
-        from mockserver.delivery.reachability import why_unreachable  # noqa: PLC0415 - start-up does without
+        from mockserver.delivery.http1.dial import why_unreachable  # noqa: PLC0415 - start-up does without
 
         for target in targets:
             if reason := await why_unreachable(target, self.within, mock.settings.allow_hosts):

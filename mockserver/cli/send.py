@@ -23,7 +23,7 @@ from mockserver.cli.options import (
 from mockserver.cli.output import harmless
 from mockserver.cli.printing import delivery_line, printable, row_of, shortened
 from mockserver.model.redaction import Redactor
-from mockserver.replay.send_result import SendResult
+from mockserver.replay.dispatcher import SendResult
 from mockserver.script.model import literal_step
 from mockserver.script.package_files import load_catalog
 

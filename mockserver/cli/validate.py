@@ -14,7 +14,7 @@ from mockserver.script.format import script_schema
 from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import notes
-from mockserver.vendor_api.event_document import event_document
+from mockserver.vendor_api.openapi import event_document
 
 _HELP = """Check scripts: print a line and notes for each good one, and every problem with its place.
 

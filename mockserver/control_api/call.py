@@ -10,7 +10,7 @@ from aiohttp import web
 
 from mockserver.model.identifiers import named_account
 from mockserver.reports.serializers import encode_view
-from mockserver.vendor_api.envelope import code_of
+from mockserver.vendor_api.requests import code_of
 
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 

@@ -19,7 +19,7 @@ from mockserver.model.redaction import Redactor
 from mockserver.reports.check_report import CheckReport
 from mockserver.reports.check_text import is_wrong
 from mockserver.server.mock import Mock
-from mockserver.vendor_api.envelope import ApiError
+from mockserver.vendor_api.requests import ApiError
 
 #: The most runs that are kept; the oldest that are over go first.
 _KEPT = 20

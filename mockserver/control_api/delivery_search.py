@@ -19,7 +19,7 @@ from mockserver.model.search import NearMiss, Search, nearest_misses, read_searc
 from mockserver.replay.search_wait import SearchTimeoutError, describe_miss, wait_for_search
 from mockserver.reports.serializers import brief_view, delivery_view, timeline_view
 from mockserver.server.mock import Mock
-from mockserver.vendor_api.envelope import ApiError
+from mockserver.vendor_api.requests import ApiError
 
 
 def search_of(text: str, mock: Mock) -> Search:

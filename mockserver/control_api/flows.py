@@ -13,11 +13,11 @@ from mockserver.errors import UsageError
 from mockserver.model.wording import listed
 from mockserver.reports.serializers import resource_view
 from mockserver.server.mock import Mock
-from mockserver.vendor_api.envelope import ApiError
+from mockserver.vendor_api.requests import ApiError
 
 if TYPE_CHECKING:
+    from mockserver.vendor_api.flows.creation import Rule
     from mockserver.vendor_api.flows.resource import Resource
-    from mockserver.vendor_api.flows.rules import Rule
 
 
 class FlowOperations:

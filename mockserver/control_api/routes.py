@@ -35,15 +35,13 @@ from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.webhooks import Webhook
+from mockserver.replay.replay import RunningReplay
 from mockserver.replay.report import Report
-from mockserver.replay.running_replay import RunningReplay
 from mockserver.reports.serializers import call_view, delivery_view, webhook_view
 from mockserver.script.expressions import TemplateError
 from mockserver.script.model import EventStep
 from mockserver.server.mock import Mock
-from mockserver.vendor_api.caller_guard import why_foreign
-from mockserver.vendor_api.envelope import ApiError
-from mockserver.vendor_api.requests import read_body
+from mockserver.vendor_api.requests import ApiError, read_body, why_foreign
 
 if TYPE_CHECKING:
     from mockserver.control_api.check_runs import CheckRuns

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from mockserver.model.settings import Settings
-from mockserver.vendor_api.caller_guard import why_foreign
+from mockserver.vendor_api.requests import why_foreign
 
 STATIC = Path(__file__).parent / "static"
 

@@ -22,7 +22,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from mockserver.delivery.real_time import monotonic
+from mockserver.delivery.event_loop import monotonic
 from mockserver.model.settings import Speed
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from mockserver.delivery.real_time import monotonic
+from mockserver.delivery.event_loop import monotonic
 from mockserver.model.expectations import Effect
 from mockserver.model.json_values import NotJsonError, decode_json, find_all
 from mockserver.model.messages import Request, Transport

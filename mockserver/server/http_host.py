@@ -1,4 +1,4 @@
-"""The HTTP server: one aiohttp application on one port, made of parts that bring their routes.
+"""The HTTP server: one aiohttp application on one port, made of parts that bring their routes; its TLS certificate.
 
 aiohttp answers some requests before any route sees them: a malformed request line, a header without end. Its own
 answers are plain text or HTML; here the fallback part words them instead.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import socket
 import ssl
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 
-from mockserver.errors import StartError
+from mockserver.errors import StartError, UsageError
 
 _logger = logging.getLogger("mockserver.http_host")
 
@@ -282,3 +285,57 @@ def _why_not(error: Exception, host: str, port: int) -> str:
     if number == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this machine: listen on 127.0.0.1"
     return f"cannot listen on port {port} of {host}: {error}"
+
+
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+
+class LocalCertificate:
+    """A certificate that is good for this machine, for as long as the mock runs.
+
+    Args:
+        host: The address that is listened on: the certificate is good for it, beside the loopback addresses.
+
+    Attributes:
+        context: What a server needs.
+        ca_file: A temporary PEM file with the certificate of the authority, for clients to trust.
+
+    Raises:
+        UsageError: trustme is not installed.
+    """
+
+    def __init__(self, host: str) -> None:
+        try:
+            import trustme  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise UsageError(
+                "TLS needs trustme, which is not installed: pip install 'playgent-mockserver[tls]'"
+            ) from None
+        authority = trustme.CA(organization_name="playgent-mockserver")
+        names = _LOCAL if host in (*_LOCAL, *_ANY) else (*_LOCAL, host)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        _load(self.context, authority.issue_cert(*names).private_key_and_cert_chain_pem.bytes())
+        handle, self.ca_file = tempfile.mkstemp(prefix="mockserver-ca-", suffix=".pem")
+        with os.fdopen(handle, "wb") as file:
+            file.write(authority.cert_pem.bytes())
+
+    def remove(self) -> None:
+        """Remove the temporary file."""
+        Path(self.ca_file).unlink(missing_ok=True)
+
+
+def _load(context: ssl.SSLContext, pem: bytes) -> None:
+    """Load a key with its certificates; where the system can, from memory, so that no file is ever left behind."""
+    if not (hasattr(os, "memfd_create") and Path("/proc/self/fd").exists()):  # pragma: no cover - macOS and Windows
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "key.pem")
+            file.write_bytes(pem)
+            context.load_cert_chain(file)
+        return
+    memory = os.memfd_create("mockserver-key")
+    try:
+        os.write(memory, pem)
+        context.load_cert_chain(f"/proc/self/fd/{memory}")
+    finally:
+        os.close(memory)

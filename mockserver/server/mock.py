@@ -37,19 +37,16 @@ from mockserver.model.webhooks import (
     WebhookRegistry,
 )
 from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, Work, make_clock
-from mockserver.replay.dispatcher import Dispatcher, Occurrence
+from mockserver.replay.dispatcher import Dispatcher, Occurrence, SendResult
 from mockserver.replay.probe import Prober
-from mockserver.replay.replay import Replay
+from mockserver.replay.replay import Replay, RunningReplay, RunningReplays
 from mockserver.replay.report import Report
-from mockserver.replay.running_replay import RunningReplay, RunningReplays
-from mockserver.replay.send_result import SendResult
 from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import load_catalog
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
 if TYPE_CHECKING:
-    from mockserver.server.certificates import LocalCertificate
-    from mockserver.server.http_host import HttpHost, Part
+    from mockserver.server.http_host import HttpHost, LocalCertificate, Part
     from mockserver.vendor_api.flows.engine import FlowEngine
     from mockserver.vendor_api.routes import VendorApi
 
@@ -189,7 +186,7 @@ class Mock:
         )
         server = HttpHost(vendor, *(make(self) for make in parts), max_request_bytes=self.settings.max_request_bytes)
         if self.settings.tls:
-            from mockserver.server.certificates import LocalCertificate  # noqa: PLC0415 - start-up does without
+            from mockserver.server.http_host import LocalCertificate  # noqa: PLC0415 - start-up does without
 
             self._certificate = LocalCertificate(self.settings.host)
         try:

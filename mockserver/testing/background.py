@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from mockserver.delivery.loop_thread import LoopThread, refuse_to_block
+from mockserver.delivery.event_loop import LoopThread, refuse_to_block
 from mockserver.errors import UsageError
 from mockserver.model.quantities import parse_duration
+from mockserver.replay.replay import RunningReplay
 from mockserver.replay.report import Report
-from mockserver.replay.running_replay import RunningReplay
 from mockserver.server.mock import Mock
 
 

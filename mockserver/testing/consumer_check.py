@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mockserver.delivery.loop_thread import refuse_to_block
+from mockserver.delivery.event_loop import refuse_to_block
 from mockserver.reports.check_report import CheckReport
 from mockserver.testing.check_target import CheckKeywords
 from mockserver.testing.mock_server import MockServer

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from mockserver.delivery.event_loop import LoopThread, green_threads, refuse_green_threads, refuse_to_block
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
-from mockserver.delivery.loop_thread import LoopThread, green_threads, refuse_green_threads, refuse_to_block
 from mockserver.errors import CheckError, DeliveryError, UsageError
 from mockserver.faults.registry import FAULTS
 from mockserver.model.events import EventName
@@ -27,10 +27,10 @@ from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
 from mockserver.model.settings import Settings, SettingsKeywords, Speed, read_settings
 from mockserver.model.webhooks import Webhook
+from mockserver.replay.dispatcher import SendResult
 from mockserver.replay.probe import ProbeFunction
 from mockserver.replay.report import Report
 from mockserver.replay.search_wait import wait_for_search
-from mockserver.replay.send_result import SendResult
 from mockserver.reports.check_report import CheckReport
 from mockserver.reports.har import har_document
 from mockserver.reports.junit import junit_xml

@@ -1,18 +1,24 @@
-"""The OpenAPI 3.1 document of the vendor API, made from the tables and patterns that the API itself works with."""
+"""OpenAPI 3.1 documents of the vendor API and of its events.
+
+They are made of the tables, Structs and patterns that the API itself works with, for generators and validators of
+others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from mockserver import __version__
+from mockserver.model.events import Catalog, EventType
 from mockserver.model.settings import Settings
+from mockserver.model.signing import SIGNATURE_HEADER
 from mockserver.model.webhooks import SECRET_MAX_LENGTH, URL_MAX_LENGTH, RegistrationRules, url_pattern
 from mockserver.script.package_files import load_catalog
-from mockserver.vendor_api.envelope import CODES
-from mockserver.vendor_api.event_document import event_schemas, event_webhooks
-from mockserver.vendor_api.operations import RUN, WEBHOOK, Operation
-from mockserver.vendor_api.resources.schemas import resource_schemas
+from mockserver.vendor_api.flows import documented
+from mockserver.vendor_api.operations import CODES, RUN, WEBHOOK, Operation
 
 _ABOUT = (
     "The part of the Playgent API that a webhook consumer meets, as the mock server plays it. Operations and answers "
@@ -245,3 +251,148 @@ def _error_schema(code: str) -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
+
+
+_TIMESTAMP = "2024-12-16T10:00:00Z"
+_SIGNED = (
+    "`sha256=` and the lower-case hex HMAC-SHA256 of the raw request body, keyed with the webhook's secret as it was "
+    "given. Verify it before the body is parsed."
+)
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
+
+
+def event_webhooks(catalog: Catalog) -> dict[str, Any]:
+    """Describe each event as an item of ``webhooks``.
+
+    Args:
+        catalog: The event types.
+
+    Returns:
+        The items by event type. They refer to the schemas of :func:`event_schemas`.
+    """
+    return {each.event: {"post": _received(each)} for each in catalog.all()}
+
+
+def event_schemas(catalog: Catalog) -> dict[str, Any]:
+    """Return the schema of each event's payload, by the name that the items refer to."""
+    return {_schema_name(each): _payload_schema(each) for each in catalog.all()}
+
+
+def event_document(catalog: Catalog) -> dict[str, Any]:
+    """Return an OpenAPI document of the events alone, ready for JSON.
+
+    Args:
+        catalog: The event types.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Playgent webhook events",
+            "version": __version__,
+            "description": "What a registered webhook receives. Payloads marked x-documented are the vendor's; the "
+            "others are ours, where its documentation shows no sample.",
+        },
+        "security": [],
+        "webhooks": event_webhooks(catalog),
+        "components": {"schemas": event_schemas(catalog)},
+    }
+
+
+def _received(event_type: EventType) -> dict[str, Any]:
+    name = event_type.event
+    payload = {"event": name, "timestamp": _TIMESTAMP, "data": event_type.data}
+    schema = {"$ref": f"#/components/schemas/{_schema_name(event_type)}"}
+    return {
+        "operationId": f"on{_schema_name(event_type).removesuffix('Event')}",
+        "summary": event_type.fires_when[0].upper() + event_type.fires_when[1:],
+        "description": f"Sent when {event_type.fires_when}. Sample data: {event_type.source}.",
+        "x-documented": event_type.documented,
+        "security": [],
+        "parameters": [
+            {
+                "name": SIGNATURE_HEADER,
+                "in": "header",
+                "required": True,
+                "description": _SIGNED,
+                "schema": {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "examples": {"sample": {"value": payload}}}},
+        },
+        "responses": {
+            "200": {"description": "The event is accepted; any status of 2xx says so. Ours: the vendor does not say."},
+            "401": {"description": "The signature does not match the body. Ours: the vendor does not say."},
+        },
+    }
+
+
+def _schema_name(event_type: EventType) -> str:
+    return "".join(part.capitalize() for part in event_type.event.split(".")) + "Event"
+
+
+def _payload_schema(event_type: EventType) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["event", "timestamp", "data"],
+        "properties": {
+            "event": {"type": "string", "const": event_type.event},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "data": _schema_of(event_type.data),
+        },
+    }
+
+
+def _schema_of(sample: Any) -> dict[str, Any]:
+    """The schema that a sample is an example of."""
+    if isinstance(sample, dict):
+        properties = {key: _schema_of(value) for key, value in sample.items()}
+        return {"type": "object", "required": list(sample), "properties": properties}
+    if isinstance(sample, list):
+        return {"type": "array", "items": _schema_of(sample[0]) if sample else {}}
+    return {"type": _TYPES[type(sample)]} if sample is not None else {}
+
+
+_REQUESTS = (
+    documented.RunRequest,
+    documented.EvaluateRequest,
+    documented.BatchRequest,
+    documented.OptimizeRequest,
+    documented.AgentRequest,
+    documented.TestCaseRequest,
+    documented.ScorerRequest,
+    documented.ExperimentRequest,
+)
+_ANSWERS = (
+    documented.RunAccepted,
+    documented.Run,
+    documented.Evaluation,
+    documented.Batch,
+    documented.Optimization,
+    documented.Agent,
+    documented.TestCase,
+    documented.Scorer,
+    documented.Experiment,
+)
+
+#: Defaults that stand for "left out": the vendor documents none.
+_NO_DEFAULTS: tuple[Any, ...] = ("", [], (), {}, None)
+
+
+def resource_schemas() -> dict[str, Any]:
+    """Return the schemas by name; each field says whether the vendor documents it."""
+    asked = msgspec.json.schema_components(_REQUESTS, ref_template="#/components/schemas/{name}")[1]
+    given = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")[1]
+    return {name: _marked(schema) for name, schema in {**asked, **given}.items()}
+
+
+def _marked(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose fields are marked, without defaults that mean nothing."""
+    for field in schema.get("properties", {}).values():
+        field.setdefault("x-documented", True)
+        if field.get("type") == "array":
+            field.setdefault("items", {})  # msgspec leaves them out where anything will do; generators want them
+        if "default" in field and (field["default"] in _NO_DEFAULTS or "$ref" in field):
+            del field["default"]
+    return schema

@@ -12,6 +12,18 @@ WEBHOOK = "/v1/webhooks/{webhook_id}"
 RUN = "/v1/runs/{run_id}"
 OPENAPI = "/openapi.json"
 
+#: The code of each error. Documented is one, ``invalid_request``; the others are ours, as are the statuses.
+CODES = {
+    400: "invalid_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    429: "rate_limited",
+    500: "internal_error",
+}
+
 
 class Operation(msgspec.Struct, frozen=True):
     """One method of one path.

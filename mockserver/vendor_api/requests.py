@@ -1,17 +1,227 @@
-"""What a request says: its API key and its JSON body, or why they cannot be used."""
+"""Requests to the vendor API: who may send them, their API key, rate limit and body; and its answers.
+
+A web page must not drive what the mock serves. A page can send requests to this machine in two ways: from its own
+origin, which the browser names in ``Origin``, or with a name of its own that it lets point here (DNS rebinding), which
+the browser names in ``Host``. A numeric address cannot be made to point elsewhere, nor can ``localhost``, so a request
+that names one is safe as far as its Host goes.
+
+Documented: the error envelope ``{"error": {"code", "message"}}``; 100 requests a minute on the Standard plan, and three
+headers on every response (page "api-reference/introduction"). Ours: the minute begins with the first request of a key,
+and ends sixty seconds later.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import json
-from collections.abc import Iterable
+import math
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
+from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import StreamReader, web
+from multidict import MultiMapping
 
-from mockserver.vendor_api.envelope import ApiError
+from mockserver.model.messages import Headers
+from mockserver.model.settings import Settings
+from mockserver.vendor_api.operations import CODES
+
+#: A host as the Host header spells it: a name or an IPv4 address, or an IPv6 address in brackets; then the port.
+_AUTHORITY = r"(?P<host>[^\s:/@\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]+)?"
+
+_ADVICE = "allow a name with --control-host NAME or MockServer(control_hosts=[...])"
+
+
+def why_foreign(headers: MultiMapping[str], scheme: str, settings: Settings) -> str | None:
+    """Say why a request is refused, or that it is not.
+
+    Args:
+        headers: The request's headers.
+        scheme: How this server is called: ``http`` or ``https``.
+        settings: The host that it listens on, and the other names that it is called by.
+
+    Returns:
+        The reason, for the caller; None when the request is welcome.
+    """
+    hosts, origins = headers.getall("Host", []), headers.getall("Origin", [])
+    own, allowed = settings.host, settings.control_hosts
+    if len(hosts) != 1 or not _is_own(hosts[0].lower(), own, allowed):
+        named = " and ".join(map(ascii, hosts)) or "missing"
+        return f"the Host header must be a loopback address or localhost; it is {named}: {_ADVICE}"
+    if not origins or (
+        len(origins) == 1 and _is_own_page(origins[0].lower(), f"{scheme}://{hosts[0]}".lower(), allowed)
+    ):
+        return None
+    return f"web pages of other origins may not call the mock; Origin is {' and '.join(map(ascii, origins))}: {_ADVICE}"
+
+
+@lru_cache(64)  # callers name the server in one way, again and again
+def _is_own(authority: str, own_host: str, allowed: tuple[str, ...]) -> bool:
+    """Whether the value of a Host header, in lower case, means this server and nothing else."""
+    match = re.fullmatch(_AUTHORITY, authority)
+    host = match["host"].strip("[]") if match else ""
+    if host == "localhost" or host.endswith(".localhost") or host in (each.lower() for each in (own_host, *allowed)):
+        return bool(host)
+    address, own = _address(host), _address(own_host)
+    # A server that listens everywhere is called by any address of its machine.
+    return address is not None and (address.is_loopback or (own is not None and own.is_unspecified))
+
+
+def _is_own_page(origin: str, own: str, allowed: tuple[str, ...]) -> bool:
+    scheme, _, authority = origin.partition("://")
+    match = re.fullmatch(_AUTHORITY, authority) if scheme in ("http", "https") else None
+    return origin == own or (match is not None and match["host"] in (each.lower() for each in allowed))
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the API answers, but for the headers that every answer has.
+
+    Args:
+        status: The HTTP status.
+        body: The JSON; empty for 204.
+        headers: Headers of this answer alone.
+        problem: Of an error that we word, its code and its message.
+        before: What is waited for before it is sent; None for nothing.
+        after: What is done once it was sent; None for nothing.
+    """
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+    problem: str = ""
+    before: Callable[[], Awaitable[None]] | None = None
+    after: Callable[[], None] | None = None
+
+
+class ApiError(Exception):
+    """A request that is refused; it becomes the envelope.
+
+    Args:
+        status: The HTTP status.
+        message: For the developer of the application: what is wrong, and what is allowed.
+        headers: Headers that belong to this error, such as ``Allow``.
+    """
+
+    def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+
+    def answer(self) -> Answer:
+        """The error as an answer."""
+        return error_answer(self.status, self.message, self.headers)
+
+
+def error_answer(status: int, message: str, headers: Headers) -> Answer:
+    """Return an error in the documented envelope."""
+    return Answer(status, error_body(status, message), headers, f"{code_of(status)}: {message}")
+
+
+def ok(status: int, value: Any) -> Answer:
+    """Return an answer that carries a value as JSON."""
+    return Answer(status, _encode(value))
+
+
+def code_of(status: int) -> str:
+    """Return the error code of a status; one that the API itself never uses is named as in HTTP."""
+    if status in CODES:
+        return CODES[status]
+    try:
+        return HTTPStatus(status).name.lower()
+    except ValueError:
+        return "error"
+
+
+def error_body(status: int, message: str) -> bytes:
+    """Return the documented envelope."""
+    # A path or header may hold bytes that are no text; JSON cannot, so they are shown escaped.
+    printable = message.encode("utf-8", "backslashreplace").decode()
+    return _encode({"error": {"code": code_of(status), "message": printable}})
+
+
+WINDOW_SECONDS = 60.0
+
+
+class Allowance(msgspec.Struct, frozen=True, gc=False):
+    """What a key may still do in its current minute, after the request that was just counted.
+
+    Args:
+        limit: Requests allowed per minute.
+        remaining: Requests left; never below 0.
+        reset: When the next minute begins, in whole Unix seconds.
+        allowed: Whether the request that was counted is within the limit.
+        wait: Whole seconds until then, at least 1: the value for ``Retry-After``.
+    """
+
+    limit: int
+    remaining: int
+    reset: int
+    allowed: bool
+    wait: int
+
+
+class RateLimit:
+    """Counts requests in fixed windows of one minute for each API key.
+
+    Args:
+        limit: Requests allowed per minute and key.
+        max_keys: How many keys are remembered; the one that came first is forgotten for one more.
+    """
+
+    def __init__(self, limit: int, max_keys: int = 1_000) -> None:
+        self._limit = limit
+        self._max_keys = max_keys
+        self._windows: dict[str, tuple[float, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def count(self, key: str, now: float) -> Allowance:
+        """Count one request.
+
+        Args:
+            key: Whose request it is; empty for requests without a key.
+            now: Unix seconds. A clock that was set back begins a new window.
+
+        Returns:
+            What the key has left.
+        """
+        start, used = self._windows.get(key, (now, 0))
+        if not 0 <= now - start < WINDOW_SECONDS:
+            start, used = now, 0
+        if key not in self._windows and len(self._windows) >= self._max_keys:
+            del self._windows[next(iter(self._windows))]
+        used += 1
+        self._windows[key] = (start, used)
+        end = start + WINDOW_SECONDS
+        return Allowance(
+            self._limit,
+            max(self._limit - used, 0),
+            math.ceil(end),
+            used <= self._limit,
+            max(math.ceil(end - now), 1),
+        )
+
+    def clear(self) -> None:
+        """Forget every count."""
+        self._windows.clear()
+
 
 _JSON = "application/json"
 #: Seconds without a byte after which a body is given up.

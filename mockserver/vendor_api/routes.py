@@ -28,12 +28,22 @@ from mockserver.model.webhooks import (
     read_registration,
 )
 from mockserver.model.wording import did_you_mean
-from mockserver.vendor_api.caller_guard import why_foreign
 from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
-from mockserver.vendor_api.envelope import Answer, ApiError, error_answer, ok
 from mockserver.vendor_api.operations import WEBHOOKS, Directory, Match, Operation, offered
-from mockserver.vendor_api.rate_limit import Allowance, RateLimit
-from mockserver.vendor_api.requests import Call, Keys, bearer_token, read_body, read_json
+from mockserver.vendor_api.requests import (
+    Allowance,
+    Answer,
+    ApiError,
+    Call,
+    Keys,
+    RateLimit,
+    bearer_token,
+    error_answer,
+    ok,
+    read_body,
+    read_json,
+    why_foreign,
+)
 
 if TYPE_CHECKING:
     from mockserver.vendor_api.flows.engine import FlowEngine
@@ -278,7 +288,7 @@ class VendorApi:
 
     def _make(self, operation: Operation, call: Call, _: str) -> Answer:
         """Make what a call asks for, and have the flow go on around the answer."""
-        from mockserver.vendor_api.resources.reading import RequestError  # noqa: PLC0415 - as late as the flows
+        from mockserver.vendor_api.flows.reading import RequestError  # noqa: PLC0415 - as late as the flows
 
         body = read_json(call)
         flows = self._flows()

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from mockserver import sign
-from mockserver.delivery.reachability import why_unreachable
+from mockserver.delivery.http1.dial import why_unreachable
 from mockserver.model.targets import Target
 from mockserver.server.embedded_consumer import EmbeddedConsumer
 from tests.cli.program import SECRET

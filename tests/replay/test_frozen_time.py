@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from mockserver import MockServer
-from mockserver.delivery import loop_thread
-from mockserver.delivery.real_time import in_real_time
+from mockserver.delivery import event_loop
+from mockserver.delivery.event_loop import in_real_time
 from tests.receiving import SECRET
 
 FROZEN = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
@@ -26,7 +26,7 @@ def frozen(request):
 def _loop(request, monkeypatch):
     if request.param != "uvloop":
         made = asyncio.new_event_loop
-        monkeypatch.setattr(loop_thread, "new_event_loop", lambda: in_real_time(made()))
+        monkeypatch.setattr(event_loop, "new_event_loop", lambda: in_real_time(made()))
 
 
 @pytest.mark.full

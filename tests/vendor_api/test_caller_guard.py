@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from mockserver import MockServer, UsageError
 from mockserver.control_api.operations import OPERATIONS
 from mockserver.model.settings import read_settings
-from mockserver.vendor_api.caller_guard import why_foreign
+from mockserver.vendor_api.requests import why_foreign
 from tests.control_api.calling import controlling, exchange
 from tests.control_api.test_http import example
 from tests.tables import each_row

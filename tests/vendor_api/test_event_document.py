@@ -7,7 +7,7 @@ import pytest
 
 from mockserver import MockServer
 from mockserver.script.package_files import load_catalog
-from mockserver.vendor_api.event_document import event_document
+from mockserver.vendor_api.openapi import event_document
 
 
 @pytest.mark.full

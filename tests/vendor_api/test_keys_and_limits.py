@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mockserver.vendor_api.rate_limit import Allowance, RateLimit
+from mockserver.vendor_api.requests import Allowance, RateLimit
 from tests.vendor_api.serving import NOW, REGISTRATION, exchange
 
 

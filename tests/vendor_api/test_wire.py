@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.vendor_api import requests
-from mockserver.vendor_api.envelope import error_body
+from mockserver.vendor_api.requests import error_body
 from tests.vendor_api.serving import REGISTRATION, exchange
 
 HEAD = b"Host: localhost\r\nAuthorization: Bearer pk_private\r\nConnection: close\r\n"

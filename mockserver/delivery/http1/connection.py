@@ -1,4 +1,4 @@
-"""One connection: it carries one exchange at a time, and between two of them it waits in the pool.
+"""Connections: each carries one exchange at a time, and between two of them it waits in the pool.
 
 How an exchange ends
     Exactly one *waiter* (a future) represents the exchange in flight. It is resolved once, by whatever comes first: the
@@ -22,7 +22,7 @@ Time-outs
 
 Faults on the wire
     A request may have a plan (a dripping body, a body that ends too early, a wait for ``100 Continue``). It is then
-    written by a :class:`~mockserver.delivery.http1.planned_write.PlannedWrite`, stopped when the exchange ends,
+    written by a :class:`PlannedWrite`, stopped when the exchange ends,
     in whatever way. Such a request gets a connection of its own, which is kept only if the request was written to its
     end. A request without a plan goes out in one write.
 """
@@ -33,16 +33,196 @@ import asyncio
 import errno
 import select
 import socket
+import struct
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import cast
 
+from mockserver.delivery.event_loop import monotonic
 from mockserver.delivery.http1.answer import Answer
 from mockserver.delivery.http1.dial import Dial, Undialled, hostport
-from mockserver.delivery.http1.planned_write import PlannedWrite
-from mockserver.delivery.http1.pool import Key, Pool
-from mockserver.delivery.real_time import monotonic
-from mockserver.model.messages import Exchange, ExchangeError, Request, Response
+from mockserver.model.messages import AwaitContinue, Close, Exchange, ExchangeError, Pause, Request, Response, WireStep
 from mockserver.model.quantities import format_duration
+
+#: Over TLS, seconds that the other side has for its goodbye when we close on purpose.
+_GOODBYE = 0.25
+#: Makes closing a socket reset the connection: linger, for no time.
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+class PlannedWrite:
+    """Writes one request on one connection.
+
+    Args:
+        loop: The running loop.
+        transport: The connection's transport.
+        answer: What is read on the connection; it knows of a ``100 Continue``.
+        plan: The steps.
+
+    Attributes:
+        unsent: How many bytes have not been handed to the transport.
+        closed: Once the plan has closed the connection: what the exchange's error says of it.
+    """
+
+    __slots__ = ("_answer", "_loop", "_steps", "_timer", "_transport", "_waiting", "closed", "unsent")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: asyncio.Transport,
+        answer: Answer,
+        plan: tuple[WireStep, ...],
+    ) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._answer = answer
+        self._steps: Iterator[WireStep] = iter(plan)
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = False
+        self.unsent = sum(len(step) for step in plan if isinstance(step, bytes))
+        self.closed = ""
+
+    def go_on(self) -> None:
+        """Take the next steps, up to the next one that takes time."""
+        self._waiting = False
+        for step in self._steps:
+            if isinstance(step, bytes):
+                self._transport.write(step)
+                self.unsent -= len(step)
+            elif not self._at_once(step):
+                break
+
+    def heard(self) -> None:
+        """Something came from the other side: perhaps what the plan waits for."""
+        if self._waiting and self._answer.continued:
+            self.stop()
+            self.go_on()
+
+    def stop(self) -> None:
+        """Take no more steps: the one that is waited for does not come."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _at_once(self, step: Pause | AwaitContinue | Close) -> bool:
+        """Take a step that is not bytes, and say whether the next one may follow without waiting."""
+        if isinstance(step, Close):
+            self._close(step)
+            return False
+        if isinstance(step, AwaitContinue):
+            if self._answer.continued:
+                return True
+            self._waiting = True
+        self._timer = self._loop.call_later(step.seconds, self.go_on)
+        return False
+
+    def _close(self, step: Close) -> None:
+        """Close the connection; what was handed to the transport is still written, within the exchange's time."""
+        self.closed = step.message
+        if step.reset:
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None:  # with TLS, it is gone as soon as the other side has hung up
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._transport.close()
+        if self._transport.get_extra_info("sslcontext") is not None:  # an end of TLS waits for the other side's
+            self._timer = self._loop.call_later(_GOODBYE, self._transport.abort)
+
+
+#: What a kept-alive connection is good for: scheme, host and port.
+Key = tuple[str, str, int]
+
+
+#: Idle for longer, in seconds, a connection is looked at before it is used: its end may have come unnoticed.
+_TRUSTED = 0.05
+
+
+class Pool:
+    """Keeps idle connections for a moment; the one that was used last is used first.
+
+    Servers close idle connections too (Node.js after five seconds). Dropping ours earlier makes it rare that a request
+    is written to a connection that the server is just closing.
+
+    Args:
+        idle_seconds: How long an idle connection is kept.
+    """
+
+    def __init__(self, idle_seconds: float) -> None:
+        self._idle_seconds = idle_seconds
+        self._idle: dict[Key, list[Connection]] = {}
+        self._live: set[Connection] = set()
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._emptied: asyncio.Event | None = None
+
+    def take(self, key: Key, now: float) -> Connection | None:
+        """Return an idle connection, which is then in use, or None.
+
+        Args:
+            key: What it must be good for.
+            now: The present, by ``monotonic``.
+        """
+        idle = self._idle.get(key)
+        while idle:
+            connection = idle.pop()
+            if not connection.is_closing() and (now - connection.idle_since < _TRUSTED or connection.is_alive()):
+                return connection
+            connection.drop()
+        return None
+
+    def give(self, connection: Connection) -> None:
+        """Keep a connection whose exchange is over."""
+        self._idle.setdefault(connection.key, []).append(connection)
+        if self._sweep_timer is None:
+            self._set_timer(self._idle_seconds)
+
+    def remove(self, connection: Connection) -> None:
+        """No longer offer a connection, if it is idle."""
+        idle = self._idle.get(connection.key)
+        if idle and connection in idle:
+            idle.remove(connection)
+
+    def add(self, connection: Connection) -> None:
+        """Take in a new connection, before it connects, so that ``close`` finds it."""
+        self._live.add(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self._live.discard(connection)
+        if not self._live and self._emptied is not None:
+            self._emptied.set()
+            self._emptied = None
+
+    async def close(self) -> None:
+        """Close every connection and return when the last is gone."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        self._idle.clear()
+        if not self._live:
+            return
+        emptied = self._emptied = self._emptied or asyncio.Event()
+        for connection in tuple(self._live):
+            connection.fail(ExchangeError("stopped", "interrupted before the answer was complete: outcome unknown"))
+        await emptied.wait()
+        # The loop closes a socket in the turn in which, or after which, it says that the connection is lost.
+        await asyncio.sleep(0)
+
+    def _set_timer(self, seconds: float) -> None:
+        self._sweep_timer = asyncio.get_running_loop().call_later(seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        """Drop what has been idle for too long. The oldest of each list is its first."""
+        self._sweep_timer = None
+        now = monotonic()
+        for key, idle in tuple(self._idle.items()):
+            while idle and now - idle[0].idle_since >= self._idle_seconds:
+                idle.pop(0).drop()
+            if not idle:
+                del self._idle[key]
+        if self._idle:
+            oldest = min(idle[0].idle_since for idle in self._idle.values())
+            self._set_timer(max(0.0, oldest + self._idle_seconds - now))
+
 
 _QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 
@@ -95,7 +275,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        pool: Pool[Connection],
+        pool: Pool,
         key: Key,
         record_limit: int,
         dial: Dial,

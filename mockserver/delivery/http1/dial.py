@@ -1,25 +1,105 @@
-"""A new connection: resolve the name, ask the address guard, connect, and shake hands where the URL says https.
+"""Connecting: resolve the name, ask the address guard, connect, and shake hands where the URL says https.
 
 What the guard judged is what is connected to: each address is judged as a number and connected to as that number, so
 a name that changes its mind between the two leads nowhere else. The name of the peer is judged once more before the
 first byte is written.
+
+Event loops look names up in a pool of a few threads: names whose server is silent fill it, so that every other name
+waits too, and closing the loop waits for all of them. Here each name that is being looked up has a thread of its own,
+which may be left to itself; numbers and ``localhost`` have none.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Collection
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
 
 from mockserver.delivery.address_guard import why_refused
-from mockserver.delivery.name_lookup import Found, NameLookup
 from mockserver.model.messages import ExchangeError
+from mockserver.model.quantities import format_duration
 from mockserver.model.targets import Target
+
+#: An address family, and a numeric address of it.
+Found = tuple[int, str]
+
+_LOCAL: list[Found] = [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")]
+
+
+class NameLookup:
+    """Looks names up on one event loop."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[tuple[str, int], asyncio.Future[list[Found]]] = {}
+
+    def at_once(self, host: str) -> list[Found]:
+        """Return the addresses of a host that needs no lookup: a numeric address, or a name for this machine.
+
+        Returns:
+            The addresses in the order in which they are to be tried; none if the host has to be looked up.
+        """
+        try:
+            return [(socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET, host)]
+        except ValueError:
+            name = host.lower().rstrip(".")
+            return _LOCAL if name == "localhost" or name.endswith(".localhost") else []  # RFC 6761, section 6.3
+
+    async def find(self, host: str, port: int) -> list[Found]:
+        """Return the addresses of a host in the order in which they are to be tried.
+
+        Args:
+            host: A name, or a numeric address.
+            port: The TCP port that is to be connected to.
+
+        Raises:
+            OSError: There is no such name, or no answer.
+            UnicodeError: A label of the name is too long for the domain name system.
+        """
+        found = self.at_once(host)
+        if found:
+            return found
+        lookup = self._under_way.get((host, port))
+        if lookup is None:
+            lookup = asyncio.get_running_loop().create_future()
+            lookup.add_done_callback(lambda done: done.exception())  # its caller may have left
+            threading.Thread(target=self._ask, args=(host, port, lookup), name="mockserver-lookup", daemon=True).start()
+            self._under_way[host, port] = lookup
+        return await asyncio.shield(lookup)
+
+    def _ask(self, host: str, port: int, lookup: asyncio.Future[list[Found]]) -> None:
+        found: list[Found] = []
+        failure: Exception | None = None
+        try:
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            found = [(family, str(address[0])) for family, _, _, _, address in infos]
+        except Exception as error:  # noqa: BLE001 - it is raised where the name is waited for
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the answer came too late for everyone
+            lookup.get_loop().call_soon_threadsafe(self._end, host, port, lookup, found, failure)
+
+    def _end(
+        self,
+        host: str,
+        port: int,
+        lookup: asyncio.Future[list[Found]],
+        found: list[Found],
+        failure: Exception | None,
+    ) -> None:
+        del self._under_way[host, port]
+        if failure is None:
+            lookup.set_result(found)
+        else:
+            lookup.set_exception(failure)
+
 
 #: What breaks a connection after it has been made, such as in the middle of a TLS handshake.
 _BROKEN = (ssl.SSLError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
@@ -180,3 +260,64 @@ def _why(error: OSError) -> str:
 def hostport(host: str, port: int) -> str:
     """How an address is written in messages and in :attr:`Exchange.address`."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+#: Seconds between two attempts.
+_PAUSE = 0.1
+
+
+async def why_unreachable(target: Target, within: float, allowed_hosts: Collection[str]) -> str:
+    """Wait until a target accepts a connection. Nothing is sent on it, and it is closed at once.
+
+    Args:
+        target: Whom to connect to.
+        within: Seconds to wait at most.
+        allowed_hosts: Public hosts that may be contacted.
+
+    Returns:
+        Why it cannot be reached; empty when it can.
+    """
+    loop, lookup = asyncio.get_running_loop(), NameLookup()
+    deadline = loop.time() + within
+    while True:
+        left = max(deadline - loop.time(), _PAUSE)
+        # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation, and the waiting would go on.
+        attempt = loop.create_task(_connect(target, allowed_hosts, lookup))
+        try:
+            done, _ = await asyncio.wait({attempt}, timeout=left)
+        finally:
+            attempt.cancel()
+        try:
+            reason = "no answer"
+            if done:
+                return attempt.result()
+        except (OSError, UnicodeError) as error:
+            reason = _reason(error)
+        if loop.time() + _PAUSE > deadline:
+            return f"{target.authority} accepted no connection within {format_duration(within)} ({reason})"
+        await asyncio.sleep(_PAUSE)
+
+
+async def _connect(target: Target, allowed_hosts: Collection[str], lookup: NameLookup) -> str:
+    """Connect to the first address that the guard lets through; the answer is why none is."""
+    refusal = ""
+    failure: OSError | None = None
+    for _, address in await lookup.find(target.host, target.port):
+        refusal = why_refused(address, target.host, allowed_hosts) or ""
+        if not refusal:
+            try:
+                _, writer = await asyncio.open_connection(address, target.port)
+            except OSError as error:
+                failure = error
+                continue
+            writer.transport.abort()
+            return ""
+    if failure is not None:
+        raise failure
+    return refusal
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    return (isinstance(error, OSError) and error.strerror) or str(error)

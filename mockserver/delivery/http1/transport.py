@@ -6,11 +6,9 @@ import asyncio
 import ssl
 from collections.abc import Collection
 
-from mockserver.delivery.http1.connection import Connection
-from mockserver.delivery.http1.dial import Dial
-from mockserver.delivery.http1.pool import Key, Pool
-from mockserver.delivery.name_lookup import NameLookup
-from mockserver.delivery.real_time import monotonic
+from mockserver.delivery.event_loop import monotonic
+from mockserver.delivery.http1.connection import Connection, Key, Pool
+from mockserver.delivery.http1.dial import Dial, NameLookup
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 
 
@@ -37,7 +35,7 @@ class Http1Transport:
         self._allowed_hosts = frozenset(allowed_hosts)
         self._tls = tls
         self._record_limit = record_limit
-        self._pool: Pool[Connection] = Pool(idle_seconds)
+        self._pool: Pool = Pool(idle_seconds)
         self._lookup = NameLookup()
         self._known: dict[bytes, Response] = {}
         self._closings = 0

@@ -10,11 +10,10 @@ Which loop
     loop, as broken ones do, would take the mock with it. An app runs on the loop of the async test that caused the
     delivery, for its connection pools and locks live there; without one, on the loop on which it was routed or ran
     before, if that runs; without that, on a loop in a thread of its own; see
-    :mod:`mockserver.delivery.in_process.loops`.
+    :mod:`mockserver.delivery.in_process.host`.
 """
 
-from mockserver.delivery.in_process.interfaces import App, Interface, read_destination
-from mockserver.delivery.in_process.loops import noting_the_loop, on_callers_loop
-from mockserver.delivery.in_process.transport import AppTransport
+from mockserver.delivery.in_process.host import noting_the_loop, on_callers_loop
+from mockserver.delivery.in_process.transport import App, AppTransport, Interface, read_destination
 
 __all__ = ["App", "AppTransport", "Interface", "noting_the_loop", "on_callers_loop", "read_destination"]

@@ -13,11 +13,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mockserver.delivery.in_process.call import RawHeaders, parse_head
-from mockserver.delivery.in_process.failures import app_error, may_be_ctrl_c
+from mockserver.delivery.event_loop import PATIENCE, monotonic
+from mockserver.delivery.in_process.call import RawHeaders, app_error, may_be_ctrl_c, parse_head
 from mockserver.delivery.in_process.host import LoopHost
-from mockserver.delivery.loop_thread import PATIENCE
-from mockserver.delivery.real_time import monotonic
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
 from mockserver.model.targets import Target
 

@@ -1,4 +1,4 @@
-"""One request to an application, and what is recorded of its answer.
+"""One request to an application, and what is recorded of its answer, or of what it raised.
 
 The application answers on one thread while the mock waits on another. Only ``done`` is shared between them in both
 directions; everything else is written on the application's side, and read on the mock's when that is over.
@@ -9,12 +9,53 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import http
+import threading
+import traceback
 from collections.abc import Callable, Iterable
+from types import TracebackType
 
+from mockserver.delivery.event_loop import monotonic
 from mockserver.delivery.http1.answer import READ_LIMIT
-from mockserver.delivery.real_time import monotonic
 from mockserver.model.messages import Close, Exchange, ExchangeError, Headers, Request, Response, size_of
 from mockserver.model.quantities import format_duration
+
+#: The name of the thread of applications that are called from sync code.
+APP_THREAD = "mockserver-app"
+
+_OURS = "mockserver.delivery.in_process"
+
+
+def app_error(error: BaseException, prefix: str = "") -> ExchangeError:
+    """Return an exception of an application as the error of an exchange.
+
+    Args:
+        error: What it raised. A group with one exception in it, as task groups raise it, counts as that exception.
+        prefix: What to say before it.
+    """
+    error = _only_one(error)
+    lines = str(error).splitlines() or [""]
+    message = f"{prefix}{type(error).__name__}: {lines[0]}{' …' if len(lines) > 1 else ''}"
+    shown = traceback.format_exception(type(error), error, _theirs(error.__traceback__))
+    return ExchangeError("app", message.removesuffix(": "), "".join(shown))
+
+
+def may_be_ctrl_c(error: BaseException) -> bool:
+    """Whether what an application raised may be the user's interruption: not on the thread that is there for it."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread().name != APP_THREAD
+
+
+def _only_one(error: BaseException) -> BaseException:
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return _only_one(inner[0]) if len(inner) == 1 else error
+
+
+def _theirs(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames that lead from here to the application."""
+    first = trace
+    while first is not None and str(first.tb_frame.f_globals.get("__name__", "")).startswith(_OURS):
+        first = first.tb_next
+    return first or trace
+
 
 #: Where requests seem to come from: a machine and a port.
 CLIENT = ("127.0.0.1", 123)

@@ -11,10 +11,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from mockserver.delivery.in_process.call import CLIENT, Call, IncompleteAnswerError
-from mockserver.delivery.in_process.failures import app_error
-from mockserver.delivery.in_process.host import Calls
-from mockserver.delivery.in_process.loops import Ending, ThreadEnding
+from mockserver.delivery.in_process.call import CLIENT, Call, IncompleteAnswerError, app_error
+from mockserver.delivery.in_process.host import Calls, Ending, ThreadEnding
 from mockserver.model.messages import Exchange, ExchangeError, Request
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]

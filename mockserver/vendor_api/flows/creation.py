@@ -1,34 +1,124 @@
-"""From a call to a resource: the request is read, a rule decides, and the content is planned, once and for all."""
+"""From a call to a resource: the request is read, a rule decides, and the content is planned, once and for all.
+
+The first installed rule that matches a call and is not used up decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from mockserver.errors import UsageError
 from mockserver.model.quantities import format_timestamp
-from mockserver.script.model import FLOW_ROUTES, Flow
-from mockserver.vendor_api.flows.resource import Resource, states_of
-from mockserver.vendor_api.flows.rules import Rules
-from mockserver.vendor_api.flows.store import ResourceStore
-from mockserver.vendor_api.resources import set_up
-from mockserver.vendor_api.resources.answers import Named
-from mockserver.vendor_api.resources.content import Content
-from mockserver.vendor_api.resources.evaluations import BatchContent, EvaluationContent
-from mockserver.vendor_api.resources.optimizations import OptimizationContent
-from mockserver.vendor_api.resources.reading import read_request
-from mockserver.vendor_api.resources.requests import (
+from mockserver.script.model import FLOW_ROUTES, Flow, matches
+from mockserver.vendor_api.flows.content import (
+    BatchContent,
+    Content,
+    EvaluationContent,
+    OptimizationContent,
+    RunContent,
+    RunPlan,
+    SetUpContent,
+    new_agent,
+    new_experiment,
+    new_scorer,
+    new_test_case,
+)
+from mockserver.vendor_api.flows.documented import (
     AgentRequest,
     BatchRequest,
     EvaluateRequest,
     ExperimentRequest,
+    Named,
     OptimizeRequest,
     RunRequest,
     ScorerRequest,
     TestCaseRequest,
 )
-from mockserver.vendor_api.resources.runs import RunContent, RunPlan
+from mockserver.vendor_api.flows.reading import read_request
+from mockserver.vendor_api.flows.resource import Resource, ResourceStore, states_of
+
+
+class Rule(msgspec.Struct):
+    """An installed flow.
+
+    Args:
+        flow: The flow.
+        standing: Whether a reset leaves it, unused again: the flows that a server was started with.
+        account: Whose calls it decides; empty for all.
+        used: How many calls it has decided.
+    """
+
+    flow: Flow
+    standing: bool = False
+    account: str = ""
+    used: int = 0
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it decides no further call."""
+        return self.flow.times is not None and self.used >= self.flow.times
+
+
+class Rules:
+    """The rules of one mock, in the order in which they were installed.
+
+    Args:
+        limit: How many there may be.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._rules: list[Rule] = []
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def all(self) -> tuple[Rule, ...]:
+        """Return every rule."""
+        return tuple(self._rules)
+
+    def install(self, flows: Iterable[Flow], *, standing: bool = False, account: str = "") -> tuple[Rule, ...]:
+        """Add flows after those that are there.
+
+        Raises:
+            UsageError: There would be more than the limit; nothing was added.
+        """
+        new = tuple(Rule(flow, standing, account) for flow in flows)
+        if len(self._rules) + len(new) > self._limit:
+            raise UsageError(f"{self._limit} flows are the limit: reset forgets them, as does DELETE /_mock/flows")
+        self._rules += new
+        return new
+
+    def take(self, on: str, request: Mapping[str, Any], account: str = "") -> Flow | None:
+        """Return the flow that decides a call, which counts; None if no rule matches it."""
+        for rule in self._rules:
+            flow = rule.flow
+            if (
+                flow.on == on
+                and not rule.used_up
+                and rule.account in ("", account)
+                and (not flow.when or matches(flow.when, request))
+            ):
+                rule.used += 1
+                return flow
+        return None
+
+    def clear(self, account: str | None = None) -> None:
+        """Forget every rule, or those of one account."""
+        self._rules = [] if account is None else [rule for rule in self._rules if rule.account != account]
+
+    def reset(self) -> None:
+        """Forget every rule but the standing ones, which are unused again."""
+        self._rules = [Rule(rule.flow, standing=True) for rule in self._rules if rule.standing]
+
+    @property
+    def pristine(self) -> bool:
+        """Whether a reset would change nothing."""
+        return all(rule.standing and not rule.used for rule in self._rules)
+
 
 #: The state of what has no other.
 CREATED = "created"
@@ -127,7 +217,7 @@ class Creation:
         """The request that made an agent or a test case; None where it was not made here."""
         resource = self._store.get(resource_id, account)
         content = resource.content if resource else None
-        return content.request if isinstance(content, set_up.SetUpContent) else None
+        return content.request if isinstance(content, SetUpContent) else None
 
     def _evaluation(self, made: _Made) -> Content:
         return EvaluationContent(made.resource_id, made.request, self._seed)
@@ -142,16 +232,16 @@ class Creation:
         return OptimizationContent(made.resource_id, made.request, prompt, run_id, self._seed)
 
     def _agent(self, made: _Made) -> Content:
-        return set_up.agent(made.resource_id, made.request, format_timestamp(made.now), self._seed)
+        return new_agent(made.resource_id, made.request, format_timestamp(made.now), self._seed)
 
     def _test_case(self, made: _Made) -> Content:
-        return set_up.test_case(made.resource_id, made.request, format_timestamp(made.now))
+        return new_test_case(made.resource_id, made.request, format_timestamp(made.now))
 
     def _scorer(self, made: _Made) -> Content:
-        return set_up.scorer(made.resource_id, made.request)
+        return new_scorer(made.resource_id, made.request)
 
     def _experiment(self, made: _Made) -> Content:
-        return set_up.experiment(made.resource_id, made.request)
+        return new_experiment(made.resource_id, made.request)
 
     _makings: Mapping[str, _Making] = {
         "POST /v1/runs": _Making("run", "run", RunRequest, _run),

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from mockserver import MockServer
-from mockserver.delivery.in_process.interfaces import interface_of
+from mockserver.delivery.in_process.transport import interface_of
 from mockserver.errors import UsageError
 from tests.consumers.frameworks import FRAMEWORKS, create_app
 from tests.delivery.in_process.apps import URL, AsgiProbe, WsgiProbe

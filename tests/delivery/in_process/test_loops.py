@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 
 from mockserver import MockServer
 from mockserver.delivery.in_process import App, AppTransport, read_destination
-from mockserver.delivery.in_process.lifespan import Lifespan
+from mockserver.delivery.in_process.asgi import Lifespan
 from mockserver.model.messages import Request as HttpRequest
 from mockserver.model.targets import Target
 from tests.delivery.in_process.apps import HOOK, URL, AsgiProbe, WsgiProbe, no_lifespan, ok, start, wsgi_ok
@@ -406,7 +406,7 @@ async def hangs_at_the_end(_scope, receive, send):
 )
 def test_a_bad_end_is_logged(serve, caplog, monkeypatch, lifespan, words):
     """It spoils no test, but it is not silent."""
-    monkeypatch.setattr("mockserver.delivery.in_process.lifespan.PATIENCE", 0.1)
+    monkeypatch.setattr("mockserver.delivery.in_process.asgi.PATIENCE", 0.1)
     mock = serve(AsgiProbe(lifespan=lifespan))
     assert mock.send("run.failed").delivered
     mock.reset()
