@@ -6,9 +6,10 @@ import click
 import msgspec
 
 from mockserver.cli import exit_codes
-from mockserver.cli.options import ENVIRONMENT
+from mockserver.cli.files import STANDARD_OUTPUT, check_writable, remove_old, write_file
+from mockserver.cli.options import ENVIRONMENT, option
 from mockserver.cli.scripts import read_one
-from mockserver.errors import ScriptError, UsageError
+from mockserver.errors import Problem, ScriptError, UsageError
 from mockserver.model.quantities import format_duration
 from mockserver.script.format import script_schema
 from mockserver.script.model import Script
@@ -21,30 +22,47 @@ _HELP = """Check scripts: print a line and notes for each good one, and every pr
 A SCRIPT is a file, or the name of a bundled script such as refund_flow.
 
 \b
-Example:
+Examples:
   mockserver validate my.yaml refund_flow
+  mockserver validate webhooks/*.yaml --codequality gl-code-quality-report.json
 """
 
 
 @click.command("validate", help=_HELP, epilog=ENVIRONMENT)
 @click.argument("scripts", nargs=-1, required=True, metavar="SCRIPT...")
-def validate(scripts: tuple[str, ...]) -> int:
+@option("--codequality", metavar="FILE", help="Write the problems as code quality, for GitLab's merge requests.")
+def validate(scripts: tuple[str, ...], codequality: str | None) -> int:
     """Check every script."""
-    good = [_is_good(name) for name in scripts]
-    return exit_codes.OK if all(good) else exit_codes.USAGE
+    check_writable(codequality)
+    remove_old(codequality)
+    problems = [
+        (name, problem) for name in scripts for problem in _problems(name, to_stderr=codequality == STANDARD_OUTPUT)
+    ]
+    if codequality is not None:
+        from mockserver.reports.code_quality import script_code_quality  # noqa: PLC0415 - only when it is asked for
+
+        report = script_code_quality(problems)
+        if codequality == STANDARD_OUTPUT:
+            click.echo(report)
+        else:
+            write_file(codequality, report.encode("utf-8", "replace"))
+    return exit_codes.USAGE if problems else exit_codes.OK
 
 
-def _is_good(name: str) -> bool:
-    """Print what there is to say about a script."""
+def _problems(name: str, *, to_stderr: bool) -> tuple[Problem, ...]:
+    """Print what there is to say about a script, and return what is wrong with it."""
     try:
         script = read_one(name)
+    except ScriptError as error:
+        click.echo(str(error), err=True)
+        return error.problems
     except UsageError as error:
-        click.echo(str(error) if isinstance(error, ScriptError) else f"mockserver: {error}", err=True)
-        return False
-    click.echo(_verdict(script))
+        click.echo(f"mockserver: {error}", err=True)
+        return (Problem(0, 0, str(error)),)
+    click.echo(_verdict(script), err=to_stderr)
     for note in notes(script, load_catalog()):
-        click.echo(f"{script.source}:{note.line}: note: {note.message}")
-    return True
+        click.echo(f"{script.source}:{note.line}: note: {note.message}", err=to_stderr)
+    return ()
 
 
 def _verdict(script: Script) -> str:

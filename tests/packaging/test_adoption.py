@@ -151,7 +151,7 @@ def test_it_runs_as_in_the_container(folder):
 
 
 def test_the_gitlab_component_runs(tmp_path):
-    """Its script, with the inputs filled in, starts the application, checks it and writes the JUnit report."""
+    """Its script, with the inputs filled in, starts the application, checks it and writes the reports that it names."""
     spec, job = yaml.safe_load_all((ROOT / "templates/webhook-check.yml").read_text())
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
@@ -176,7 +176,8 @@ def test_the_gitlab_component_runs(tmp_path):
     script = f"trap 'kill $(jobs -p)' EXIT\n{script}"
     code, printed = run("bash", "-e", "-c", script, cwd=tmp_path, env={**os.environ, **variables})
     assert code == 0, printed
-    assert (tmp_path / "reports" / "check.xml").exists()
+    for report in job["webhook-check"]["artifacts"]["reports"].values():
+        assert (tmp_path / report).exists()
 
 
 def test_the_pre_commit_hook_names_the_line(tmp_path):

@@ -126,6 +126,7 @@ GitHub Actions the Markdown report goes to the summary page of the job as well.
 @option("--markdown", metavar="FILE", help="Write the report as Markdown.")
 @option("--html", metavar="FILE", help="Write the report as one page of HTML, to open or to attach.")
 @option("--sarif", metavar="FILE", help="Write the report as SARIF, for code scanning.")
+@option("--codequality", metavar="FILE", help="Write the report as code quality, for GitLab's merge requests.")
 @transport_options
 @click.pass_context
 def check(context: click.Context, /, url: str | None, target: str | None, **chosen: Any) -> int:

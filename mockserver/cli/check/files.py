@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mockserver.checks.model import CheckResult
 
 #: Their names, which are those of the options.
-CHECK_FORMS = ("json", "junit", "markdown", "html", "sarif")
+CHECK_FORMS = ("json", "junit", "markdown", "html", "sarif", "codequality")
 
 
 def check_forms(report: CheckResult) -> Forms:
@@ -41,7 +41,19 @@ def check_forms(report: CheckResult) -> Forms:
 
         return check_sarif(report)
 
-    return {"json": json, "junit": junit, "markdown": markdown, "html": html, "sarif": sarif}
+    def codequality() -> str:
+        from mockserver.reports.code_quality import check_code_quality  # noqa: PLC0415 - see above
+
+        return check_code_quality(report)
+
+    return {
+        "json": json,
+        "junit": junit,
+        "markdown": markdown,
+        "html": html,
+        "sarif": sarif,
+        "codequality": codequality,
+    }
 
 
 def workflow_lines(files: ReportFiles, report: CheckResult) -> list[str]:

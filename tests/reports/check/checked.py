@@ -12,9 +12,9 @@ from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.reports import check_json as json_report
+from mockserver.reports import code_quality, sarif
 from mockserver.reports import junit as junit_report
 from mockserver.reports import markdown as markdown_report
-from mockserver.reports import sarif
 from mockserver.reports.check_report import CheckReport
 from tests.receiving import Answer
 from tests.reports.replayed import replayed
@@ -39,12 +39,14 @@ check_view = clean_form(json_report.check_view)
 check_junit = clean_form(junit_report.check_junit)
 check_markdown = clean_form(markdown_report.check_markdown)
 check_sarif = clean_form(sarif.check_sarif)
+check_code_quality = clean_form(code_quality.check_code_quality)
 
 FORMS: dict[str, Callable[[CheckReport, Redactor], str]] = {
     "json": check_json,
     "junit": check_junit,
     "markdown": check_markdown,
     "sarif": check_sarif,
+    "codequality": check_code_quality,
 }
 
 
