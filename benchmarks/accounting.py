@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter, process_time
 from typing import Any
 
 import psutil
@@ -147,6 +148,8 @@ class Watch:
     Attributes:
         observed: What was counted.
         marks: Resident memory in MB, at each tenth of the events.
+        moments: The time on the wall and the processor time of this process, in seconds, when it began and at each
+            tenth.
         ended: How many deliveries have ended.
         at: What to do when that many have.
     """
@@ -158,6 +161,7 @@ class Watch:
         self.at: dict[int, Callable[[], object]] = {}
         self._process = psutil.Process()
         self._mark_every = max(1, script.planned // _MARKS)
+        self.moments = [(perf_counter(), process_time())]
 
     def note(self, delivery: Delivery) -> None:
         """Check a delivery that has its outcome, and count it."""
@@ -182,8 +186,17 @@ class Watch:
         )
         if self.ended % self._mark_every == 0:
             self.marks.append(self._process.memory_info().rss / 1e6)
+            self.moments.append((perf_counter(), process_time()))
         if self.ended in self.at:
             self.at.pop(self.ended)()
+
+    def costs(self) -> list[tuple[float, float]]:
+        """Return what a delivery of each tenth took, in microseconds: on the wall, and of the processor."""
+        per_delivery = 1e6 / self._mark_every
+        return [
+            ((later[0] - earlier[0]) * per_delivery, (later[1] - earlier[1]) * per_delivery)
+            for earlier, later in zip(self.moments, self.moments[1:], strict=False)
+        ]
 
     def _check_order(self, delivery: Delivery) -> None:
         moments = [attempt.at for attempt in delivery.attempts]

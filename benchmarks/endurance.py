@@ -188,6 +188,8 @@ async def _replayed(
         ("in flight", f"{transport.most_in_flight} at most"),
         ("by the script's clock", f"{replay.report.scripted_seconds:,.0f} s"),
         ("memory at tenths", " ".join(f"{mark:.1f}" for mark in watch.marks) + " MB"),
+        ("µs at tenths", " ".join(f"{wall:.0f}" for wall, _ in watch.costs()) + " for a delivery"),
+        ("processor µs at tenths", " ".join(f"{used:.0f}" for _, used in watch.costs()) + " for a delivery"),
         ("left behind", ", ".join(f"{count} {what}" for what, count in left.items())),
     ]
     if any(left.values()):

@@ -13,6 +13,7 @@ from mockserver.checks import diagnosis as doctor
 from mockserver.control_api import operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
 from mockserver.model import events, fields, retry_policies
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.records import RecordStore
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import read_search
@@ -23,6 +24,7 @@ from mockserver.script import expressions, source
 from mockserver.script import format as script_format
 from mockserver.server import http_host
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
+from mockserver.vendor_api.flows import engine
 from mockserver.vendor_api.flows.creation import Rules
 from tests.control_api.calling import AUTH, controlling, exchange
 from tests.delivery.http1.raw_server import RawServer, keep_answering
@@ -47,7 +49,8 @@ FIXED = {
     "characters and items of one value in a template": (expressions.LARGEST_VALUE, MIB),
     "characters and items that the templates of one event handle": (expressions.LARGEST_EVENT, MIB),
     "characters and values of the data of one event": (events.LARGEST_DATA, MIB),
-    "flows at once": (default(Rules, "limit"), 0),
+    "flows installed at once": (default(Rules, "limit"), 0),
+    "flows under way at once": (engine.MOST_UNDER_WAY, 0),
     "turns of a run, by its flow": (script_format.MOST_TURNS, 0),
     "repeats of a step": (script_format.MOST_REPEATS, 0),
     "repeats of a step in one call of `/_mock/events`": (operations.MOST_REPEATS_OF_A_CALL, 0),
@@ -400,8 +403,8 @@ async def test_events_that_wait_for_a_reader(monkeypatch, most, size):
     monkeypatch.setattr(stream, "MOST_WAITING", most)
     monkeypatch.setattr(stream, "MOST_WAITING_BYTES", size)
     calls = CallLog(1000)
-    encoder = stream.EventEncoder(Redactor())
-    reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls, read_search(""), encoder)
+    readers = stream.Readers(Redactor(), MemoryBudget())
+    reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls, read_search(""), readers)
     subscriptions = reader._subscribe()
     for number in range(100):
         calls.record(0.0, "GET", f"/v1/{number}", "", (), b"", 200)

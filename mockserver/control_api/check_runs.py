@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from mockserver.control_api.bodies import CHECK_FIELDS
 from mockserver.control_api.call import Call, json_answer
 from mockserver.control_api.reading import read_json_body
 from mockserver.errors import UsageError
+from mockserver.model.records import size_of_delivery
 from mockserver.model.redaction import Redactor
 from mockserver.reports.check_report import CheckReport
 from mockserver.reports.check_text import is_wrong
@@ -36,6 +38,7 @@ class _Run(msgspec.Struct, kw_only=True, eq=False):
         checks: The checks that were chosen.
         running: The id of the check that is being made; empty between two.
         problem: What kept the checks from being made; empty if nothing did.
+        size: How many bytes its evidence takes, once it is over.
         task: What makes them.
     """
 
@@ -44,6 +47,7 @@ class _Run(msgspec.Struct, kw_only=True, eq=False):
     checks: tuple[Check, ...]
     running: str = ""
     problem: str = ""
+    size: int = 0
     task: asyncio.Task[None] | None = None
 
     @property
@@ -62,6 +66,8 @@ class CheckRuns:
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
         self._runs: dict[str, _Run] = {}
+        self._over: deque[_Run] = deque()
+        self._share = mock.budget.share(self._forget_oldest)
         self._begun = 0
 
     async def start_check(self, call: Call) -> web.Response:
@@ -80,9 +86,10 @@ class CheckRuns:
         prepared = prepare_check(self._mock, options, report, begin)
         self._begun += 1
         run.task = asyncio.get_running_loop().create_task(_carry_out(run, prepared.run()))
+        run.task.add_done_callback(lambda _: self._note_over(run))
         self._runs[run.check_id] = run
-        for old in [each.check_id for each in self._runs.values() if each.done][: max(len(self._runs) - _KEPT, 0)]:
-            del self._runs[old]
+        while len(self._runs) > _KEPT and self._over:
+            self._forget_oldest()
         return json_answer(_run_view(run), 202)
 
     async def check(self, call: Call) -> web.Response:
@@ -115,6 +122,17 @@ class CheckRuns:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _note_over(self, run: _Run) -> None:
+        evidence = {id(each): each for finding in run.report.findings for each in finding.evidence}
+        run.size = sum(map(size_of_delivery, evidence.values()))
+        self._over.append(run)
+        self._share.add(run.size)
+
+    def _forget_oldest(self) -> None:
+        oldest = self._over.popleft()
+        del self._runs[oldest.check_id]
+        self._share.remove(oldest.size)
 
     def _run(self, call: Call) -> _Run:
         run = self._runs.get(call.path["check_id"])

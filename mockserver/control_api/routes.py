@@ -29,7 +29,7 @@ from mockserver.control_api.reading import (
     read_source,
     read_speed,
 )
-from mockserver.control_api.stream import BriefStream, EventEncoder, EventStream
+from mockserver.control_api.stream import BriefStream, EventStream, Readers
 from mockserver.errors import ScriptError, UsageError
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
@@ -60,8 +60,7 @@ class ControlApi:
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
         self._redactor = Redactor.of(mock.settings)
-        self._encoder = EventEncoder(self._redactor)
-        self._streams: set[EventStream] = set()
+        self._readers = Readers(self._redactor, mock.budget)
         self._checks: CheckRuns | None = None
         self._others = (DeliverySearch(mock), FlowOperations(mock))
 
@@ -338,18 +337,13 @@ class ControlApi:
         """Serve events until the reader goes."""
         search = search_of(call.query.get("q", ""), self._mock)
         kind = BriefStream if read_flag(call.query, "brief") else EventStream
-        stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search, self._encoder)
-        self._streams.add(stream)
-        try:
-            return await stream.serve(call.request)
-        finally:
-            self._streams.discard(stream)
+        stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search, self._readers)
+        return await stream.serve(call.request)
 
     async def _end_streams(self, _: web.Application) -> None:
         if self._checks is not None:
             await self._checks.stop()
-        for stream in self._streams:
-            stream.end()
+        self._readers.end()
 
 
 def _is_plain(step: EventStep) -> bool:

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.records import Delivery, RecordStore
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search
@@ -32,32 +34,67 @@ _HEARTBEAT = 15.0
 _LOOK = 0.25
 
 
-class EventEncoder:
-    """Encodes each event once for all readers, who then hold the same bytes.
+class EncodedEvent(msgspec.Struct, gc=False):
+    """An event as it is written; each reader that has not read it yet holds it.
+
+    Args:
+        text: The bytes.
+        size: How many there are.
+        keepers: How many readers hold it.
+    """
+
+    text: bytes
+    size: int
+    keepers: int = 0
+
+
+class Readers:
+    """The readers of the stream, and what they have not read yet: each event is encoded once for all of them.
 
     Args:
         redactor: Hides what is private by setting.
+        budget: The bytes that the events may take.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, budget: MemoryBudget) -> None:
         self._redactor = redactor
-        self._last: tuple[object, bytes] = (None, b"")
+        self._readers: set[EventStream] = set()
+        self._last: tuple[object, EncodedEvent] = (None, EncodedEvent(b"", 0))
+        self.share = budget.share(self._drop_oldest)
 
-    def delivery(self, delivery: Delivery) -> bytes:
+    def add(self, reader: EventStream) -> None:
+        """Take in a reader."""
+        self._readers.add(reader)
+
+    def remove(self, reader: EventStream) -> None:
+        """Forget a reader, with what it has not read."""
+        self._readers.discard(reader)
+        reader.forget()
+
+    def end(self) -> None:
+        """Let every stream end."""
+        for reader in self._readers:
+            reader.end()
+
+    def _drop_oldest(self) -> None:
+        max(self._readers, key=lambda reader: reader.size).drop_oldest()
+
+    def delivery(self, delivery: Delivery) -> EncodedEvent:
         """Return the event of a delivery that is over."""
         return self._once(delivery, "delivery", lambda: delivery_view(self._redactor.delivery(delivery)))
 
-    def webhook(self, webhook: Webhook) -> bytes:
+    def webhook(self, webhook: Webhook) -> EncodedEvent:
         """Return the event of a webhook that was registered or changed."""
         return self._once(webhook, "webhook", lambda: webhook_view(webhook))
 
-    def call(self, call: VendorCall) -> bytes:
+    def call(self, call: VendorCall) -> EncodedEvent:
         """Return the event of a call to the vendor API."""
         return self._once(call, "request", lambda: call_view(call))
 
-    def _once(self, thing: object, name: str, view: Callable[[], Any]) -> bytes:
+    def _once(self, thing: object, name: str, view: Callable[[], Any]) -> EncodedEvent:
         if self._last[0] is not thing:  # the readers are notified one after another, before anything else happens
-            self._last = (thing, _event(name, view()))
+            text = _event(name, view())
+            self._last = (thing, EncodedEvent(text, len(text)))
         return self._last[1]
 
 
@@ -69,18 +106,18 @@ class EventStream:
         webhooks: Where webhooks come from.
         calls: Where calls to the vendor API come from.
         search: Which deliveries are shown.
-        encoder: Encodes them; the same one for all readers.
+        readers: All readers: this one is among them while it reads.
     """
 
     #: Seconds between two writes.
     _pause = 0.0
 
     def __init__(
-        self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog, search: Search, encoder: EventEncoder
+        self, records: RecordStore, webhooks: WebhookRegistry, calls: CallLog, search: Search, readers: Readers
     ) -> None:
-        self._encoder = encoder
-        self._waiting: deque[bytes] = deque()
-        self._bytes = 0
+        self._readers = readers
+        self._waiting: deque[EncodedEvent] = deque()
+        self.size = 0
         self._dropped = 0
         self._news = asyncio.Event()
         self._ended = False
@@ -92,6 +129,7 @@ class EventStream:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Write events until the reader goes or the stream is ended."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        self._readers.add(self)
         subscriptions = self._subscribe()
         try:
             await response.prepare(request)
@@ -102,6 +140,7 @@ class EventStream:
         finally:
             for unsubscribe in subscriptions:
                 unsubscribe()
+            self._readers.remove(self)
         return response
 
     def end(self) -> None:
@@ -112,13 +151,13 @@ class EventStream:
     def _subscribe(self) -> list[Callable[[], None]]:
         return [
             self._records.subscribe(self._put_delivery),
-            self._webhooks.subscribe(lambda webhook: self._put(self._encoder.webhook(webhook))),
-            self._calls.subscribe(lambda call: self._put(self._encoder.call(call))),
+            self._webhooks.subscribe(lambda webhook: self._put(self._readers.webhook(webhook))),
+            self._calls.subscribe(lambda call: self._put(self._readers.call(call))),
         ]
 
     def _put_delivery(self, delivery: Delivery) -> None:
         if self._search.matches(delivery):
-            self._put(self._encoder.delivery(delivery))
+            self._put(self._readers.delivery(delivery))
 
     async def _write_to(self, response: web.StreamResponse, request: web.Request) -> None:
         now = asyncio.get_running_loop().time
@@ -154,18 +193,33 @@ class EventStream:
             news.append(_event("dropped", {"events": self._dropped}))
             self._dropped = 0
         while self._waiting and size < MOST_WRITTEN:
-            news.append(self._waiting.popleft())
+            news.append(self._pop().text)
             size += len(news[-1])
-            self._bytes -= len(news[-1])
         return b"".join(news)
 
-    def _put(self, event: bytes) -> None:
+    def _put(self, event: EncodedEvent) -> None:
         self._waiting.append(event)
-        self._bytes += len(event)
-        while len(self._waiting) > MOST_WAITING or (self._bytes > MOST_WAITING_BYTES and len(self._waiting) > 1):
-            self._bytes -= len(self._waiting.popleft())
-            self._dropped += 1
+        self.size += event.size
+        self._readers.share.keep(event)
+        while len(self._waiting) > MOST_WAITING or (self.size > MOST_WAITING_BYTES and len(self._waiting) > 1):
+            self.drop_oldest()
         self._news.set()
+
+    def drop_oldest(self) -> None:
+        """Leave the oldest event out; the reader learns how many there were."""
+        self._pop()
+        self._dropped += 1
+
+    def forget(self) -> None:
+        """Let go of what was not read."""
+        while self._waiting:
+            self._pop()
+
+    def _pop(self) -> EncodedEvent:
+        event = self._waiting.popleft()
+        self.size -= event.size
+        self._readers.share.release(event)
+        return event
 
 
 class BriefStream(EventStream):
@@ -179,7 +233,7 @@ class BriefStream(EventStream):
     _pause = 0.1
 
     def _subscribe(self) -> list[Callable[[], None]]:
-        self._changed: dict[int, Delivery] = {}
+        self._changed: dict[int, None] = {}  # by number: the record has them, as long as it has room
         return [
             *super()._subscribe(),
             self._records.subscribe_to_begins(self._put_delivery),
@@ -188,7 +242,7 @@ class BriefStream(EventStream):
 
     def _put_delivery(self, delivery: Delivery) -> None:
         self._changed.pop(delivery.number, None)  # so that it is among the newest
-        self._changed[delivery.number] = delivery
+        self._changed[delivery.number] = None
         if len(self._changed) > MOST_WAITING:
             del self._changed[next(iter(self._changed))]
             self._dropped += 1
@@ -196,13 +250,16 @@ class BriefStream(EventStream):
 
     def _take(self) -> bytes:
         changed, self._changed = self._changed, {}
-        news = super()._take()
         rows, gone = [], []
-        for delivery in changed.values():
-            if self._search.matches(delivery):
+        for number in changed:
+            delivery = self._records.get(number)
+            if delivery is None:
+                self._dropped += 1
+            elif self._search.matches(delivery):
                 rows.append(brief_view(delivery))
             else:
                 gone.append(delivery.delivery_id)
+        news = super()._take()
         news += _event("deliveries", rows) if rows else b""
         return news + (_event("gone", gone) if gone else b"")
 

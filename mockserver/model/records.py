@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 from mockserver.model.webhooks import Webhook
 
@@ -94,6 +95,7 @@ class Delivery(msgspec.Struct, gc=False):
         faults: The names of its deliberate defects.
         unmet: In which points it does not meet what its step expects.
         account: Whose webhook it goes to; empty unless each API key is an account.
+        keepers: How many shares of the memory budget hold it.
     """
 
     number: int
@@ -108,6 +110,7 @@ class Delivery(msgspec.Struct, gc=False):
     faults: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
     account: str = ""
+    keepers: int = 0
 
     @property
     def delivery_id(self) -> str:
@@ -166,18 +169,17 @@ class RecordStore:
 
     Args:
         max_deliveries: How many deliveries to hold.
-        max_bytes: How many bytes of requests and answers to hold.
+        budget: The bytes of requests and answers that may be held; None for the default.
     """
 
-    def __init__(self, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, max_deliveries: int = 10_000, budget: MemoryBudget | None = None) -> None:
         self._max_deliveries = max_deliveries
-        self._max_bytes = max_bytes
+        self._share = (budget or MemoryBudget()).share(self._drop_oldest)
         self._deliveries: OrderedDict[int, Delivery] = OrderedDict()  # a dict is slow at losing its first item
         self._pending: dict[int, Delivery] = {}
         self._listeners: list[Listener] = []
         self._begin_listeners: list[Listener] = []
         self._wait_listeners: list[WaitListener] = []
-        self._bytes = 0
         self._begun = 0
         self.dropped = 0
 
@@ -197,17 +199,12 @@ class RecordStore:
 
     def finish(self, delivery: Delivery) -> None:
         """Note that a delivery has its final outcome, and show it to the listeners."""
-        size = _OVERHEAD
-        for attempt in delivery.attempts:
-            size += _size(attempt)
-        delivery.size = size
+        delivery.size = size_of_delivery(delivery)
         if self._pending.get(delivery.number) is not delivery:
             return  # begun before the record was cleared: today's listeners have nothing to do with it
         del self._pending[delivery.number]
         if delivery.number in self._deliveries:
-            self._bytes += delivery.size
-            while self._bytes > self._max_bytes and len(self._deliveries) > 1:
-                self._drop_oldest()
+            self._share.keep(delivery)
         if self._listeners:
             for listener in tuple(self._listeners):
                 listener(delivery)
@@ -228,14 +225,16 @@ class RecordStore:
     def forget(self, account: str) -> None:
         """Forget the deliveries of one account; numbers go on."""
         for number in [each.number for each in self._deliveries.values() if each.account == account]:
-            self._bytes -= self._deliveries.pop(number).size
+            self._let_go(self._deliveries.pop(number))
             self._pending.pop(number, None)
 
     def clear(self) -> None:
         """Forget every delivery, and begin the numbers again."""
+        for delivery in self._deliveries.values():
+            self._let_go(delivery)
         self._deliveries.clear()
         self._pending.clear()
-        self._bytes = self._begun = self.dropped = 0
+        self._begun = self.dropped = 0
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call a function with each delivery that gets its final outcome.
@@ -265,9 +264,20 @@ class RecordStore:
         return lambda: self._wait_listeners.remove(listener)
 
     def _drop_oldest(self) -> None:
-        oldest = self._deliveries.popitem(last=False)[1]
-        self._bytes -= oldest.size
+        self._let_go(self._deliveries.popitem(last=False)[1])
         self.dropped += 1
+
+    def _let_go(self, delivery: Delivery) -> None:
+        if self._pending.get(delivery.number) is not delivery:  # what is under way does not count yet
+            self._share.release(delivery)
+
+
+def size_of_delivery(delivery: Delivery) -> int:
+    """Return how many bytes of memory the record of a delivery takes, about."""
+    size = _OVERHEAD
+    for attempt in delivery.attempts:
+        size += _size(attempt)
+    return size
 
 
 def _size(attempt: Attempt) -> int:

@@ -108,7 +108,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_webhooks: How many webhooks may be registered at once.
         max_request_bytes: The largest request body that the APIs accept.
         max_deliveries: How many deliveries the record holds before the oldest go.
-        max_recorded_bytes: How many bytes of requests and answers the record holds before the oldest go.
+        max_recorded_bytes: How many bytes all that is kept may take together before the oldest go.
         max_requests: How many calls to the vendor API are recorded before the oldest go.
         max_resources: How many runs and other things made by calls of the vendor API are kept before the oldest go.
         max_concurrency: How many deliveries may be in flight at once.

@@ -18,6 +18,7 @@ import msgspec
 
 from mockserver.errors import UsageError
 from mockserver.model.identifiers import new_identifier
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.wording import did_you_mean, listed
 
 URL_MAX_LENGTH = 2048
@@ -250,6 +251,10 @@ class Webhook(msgspec.Struct, frozen=True, gc=False):
         return f"Webhook({self.webhook_id} {self.url} {', '.join(self.events)}{'' if self.active else ' inactive'})"
 
 
+#: For how many accounts the subscribers of an event are remembered.
+_MOST_REMEMBERED = 1_000
+
+
 class WebhookLimitError(UsageError):
     """As many webhooks are registered as the settings allow."""
 
@@ -260,11 +265,13 @@ class WebhookRegistry:
     Args:
         limit: How many there may be at once.
         seed: Makes their ids repeatable.
+        budget: The bytes that their texts may take; None for the default.
     """
 
-    def __init__(self, limit: int = 100_000, seed: int = 0) -> None:
+    def __init__(self, limit: int = 100_000, seed: int = 0, budget: MemoryBudget | None = None) -> None:
         self._limit = limit
         self._seed = seed
+        self._share = (budget or MemoryBudget()).share()
         self._webhooks: dict[str, Webhook] = {}
         self._by_event: dict[str, dict[str, Webhook]] = {}
         # What subscribed_to has answered since the last change, by event and account.
@@ -283,10 +290,12 @@ class WebhookRegistry:
             account: Whose it is.
 
         Raises:
-            WebhookLimitError: There are as many as the limit allows.
+            WebhookLimitError: There are as many as the limit allows, or they take too many bytes.
         """
         if len(self._webhooks) >= self._limit:
             raise WebhookLimitError(f"{self._limit} webhooks are registered, which is the limit: delete some first")
+        if not self._share.fits(_size(registration)):
+            raise WebhookLimitError("the webhooks take as many bytes as may be kept: delete some first")
         webhook_id = new_identifier("wh", self._chance)
         while webhook_id in self._webhooks:
             webhook_id = new_identifier("wh", self._chance)
@@ -303,6 +312,7 @@ class WebhookRegistry:
         if webhook is None:
             return None
         self._unindex(webhook)
+        self._share.remove(_size(webhook))
         return self._put(msgspec.structs.replace(webhook, **changes))
 
     def remove(self, webhook_id: str) -> Webhook | None:
@@ -310,10 +320,13 @@ class WebhookRegistry:
         webhook = self._webhooks.pop(webhook_id, None)
         if webhook is not None:
             self._unindex(webhook)
+            self._share.remove(_size(webhook))
         return webhook
 
     def clear(self) -> None:
         """Forget every webhook, and begin the ids again."""
+        for webhook in self._webhooks.values():
+            self._share.remove(_size(webhook))
         self._webhooks.clear()
         self._by_event.clear()
         self._subscribers.clear()
@@ -329,6 +342,8 @@ class WebhookRegistry:
         known = self._subscribers.setdefault(event, {})
         subscribers = known.get(account)
         if subscribers is None:
+            if len(known) >= _MOST_REMEMBERED:
+                known.clear()
             active = (webhook for webhook in self._by_event.get(event, {}).values() if webhook.active)
             subscribers = tuple(webhook for webhook in active if account in (None, webhook.account))
             known[account] = subscribers
@@ -351,6 +366,7 @@ class WebhookRegistry:
 
     def _put(self, webhook: Webhook) -> Webhook:
         self._webhooks[webhook.webhook_id] = webhook
+        self._share.add(_size(webhook))
         for event in webhook.events:
             self._by_event.setdefault(event, {})[webhook.webhook_id] = webhook
             self._subscribers.pop(event, None)
@@ -362,6 +378,10 @@ class WebhookRegistry:
         for event in webhook.events:
             self._by_event[event].pop(webhook.webhook_id, None)  # an event may be named twice
             self._subscribers.pop(event, None)
+
+
+def _size(texts: Webhook | Registration) -> int:
+    return len(texts.url) + len(texts.secret) + sum(map(len, texts.events))
 
 
 class Recipients(Protocol):

@@ -281,6 +281,12 @@ class Dispatcher:
         if delivery.attempts[-1].delivered:
             self._failures_in_a_row.pop(webhook_id, None)
             return
+        if self._webhooks.get(webhook_id) is None:
+            self._failures_in_a_row.pop(webhook_id, None)
+            return  # it was deleted meanwhile, or is a script's own
+        if len(self._failures_in_a_row) > len(self._webhooks):  # some were deleted
+            known = self._failures_in_a_row.items()
+            self._failures_in_a_row = {each: count for each, count in known if self._webhooks.get(each)}
         failures = self._failures_in_a_row[webhook_id] = self._failures_in_a_row.get(webhook_id, 0) + 1
         if policy.deactivates(delivery.attempts, failures):
             self._webhooks.change(webhook_id, {"active": False})

@@ -10,6 +10,7 @@ from typing import Any
 
 from mockserver.delivery.event_loop import monotonic
 from mockserver.errors import UsageError
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
@@ -20,7 +21,7 @@ from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import ProbeError, Prober
 from mockserver.replay.report import LOST, STOPPED, Report
 from mockserver.script.expressions import TemplateError
-from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
+from mockserver.script.model import AwaitStep, EventStep, PauseStep, Step, TogetherStep
 
 
 class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why
@@ -40,12 +41,12 @@ class Replay:
     """One run of a script.
 
     Args:
-        script: What to replay.
+        report: Where what happens is counted; it knows what to replay.
         dispatcher: Makes the deliveries.
         prober: Reads the consumer's state, for steps that expect an effect.
         webhooks: Where the events go; while none is registered, they go to the script's own webhook.
         clock: The time of the script; it must show its ``start``.
-        settings: How payloads are spelled, and how many deliveries may be in flight and on record.
+        settings: How payloads are spelled, and how many deliveries may be in flight.
         retry: When failed attempts are made again, where the script does not say; None for never.
         fail_fast: Whether to begin no further step once one has a problem.
 
@@ -55,7 +56,7 @@ class Replay:
 
     def __init__(
         self,
-        script: Script,
+        report: Report,
         *,
         dispatcher: Dispatcher,
         prober: Prober,
@@ -65,7 +66,7 @@ class Replay:
         retry: RetryPolicy | None = None,
         fail_fast: bool = False,
     ) -> None:
-        self._script = script
+        self._script = script = report.script
         self._dispatcher = dispatcher
         self._prober = prober
         self._webhooks = webhooks
@@ -81,7 +82,7 @@ class Replay:
         }
         self._held: list[tuple[str, Occurrence]] = []  # with the numbers of their steps
         self._holds_clock = False
-        self.report = Report(script, settings.max_deliveries, settings.max_recorded_bytes)
+        self.report = report
 
     def hold_clock(self) -> None:
         """Let no time pass from now on, but for the script's own: for a replay that is about to be run."""
@@ -318,11 +319,17 @@ class RunningReplay:
     Args:
         replay_id: Its id.
         replay: What to run. Its clock is held from now on, so that no time passes before it has begun.
+        when_over: Called when it is over.
+
+    Attributes:
+        size: How many bytes its script takes.
     """
 
-    def __init__(self, replay_id: str, replay: Replay) -> None:
+    def __init__(self, replay_id: str, replay: Replay, when_over: Callable[[RunningReplay], None]) -> None:
         self.replay_id = replay_id
+        self.size = replay.report.script.size
         self._replay = replay
+        self._when_over = when_over
         replay.hold_clock()
         self._task = asyncio.get_running_loop().create_task(replay.run())
         self._task.add_done_callback(self._over)
@@ -349,6 +356,7 @@ class RunningReplay:
         if failure is not None:
             self.report.halt(f"the replay failed: {failure!r}; the log says where")
             _logger.error("unexpected error in the replay %s", self.replay_id, exc_info=failure)
+        self._when_over(self)
 
     def cancel(self) -> None:
         """End the replay at once; its report accounts for every event."""
@@ -364,12 +372,14 @@ class RunningReplays(Mapping[str, RunningReplay]):
     """The replays of one mock in the background, by id: those that go on, and the last ones that are over.
 
     Args:
-        max_bytes: How many bytes of deliveries those hold together that are over; the oldest are forgotten.
+        budget: The bytes that their scripts may take; of those that are over, the oldest are forgotten.
     """
 
-    def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._going_on = budget.share()
+        self._ended = budget.share(self._forget_oldest)
         self._replays: dict[str, RunningReplay] = {}
+        self._over: dict[str, RunningReplay] = {}
         self._begun = 0
 
     def __getitem__(self, replay_id: str) -> RunningReplay:
@@ -388,27 +398,42 @@ class RunningReplays(Mapping[str, RunningReplay]):
             prepare: Makes the replay; what it raises is raised.
 
         Raises:
-            UsageError: Too many replays are going on.
+            UsageError: Too many replays are going on, or their scripts take too many bytes.
         """
-        self._forget_oldest()
-        if sum(not running.done for running in self._replays.values()) >= MOST_RUNNING_REPLAYS:
+        while len(self._over) > MOST_ENDED_REPLAYS:
+            self._forget_oldest()
+        if self._going_on.things >= MOST_RUNNING_REPLAYS:
             raise UsageError(f"{MOST_RUNNING_REPLAYS} replays are going on, which is the limit: reset ends them")
         replay = prepare()
+        if not self._going_on.fits(replay.report.script.size):
+            raise UsageError(
+                "the scripts of the replays that are going on take as many bytes as may be kept: wait until one is "
+                "over, or reset ends them"
+            )
         self._begun += 1
-        running = RunningReplay(f"rpl_{self._begun:06d}", replay)
+        running = RunningReplay(f"rpl_{self._begun:06d}", replay, self._note_over)
+        self._going_on.add(running.size)
         self._replays[running.replay_id] = running
         return running
 
+    def _note_over(self, running: RunningReplay) -> None:
+        self._going_on.remove(running.size)
+        if self._replays.get(running.replay_id) is running:
+            self._over[running.replay_id] = running
+            self._ended.add(running.size)
+        else:
+            running.report.leave_budget()
+
     def _forget_oldest(self) -> None:
-        held = 0
-        ended = [running for running in self._replays.values() if running.done]
-        for kept, running in enumerate(reversed(ended), 1):
-            held += running.report.size
-            if kept > MOST_ENDED_REPLAYS or held > self._max_bytes:
-                del self._replays[running.replay_id]
+        oldest = self._over.pop(next(iter(self._over)))
+        del self._replays[oldest.replay_id]
+        self._ended.remove(oldest.size)
+        oldest.report.leave_budget()
 
     def reset(self) -> None:
         """End every replay, forget it, and begin the ids again."""
+        while self._over:
+            self._forget_oldest()
         for running in self._replays.values():
             running.cancel()
         self._replays.clear()

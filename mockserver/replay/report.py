@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mockserver.errors import DeliveryError, UsageError
+from mockserver.model.memory_budget import MemoryBudget, Share
 from mockserver.model.records import Delivery, seen
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 
@@ -91,6 +92,7 @@ class Report:
     Args:
         script: The script that was replayed.
         max_deliveries: How many deliveries the report itself holds; the oldest go, the counts stay.
+        budget: The bytes that they may take, until :meth:`leave_budget`; None for the default.
 
     Attributes:
         steps: What became of each step.
@@ -104,7 +106,7 @@ class Report:
         timeouts_in_a_row: How many events up to the last one timed out, without any that was answered between them.
     """
 
-    def __init__(self, script: Script, max_deliveries: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, script: Script, max_deliveries: int = 10_000, budget: MemoryBudget | None = None) -> None:
         self.script = script
         self.steps = tuple(_step_reports(script.steps))
         self.looked_at = False
@@ -118,9 +120,9 @@ class Report:
         self._by_number = {step.number: step for step in self.steps}
         self._deliveries: deque[Delivery] = deque()
         self._max_deliveries = max_deliveries
-        self._max_bytes = max_bytes
+        self._budget = budget or MemoryBudget()
+        self._share: Share | None = None
         self.page: Callable[[Report], str] | None = None
-        self._bytes = 0
 
     @property
     def planned(self) -> int:
@@ -195,11 +197,6 @@ class Report:
         """The ids of :attr:`deliveries`; asking for them alone is no look at an outcome."""
         return tuple(delivery.delivery_id for delivery in self._deliveries)
 
-    @property
-    def size(self) -> int:
-        """How many bytes of memory the deliveries take that it holds, about."""
-        return self._bytes
-
     def step(self, number: str) -> StepReport:
         """Return the report of a step by its number, such as ``3`` or ``3.1``."""
         self.looked_at = True
@@ -209,18 +206,29 @@ class Report:
         """Count an event of a step by its deliveries."""
         step = self._by_number[number]
         step.count(deliveries)
+        share = self._share = self._share or self._budget.share(self._drop_oldest)
         if step.unmet:
             self._note_problem(number)
         timed_out = False
         for delivery in deliveries:
             self._deliveries.append(delivery)
-            self._bytes += delivery.size
+            share.keep(delivery)
             timed_out = timed_out or (delivery.outcome == "failed" and _timed_out(delivery))
         self.timeouts_in_a_row = self.timeouts_in_a_row + 1 if timed_out else 0
-        while len(self._deliveries) > self._max_deliveries or (
-            self._bytes > self._max_bytes and len(self._deliveries) > 1
-        ):
-            self._bytes -= self._deliveries.popleft().size
+        while len(self._deliveries) > self._max_deliveries:
+            self._drop_oldest()
+
+    def leave_budget(self) -> None:
+        """Count its deliveries no longer: it is over, and belongs to the one who asked for it."""
+        if self._share is not None:
+            for delivery in self._deliveries:
+                self._share.release(delivery)
+            self._share.close()
+            self._share = None
+
+    def _drop_oldest(self) -> None:
+        assert self._share is not None  # noqa: S101 - what it holds is counted
+        self._share.release(self._deliveries.popleft())
 
     def count_not_sent(self, number: str, reason: str) -> None:
         """Count an event of a step that went nowhere."""

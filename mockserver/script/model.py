@@ -17,6 +17,7 @@ from mockserver.faults.registry import is_signature_fault, read_faults
 from mockserver.faults.request_builder import check_faults
 from mockserver.model.events import Catalog, PathError, change_sample, check_json, copied
 from mockserver.model.expectations import DELIVERED, UNJUDGED, Expectation, default_status
+from mockserver.model.memory_budget import size_of_json
 from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.script.templates import DataTemplate
 
@@ -127,6 +128,9 @@ FlowOutcome = Literal["completed", "failed", "never"]
 Deliver = Literal["after_answer", "before_answer"]
 
 _NOTHING_SAID = Expectation()
+
+#: What a step takes in memory, in bytes, with its place in a report; a template as much again. Measured, rounded up.
+_PER_STEP = 1024
 
 
 def expectation_for(faults: tuple[ChosenFault, ...], given: Expectation = _NOTHING_SAID) -> Expectation:
@@ -327,6 +331,11 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     written: Mapping[str, Any] = {}
 
     @property
+    def size(self) -> int:
+        """How many bytes of memory it takes, about."""
+        return _PER_STEP + 2 * size_of_json(self.written)  # as it was written, and as it is used
+
+    @property
     def route(self) -> FlowRoute:
         """The call that it is for."""
         return FLOW_ROUTES[self.on]
@@ -386,6 +395,15 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     def events(self) -> tuple[str, ...]:
         """The event types that occur, each once, in the order of the script."""
         return tuple(dict.fromkeys(step.event for step in self.event_steps()))
+
+    @property
+    def size(self) -> int:
+        """How many bytes of memory the script takes, about."""
+        steps = self.event_steps()
+        datas = {id(step.data.source): step.data for step in steps}  # steps with sample data share it
+        templates = sum(not data.constant for data in datas.values())
+        plain = sum(size_of_json(data.source) for data in datas.values())
+        return _PER_STEP * (len(self.steps) + len(steps) + templates) + plain + sum(flow.size for flow in self.flows)
 
     def event_steps(self) -> tuple[EventStep, ...]:
         """Return the event steps, those inside of ``together`` included."""

@@ -22,6 +22,7 @@ from mockserver.delivery.in_process import App, AppTransport, on_callers_loop
 from mockserver.errors import UsageError
 from mockserver.model.events import encode_payload
 from mockserver.model.identifiers import new_identifier
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.messages import Transport
 from mockserver.model.quantities import LONGEST, format_timestamp
 from mockserver.model.records import Delivery, Event, RecordStore
@@ -73,14 +74,15 @@ class Mock:
     def __init__(self, settings: Settings, transport: Transport | None = None) -> None:
         self.settings = settings
         self.catalog = load_catalog()
-        self.webhooks = WebhookRegistry(settings.max_webhooks, settings.seed)
-        self.records = RecordStore(settings.max_deliveries, settings.max_recorded_bytes)
+        self.budget = MemoryBudget(settings.max_recorded_bytes)
+        self.webhooks = WebhookRegistry(settings.max_webhooks, settings.seed, self.budget)
+        self.records = RecordStore(settings.max_deliveries, self.budget)
         self.routes = Routes()
-        self.calls = CallLog(settings.max_requests, settings.max_recorded_bytes)
-        self.plan = AnswerPlan(max_bytes=settings.max_recorded_bytes)
+        self.calls = CallLog(settings.max_requests, self.budget)
+        self.plan = AnswerPlan(budget=self.budget)
         self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
         self.retry = self._read_retry(settings.retry)
-        self.replays = RunningReplays(settings.max_recorded_bytes)
+        self.replays = RunningReplays(self.budget)
         tls = _tls_context(settings.ca_file)
         self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
         self.apps = AppTransport(self._transport)
@@ -107,7 +109,7 @@ class Mock:
             self,
             self._dispatcher,
             max_resources=settings.max_resources,
-            max_bytes=settings.max_recorded_bytes,
+            budget=self.budget,
             seed=settings.seed,
         )
 
@@ -373,8 +375,10 @@ class Mock:
         return self._replay(script, self._clock_of_replay(script, speed), self.webhooks, fail_fast=fail_fast)
 
     def _replay(self, script: Script, clock: AnyClock, webhooks: Recipients, *, fail_fast: bool = False) -> Replay:
-        replay = Replay(
-            script,
+        report = Report(script, self.settings.max_deliveries, self.budget)
+        report.page = self._page
+        return Replay(
+            report,
             dispatcher=self._dispatcher,
             prober=self.prober,
             webhooks=webhooks,
@@ -383,8 +387,6 @@ class Mock:
             retry=self.retry,
             fail_fast=fail_fast,
         )
-        replay.report.page = self._page
-        return replay
 
     def _page(self, report: Report) -> str:
         from mockserver.model.redaction import Redactor  # noqa: PLC0415 - most reports are only asked for ok
@@ -455,7 +457,11 @@ class Mock:
 
     async def replay(self, script: Script, speed: Speed | None = None) -> Report:
         """Replay a script; see :meth:`replaying`."""
-        return await self.replaying(script, speed).run()
+        replay = self.replaying(script, speed)
+        try:
+            return await replay.run()
+        finally:
+            replay.report.leave_budget()
 
     @property
     def untouched(self) -> bool:

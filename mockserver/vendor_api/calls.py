@@ -16,6 +16,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.model.fields import Duration, Field, Fields, MapOf, ObjectOf, Text, Whole, YesOrNo, read_plain
 from mockserver.model.json_values import decode_json
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.messages import PER_HEADER, Headers, size_of
 
 _NO_BODY = (204, 304)
@@ -73,15 +74,14 @@ class CallLog:
 
     Args:
         limit: How many calls are kept.
-        max_bytes: How many bytes of them are kept; the newest call stays, whatever its size.
+        budget: The bytes that they may take; None for the default.
     """
 
-    def __init__(self, limit: int, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, limit: int, budget: MemoryBudget | None = None) -> None:
         self._limit = limit
-        self._max_bytes = max_bytes
+        self._share = (budget or MemoryBudget()).share(self._drop_oldest)
         self._calls: deque[VendorCall] = deque()
         self._sizes: deque[int] = deque()
-        self._bytes = 0
         self._count = 0
         self._listeners: list[Callable[[VendorCall], None]] = []
         self.dropped = 0
@@ -113,17 +113,17 @@ class CallLog:
         self._sizes.append(
             len(body) + len(path) + len(query) + sum(map(len, chain.from_iterable(headers))) + PER_HEADER * len(headers)
         )
-        self._bytes += self._sizes[-1]
-        self._drop_oldest()
+        self._share.add(self._sizes[-1])
+        while len(self._calls) > self._limit:
+            self._drop_oldest()
         for listener in tuple(self._listeners):
             listener(call)
         return call
 
     def _drop_oldest(self) -> None:
-        while len(self._calls) > self._limit or (self._bytes > self._max_bytes and len(self._calls) > 1):
-            self._calls.popleft()
-            self._bytes -= self._sizes.popleft()
-            self.dropped += 1
+        self._calls.popleft()
+        self._share.remove(self._sizes.popleft())
+        self.dropped += 1
 
     def subscribe(self, callback: Callable[[VendorCall], None]) -> Callable[[], None]:
         """Have a function called with each call from now on; it must not raise.
@@ -141,16 +141,18 @@ class CallLog:
 
     def forget(self, account: str) -> None:
         """Forget the calls of one account."""
-        kept = [each for each in zip(self._calls, self._sizes, strict=True) if each[0].account != account]
+        every = tuple(zip(self._calls, self._sizes, strict=True))
+        kept = [each for each in every if each[0].account != account]
+        for call, size in every:
+            if call.account == account:
+                self._share.remove(size)
         self._calls = deque(call for call, _ in kept)
         self._sizes = deque(size for _, size in kept)
-        self._bytes = sum(self._sizes)
 
     def clear(self) -> None:
         """Forget the calls and the counter of dropped ones. Listeners stay, and the numbers go on."""
-        self._calls.clear()
-        self._sizes.clear()
-        self._bytes = 0
+        while self._calls:
+            self._drop_oldest()
         self.dropped = 0
 
 
@@ -181,12 +183,12 @@ class AnswerPlan:
 
     Args:
         limit: How many plans may wait at once.
-        max_bytes: How many bytes of bodies and headers they may have together.
+        budget: The bytes that their bodies and headers may take; None for the default.
     """
 
-    def __init__(self, limit: int = 1_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, limit: int = 1_000, budget: MemoryBudget | None = None) -> None:
         self._limit = limit
-        self._max_bytes = max_bytes
+        self._share = (budget or MemoryBudget()).share()
         self._queue: deque[PlannedAnswer] = deque()
 
     @property
@@ -238,8 +240,9 @@ class AnswerPlan:
         _check_answer(values, body)
         values["headers"] = tuple(values["headers"].items())
         planned = PlannedAnswer(**values, body=None if body is None else _as_bytes(body), account=account)
-        if sum(map(_planned_size, self._queue)) + _planned_size(planned) > self._max_bytes:
-            raise UsageError(f"planned answers take {self._max_bytes} bytes at most, all together: clear some first")
+        if not self._share.fits(_planned_size(planned)):
+            raise UsageError("planned answers take as many bytes as may be kept: clear some first")
+        self._share.add(_planned_size(planned))
         self._queue.append(planned)
         return planned
 
@@ -251,16 +254,24 @@ class AnswerPlan:
                     self._queue[index] = msgspec.structs.replace(planned, times=planned.times - 1)
                 else:
                     del self._queue[index]
+                    self._share.remove(_planned_size(planned))
                 return planned
         return None
 
     def forget(self, account: str) -> None:
         """Forget the planned answers of one account."""
-        self._queue = deque(each for each in self._queue if each.account != account)
+        self._keep([each for each in self._queue if each.account != account])
 
     def clear(self) -> None:
         """Forget every planned answer."""
-        self._queue.clear()
+        self._keep([])
+
+    def _keep(self, kept: list[PlannedAnswer]) -> None:
+        for planned in self._queue:
+            self._share.remove(_planned_size(planned))
+        self._queue = deque(kept)
+        for planned in kept:
+            self._share.add(_planned_size(planned))
 
 
 def _planned_size(planned: PlannedAnswer) -> int:

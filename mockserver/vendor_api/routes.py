@@ -293,7 +293,7 @@ class VendorApi:
         body = read_json(call)
         flows = self._flows()
         try:
-            resource = flows.create(f"POST {operation.path}", body, len(call.body), call.account)
+            resource = flows.create(f"POST {operation.path}", body, call.account)
         except RequestError as error:
             raise ApiError(400, str(error)) from None
         answer = ok(

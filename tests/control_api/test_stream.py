@@ -146,7 +146,7 @@ async def test_a_slow_reader_is_told_what_it_missed(control):
     for _ in range(160):  # 32 MB: more than any socket takes, and more than is kept
         await control.call("POST", "/v1/webhooks", body, headers={**AUTH, "Content-Type": "application/json"})
     stream = next(iter(control.mock._mock.calls._listeners[-1].__closure__)).cell_contents
-    assert stream._bytes <= stream_module.MOST_WAITING_BYTES
+    assert stream.size <= stream_module.MOST_WAITING_BYTES
     text = bytearray()
     loop = asyncio.get_running_loop()
     reading.setblocking(False)

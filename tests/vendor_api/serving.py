@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.settings import Settings, read_settings
 from mockserver.model.webhooks import RegistrationRules, Webhook, WebhookRegistry
 from mockserver.replay.clock import RealClock
@@ -80,7 +81,7 @@ class Mock:
         """Flows whose events go nowhere."""
         if self.flows is None:
             around = NowhereToPublish()
-            self.flows = FlowEngine(around, None, max_resources=1000, max_bytes=2**20, seed=0)
+            self.flows = FlowEngine(around, None, max_resources=1000, budget=MemoryBudget(), seed=0)
         return self.flows
 
     async def call(self, method: str, path: str, **options: Any) -> "Answered":

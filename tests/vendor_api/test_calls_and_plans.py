@@ -6,6 +6,7 @@ import math
 import pytest
 
 from mockserver.errors import UsageError
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
 from tests.tables import each_row
 from tests.vendor_api.serving import AUTH, NOW, REGISTRATION
@@ -75,7 +76,7 @@ def test_the_oldest_calls_go_first():
 
 def test_calls_take_bounded_memory():
     """Large bodies push out older calls; the newest stays, whatever its size."""
-    log = CallLog(100, max_bytes=1_000)
+    log = CallLog(100, MemoryBudget(1_000))
     record(log, b"a" * 500)
     record(log, b"b" * 900, headers=(("Name", "value"),))
     assert [call.body[:1] for call in log.calls] == [b"b"]

@@ -54,7 +54,7 @@ class ReplayRun:
         self._secret = secret or secrets.token_urlsafe()
         self._reach = Reach()
         self._unreachable = ""
-        self.reports = [Report(script, settings.max_deliveries, settings.max_recorded_bytes) for script, _ in plans]
+        self.reports = [Report(script) for script, _ in plans]
         self.receiver: EmbeddedConsumer | None = None
         self.redactor = Redactor.of(settings, self._secret, *_secrets(plans))
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mockserver.errors import UsageError
+from mockserver.model.memory_budget import MemoryBudget, size_of_json
 from mockserver.model.quantities import format_timestamp
 from mockserver.script.model import FLOW_ROUTES, Flow, matches
 from mockserver.vendor_api.flows.content import (
@@ -49,12 +50,14 @@ class Rule(msgspec.Struct):
         standing: Whether a reset leaves it, unused again: the flows that a server was started with.
         account: Whose calls it decides; empty for all.
         used: How many calls it has decided.
+        size: How many bytes of memory it takes, about.
     """
 
     flow: Flow
     standing: bool = False
     account: str = ""
     used: int = 0
+    size: int = 0
 
     @property
     def used_up(self) -> bool:
@@ -67,10 +70,12 @@ class Rules:
 
     Args:
         limit: How many there may be.
+        budget: The bytes that they may take; None for the default.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, limit: int = 10_000, budget: MemoryBudget | None = None) -> None:
         self._limit = limit
+        self._share = (budget or MemoryBudget()).share()
         self._rules: list[Rule] = []
 
     def __len__(self) -> int:
@@ -86,11 +91,25 @@ class Rules:
         Raises:
             UsageError: There would be more than the limit; nothing was added.
         """
-        new = tuple(Rule(flow, standing, account) for flow in flows)
+        new = tuple(Rule(flow, standing, account, size=flow.size) for flow in flows)
         if len(self._rules) + len(new) > self._limit:
             raise UsageError(f"{self._limit} flows are the limit: reset forgets them, as does DELETE /_mock/flows")
+        if not self._share.fits(sum(rule.size for rule in new)):
+            raise UsageError(
+                "the flows take as many bytes as may be kept: reset forgets them, as does DELETE /_mock/flows"
+            )
         self._rules += new
+        for rule in new:
+            self._share.add(rule.size)
         return new
+
+    def _keep(self, rules: list[Rule]) -> None:
+        """Keep some of the rules, and forget the others."""
+        for rule in self._rules:
+            self._share.remove(rule.size)
+        self._rules = rules
+        for rule in rules:
+            self._share.add(rule.size)
 
     def take(self, on: str, request: Mapping[str, Any], account: str = "") -> Flow | None:
         """Return the flow that decides a call, which counts; None if no rule matches it."""
@@ -108,11 +127,11 @@ class Rules:
 
     def clear(self, account: str | None = None) -> None:
         """Forget every rule, or those of one account."""
-        self._rules = [] if account is None else [rule for rule in self._rules if rule.account != account]
+        self._keep([] if account is None else [rule for rule in self._rules if rule.account != account])
 
     def reset(self) -> None:
         """Forget every rule but the standing ones, which are unused again."""
-        self._rules = [Rule(rule.flow, standing=True) for rule in self._rules if rule.standing]
+        self._keep([Rule(rule.flow, standing=True, size=rule.size) for rule in self._rules if rule.standing])
 
     @property
     def pristine(self) -> bool:
@@ -157,13 +176,12 @@ class Creation:
         self._rules = rules
         self._seed = str(seed)
 
-    def make(self, on: str, body: Any, size: int, account: str, now: float) -> Resource:
+    def make(self, on: str, body: Any, account: str, now: float) -> Resource:
         """Make the resource of a call, in its first state.
 
         Args:
             on: The call, such as ``POST /v1/runs``.
             body: The decoded JSON of its body.
-            size: The bytes of its body.
             account: Whose call it is.
             now: When, by the mock's clock.
 
@@ -178,7 +196,7 @@ class Creation:
         ahead, end = states_of(route, flow) if route else ((), CREATED)
         content = making.content(self, _Made(resource_id, request, flow, account, now))
         resource = Resource(
-            resource_id, making.kind, on, body, content, ahead, end, flow, account, size,
+            resource_id, making.kind, on, body, content, ahead, end, flow, account, size_of_json(body),
         )  # fmt: skip
         resource.enter(now)
         self._store.add(resource)

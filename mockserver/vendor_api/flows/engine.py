@@ -19,6 +19,7 @@ import msgspec
 
 from mockserver.errors import UsageError, WaitTimeoutError
 from mockserver.model.events import Catalog, PathError, change_sample
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery
 from mockserver.model.retry_policies import RetryPolicy
@@ -30,6 +31,7 @@ from mockserver.script.expressions import TemplateError
 from mockserver.script.model import FLOW_ROUTES, EventStep, Flow, FlowEvent, Script
 from mockserver.script.templates import DataTemplate, Moment
 from mockserver.vendor_api.flows.creation import Creation, Rules
+from mockserver.vendor_api.flows.reading import RequestError
 from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource, ResourceStore
 
 
@@ -116,6 +118,8 @@ HEAD_START = 0.001
 #: at a time cannot, as it waits for the answer.
 PATIENCE = 1.0
 
+#: The most flows that may be under way at once.
+MOST_UNDER_WAY = 50_000
 
 #: The most deliveries about a resource that it names: the newest.
 MOST_DELIVERIES = 100
@@ -155,7 +159,7 @@ class FlowEngine:
         publishing: Clocks, webhooks and replays.
         dispatcher: Publishes the documented event of an outcome.
         max_resources: How many resources are kept.
-        max_bytes: How many bytes of their requests are kept.
+        budget: The bytes that their requests, and the rules, may take.
         seed: Makes ids and values repeatable.
 
     Attributes:
@@ -164,10 +168,10 @@ class FlowEngine:
     """
 
     def __init__(
-        self, publishing: Publishing, dispatcher: Dispatcher, *, max_resources: int, max_bytes: int, seed: int
+        self, publishing: Publishing, dispatcher: Dispatcher, *, max_resources: int, budget: MemoryBudget, seed: int
     ) -> None:
-        self.resources = ResourceStore(max_resources, max_bytes, seed)
-        self.rules = Rules()
+        self.resources = ResourceStore(max_resources, budget, seed)
+        self.rules = Rules(budget=budget)
         self._creation = Creation(self.resources, self.rules, seed)
         self._publishing = publishing
         self._dispatcher = dispatcher
@@ -178,13 +182,15 @@ class FlowEngine:
 
     # ---------------------------------------------------------------- from calls of the application
 
-    def create(self, on: str, body: Any, size: int, account: str = "") -> Resource:
+    def create(self, on: str, body: Any, account: str = "") -> Resource:
         """Make the resource of a call, in its first state. :meth:`around_answer` goes on.
 
         Raises:
-            RequestError: The body is not what the call takes.
+            RequestError: The body is not what the call takes, or too many flows are under way.
         """
-        return self._creation.make(on, body, size, account, self._publishing.clock_of_flow().now())
+        if len(self._tasks) + len(self._starting) >= MOST_UNDER_WAY:
+            raise RequestError(f"{MOST_UNDER_WAY} flows are under way, which is the limit: wait until some have ended")
+        return self._creation.make(on, body, account, self._publishing.clock_of_flow().now())
 
     def around_answer(
         self, resource: Resource
@@ -416,6 +422,7 @@ class FlowEngine:
         finally:
             clock.begin()
             report = replay.report
+            report.leave_budget()
             for step in report.steps:
                 counts = (step.planned, step.delivered, step.failed)
                 self._record(resource, FlowEventRecord(step.what, *counts, dict(step.not_sent), tuple(step.evidence)))

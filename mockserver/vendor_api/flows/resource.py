@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mockserver.model.identifiers import new_identifier
+from mockserver.model.memory_budget import MemoryBudget
 from mockserver.script.model import Flow, FlowRoute
 from mockserver.vendor_api.flows.content import Content, plain_json
 
@@ -68,7 +69,7 @@ class Resource(msgspec.Struct):
         end: The state that is its end; None if it never ends.
         flow: The rule that decides; None without one.
         account: Whose it is; empty unless each API key is an account.
-        size: Bytes of its request.
+        size: Bytes of memory that its request takes, about.
         history: The states so far.
         stays: How many seconds its present state lasts; None if it is the last.
         reads: How often it was read in its present state.
@@ -157,6 +158,9 @@ def states_of(route: FlowRoute, flow: Flow | None) -> tuple[tuple[tuple[str, flo
     return waits, None if outcome == "never" else outcome
 
 
+#: How many sequences of ids are remembered, each of a kind in an account.
+_MOST_SEQUENCES = 1_000
+
 #: Called with a resource that has entered a state, or with one of its events that has an outcome.
 Listener = Callable[[Resource, FlowEventRecord | None], None]
 
@@ -166,18 +170,17 @@ class ResourceStore:
 
     Args:
         limit: How many resources are kept.
-        max_bytes: How many bytes of their requests are kept; the newest resource stays, whatever its size.
+        budget: The bytes that their requests may take.
         seed: Makes their ids repeatable.
     """
 
-    def __init__(self, limit: int, max_bytes: int, seed: int) -> None:
+    def __init__(self, limit: int, budget: MemoryBudget, seed: int) -> None:
         self._limit = limit
-        self._max_bytes = max_bytes
+        self._share = budget.share(self._drop_oldest)
         self._seed = seed
         self._resources: OrderedDict[tuple[str, str], Resource] = OrderedDict()
         self._chances: dict[tuple[str, str], random.Random] = {}
         self._listeners: list[Listener] = []
-        self._bytes = 0
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -190,6 +193,8 @@ class ResourceStore:
         """Return an id that no resource of an account has; the ids of each kind are a sequence of their own."""
         chance = self._chances.get((account, prefix))
         if chance is None:
+            if len(self._chances) >= _MOST_SEQUENCES:  # ids that are in use are passed over
+                del self._chances[next(iter(self._chances))]
             chance = random.Random(f"{self._seed}/{account}/{prefix}")  # noqa: S311 - repeatable on purpose
             self._chances[account, prefix] = chance
         while True:
@@ -200,11 +205,14 @@ class ResourceStore:
     def add(self, resource: Resource) -> None:
         """Keep a new resource."""
         self._resources[resource.account, resource.resource_id] = resource
-        self._bytes += resource.size
-        while len(self._resources) > self._limit or (self._bytes > self._max_bytes and len(self._resources) > 1):
-            self._bytes -= self._resources.popitem(last=False)[1].size
-            self.dropped += 1
+        self._share.add(resource.size)
+        while len(self._resources) > self._limit:
+            self._drop_oldest()
         self.note(resource)
+
+    def _drop_oldest(self) -> None:
+        self._share.remove(self._resources.popitem(last=False)[1].size)
+        self.dropped += 1
 
     def get(self, resource_id: str, account: str = "") -> Resource | None:
         """Return the resource of an account with this id, or None."""
@@ -232,11 +240,12 @@ class ResourceStore:
     def forget(self, account: str) -> None:
         """Forget the resources of one account, and begin its ids again."""
         for key in [key for key in self._resources if key[0] == account]:
-            self._bytes -= self._resources.pop(key).size
+            self._share.remove(self._resources.pop(key).size)
         self._chances = {key: chance for key, chance in self._chances.items() if key[0] != account}
 
     def clear(self) -> None:
         """Forget every resource, and begin the ids again."""
-        self._resources.clear()
+        while self._resources:
+            self._drop_oldest()
         self._chances.clear()
-        self._bytes = self.dropped = 0
+        self.dropped = 0
