@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         if arguments is None:  # a process of its own
-            from mockserver.cli.signals import end_at_once_on_signals  # noqa: PLC0415 - as below
+            from mockserver.cli.exit_codes import end_at_once_on_signals  # noqa: PLC0415 - as below
 
             end_at_once_on_signals()
         from mockserver.cli.program import run  # noqa: PLC0415 - Ctrl-C may come while it is imported

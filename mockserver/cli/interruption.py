@@ -12,8 +12,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from mockserver.cli import exit_codes
+from mockserver.cli.exit_codes import STOPPING
 from mockserver.cli.output import Printer, Writer
-from mockserver.cli.signals import STOPPING
 from mockserver.delivery.event_loop import cancel_others, new_event_loop, refuse_green_threads
 
 #: Seconds that a stopped process gets to write what it still has to say, and then to end in good order.

@@ -1,20 +1,27 @@
-"""Options that several commands share, each of which can come from the environment, and the kinds of their values."""
+"""Options that several commands share, each of which can come from the environment, and how their values are read."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 
+from mockserver.cli.files import read_standard_input
 from mockserver.errors import UsageError
 from mockserver.model.quantities import parse_duration, parse_size
 from mockserver.model.retry_policies import read_retry
-from mockserver.model.settings import Speed, read_header
-from mockserver.model.targets import Route
+from mockserver.model.settings import Settings, Speed, read_header, read_settings
+from mockserver.model.targets import Route, Target
 from mockserver.script.package_files import load_retry_policies
+
+if TYPE_CHECKING:
+    from mockserver.script.model import Script
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -326,3 +333,169 @@ def needed(value: str | None, name: str, why: str) -> str:
     if not value:
         raise UsageError(f"{name} is missing: {why} (it can also be set as {_PREFIX}{name[2:].upper()})")
     return value
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """A URL, and the secret that deliveries to it are signed with."""
+
+    url: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Destination({self.url})"
+
+
+#: A shorter secret may be a part of ordinary words, in characters.
+_SHORTEST_SECRET = 8
+
+
+def note_short_secret(secret: str) -> None:
+    """Print a note if hiding a secret in reports may hide other words as well."""
+    if len(secret) < _SHORTEST_SECRET:
+        hidden = "where it is a part of other values, it is hidden too"
+        click.echo(f"mockserver: the secret is shorter than {_SHORTEST_SECRET} characters: {hidden}", err=True)
+
+
+def destination_of(script: Script, target: str | None, secret: str | None) -> Destination | None:
+    """Return where the events of a script go; None if neither says.
+
+    Args:
+        script: The script.
+        target: The target of the command line, if there is one.
+        secret: The secret of the command line, if there is one; it goes before the script's.
+
+    Raises:
+        UsageError: The target is not a URL, or there is no secret for it.
+    """
+    own = script.webhook
+    url = target or (own.url if own else None)
+    if url is None:
+        return None
+    Target.parse(url)
+    secret = secret or (own.secret if own else None)
+    if not secret:
+        raise UsageError(
+            f"deliveries to {url} need a secret to sign with: give --secret, or set MOCKSERVER_SECRET,"
+            " to what the application verifies with"
+        )
+    note_short_secret(secret)
+    return Destination(url, secret)
+
+
+def settings_of(options: dict[str, Any], scripts: Iterable[Script] = ()) -> Settings:
+    """Take the settings of a mock out of the options of a command.
+
+    Args:
+        options: The options; those that are settings are taken away.
+        scripts: Scripts whose extra events are known as well.
+
+    Raises:
+        UsageError: A setting is not valid.
+    """
+    chosen = {name: options.pop(name) for name in Settings.__struct_fields__ if name in options}
+    events = (event for script in scripts for event in script.extra_events)
+    extra_events = tuple(dict.fromkeys((*chosen.pop("extra_events", ()), *events)))
+    return read_settings(extra_events=extra_events, **chosen)
+
+
+_EVENT_OPTIONS: Sequence[Callable[[Any], Any]] = (
+    option("--data", metavar="JSON|@FILE|-", help="The exact data of the payload; - is standard input."),
+    option("--override", multiple=True, spaces=True, metavar="KEY=VALUE", help="A value to change in the sample."),
+    option("--remove", multiple=True, spaces=True, metavar="KEY", help="A key or dotted path to remove."),
+    option(
+        "--fault",
+        multiple=True,
+        spaces=True,
+        metavar="FAULT",
+        help="A deliberate defect, such as wrong_secret or 'slow_body(2s)'; can be given several times.",
+    ),
+)
+
+
+def event_options(command: C) -> C:
+    """Declare the options."""
+    for declare in reversed(_EVENT_OPTIONS):
+        command = declare(command)
+    return command
+
+
+def read_event_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Take them out of the options of a command.
+
+    Returns:
+        The keys ``data`` (None if it is not given), ``override``, ``remove`` and ``fault``, as an event step has them.
+
+    Raises:
+        UsageError: One cannot be read.
+    """
+    data = options.pop("data")
+    return {
+        "data": None if data is None else _read_data(data),
+        "override": dict(_read_override(text) for text in options.pop("override")),
+        "remove": options.pop("remove"),
+        "fault": [_read_fault(text) for text in options.pop("fault")],
+    }
+
+
+def _read_fault(text: str) -> Any:
+    """Read ``--fault``: the short form, or an object as JSON."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        form = "'slow_body(2s)' or '{\"slow_body\": \"2s\"}'"
+        raise UsageError(f"--fault {text!r} is not JSON; give it as {form}") from None
+
+
+def _read_data(given: str) -> dict[str, Any]:
+    """Read ``--data``: JSON, a file after ``@``, or standard input."""
+    try:
+        data = json.loads(_data_text(given))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--data is not UTF-8: {error.reason} at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"--data is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; give an object such as"
+            ' \'{"run_id": "run_1"}\', or @FILE'
+        ) from None
+    except RecursionError:
+        raise UsageError("--data is nested too deep") from None
+    except ValueError:
+        raise UsageError("--data holds a number that is too long") from None
+    if not isinstance(data, dict):
+        raise UsageError(f'--data must be a JSON object such as {{"run_id": "run_1"}}, not {_kind(data)}')
+    return data
+
+
+def _data_text(given: str) -> str:
+    if given == "-":
+        return read_standard_input("the data").decode("utf-8-sig")
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise UsageError(f"cannot read the file of --data, {given[1:]}: {reason}") from None
+
+
+def _read_override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--override {text!r} is not KEY=VALUE, such as run_id=run_1 or summary.turns_failed=2")
+    try:
+        return key, json.loads(value, parse_constant=_not_json)
+    except (ValueError, RecursionError):
+        return key, value
+
+
+def _not_json(_: str) -> Any:
+    raise ValueError
+
+
+def _kind(value: Any) -> str:
+    names: Sequence[tuple[type, str]] = ((list, "a list"), (str, "text"), (bool, "true or false"), (type(None), "null"))
+    return next((name for kind, name in names if isinstance(value, kind)), "a number")

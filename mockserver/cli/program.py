@@ -11,7 +11,7 @@ import click
 
 from mockserver import __version__
 from mockserver.cli import exit_codes
-from mockserver.cli.failures import InvalidScriptsError, UnreachableError
+from mockserver.cli.exit_codes import InvalidScriptsError, UnreachableError
 from mockserver.cli.files import UnwritableError
 from mockserver.cli.options import ENVIRONMENT
 from mockserver.errors import MockServerError
@@ -21,17 +21,17 @@ NAME = "mockserver"
 
 #: Each command: the module that it lives in, and what it does.
 COMMANDS = {
-    "serve": ("serve.command", "Serve the vendor API and the control API (the default)."),
-    "replay": ("replay.command", "Replay scripts as signed deliveries."),
-    "check": ("check.command", "Find out what a webhook consumer does wrong."),
+    "serve": ("serve", "Serve the vendor API and the control API (the default)."),
+    "replay": ("replay", "Replay scripts as signed deliveries."),
+    "check": ("check", "Find out what a webhook consumer does wrong."),
     "send": ("send", "Send one event now."),
     "trigger": ("remote", "Let one event happen in a running mock."),
     "deliveries": ("remote", "List or follow the deliveries of a running mock."),
     "resend": ("remote", "Deliver once more what a running mock has delivered."),
     "health": ("remote", "Ask a running mock whether it is ready."),
     "receive": ("receive", "Receive deliveries and verify their signatures."),
-    "validate": ("validate", "Check scripts."),
-    "schema": ("validate", "Print the JSON Schema of scripts."),
+    "validate": ("scripts", "Check scripts."),
+    "schema": ("scripts", "Print the JSON Schema of scripts."),
     "sign": ("signatures", "Print the signature of a body."),
     "verify": ("signatures", "Check whether a signature is valid."),
     "events": ("listings", "List the event types and their sample payloads."),

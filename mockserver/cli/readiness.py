@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mockserver.model.messages import NEVER_CONNECTED
 from mockserver.model.quantities import format_duration
+from mockserver.model.records import Delivery
 from mockserver.model.targets import Target
 
 if TYPE_CHECKING:
@@ -93,3 +95,24 @@ class Readiness(msgspec.Struct, frozen=True):
                 reason = reason or f"it answered {exchange.response.status if exchange.response else 'nothing'}"
                 return f"{self.url} did not answer with 2xx within {format_duration(within)} ({reason})"
             await asyncio.sleep(_PAUSE)
+
+
+class Reach:
+    """Whether deliveries come to a consumer at all.
+
+    Attributes:
+        why_not: Why not one did; empty as long as there was none, or one of them connected.
+    """
+
+    def __init__(self) -> None:
+        self.why_not = ""
+        self._connected = False
+
+    def note(self, delivery: Delivery) -> None:
+        """Note a delivery that has its outcome."""
+        error = delivery.error
+        if error is None or error.kind not in NEVER_CONNECTED:
+            self._connected = True
+            self.why_not = ""
+        elif not self._connected and not self.why_not:
+            self.why_not = f"the target could not be reached: {error.message}"

@@ -10,8 +10,7 @@ import click
 
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import ENVIRONMENT, host_option, needed, option, port_option, secret_option
-from mockserver.cli.output import Printer
-from mockserver.cli.printing import shortened
+from mockserver.cli.output import Printer, shortened
 from mockserver.model.wording import one_line
 
 if TYPE_CHECKING:

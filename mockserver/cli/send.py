@@ -7,21 +7,23 @@ from typing import Any
 import click
 
 from mockserver.cli import exit_codes
-from mockserver.cli.destinations import Destination, note_short_secret, settings_of
-from mockserver.cli.event_options import event_options, read_event_options
-from mockserver.cli.failures import Reach
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
+    Destination,
     delivery_options,
+    event_options,
     extra_event_option,
     needed,
+    note_short_secret,
     option,
+    read_event_options,
     secret_option,
+    settings_of,
     target_option,
 )
-from mockserver.cli.output import harmless
-from mockserver.cli.printing import delivery_line, printable, row_of, shortened
+from mockserver.cli.output import delivery_line, harmless, printable, row_of, shortened
+from mockserver.cli.readiness import Reach
 from mockserver.model.redaction import Redactor
 from mockserver.replay.dispatcher import SendResult
 from mockserver.script.model import literal_step
@@ -72,7 +74,7 @@ def send(
     note_short_secret(destination.secret)
     settings = settings_of(chosen)
     if dry_run:
-        from mockserver.cli.replay.dry_run import print_event  # noqa: PLC0415 - only when it is asked for
+        from mockserver.cli.dry_run import print_event  # noqa: PLC0415 - only when it is asked for
 
         return print_event(step, destination, settings)
 

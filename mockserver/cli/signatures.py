@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from mockserver.cli import exit_codes
+from mockserver.cli.files import read_body
 from mockserver.cli.options import ENVIRONMENT, needed, option, secret_option
-from mockserver.cli.streams import read_body
 from mockserver.model import signing
 
 _PURPOSE = "it is the key of the signature"

@@ -13,7 +13,7 @@ import pytest
 from junitparser import JUnitXml
 
 from mockserver.checks.model import Check, Diagnosis, Finding, Judgement
-from mockserver.cli.check.blocks import diagnosis_block, finding_block
+from mockserver.cli.check_run import diagnosis_block, finding_block
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor

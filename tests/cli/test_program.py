@@ -12,7 +12,7 @@ import pytest
 
 import mockserver as package
 from mockserver.cli import interruption, main
-from mockserver.cli.destinations import Destination
+from mockserver.cli.options import Destination
 from tests.cli.program import COMMAND, SECRET, environment, mockserver, mockserver_process
 from tests.tables import each_row
 

@@ -79,7 +79,7 @@ def test_the_page_can_be_left_out():
 def test_nothing_of_it_is_read_before_somebody_looks():
     """What `serve` imports is what mounts the page, and nothing else of it, nor what only the page asks for."""
     code = (
-        "import sys, mockserver.cli.serve.run\n"
+        "import sys, mockserver.cli.serve_run\n"
         "late = ('dashboard', 'mockserver.checks.', 'mockserver.reports.html', 'mockserver.reports.snippets')\n"
         "print([name for name in sys.modules if any(part in name for part in late)])"
     )

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mockserver.cli.failures import Reach
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.printing import delivery_line, printable, row_of, shortened
-from mockserver.cli.replay.files import exit_code_of, replay_forms, workflow_lines
-from mockserver.cli.replay.view import show_explanations, show_verdict
-from mockserver.cli.report_files import ReportFiles
+from mockserver.cli.output import delivery_line, printable, row_of, shortened
+from mockserver.cli.readiness import Reach
+from mockserver.cli.replay_run import show_explanations, show_verdict
+from mockserver.cli.report_files import ReportFiles, exit_code_of, replay_forms, workflow_lines
 from mockserver.control_api import ControlApi
 from mockserver.dashboard import PAGE, Dashboard
 from mockserver.model.quantities import format_timestamp

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mockserver.cli.destinations import note_short_secret, settings_of
 from mockserver.cli.options import (
     ENVIRONMENT,
     delivery_options,
     extra_event_option,
     host_option,
     needed,
+    note_short_secret,
     option,
     port_option,
     report_options,
     route_rule,
     secret_option,
+    settings_of,
     speed_option,
     target_option,
 )
-from mockserver.cli.replay.files import REPLAY_FORMS
+from mockserver.cli.report_files import REPLAY_FORMS
 from mockserver.errors import UsageError
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Route
@@ -131,7 +132,7 @@ def serve(
     # Nothing that is imported now is garbage: looking for some would take a tenth of the start-up time.
     gc.disable()
     # Imported here: wrong usage is reported without waiting for the network's modules.
-    from mockserver.cli.serve.run import ServeLoop  # noqa: PLC0415 - start-up does without
+    from mockserver.cli.serve_run import ServeLoop  # noqa: PLC0415 - start-up does without
 
     serving = ServeLoop(settings, scripts, page=page, one_per_url=one_per_url, reports=reports)
     for rule in route:

@@ -8,10 +8,9 @@ from functools import partial
 import click
 
 from mockserver.cli import exit_codes
-from mockserver.cli.destinations import Destination
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.output import Printer
-from mockserver.cli.printing import time_of
+from mockserver.cli.options import Destination
+from mockserver.cli.output import Printer, time_of
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Settings
 from mockserver.model.wording import one_line

@@ -6,22 +6,22 @@ from typing import Any
 
 import click
 
-from mockserver.cli.destinations import destination_of, settings_of
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
     delivery_options,
+    destination_of,
     option,
     replay_speed_option,
     report_options,
     secret_option,
+    settings_of,
     target_option,
     verbose_option,
     wait_options,
 )
 from mockserver.cli.readiness import Readiness
-from mockserver.cli.replay.files import REPLAY_FORMS, exit_code_of, replay_forms, workflow_lines
-from mockserver.cli.report_files import ReportFiles
+from mockserver.cli.report_files import REPLAY_FORMS, ReportFiles, exit_code_of, replay_forms, workflow_lines
 from mockserver.cli.scripts import read_all
 from mockserver.model.settings import Speed
 from mockserver.script.model import only_steps
@@ -84,14 +84,13 @@ def replay(
     plans = [(script, destination_of(script, target, secret)) for script in read]
     settings = settings_of(chosen, read)
     if dry_run:
-        from mockserver.cli.replay.dry_run import print_replay  # noqa: PLC0415 - only when it is asked for
+        from mockserver.cli.dry_run import print_replay  # noqa: PLC0415 - only when it is asked for
 
         return print_replay(plans, settings)
     files.prepare()
 
     # Imported here: an invalid script is reported without waiting for the network's modules.
-    from mockserver.cli.replay.run import ReplayRun  # noqa: PLC0415 - start-up does without
-    from mockserver.cli.replay.view import ReplayView  # noqa: PLC0415 - start-up does without
+    from mockserver.cli.replay_run import ReplayRun, ReplayView  # noqa: PLC0415 - start-up does without
 
     work = Interruptible()
     run = ReplayRun(plans, settings, speed, secret, fail_fast=fail_fast)

@@ -1,24 +1,26 @@
-"""``mockserver check``: what a webhook consumer does wrong."""
+"""``mockserver check``: what a webhook consumer does wrong; with ``--list`` or ``--explain``, the checks themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from mockserver.cli.check.files import CHECK_FORMS, check_forms, workflow_lines
-from mockserver.cli.destinations import note_short_secret, settings_of
+from mockserver.cli import exit_codes
 from mockserver.cli.interruption import Interruptible
+from mockserver.cli.listings import print_list, table, terminal_width
 from mockserver.cli.options import (
     ENVIRONMENT,
     duration,
     extra_event_option,
     needed,
+    note_short_secret,
     option,
     positive_duration,
     secret_option,
+    settings_of,
     size,
     target_option,
     transport_options,
@@ -26,10 +28,13 @@ from mockserver.cli.options import (
     wait_options,
 )
 from mockserver.cli.readiness import Readiness
-from mockserver.cli.report_files import ReportFiles
+from mockserver.cli.report_files import CHECK_FORMS, ReportFiles, check_forms, finding_lines
 from mockserver.errors import UsageError
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Target
+
+if TYPE_CHECKING:
+    from mockserver.checks.model import Check
 
 _HELP = """Find out what a webhook consumer does wrong, and how to fix it.
 
@@ -137,8 +142,6 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
     verbose = chosen.pop("verbose")
     files = ReportFiles({form: chosen.pop(form) for form in CHECK_FORMS})
     if explained is not None or listed:
-        from mockserver.cli.check.listing import explain, list_checks  # noqa: PLC0415 - only when it is asked for
-
         return list_checks(only, skip, json) if explained is None else explain(explained)
     url = needed_url(context, url, target)
     secret = needed(chosen.pop("secret"), "--secret", "right events are signed with what the consumer verifies with")
@@ -177,8 +180,7 @@ def _names(option_name: str, values: Sequence[str]) -> tuple[str, ...]:
 def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], *, verbose: bool, **request: Any) -> int:
     # Imported here: wrong usage is reported without waiting for the network's modules.
     from mockserver.checks.options import CheckOptions  # noqa: PLC0415 - start-up does without
-    from mockserver.cli.check.run import UrlCheck  # noqa: PLC0415 - start-up does without
-    from mockserver.cli.check.view import CheckView  # noqa: PLC0415 - start-up does without
+    from mockserver.cli.check_run import CheckView, UrlCheck  # noqa: PLC0415 - start-up does without
 
     readiness = Readiness.of(chosen)
     wanted = CheckOptions(events=tuple(dict.fromkeys(chosen.pop("event"))), **chosen, **request)
@@ -192,7 +194,58 @@ def _check(files: ReportFiles, settings: Settings, chosen: dict[str, Any], *, ve
         try:
             await checked.run(readiness, view.begin, view.finding)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
-            view.finish(workflow_lines(files, checked.report.clean()))
+            view.finish(finding_lines(files, checked.report.clean()))
             files.write(check_forms(checked.report.clean()), work.out)
 
     return work.run(perform()) or checked.exit_code
+
+
+#: What ``--explain`` says that a level needs beside the URL and the secret.
+_NEEDS = {0: "only the URL and the secret", 1: "--probe", 2: "--probe and --fail-once"}
+
+
+def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> int:
+    """List the checks that would be made.
+
+    Args:
+        only: Ids or names of those to make; none for all.
+        skip: Ids or names of those not to make.
+        json: The file for JSON; None prints a table.
+
+    Returns:
+        The exit code.
+    """
+    from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - only when it is asked for
+
+    headings = ("ID", "SEVERITY", "LEVEL", "NAME", "WHAT IT SENDS")
+    return print_list(json, chosen_checks(only, skip), _view, headings, _row)
+
+
+def explain(name: str) -> int:
+    """Explain one check.
+
+    Args:
+        name: Its id or name.
+
+    Returns:
+        The exit code.
+    """
+    from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - only when it is asked for
+
+    # The control is always among the checks that are made, and so perhaps beside the one that is asked for.
+    check = chosen_checks((name,))[-1]
+    click.echo(f"{check.id} {check.title} ({check.severity})\n")
+    rows = [("sends:", check.sends), ("correct:", check.good), ("why:", check.why), ("fix:", check.fix)]
+    rows.append(("needs:", _NEEDS[check.level] if check.procedure else "a look at the code"))
+    for line in table(rows, terminal_width()):
+        click.echo(line)
+    return exit_codes.OK
+
+
+def _row(check: Check) -> Sequence[str]:
+    return (check.id, check.severity, str(check.level), check.name, check.sends)
+
+
+def _view(check: Check) -> dict[str, Any]:
+    names = ("id", "name", "severity", "level", "sends", "good", "why", "fix")
+    return {**{name: getattr(check, name) for name in names}, "testable": check.procedure is not None}

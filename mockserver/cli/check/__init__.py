@@ -1,1 +1,0 @@
-"""``mockserver check``."""
