@@ -78,7 +78,7 @@ def _is_address(name: str) -> bool:
 
 def _unwrapped(address: str) -> Address:
     """The address that is really meant: IPv4 inside IPv6 (mapped, 6to4, Teredo, NAT64) is judged as that."""
-    parsed = ip_address(address.split("%", 1)[0])
+    parsed = ip_address(address.partition("%")[0])
     if isinstance(parsed, IPv4Address):
         return parsed
     if parsed in _NAT64:

@@ -7,6 +7,7 @@ Without an expectation, an ordinary event must be delivered (2xx), one with a de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any
 
 import msgspec
@@ -166,15 +167,11 @@ def _judge_body(expected: BodyExpectation, response: Response) -> list[str]:
 def json_difference(expected: Any, actual: Any, where: str = "$") -> str | None:
     """Return the first difference between JSON values; objects may have more keys than expected. None if none."""
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        for key, value in expected.items():
-            difference = json_difference(value, actual.get(key, _NOTHING), f"{where}.{key}")
-            if difference:
-                return difference
-        return None
+        parts = ((value, actual.get(key, _NOTHING), f"{where}.{key}") for key, value in expected.items())
+        return next(filter(None, starmap(json_difference, parts)), None)
     if isinstance(expected, (list, tuple)) and isinstance(actual, list) and len(expected) == len(actual):
-        pairs = enumerate(zip(expected, actual, strict=True))
-        differences = (json_difference(want, have, f"{where}[{index}]") for index, (want, have) in pairs)
-        return next((difference for difference in differences if difference), None)
+        parts = ((value, actual[index], f"{where}[{index}]") for index, value in enumerate(expected))
+        return next(filter(None, starmap(json_difference, parts)), None)
     if same_json(actual, expected):
         return None
     return f"{where} is {'missing' if actual is _NOTHING else _shown(actual)}, not {_shown(expected)}"

@@ -59,8 +59,8 @@ def verify(payload: bytes, signature: str | None, secret: str) -> bool:
     if not isinstance(signature, str):
         return False
     # compare_digest raises on text outside ASCII, so bytes are compared; surrogates come from undecodable headers.
-    given = signature.encode("utf-8", "surrogatepass")
-    return hmac.compare_digest(sign(payload, secret).encode("ascii"), given)
+    given = signature.encode(errors="surrogatepass")
+    return hmac.compare_digest(sign(payload, secret).encode(), given)
 
 
 #: The block size of SHA-256, in bytes.

@@ -56,6 +56,7 @@ def test_public_addresses_need_their_host_named(address):
         "100.100.100.200",
         "fd00:ec2::254",
         "fd20:ce::254",
+        "fd20:ce::254%eth0",
         "255.255.255.255",
         "0.0.0.0",
         "::",
@@ -75,3 +76,17 @@ def test_a_metadata_address_may_be_contacted_where_it_is_named_itself(address):
     """The test of a metadata service names its address; a name that leads there is not enough."""
     assert why_refused(address, address, [address]) is None
     assert why_refused(address, "innocent.test", ["innocent.test"]) is not None
+
+
+@each_row(
+    ("address", "host", "reason"),
+    [
+        ("169.254.1.1", "169.254.1.1", "169.254.1.1 is a link-local address"),
+        ("100.100.100.200", "cloud.test", "cloud.test (100.100.100.200) is a metadata address"),
+        ("224.0.0.1", "224.0.0.1", "224.0.0.1 is not the address of one machine: never contacted"),
+        ("8.8.8.8", "dns.test", "dns.test (8.8.8.8) is a public address, and test events stay at home"),
+    ],
+)
+def test_the_reason_says_what_kind_of_address_it_is(address, host, reason):
+    """A name is shown with the address that it led to, and an address once."""
+    assert why_refused(address, host).startswith(reason)

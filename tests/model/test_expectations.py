@@ -18,6 +18,7 @@ def answered(status=200, body=b"", headers=(), ms=10.0):
 
 
 REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
+BROKEN = Exchange(Response(200, body=b"ok"), ExchangeError("closed", "the connection closed"))
 
 
 @each_row(
@@ -28,6 +29,13 @@ REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
         (Expectation(("401", "403")), delivery(answered(403)), []),
         (Expectation(("401", "403")), delivery(answered(400)), ["expected status 401 or 403, got 400"]),
         (Expectation(("2xx",)), delivery(REFUSED), ["expected status 2xx, got no answer: nothing listens"]),
+        (
+            Expectation(("401", "403")),
+            delivery(REFUSED),
+            ["expected status 401 or 403, got no answer: nothing listens"],
+        ),
+        (Expectation(("2xx",)), delivery(BROKEN), ["expected status 2xx, got no answer: the connection closed"]),
+        (Expectation(("any",), body=BodyExpectation(equals="no")), delivery(BROKEN), []),
         (Expectation(("2xx",)), delivery(), ["expected status 2xx, got no answer: no attempt"]),
         (Expectation(("any",)), delivery(REFUSED), []),
         (Expectation(("any",), within=0.01), delivery(answered(ms=10.0)), []),
@@ -35,6 +43,11 @@ REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
             Expectation(("any",), within=0.005),
             delivery(answered(ms=10.0)),
             ["expected an answer within 5ms, got it after 0.010s"],
+        ),
+        (
+            Expectation(("any",), within=5),
+            delivery(answered(ms=5004.0)),
+            ["expected an answer within 5s, got it after 5.004s"],
         ),
         (Expectation(("any",), attempts=2), delivery(answered(500), answered(200)), []),
         (
@@ -50,8 +63,8 @@ REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
         (Expectation(("any",), headers={"X-A": "1"}), delivery(answered(headers=[("x-a", "0"), ("x-a", "1")])), []),
         (
             Expectation(("any",), headers={"X-A": "1"}),
-            delivery(answered(headers=[("x-a", "0")])),
-            ["expected the header X-A: 1, got 0"],
+            delivery(answered(headers=[("x-a", "0"), ("x-a", "2")])),
+            ["expected the header X-A: 1, got 0, 2"],
         ),
         (
             Expectation(("any",), headers={"X-A": "1"}),
@@ -94,6 +107,21 @@ REFUSED = Exchange(error=ExchangeError("connect", "nothing listens"))
             Expectation(("any",), body=BodyExpectation(json=1)),
             delivery(answered(body=b"true")),
             ["expected another JSON body: $ is True, not 1"],
+        ),
+        (Expectation(("any",), body=BodyExpectation(json=[1])), delivery(answered(body=b"[1.0]")), []),
+        (
+            Expectation(("any",), body=BodyExpectation(json={"a": 1})),
+            delivery(answered(body=b"[1]")),
+            ["expected another JSON body: $ is [1], not {'a': 1}"],
+        ),
+        (
+            Expectation(("any",), body=BodyExpectation(equals="0", contains="2", json=3)),
+            delivery(answered(body=b"1")),
+            [
+                "expected the body '0', got '1'",
+                "expected a body that contains '2', got '1'",
+                "expected another JSON body: $ is 1, not 3",
+            ],
         ),
         (Expectation(("any",), body=BodyExpectation(json=None)), delivery(answered(body=b"null")), []),
         (

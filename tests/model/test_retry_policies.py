@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from mockserver.model.fields import INVALID, Node, Reading
 from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.records import Attempt
 from mockserver.model.retry_policies import LONGEST_WAIT, MOST_ATTEMPTS, Retry, RetryPolicy, read_retry, requested_wait
@@ -132,7 +133,7 @@ def test_nothing_is_waited_for_before_the_first_attempt():
 
 def test_the_waits_are_those_of_the_schedule_and_then_there_are_no_more():
     """Without jitter each wait is exactly the one written down."""
-    assert waits(read_retry(["0s", "1s", "4s"], NAMED)) == [1, 4]
+    assert waits(read_retry(["0s", "0.5s", "4s"], NAMED)) == [0.5, 4]
 
 
 def test_jitter_is_repeatable_and_within_its_bounds():
@@ -267,7 +268,9 @@ def test_retry_after_lengthens_a_wait_and_never_shortens_it():
     obeys = RetryPolicy("obeys", delays=(60,), obeys_retry_after=True)
     ignores = RetryPolicy("ignores", delays=(60,))
     longer, shorter = [("retry-after", "90")], [("retry-after", "5")]
+    until = [("retry-after", "Sun, 06 Nov 1994 12:02:00 GMT")]
     assert wait_after(obeys, attempt(503, headers=longer)) == 90
+    assert wait_after(obeys, attempt(503, headers=until)) == 120
     assert wait_after(obeys, attempt(503, headers=shorter)) == 60
     assert wait_after(ignores, attempt(503, headers=longer)) == 60
     assert wait_after(obeys, attempt(503, error="timeout", headers=longer)) == 60
@@ -282,7 +285,10 @@ def test_retry_after_adds_no_attempts():
 
 # What scripts and the command line say
 
-SCHEMA = Draft202012Validator(Retry().schema())
+
+def an_editor_accepts(value):
+    return Draft202012Validator(Retry().schema()).is_valid(value)
+
 
 SPELLINGS = [
     ("stripe", NAMED["stripe"]),
@@ -304,14 +310,14 @@ SPELLINGS = [
     (
         {
             "schedule": ["0s", "1s"],
-            "on": ["5xx", 429, "408", "network"],
+            "on": ["5xx", 429, "408", "network", 300, 599, "3xx"],
             "jitter": 0.2,
             "timeout": "5s",
             "gone_deactivates": True,
             "obeys_retry_after": True,
             "deactivate_after": 10,
         },
-        RetryPolicy("schedule", (1,), 0.2, 5, ("5xx", "429", "408", "network"), True, True, 10),
+        RetryPolicy("schedule", (1,), 0.2, 5, ("5xx", "429", "408", "network", "300", "599", "3xx"), True, True, 10),
     ),
 ]
 
@@ -320,7 +326,7 @@ def test_spellings_of_a_policy():
     """A name, a schedule as a list or as text, and an object each give the policy that they mean; the schema agrees."""
     for value, policy in SPELLINGS:
         assert read_retry(value, NAMED) == policy, value
-        assert isinstance(value, tuple) or SCHEMA.is_valid(value), value
+        assert isinstance(value, tuple) or an_editor_accepts(value), value
 
 
 WRONG = [
@@ -332,13 +338,19 @@ WRONG = [
     (["0s", True], "expected a duration .*, not true"),
     ("0s,soon", "expected a duration .*, not 'soon'"),
     (["0s"] * (MOST_ATTEMPTS + 1), "expected a list of at most 100 items, not of 101"),
-    ({"jitter": 0.1}, "needs a schedule such as .* or the policy to change"),
-    ({"schedul": ["0s"]}, "unknown key 'schedul' .* known are policy, schedule, on, .* did you mean 'schedule'"),
+    ({"jitter": 0.1}, "^a retry policy needs a schedule such as .* or the policy to change"),
+    (
+        {"schedul": ["0s"]},
+        "unknown key 'schedul' in a retry policy; known are policy, schedule, on, .* did you mean 'schedule'",
+    ),
     ({"policy": "svx"}, "policy: there is no retry policy 'svx'.* did you mean 'svix'"),
     ({"policy": ["svix"]}, r"policy: there is no retry policy a list; there are none, "),
     ({"schedule": [0], "on": "5xx"}, "on: expected a list, not '5xx'"),
     ({"schedule": [0], "on": ["netwrk"]}, r"on\[0\]: expected 3xx, .*, not 'netwrk'; did you mean 'network'"),
     ({"schedule": [0], "on": [200]}, r"on\[0\]: expected .* a status from 300 to 599, not 200"),
+    ({"schedule": [0], "on": [600]}, r"on\[0\]: expected .* a status from 300 to 599, not 600"),
+    ({"schedule": [0], "on": ["200"]}, r"on\[0\]: expected .*, not '200'"),
+    ({"schedule": [0], "on": [["5xx"]]}, r"on\[0\]: expected .*, not a list$"),
     ({"schedule": [0], "on": [True]}, r"on\[0\]: expected .*, not true"),
     ({"schedule": [0], "jitter": 1.5}, "jitter: expected a number from 0 to 1, not 1.5"),
     ({"schedule": [0], "jitter": float("nan")}, "jitter: .*, not nan"),
@@ -357,7 +369,7 @@ def test_what_is_wrong_is_said():
     for value, message in WRONG:
         with pytest.raises(ValueError, match=message):
             read_retry(value, NAMED)
-        assert value in UNSEEN or "nan" in str(value) or not SCHEMA.is_valid(value), value
+        assert value in UNSEEN or "nan" in str(value) or not an_editor_accepts(value), value
 
 
 def test_messages_stay_short():
@@ -369,3 +381,18 @@ def test_messages_stay_short():
         with pytest.raises(ValueError, match=r"\w") as caught:
             read_retry(wrong, NAMED)
         assert len(str(caught.value)) < 400
+
+
+def test_a_problem_in_a_schedule_as_text_has_the_place_of_the_text():
+    """A wrong wait and a wrong beginning alike; what begins wrongly is no policy."""
+    for text in ("0s,soon", "1s,4s"):
+        reading = Reading([], policies=NAMED)
+        assert Retry().read(Node(3, 7, text), reading) is INVALID or text == "0s,soon"
+        assert [(problem.line, problem.column) for problem in reading.problems] == [(3, 7)]
+
+
+def test_what_editors_offer_as_a_schedule_is_one():
+    """The list and the text of the schema's examples mean the same policy."""
+    offered = [example for spelling in Retry().schema()["anyOf"] for example in spelling.get("examples", ())]
+    assert offered == [["0s", "1s", "4s"], "0s,1s,4s"]
+    assert {read_retry(each, NAMED).delays for each in offered} == {(1, 4)}

@@ -58,7 +58,7 @@ def test_the_secret_is_used_as_given():
 
 def test_text_is_refused():
     """Text has no signature until it is encoded, and the error says so."""
-    with pytest.raises(TypeError, match="raw body"):
+    with pytest.raises(TypeError, match="must be bytes, not str: sign the raw body"):
         mockserver.sign("text", SECRET)  # type: ignore[arg-type]
 
 
