@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -175,7 +176,7 @@ class RecordStore:
     def __init__(self, max_deliveries: int = 10_000, budget: MemoryBudget | None = None) -> None:
         self._max_deliveries = max_deliveries
         self._share = (budget or MemoryBudget()).share(self._drop_oldest)
-        self._deliveries: OrderedDict[int, Delivery] = OrderedDict()  # a dict is slow at losing its first item
+        self._deliveries: deque[Delivery] = deque()  # by number
         self._pending: dict[int, Delivery] = {}
         self._listeners: list[Listener] = []
         self._begin_listeners: list[Listener] = []
@@ -190,7 +191,8 @@ class RecordStore:
         """Note that a delivery is about to be made."""
         self._begun += 1
         delivery = Delivery(self._begun, event, webhook.webhook_id, webhook.url, source, account=webhook.account)
-        self._deliveries[delivery.number] = self._pending[delivery.number] = delivery
+        self._deliveries.append(delivery)
+        self._pending[delivery.number] = delivery
         if len(self._deliveries) > self._max_deliveries:
             self._drop_oldest()
         for listener in self._begin_listeners:
@@ -203,7 +205,7 @@ class RecordStore:
         if self._pending.get(delivery.number) is not delivery:
             return  # begun before the record was cleared: today's listeners have nothing to do with it
         del self._pending[delivery.number]
-        if delivery.number in self._deliveries:
+        if delivery.number >= self._deliveries[0].number:  # else it was dropped before it was over
             self._share.keep(delivery)
         if self._listeners:
             for listener in tuple(self._listeners):
@@ -216,21 +218,24 @@ class RecordStore:
 
     def all(self) -> tuple[Delivery, ...]:
         """Return the deliveries on record, the oldest first."""
-        return tuple(self._deliveries.values())
+        return tuple(self._deliveries)
 
     def get(self, number: int) -> Delivery | None:
         """Return the delivery with this number, if it is on record."""
-        return self._deliveries.get(number)
+        place = bisect_left(self._deliveries, number, key=lambda delivery: delivery.number)
+        found = self._deliveries[place] if place < len(self._deliveries) else None
+        return found if found is not None and found.number == number else None
 
     def forget(self, account: str) -> None:
         """Forget the deliveries of one account; numbers go on."""
-        for number in [each.number for each in self._deliveries.values() if each.account == account]:
-            self._let_go(self._deliveries.pop(number))
-            self._pending.pop(number, None)
+        for delivery in [each for each in self._deliveries if each.account == account]:
+            self._let_go(delivery)
+            self._pending.pop(delivery.number, None)
+        self._deliveries = deque(each for each in self._deliveries if each.account != account)
 
     def clear(self) -> None:
         """Forget every delivery, and begin the numbers again."""
-        for delivery in self._deliveries.values():
+        for delivery in self._deliveries:
             self._let_go(delivery)
         self._deliveries.clear()
         self._pending.clear()
@@ -264,7 +269,7 @@ class RecordStore:
         return lambda: self._wait_listeners.remove(listener)
 
     def _drop_oldest(self) -> None:
-        self._let_go(self._deliveries.popitem(last=False)[1])
+        self._let_go(self._deliveries.popleft())
         self.dropped += 1
 
     def _let_go(self, delivery: Delivery) -> None:

@@ -5,7 +5,6 @@ The payload of the event is made once; each of its deliveries is signed, sent, r
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from mockserver.model.settings import Settings
 from mockserver.model.targets import Routes
 from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.replay.clock import Clock, Group
+from mockserver.replay.slots import Slots
 from mockserver.script.model import EventStep
 from mockserver.script.templates import Moment
 
@@ -103,7 +103,7 @@ class Dispatcher:
         self._timeout = settings.timeout
         self._json_style = settings.json_style
         self._sender = settings.sender
-        self._slots = asyncio.Semaphore(settings.max_concurrency)
+        self._slots = Slots(settings.max_concurrency)
         self._failures_in_a_row: dict[str, int] = {}
 
     def occur(
@@ -241,13 +241,14 @@ class Dispatcher:
         timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
         transport = self._apps if request.target.app else self._transport
         exchange: Exchange | None = None
-        await self._slots.acquire()
+        if not self._slots.take_free():
+            await self._slots.wait()
         at, real_at = clock.now(), time.time()
         begun = monotonic()
         try:
             exchange = await transport.exchange(request, timeout)
         finally:
-            self._slots.release()
+            self._slots.give_back()
             if exchange is None:
                 exchange = Exchange(error=_INTERRUPTED, total_ms=(monotonic() - begun) * 1000)
             delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange, real_at),)

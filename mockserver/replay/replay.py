@@ -184,7 +184,11 @@ class Replay:
         for index in indexes:
             if step.every:
                 await self._clock.sleep_until(begin + index * step.every)
-            await self._happen(step, index)
+            occurrence = self._occur(step, index)
+            if occurrence is not None:
+                await self._publish(step.number, occurrence)
+                if self._held:
+                    await self._release_held()
 
     async def _run_timed(self) -> None:
         """Start each event at its own moment, however long earlier ones take."""
@@ -216,14 +220,14 @@ class Replay:
             for index in range(step.repeat):
                 await self._clock.sleep_until(begin + index * step.every)
                 await group.wait_below(self._settings.max_concurrency)
-                group.spawn(self._happen(step, index))
+                group.spawn(self._work(step, iter((index,)), begin))
 
-    async def _happen(self, step: EventStep, index: int) -> None:
-        """Let one event happen, publish it and count it."""
+    def _occur(self, step: EventStep, index: int) -> Occurrence | None:
+        """Let one event happen; None, if nothing of it is to be published now."""
         webhooks = self._webhooks.subscribed_to(step.event) if len(self._webhooks) else self._own
         if not webhooks:
             self.report.count_not_sent(step.number, self._why_nobody(step.event))
-            return
+            return None
         seed, source = self._causes[step.number]
         retry = self._script.retry or self._retry
         try:
@@ -232,17 +236,15 @@ class Replay:
             )
         except TemplateError as error:
             self.report.count_not_sent(step.number, str(error))
-            return
+            return None
         plan = occurrence.options.plan
         if plan.lost:
             self.report.count_not_sent(step.number, LOST)
-            return
+            return None
         if plan.swap_with_next and not self._held:
             self._held.append((step.number, occurrence))
-            return
-        await self._publish(step.number, occurrence)
-        if self._held:
-            await self._release_held()
+            return None
+        return occurrence
 
     async def _release_held(self) -> None:
         """Publish the events that were to change places with the one after them."""

@@ -334,9 +334,10 @@ class Connection(asyncio.Protocol):
         """Whether the transport is at its end."""
         if self._transport is None or self._transport.is_closing():
             return True
+        if self.key[0] == "http":
+            return False
         # Only a private attribute of Python 3.10 shows that the other side has ended TLS: what is written goes nowhere.
-        protocol = getattr(self._transport, "_ssl_protocol", None) if self.key[0] == "https" else None
-        return bool(getattr(protocol, "_in_shutdown", False))
+        return bool(getattr(getattr(self._transport, "_ssl_protocol", None), "_in_shutdown", False))
 
     def is_alive(self) -> bool:
         """Whether the other side has neither closed the connection nor said anything, as far as the system knows."""
