@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from mockserver.replay.dispatcher import SendResult
     from mockserver.replay.report import Report, StepReport
     from mockserver.reports.check_report import CheckReport
-    from mockserver.testing.background import BackgroundReplay, ClockControl
-    from mockserver.testing.consumer_check import acheck, check
-    from mockserver.testing.mock_server import MockServer
+    from mockserver.testing.mock_server import BackgroundReplay, ClockControl, MockServer, acheck, check
     from mockserver.vendor_api.calls import VendorCall
     from mockserver.vendor_api.flows.resource import Entered, FlowEventRecord, Resource
 
@@ -58,9 +56,7 @@ _NAMES = {
     "mockserver.replay.report": "Report StepReport",
     "mockserver.replay.dispatcher": "SendResult",
     "mockserver.reports.check_report": "CheckReport",
-    "mockserver.testing.background": "BackgroundReplay ClockControl",
-    "mockserver.testing.consumer_check": "acheck check",
-    "mockserver.testing.mock_server": "MockServer",
+    "mockserver.testing.mock_server": "BackgroundReplay ClockControl MockServer acheck check",
     "mockserver.vendor_api.calls": "VendorCall",
     "mockserver.vendor_api.flows.resource": "Entered FlowEventRecord Resource",
 }

@@ -2,9 +2,10 @@
 
 - :mod:`~mockserver.control_api.operations`: the table of what there is, for routing and for the OpenAPI document;
 - :mod:`~mockserver.control_api.routes`: what each operation does;
-- :mod:`~mockserver.control_api.reading`: queries and bodies;
+- :mod:`~mockserver.control_api.call`: queries, bodies and answers;
 - :mod:`~mockserver.control_api.stream`: server-sent events;
-- :mod:`~mockserver.control_api.openapi` and :mod:`~mockserver.control_api.schemas`: its description.
+- :mod:`~mockserver.control_api.openapi`: its description;
+- :mod:`~mockserver.control_api.check_runs`: checks in the background.
 """
 
 from mockserver.control_api.routes import ControlApi

@@ -12,9 +12,7 @@ from aiohttp import web
 from mockserver.checks.model import Check, Finding
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import chosen_checks
-from mockserver.control_api.bodies import CHECK_FIELDS
-from mockserver.control_api.call import Call, json_answer
-from mockserver.control_api.reading import read_json_body
+from mockserver.control_api.call import CHECK_FIELDS, Call, json_answer, read_json_body
 from mockserver.errors import UsageError
 from mockserver.model.records import size_of_delivery
 from mockserver.model.redaction import Redactor

@@ -2,49 +2,331 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
 
-from mockserver.control_api.bodies import (
+from mockserver import __version__
+from mockserver.control_api.call import (
     ADVANCE_FIELDS,
     PLANNED_ANSWER_BODY,
     REGISTRATION_FIELDS,
     RESEND_FIELDS,
     WEBHOOK_CHANGE_FIELDS,
-)
-from mockserver.control_api.call import Call, error_answer, json_answer
-from mockserver.control_api.delivery_search import DeliverySearch, known_delivery, search_of
-from mockserver.control_api.flows import FlowOperations
-from mockserver.control_api.operations import MOST_REPEATS_OF_A_CALL, OPERATIONS, Operation
-from mockserver.control_api.reading import (
+    Call,
+    error_answer,
+    json_answer,
     lost_lines_hint,
+    number_of,
     read_filters,
     read_flag,
     read_json_body,
     read_query,
+    read_seconds,
     read_source,
     read_speed,
+    read_whole,
+)
+from mockserver.control_api.operations import (
+    KINDS,
+    LONGEST_WAIT,
+    MOST_BRIEF,
+    MOST_LISTED,
+    MOST_REPEATS_OF_A_CALL,
+    OPERATIONS,
+    RESOURCE_STATES,
+    Operation,
 )
 from mockserver.control_api.stream import BriefStream, EventStream, Readers
 from mockserver.errors import ScriptError, UsageError
+from mockserver.faults.fault import Fault
+from mockserver.faults.registry import FAULTS
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
+from mockserver.model.retry_policies import RetryPolicy
+from mockserver.model.search import KEYS, NearMiss, Search, nearest_misses, read_search
 from mockserver.model.webhooks import Webhook
+from mockserver.model.wording import listed
 from mockserver.replay.replay import RunningReplay
 from mockserver.replay.report import Report
-from mockserver.reports.serializers import call_view, delivery_view, webhook_view
+from mockserver.replay.search_wait import SearchTimeoutError, describe_miss, wait_for_search
+from mockserver.reports.serializers import (
+    brief_view,
+    call_view,
+    delivery_view,
+    resource_view,
+    timeline_view,
+    webhook_view,
+)
 from mockserver.script.expressions import TemplateError
 from mockserver.script.model import EventStep
+from mockserver.script.package_files import bundled_scripts, read_bundled_script
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.requests import ApiError, read_body, why_foreign
 
 if TYPE_CHECKING:
     from mockserver.control_api.check_runs import CheckRuns
+    from mockserver.vendor_api.flows.creation import Rule
+    from mockserver.vendor_api.flows.resource import Resource
+
+
+def search_of(text: str, mock: Mock) -> Search:
+    """Read a search; event types and faults that do not exist are errors.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    events = (*mock.catalog.names, *mock.settings.extra_events)
+    return read_search(text, {"event": events, "fault": FAULTS})
+
+
+def redactor_of(mock: Mock) -> Redactor:
+    """Return what hides the secrets that a mock knows."""
+    secrets = (webhook.secret for webhook in mock.webhooks.all())
+    return Redactor.of(mock.settings, *secrets)
+
+
+def known_delivery(call: Call, mock: Mock) -> Delivery:
+    """Return the delivery that the path names.
+
+    Raises:
+        ApiError: It is not on record.
+    """
+    wanted = call.path["delivery_id"]
+    number = number_of(wanted)
+    delivery = None if number is None else mock.records.get(number)
+    if delivery is None:
+        raise ApiError(404, f"no delivery {wanted!r} is on record")
+    return delivery
+
+
+class DeliverySearch:
+    """What finds deliveries.
+
+    Args:
+        mock: Whose record is searched.
+    """
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+        self._redactor = Redactor.of(mock.settings)
+
+    async def latest_delivery(self, call: Call) -> web.Response:
+        """Return the newest delivery that a search finds."""
+        search = self._search(call)
+        records = self._mock.records.all()
+        newest = next((delivery for delivery in reversed(records) if search.matches(delivery)), None)
+        if newest is not None:
+            return json_answer(delivery_view(self._redactor.delivery(newest)))
+        nearest = nearest_misses(search, records)
+        message = "\n".join([f"no delivery matches {search.text!r}", *map(describe_miss, nearest)])
+        return error_answer(404, message, nearest=list(map(_miss_view, nearest)))
+
+    async def wait_for_deliveries(self, call: Call) -> web.Response:
+        """Answer when enough deliveries match a search."""
+        search = self._search(call)
+        count = read_whole(call.query.get("count", "1"), "count", 1, MOST_LISTED)
+        timeout = read_seconds(call.query.get("timeout", "5s"), "timeout")
+        if timeout > LONGEST_WAIT:
+            raise UsageError(f"timeout must be at most {LONGEST_WAIT:.0f} seconds, not {call.query['timeout']!r}")
+        try:
+            found = await wait_for_search(self._mock.records, search, count, timeout)
+        except SearchTimeoutError as error:
+            nearest = list(map(_miss_view, error.nearest))
+            return error_answer(408, str(error), found=len(error.found), nearest=nearest)
+        shown = found[:MOST_LISTED]
+        return json_answer(
+            {"count": len(found), "deliveries": [delivery_view(self._redactor.delivery(each)) for each in shown]}
+        )
+
+    async def brief_deliveries(self, call: Call) -> web.Response:
+        """List deliveries in brief, the newest first."""
+        search = self._search(call)
+        limit = read_whole(call.query.get("limit", "1000"), "limit", 1, MOST_BRIEF)
+        before = number_of(call.query["before"]) if "before" in call.query else None
+        if before is None and "before" in call.query:
+            raise UsageError(f"before must be the id of a delivery such as dlv_000001, not {call.query['before']!r}")
+        records = reversed(self._mock.records.all())
+        found = (each for each in records if (before is None or each.number < before) and search.matches(each))
+        page = list(islice(found, limit))
+        more = next(found, None) is not None
+        return json_answer(
+            {
+                "deliveries": list(map(brief_view, page)),
+                "next": page[-1].delivery_id if more else None,
+                "on_record": len(self._mock.records),
+                "dropped": self._mock.records.dropped,
+            }
+        )
+
+    async def timeline(self, call: Call) -> web.Response:
+        """Return deliveries with the moments of their attempts."""
+        search = self._search(call)
+        limit = read_whole(call.query.get("limit", "1000"), "limit", 1, MOST_BRIEF)
+        replay_id = call.query.get("replay_id")
+        if replay_id is None:
+            records = self._mock.records.all()
+        elif running := self._mock.replays.get(replay_id):
+            records = running.report.deliveries
+        else:
+            raise ApiError(404, f"there is no replay {replay_id!r}, or it was forgotten")
+        found = [delivery for delivery in records if search.matches(delivery)]
+        shown = found[-limit:]
+        return json_answer({"deliveries": list(map(timeline_view, shown)), "left_out": len(found) - len(shown)})
+
+    async def snippets(self, call: Call) -> web.Response:
+        """Return a delivery as code."""
+        # Imported when used: they write code, and few ask for it.
+        from mockserver.reports.evidence import curl_of, why_no_curl  # noqa: PLC0415 - start-up does without
+        from mockserver.reports.snippets import hide_in, signature_of, snippets_of  # noqa: PLC0415 - start-up does without
+
+        delivery, redactor = known_delivery(call, self._mock), redactor_of(self._mock)
+        event = self._mock.catalog.get(delivery.event.type)
+        webhook = self._mock.webhooks.get(delivery.webhook_id)
+        clean = redactor.delivery(delivery)
+        code = snippets_of(delivery, event.data if event else None, curl_of(clean), why_no_curl(clean))
+        signature = signature_of(delivery, webhook.secret if webhook else None)
+        return json_answer({**hide_in(code, redactor), "signature": msgspec.to_builtins(signature)})
+
+    def _search(self, call: Call) -> Search:
+        return search_of(call.query.get("q", ""), self._mock)
+
+
+def _miss_view(miss: NearMiss) -> dict[str, Any]:
+    return {
+        "delivery_id": miss.delivery.delivery_id,
+        "event": miss.delivery.event.type,
+        "outcome": miss.delivery.outcome,
+        "reasons": list(miss.reasons),
+    }
+
+
+class FlowOperations:
+    """The resources and flows of a mock.
+
+    Args:
+        mock: The mock.
+    """
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+
+    async def resources(self, call: Call) -> web.Response:
+        """List resources."""
+        kind = _one_of(call, "kind", KINDS)
+        state = _one_of(call, "state", RESOURCE_STATES)
+        kept = self._mock.flows.resources
+        account = call.account
+        shown = [
+            each
+            for each in kept
+            if kind in (None, each.kind) and state in (None, each.state) and account in (None, each.account)
+        ]
+        return json_answer({"resources": list(map(resource_view, shown)), "dropped": kept.dropped})
+
+    async def resource(self, call: Call) -> web.Response:
+        """Return a resource."""
+        return json_answer(resource_view(self._resource(call)))
+
+    async def advance_resource(self, call: Call) -> web.Response:
+        """Move a resource one state on."""
+        return json_answer(resource_view(self._mock.flows.advance(self._resource(call).resource_id)))
+
+    async def flows(self, call: Call) -> web.Response:
+        """List flows."""
+        account = call.account
+        return _flows(rule for rule in self._mock.flows.rules.all() if account is None or rule.account in ("", account))
+
+    async def install_flows(self, call: Call) -> web.Response:
+        """Add flows."""
+        # Imported when used: YAML takes a tenth of the server's start-up time, and many need only the vendor API.
+        from mockserver.script.reader import read_flows  # noqa: PLC0415 - start-up does without
+
+        read = read_flows(call.body, self._mock.catalog, extra_events=self._mock.settings.extra_events)
+        return _flows(self._mock.flows.rules.install(read, account=call.account or ""), 201)
+
+    async def forget_flows(self, call: Call) -> web.Response:
+        """Forget every flow."""
+        self._mock.flows.rules.clear(call.account)
+        return web.Response(status=204)
+
+    def _resource(self, call: Call) -> Resource:
+        wanted = call.path["resource_id"]
+        resource = self._mock.flows.resources.find(wanted)
+        if resource is None:
+            raise ApiError(404, f"there is no resource {wanted!r}, or it is no longer on record")
+        return resource
+
+
+def _flows(rules: Iterable[Rule], status: int = 200) -> web.Response:
+    return json_answer({"flows": list(map(_rule_view, rules))}, status)
+
+
+def _rule_view(rule: Rule) -> dict[str, Any]:
+    flow = rule.flow
+    return {
+        "flow": flow.written,
+        "source": f"{flow.source}:{flow.line}",
+        "used": rule.used,
+        "left": None if flow.times is None else max(flow.times - rule.used, 0),
+        "standing": rule.standing,
+    }
+
+
+def _one_of(call: Call, name: str, allowed: tuple[str, ...]) -> str | None:
+    value = call.query.get(name)
+    if value is not None and value not in allowed:
+        raise UsageError(f"{name} must be {listed(allowed)}, not {value[:60]!r}")
+    return value
+
+
+def catalog_view(mock: Mock) -> dict[str, Any]:
+    """Return what can be sent: event types, faults, retry policies, bundled scripts, keys of searches, checks.
+
+    Args:
+        mock: Its settings and extra events count.
+    """
+    from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - few ask for it
+
+    settings, catalog = mock.settings, mock.catalog
+    documented = [
+        {"event": each.event, "fires_when": each.fires_when, "documented": each.documented, "data": each.data}
+        for each in catalog.all()
+    ]
+    extra = [{"event": name, "fires_when": "", "documented": False, "data": None} for name in settings.extra_events]
+    return {
+        "version": __version__,
+        "speed": settings.speed,
+        "strict": settings.strict,
+        "events": [*documented, *extra],
+        "faults": list(map(_fault_view, FAULTS.values())),
+        "retries": list(map(_policy_view, catalog.policies.values())),
+        "scripts": [{"name": name, "source": read_bundled_script(name).decode()} for name in bundled_scripts()],
+        "operations": [operation.name for operation in OPERATIONS],
+        "search": [{"key": key, "example": example, "doc": doc} for key, (example, doc) in KEYS.items()],
+        "checks": [
+            {"id": check.id, "name": check.name, "severity": check.severity, "sends": check.sends}
+            for check in chosen_checks((), ())
+        ],
+    }
+
+
+def _fault_view(fault: Fault) -> dict[str, Any]:
+    parameters = [
+        {"name": each.name, "doc": each.doc, "default": None if each.default is None else each.show(each.default)}
+        for each in fault.parameters
+    ]
+    return {"name": fault.name, "layer": fault.layer, "doc": fault.doc, "forged": fault.forged,
+            "parameters": parameters}  # fmt: skip
+
+
+def _policy_view(policy: RetryPolicy) -> dict[str, Any]:
+    return {"name": policy.name, "delays": list(policy.delays), "note": policy.note}
+
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -288,8 +570,6 @@ class ControlApi:
 
     async def catalog(self, _: Call) -> web.Response:
         """Return what can be sent."""
-        from mockserver.control_api.catalog import catalog_view  # noqa: PLC0415 - see above
-
         return json_answer(catalog_view(self._mock))
 
     async def validate(self, call: Call) -> web.Response:

@@ -1,4 +1,4 @@
-"""The ledger: what was sent, what came of it, and what the consumer made of it in the end.
+"""The ledger of a load: what was sent, what came of it, and what the consumer made of it in the end.
 
 Every process counts for itself; the master adds up. Counts are of *events* (an event and its deliberate copies are
 one), so that the ledger can be held against the consumer's own count.
@@ -6,11 +6,17 @@ one), so that the ledger can be held against the consumer's own count.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+import requests
+from locust.web import WebUI
+
+from mockserver.errors import UsageError
+from mockserver.model.json_values import find_all
 
 
 class Counts(msgspec.Struct):
@@ -154,3 +160,97 @@ class Ledger(msgspec.Struct, kw_only=True):
 def _reasons(what: str, reasons: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     for reason, count in sorted(reasons.items(), key=lambda each: -each[1]):
         yield what, f"{count:,}: {reason}"
+
+
+class LoadProbeError(Exception):
+    """The count cannot be read; the message says why."""
+
+
+def read_count(url: str, path: str | None, timeout: float = 10.0) -> float:
+    """Read the count.
+
+    Args:
+        url: What to GET.
+        path: JSONPath of the number; None where the answer is a number, or an object with one number in it.
+        timeout: Seconds until the answer must be there.
+
+    Raises:
+        LoadProbeError: It is not answered, not with 2xx, or not with a number.
+    """
+    with requests.Session() as session:
+        session.trust_env = False  # the consumer is on this machine or network: no proxy
+        try:
+            answer = session.get(url, timeout=timeout, allow_redirects=False)
+        except requests.RequestException as error:
+            raise LoadProbeError(f"the probe {url} got no answer: {type(error).__name__}") from None
+    if not 200 <= answer.status_code < 300:
+        raise LoadProbeError(f"the probe {url} answered {answer.status_code}")
+    try:
+        document = msgspec.json.decode(answer.content)
+    except (msgspec.DecodeError, RecursionError):
+        raise LoadProbeError(f"the probe {url} did not answer JSON") from None
+    found = _at_path(document, path) if path else _only_numbers(document)
+    if len(found) != 1 or isinstance(found[0], bool) or not isinstance(found[0], (int, float)):
+        raise LoadProbeError(f"the probe {url} answers {_shown(found, path)}: set probe_json to the path of its count")
+    return float(found[0])
+
+
+def _at_path(document: Any, path: str) -> list[Any]:
+    try:
+        return find_all(path, document)
+    except ValueError as error:
+        raise UsageError(f"probe_json {path!r} is not a JSONPath: {error}") from None
+
+
+def _only_numbers(document: Any) -> list[Any]:
+    values = document.values() if isinstance(document, dict) else [document]
+    return [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+
+
+def _shown(found: list[Any], path: str | None) -> str:
+    where = f" at {path}" if path else ""
+    return f"{len(found)} values{where}, not one number" if len(found) != 1 else f"no number{where}"
+
+
+_KEY = "webhook-ledger"
+_COLUMNS = (("user", "User"), ("what", "What"), ("value", "Value"))
+
+
+def add_tab(web_ui: WebUI, ledgers: Callable[[], list[Ledger]]) -> None:
+    """Add the tab.
+
+    Args:
+        web_ui: Locust's web page, from its event ``init``.
+        ledgers: Gives the ledgers as they are now, while the load runs and when it has ended.
+    """
+    structure = [{"key": key, "title": title} for key, title in _COLUMNS]
+    web_ui.template_args["extended_tabs"] = [
+        *web_ui.template_args.get("extended_tabs", ()),
+        {"title": "Ledger", "key": _KEY},
+    ]
+    web_ui.template_args["extended_tables"] = [
+        *web_ui.template_args.get("extended_tables", ()),
+        {"key": _KEY, "structure": structure},
+    ]
+
+    def with_ledgers(response: Any) -> Any:
+        from flask import request  # noqa: PLC0415 - Locust brings it, and only its web page needs it
+
+        if request.path.endswith("/stats/requests") and response.json is not None:
+            rows = [
+                {"user": ledger.user, "what": what, "value": value}
+                for ledger in ledgers()
+                for what, value in ledger.rows()
+            ]
+            shown = [*response.json.get("extended_stats", ()), {"key": _KEY, "data": rows}]
+            response.set_data(json.dumps({**response.json, "extended_stats": shown}))
+        return response
+
+    def as_json() -> Any:
+        from flask import jsonify  # noqa: PLC0415 - as above
+
+        return jsonify([ledger.as_json() for ledger in ledgers()])
+
+    assert web_ui.app is not None  # noqa: S101 - it has one once it was made
+    web_ui.app.after_request(with_ledgers)
+    web_ui.app.add_url_rule("/ledger.json", "ledger_json", web_ui.auth_required_if_enabled(as_json))

@@ -32,11 +32,8 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from mockserver.errors import UsageError
-from mockserver.load.ledger import Counts, Ledger
-from mockserver.load.plan import SignedEvent
-from mockserver.load.probe import LoadProbeError, read_count
-from mockserver.load.settings import LoadSettings, UserAttributes, check_address, read_settings
-from mockserver.load.web_tab import add_tab
+from mockserver.load.ledger import Counts, Ledger, LoadProbeError, add_tab, read_count
+from mockserver.load.plan import LoadSettings, SignedEvent, UserAttributes, check_address, read_settings
 from mockserver.model.targets import Target
 
 _logger = logging.getLogger("mockserver.load")

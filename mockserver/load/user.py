@@ -11,9 +11,8 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 from locust.env import Environment
 from locust.exception import CatchResponseError
 
-from mockserver.load.plan import SignedEvent
+from mockserver.load.plan import SignedEvent, UserAttributes
 from mockserver.load.run import Arrival, LoadRun, run_of
-from mockserver.load.settings import UserAttributes
 
 _INTERRUPTED = "interrupted before the answer, outcome unknown"
 

@@ -1,4 +1,4 @@
-"""``MockServer``: the mock as one object for sync and async tests."""
+"""``MockServer``: the mock as one object for sync and async tests; and ``check``, where there is no mock yet."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from mockserver.model.settings import Settings, SettingsKeywords, Speed, read_se
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.dispatcher import SendResult
 from mockserver.replay.probe import ProbeFunction
+from mockserver.replay.replay import RunningReplay
 from mockserver.replay.report import Report
 from mockserver.replay.search_wait import wait_for_search
 from mockserver.reports.check_report import CheckReport
@@ -39,16 +40,102 @@ from mockserver.script.model import EventStep, Script, literal_step
 from mockserver.script.package_files import find_script, read_script_file
 from mockserver.script.reader import read_flow_keys, read_script
 from mockserver.server.mock import Mock
-from mockserver.testing.assertions import assert_delivered, describe
-from mockserver.testing.background import BackgroundReplay, ClockControl
+from mockserver.testing.assertions import (
+    assert_delivered,
+    describe,
+    start_apps,
+    wait_for_deliveries,
+    wait_for_registration,
+)
 from mockserver.testing.check_target import CheckKeywords, checking
-from mockserver.testing.waiting import start_apps, wait_for_deliveries, wait_for_registration
 from mockserver.vendor_api.calls import VendorCall
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from mockserver.vendor_api.flows.resource import Resource
+
+
+class BackgroundReplay:
+    """A replay that goes on while the test does something else.
+
+    Args:
+        thread: Where it runs.
+        running: The replay.
+    """
+
+    def __init__(self, thread: LoopThread, running: RunningReplay) -> None:
+        self._thread = thread
+        self._running = running
+
+    @property
+    def report(self) -> Report:
+        """What has happened so far; complete when :attr:`done`."""
+        return self._running.report
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        return self._running.done
+
+    def stop(self) -> None:
+        """End it at once; its report accounts for every event."""
+        self._thread.call(self._running.cancel)
+
+    def result(self) -> Report:
+        """Wait until it is over, and return its report.
+
+        Raises:
+            LoopRunningError: An event loop is running in this thread: use :meth:`aresult`.
+        """
+        refuse_to_block("result", "aresult")
+        return self._thread.wait(self._running.wait())
+
+    async def aresult(self) -> Report:
+        """Do as :meth:`result` does, without blocking the running event loop."""
+        return await asyncio.wrap_future(self._thread.submit(self._running.wait()))
+
+
+class ClockControl:
+    """What time it is for the mock.
+
+    Args:
+        thread: Where the mock runs.
+        mock: The mock.
+    """
+
+    def __init__(self, thread: LoopThread, mock: Mock) -> None:
+        self._thread = thread
+        self._mock = mock
+
+    def now(self) -> float:
+        """Return the present moment, in seconds since 1970."""
+        return self._mock.clock.now()
+
+    def advance(self, by: float | str) -> None:
+        """Let time pass on a stepped clock, and return when all that became due is over.
+
+        Args:
+            by: A duration such as ``"5m"``, or seconds.
+
+        Raises:
+            UsageError: It is no duration, or the clock runs by itself.
+            LoopRunningError: An event loop is running in this thread: use :meth:`aadvance`.
+        """
+        refuse_to_block("advance", "aadvance")
+        self._thread.wait(self._mock.advance(_seconds(by)))
+
+    async def aadvance(self, by: float | str) -> None:
+        """Do as :meth:`advance` does, without blocking the running event loop."""
+        await asyncio.wrap_future(self._thread.submit(self._mock.advance(_seconds(by))))
+
+
+def _seconds(by: float | str) -> float:
+    try:
+        return parse_duration(by)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
 
 T = TypeVar("T")
 
@@ -789,3 +876,66 @@ def _moment(at: datetime | str | float | None, after: float | str, now: float) -
         return (now if at is None else parse_timestamp(at) if isinstance(at, str) else float(at)) + wait
     except ValueError as error:
         raise UsageError(f"when the event happens: {error}") from None
+
+
+class _Checker(MockServer):
+    """A mock that checks one consumer: it listens on no port."""
+
+    async def _serve(self) -> None:
+        pass
+
+
+def check(target: object, secret: str | None = None, **options: Unpack[CheckKeywords]) -> CheckReport:
+    """Fail unless a consumer gets everything right that it must: one line in a test suite, without a fixture.
+
+    Args:
+        target: The URL of the consumer, or an ASGI, WSGI or aiohttp application object.
+        secret: What it verifies with; None for ``whsec_test``.
+        **options: See :class:`CheckKeywords`.
+
+    Returns:
+        The report.
+
+    Raises:
+        CheckError: Something that it must get right is wrong; the message is a table of what, and how to fix it.
+        UsageError: The target, an option, or the probe cannot be used.
+        LoopRunningError: An event loop is running in this thread: use :func:`acheck`.
+    """
+    __tracebackhide__ = True  # pytest would show the arguments, and so the secret
+    refuse_to_block("check", "acheck")
+    with _Checker() as checker:  # leaving it raises for a failure that no one has looked at
+        return checker.check(target, secret, **options)
+
+
+async def acheck(target: object, secret: str | None = None, **options: Unpack[CheckKeywords]) -> CheckReport:
+    """Do as :func:`check` does, without blocking the running event loop."""
+    __tracebackhide__ = True
+    async with _Checker() as checker:
+        return await checker.acheck(target, secret, **options)
+
+
+class ServerPool:
+    """Running servers, one for each combination of settings."""
+
+    def __init__(self) -> None:
+        self._servers: dict[bytes, MockServer] = {}
+
+    def get(self, settings: dict[str, Any]) -> MockServer:
+        """Return the running server with these settings, starting it if it is the first time.
+
+        Args:
+            settings: The constructor's arguments of :class:`~mockserver.testing.mock_server.MockServer`.
+
+        Raises:
+            UsageError: A setting is unknown or its value is not allowed.
+            StartError: It cannot listen.
+        """
+        key = msgspec.json.encode(read_settings(**settings))
+        if key not in self._servers:
+            self._servers[key] = MockServer(**settings).start()
+        return self._servers[key]
+
+    def close(self) -> None:
+        """Stop them all."""
+        while self._servers:
+            self._servers.popitem()[1].stop()

@@ -14,8 +14,7 @@ import pytest
 from playgent_mockserver import why_shared
 
 if TYPE_CHECKING:
-    from mockserver.testing.mock_server import MockServer
-    from mockserver.testing.server_pool import ServerPool
+    from mockserver.testing.mock_server import MockServer, ServerPool
 
 _SPEED = "speed of scripts in the mockserver fixture: a factor, or max (the default) to skip every wait"
 _STRICT = "fail a test for deliveries and replays that failed and that it never looked at (default: true)"
@@ -58,7 +57,7 @@ def mockserver_settings() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def _mockserver_pool(request: pytest.FixtureRequest) -> Iterator[ServerPool]:
     """The servers of this session, one for each combination of settings."""
-    from mockserver.testing.server_pool import ServerPool  # noqa: PLC0415 - only those who use it pay for it
+    from mockserver.testing.mock_server import ServerPool  # noqa: PLC0415 - only those who use it pay for it
 
     request.config.stash[_USED] = True
     pool = ServerPool()

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from mockserver.dashboard.files import STATIC
+from mockserver.dashboard import STATIC
 from tests.control_api.calling import controlling
 
 
