@@ -83,24 +83,13 @@ _LAST = len(FAULTS)
 
 
 def defect(name: str, stage: Stage, apply: Callable[[Draft], None]) -> ChosenFault:
-    """Make a fault that is in no registry.
-
-    Args:
-        name: What the record calls it.
-        stage: When it changes a request in the making.
-        apply: Changes the draft.
-    """
+    """Make a fault that is in no registry."""
     fault = Fault(name=name, layer="signature", doc="", stage=stage, apply=apply, position=_LAST)
     return ChosenFault(fault, {})
 
 
 def signature(name: str, form: Callable[[bytes, str], str]) -> ChosenFault:
-    """Make a fault of the signature.
-
-    Args:
-        name: What the record calls it.
-        form: Returns the header's value for a payload and the secret; each character is a byte.
-    """
+    """Make a fault of the signature."""
 
     def apply(draft: Draft) -> None:
         draft.set_header(SIGNATURE_HEADER, form(draft.payload, draft.secret).encode("latin-1"))
@@ -318,11 +307,7 @@ class CheckContext:
         return f"{prefix}_{self._chance.getrandbits(48):012x}"
 
     def moments(self, *types: str) -> list[float]:
-        """Return moments a second apart, the last of them now, at which events happen one after another.
-
-        Args:
-            types: For each event its type.
-        """
+        """Return moments a second apart, the last of them now, at which events happen one after another."""
         now = int(time.time())
         return [float(now - len(types) + 1 + place) for place in range(len(types))]
 
@@ -615,12 +600,7 @@ class Variant(msgspec.Struct, frozen=True):
     raw: bytes | None = None
 
     def make(self, context: CheckContext, at: float | None = None) -> Event:
-        """Make the event: about a new object each time.
-
-        Args:
-            context: The context of the checks.
-            at: When it happened; None for now.
-        """
+        """Make the event: about a new object each time."""
         event = context.event(self.event, change=self.change, at=at)
         return event if self.raw is None else msgspec.structs.replace(event, payload=self.raw)
 

@@ -58,11 +58,7 @@ _BY_STATUS = {
 
 
 def reason_of(response: Response) -> Reason | None:
-    """Return why a delivery is refused, where the answer says so and the signature cannot be the reason.
-
-    Args:
-        response: The answer.
-    """
+    """Return why a delivery is refused, where the answer says so and the signature cannot be the reason."""
     if 300 <= response.status < 400:
         return _redirected(response)
     if response.status in (400, 403) and b"csrf" in response.body.lower():
@@ -72,11 +68,7 @@ def reason_of(response: Response) -> Reason | None:
 
 
 def hint_of(response: Response) -> str:
-    """Return what an answer may mean where the signature may be the reason too; empty if it says nothing.
-
-    Args:
-        response: The answer.
-    """
+    """Return what an answer may mean where the signature may be the reason too; empty if it says nothing."""
     scheme = _header(response, "www-authenticate").partition(" ")[0].lower()
     if response.status == 401 and scheme in ("basic", "bearer", "digest", "negotiate"):
         return f"it asks for a login (`WWW-Authenticate: {scheme}`), which may stand before the verification"
@@ -122,16 +114,7 @@ _UNSTEADY = "see what differs from one delivery to the next: several workers wit
 
 
 async def diagnose(context: CheckContext, seconds: float = SECONDS) -> Diagnosis:
-    """Find out why a consumer refuses correct deliveries.
-
-    Args:
-        context: The context; its first delivery was the control, which the consumer refused.
-        seconds: How long it may take.
-
-    Returns:
-        The mistake that explains it, with the wrong deliveries that the consumer accepted; without evidence, what else
-        the answers show.
-    """
+    """Find out why a consumer refuses correct deliveries."""
     context.check = "diagnosis"
     return await _Examination(context, monotonic() + seconds).run()
 

@@ -126,11 +126,7 @@ class Effects:
         return self.units.get(event, 0.0)
 
     async def count(self) -> float:
-        """Read the count.
-
-        Raises:
-            AccessError: It cannot be read, or is not a number.
-        """
+        """Read the count; raises AccessError."""
         if self._access.count is None:
             raise AccessError("there is no probe")
         value = await self._access.count()
@@ -141,11 +137,7 @@ class Effects:
         return value
 
     async def mark(self) -> Mark:
-        """Read the count when nothing of what was delivered before can change it any more.
-
-        Raises:
-            AccessError: It cannot be read.
-        """
+        """Read the count when nothing of what was delivered before can change it any more; raises AccessError."""
         count = await self.count()
         if self.late and self.stirred:
             begun = monotonic()
@@ -173,14 +165,7 @@ class Effects:
     async def learn_pace(self, before: Mark) -> bool:
         """Find out how long effects take to show, from deliveries that were made just now, and wait for all of them.
 
-        Args:
-            before: The count before those deliveries.
-
-        Returns:
-            Whether there was any effect.
-
-        Raises:
-            AccessError: The count does not come to rest.
+        Raises AccessError.
         """
         begun = last_change = monotonic()
         first = count = await self.count()
@@ -204,13 +189,7 @@ class Effects:
         return True
 
     async def learn_units(self, events: Sequence[str], deliver: Deliver, *, at_once: bool) -> None:
-        """Deliver valid events, and note by how much the count grows with one of each type, if it does.
-
-        Args:
-            events: The types.
-            deliver: Delivers one event of each of the types that it is given.
-            at_once: Whether to distinguish the types by their numbers, in one wait for all of them.
-        """
+        """Deliver valid events, and note by how much the count grows with one of each type, if it does."""
         self.units.clear()
         await self._learn_unit(events[0], deliver)
         rest = list(events[1:])
@@ -241,12 +220,7 @@ class Effects:
         return True
 
     async def change_since(self, before: Mark, expected: float) -> float:
-        """Return by how much the count has grown when it has settled, without what was delivered beside.
-
-        Args:
-            before: The count before.
-            expected: The growth that is right: it is waited for, and then a moment longer, for any more.
-        """
+        """Return by how much the count has grown when it has settled, without what was delivered beside."""
         return await self._settled_change(before, lambda change: abs(change) >= abs(expected))
 
     async def _settled_change(self, before: Mark, there: Callable[[float], bool]) -> float:

@@ -84,12 +84,7 @@ class Batches:
         self._down = ""
 
     async def judgement(self, check: Check, experiment: Experiment) -> Judgement:
-        """Make an experiment, and judge it.
-
-        Args:
-            check: The check.
-            experiment: Its experiment.
-        """
+        """Make an experiment, and judge it."""
         for forged in (False, True):  # what is right first: what is wrong may break something
             if forged <= experiment.forged and forged not in self._begun:
                 self._begun.add(forged)
@@ -199,15 +194,7 @@ class Batches:
 
 
 async def measured(context: CheckContext, experiment: Experiment) -> tuple[Trial, float | None]:
-    """Make an experiment alone.
-
-    Args:
-        context: The context of the checks.
-        experiment: The experiment.
-
-    Returns:
-        What was sent, and its effect; None where there is no probe.
-    """
+    """Make an experiment alone."""
     if not context.effects.known:
         return await experiment.send(context), None
     before = await context.effects.mark()
@@ -226,20 +213,12 @@ _TRIED = 8
 
 
 def accepting(*variants: Variant) -> Experiment:
-    """Return the experiment of a check that makes deliveries which must all be accepted.
-
-    Args:
-        variants: The deliveries.
-    """
+    """Return the experiment of a check that makes deliveries which must all be accepted."""
     return accepting_all(lambda _: variants)
 
 
 def accepting_each(variants: Callable[[CheckContext, str], Iterable[Variant]]) -> Experiment:
-    """Return the experiment of a check that makes deliveries of each event type, which must all be accepted.
-
-    Args:
-        variants: Makes the deliveries of one event type.
-    """
+    """Return the experiment of a check that makes deliveries of each event type, which must all be accepted."""
     return accepting_all(
         lambda context: [each for event in context.events_in_question for each in variants(context, event)]
     )
@@ -248,12 +227,7 @@ def accepting_each(variants: Callable[[CheckContext, str], Iterable[Variant]]) -
 def accepting_all(
     variants: Callable[[CheckContext], Iterable[Variant]], cause: Callable[[set[str]], str] = lambda _: ""
 ) -> Experiment:
-    """Return the experiment of a check that makes deliveries which must all be accepted, and have their effects.
-
-    Args:
-        variants: Makes them.
-        cause: Says what the labels of those that were refused show of the mistake.
-    """
+    """Return the experiment of a check that makes deliveries which must all be accepted, and have their effects."""
 
     async def send(context: CheckContext) -> Trial:
         return await sent(context, variants(context))
@@ -270,25 +244,14 @@ def accepting_all(
 
 
 async def sent(context: CheckContext, variants: Iterable[Variant]) -> Trial:
-    """Make deliveries that must all be accepted, each with the effect of its type.
-
-    Args:
-        context: The context of the checks.
-        variants: The deliveries.
-    """
+    """Make deliveries that must all be accepted, each with the effect of its type."""
     made = await context.deliver_all(list(variants))
     accepted = [delivery for _, delivery in made if delivery.delivered]
     return Trial(made, sum(context.effects.unit(delivery.event.type) for delivery in accepted))
 
 
 async def judge_effects(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
-    """Judge deliveries that must be accepted by their answers, and by their effects where a probe sees them.
-
-    Args:
-        context: The context of the checks.
-        trial: What was sent.
-        change: The effect; None where there is no probe.
-    """
+    """Judge deliveries that must be accepted by their answers, and by their effects where a probe sees them."""
     if not trial.made:
         return Judgement("not tested", "no event of the consumer's has a text to change")
     judgement = judge_accepted(trial.made)
@@ -306,12 +269,7 @@ async def judge_effects(context: CheckContext, trial: Trial, change: float | Non
 
 
 def enduring(*variants: Variant, times: int = 1) -> Callable[[CheckContext], Awaitable[Judgement]]:
-    """Return the procedure of a check that makes deliveries which may be refused, but always in the same way.
-
-    Args:
-        variants: The deliveries, signed correctly.
-        times: How many times each is made.
-    """
+    """Return the procedure of a check that makes deliveries which may be refused, but always in the same way."""
 
     async def procedure(context: CheckContext) -> Judgement:
         made = await context.deliver_all([variant for variant in variants for _ in range(times)])
@@ -412,10 +370,6 @@ def refusing_each(label: str, fault: ChosenFault | str) -> Experiment:
     """Return the experiment of a check that makes one delivery of each event type, which must all be refused.
 
     Some consumers verify in the branch of one event type only.
-
-    Args:
-        label: What is special about them, with ``{event}`` for the type.
-        fault: Their deliberate defect.
     """
     return refusing_all(
         lambda context: [Variant(label.format(event=each), (fault,), each) for each in context.events_in_question]
@@ -425,13 +379,7 @@ def refusing_each(label: str, fault: ChosenFault | str) -> Experiment:
 def refusing_all(
     variants: Callable[[CheckContext], Sequence[Variant]], accepted: Verdict = "fail", refusals: Sequence[int] = ()
 ) -> Experiment:
-    """Return the experiment of a check that makes deliveries which must all be refused.
-
-    Args:
-        variants: Makes the deliveries.
-        accepted: What it is to handle one.
-        refusals: Statuses that are refusals too, beside every 4xx.
-    """
+    """Return the experiment of a check that makes deliveries which must all be refused."""
 
     async def send(context: CheckContext) -> Trial:
         return Trial(await context.deliver_all(variants(context)))
@@ -449,15 +397,7 @@ async def judge_refusals(
     accepted: Verdict = "fail",
     refusals: Sequence[int] = (),
 ) -> Judgement:
-    """Judge the answers and the effects of deliveries that must be refused.
-
-    Args:
-        context: The context of the checks.
-        sent: The deliveries.
-        change: Their effect; None where there is no probe.
-        accepted: What it is to handle one.
-        refusals: Statuses that are refusals too, beside every 4xx.
-    """
+    """Judge the answers and the effects of deliveries that must be refused."""
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if change:
         return await _judge_effect(context, sent, taken, change, accepted)

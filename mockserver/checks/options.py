@@ -43,12 +43,7 @@ async def run_command(command: str) -> None:
     """Run a command of the shell.
 
     It gets a session of its own: when it takes too long, or is not waited for any more, all that it started is ended.
-
-    Args:
-        command: The command, as one would type it.
-
-    Raises:
-        HookError: It cannot be run, fails, or takes longer than half a minute.
+    Raises HookError.
     """
     # Into files: what a command leaves running in the background would keep a pipe open, and be waited for.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -101,17 +96,7 @@ def _end_of(file: IO[bytes]) -> str:
 
 
 async def post(target: Target, transport: Transport, sender: SenderHeaders, timeout: float) -> None:
-    """POST nothing to a URL.
-
-    Args:
-        target: The URL.
-        transport: What carries the request.
-        sender: The headers that say who sends it, and what the user adds.
-        timeout: Seconds until it must be answered.
-
-    Raises:
-        HookError: The answer is not 2xx.
-    """
+    """POST nothing to a URL; raises HookError."""
     head = f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n{header_lines(sender)}"
     request = Request(target, f"{head}Content-Length: 0\r\n\r\n".encode("ascii"), b"")
     exchange = await transport.exchange(request, timeout)
@@ -211,18 +196,7 @@ def prepare_check(
     on_begin: OnBegin = lambda _: None,
     on_finding: OnFinding = lambda _: None,
 ) -> CheckRun:
-    """Prepare a run of checks; nothing is sent yet.
-
-    Args:
-        host: The mock whose transports and routes are used. The deliveries do not go into its record.
-        options: What is to be checked.
-        report: What is filled; None makes one.
-        on_begin: Called with each check before it is made.
-        on_finding: Called with each finding.
-
-    Raises:
-        UsageError: A URL, an event type or the name of a check is not valid, or the secret is empty.
-    """
+    """Prepare a run of checks that fills a report; nothing is sent yet. Raises UsageError."""
     checks = chosen_checks(options.only, options.skip)
     if not options.secret:
         raise UsageError("a check needs the secret that the consumer verifies with")

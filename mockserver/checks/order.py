@@ -20,13 +20,7 @@ Order = tuple[int, ...]
 
 
 def orders_to_try(length: int, most: int, seed: str) -> list[Order]:
-    """Return orders that differ from the one in which things happened: the reverse first, then others by chance.
-
-    Args:
-        length: How many events there are.
-        most: How many orders to return at most.
-        seed: Makes the choice repeatable.
-    """
+    """Return orders that differ from the one in which things happened: the reverse first, then others by chance."""
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     in_order = tuple(range(length))
     orders = [in_order[::-1]]
@@ -39,14 +33,7 @@ def orders_to_try(length: int, most: int, seed: str) -> list[Order]:
 
 
 def simpler(order: Order) -> Iterator[Order]:
-    """Give what is simpler than an order that fails: with one event less, or with one pair the right way round.
-
-    Args:
-        order: The order. An event that is not in it does not happen at all.
-
-    Yields:
-        Orders that still have something the wrong way round, the simplest first.
-    """
+    """Give what is simpler than an order that fails: with one event less, or with one pair the right way round."""
     for leave_out in range(len(order)):
         shorter = order[:leave_out] + order[leave_out + 1 :]
         if list(shorter) != sorted(shorter):
@@ -59,12 +46,7 @@ def simpler(order: Order) -> Iterator[Order]:
 
 
 def without(state: Any, values: Sequence[str]) -> Any:
-    """Return a state with the values that belong to one run of events replaced by their places.
-
-    Args:
-        state: A JSON value.
-        values: The ids and timestamps of the run; the same place has the same meaning in every run.
-    """
+    """Return a state with the values that belong to one run of events replaced by their places."""
     if isinstance(state, str):
         for place, value in enumerate(values):
             state = state.replace(value, f"<{place}>")
@@ -75,13 +57,7 @@ def without(state: Any, values: Sequence[str]) -> Any:
 
 
 def differences(left: Any, right: Any, where: str = "$") -> dict[str, tuple[Any, Any]]:
-    """Return in which places two states differ, with both values. The order of lists means nothing.
-
-    Args:
-        left: A JSON value.
-        right: Another one.
-        where: How the place is named.
-    """
+    """Return in which places two states differ, with both values. The order of lists means nothing."""
     if isinstance(left, dict) and isinstance(right, dict):
         found: dict[str, tuple[Any, Any]] = {}
         for key in {**left, **right}:
@@ -141,14 +117,7 @@ class _Stories:
         self.volatile: frozenset[str] = frozenset()
 
     async def deliver_all(self, orders: Sequence[Order]) -> list[_End] | None:
-        """Deliver runs of events, each about an object of its own, and wait for the effects of all of them once.
-
-        Args:
-            orders: The orders.
-
-        Returns:
-            What became of each; None where the whole effect is not that of all events.
-        """
+        """Deliver runs of events, each about an object of its own, and wait for the effects of all of them once."""
         context = self._context
         before = await context.effects.mark()
         if context.slow:
@@ -169,12 +138,7 @@ class _Stories:
         return _End(tuple(deliveries), change, without(state, own))
 
     async def deliver(self, order: Order, expected: float | None = None) -> _End:
-        """Deliver a run of events in an order, and see what becomes of it.
-
-        Args:
-            order: The places of the events in the order of their delivery.
-            expected: The effect that is waited for; None for that of all of them.
-        """
+        """Deliver a run of events in an order, and see what becomes of it."""
         context = self._context
         before = await context.effects.mark()
         object_id, events, deliveries = await self._run(order)

@@ -69,12 +69,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _AL
 def chosen_checks(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
     """Return the checks to make. The control is always among them: nothing can be judged without it.
 
-    Args:
-        only: Ids or names of those to make; empty for all.
-        skip: Ids or names of those not to make.
-
-    Raises:
-        UsageError: There is no such check, or none is left.
+    Raises UsageError.
     """
     wanted = {_found(name).id for name in only} or set(CHECKS)
     left = wanted - {_found(name).id for name in skip}

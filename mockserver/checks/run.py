@@ -82,14 +82,7 @@ class CheckRun:
         self._learned = False
 
     async def run(self) -> CheckResult:
-        """Make all checks.
-
-        Returns:
-            The report, with a finding for each check.
-
-        Raises:
-            UsageError: The probe or the hook that was given does not work.
-        """
+        """Make all checks; raises UsageError."""
         begun = monotonic()
         try:
             await self._run(begun + self._time_limit)
@@ -142,11 +135,7 @@ class CheckRun:
     # ---------------------------------------------------------------- learning
 
     async def _learn(self, before: Mark | None) -> None:
-        """Learn how the consumer answers, and what its effects are.
-
-        Args:
-            before: The count before the control; None where there is no probe.
-        """
+        """Learn how the consumer answers, and what its effects are."""
         context = self._context
         self._learned = True
         context.same_second = before is None

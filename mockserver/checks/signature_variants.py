@@ -93,16 +93,7 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
     headers: Callable[[str, Signed], SignatureHeaders] = right_header
 
     def sign(self, signed: Signed, secret: str) -> SignatureHeaders | None:
-        """Return the headers that a consumer with this mistake takes for right.
-
-        Args:
-            signed: What is signed.
-            secret: The right secret, as it was given.
-
-        Returns:
-            The headers; None if the form cannot be made of this secret, as one that is not hexadecimal cannot be read
-            so.
-        """
+        """Return the headers that a consumer with this mistake takes for right."""
         essence = self.essence(signed, secret)
         return None if essence is None else self.headers(self.text(essence[0], signed), signed)
 
@@ -111,13 +102,6 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
 
         The digest stands for itself: written down, two ways to write may look alike, as base64 and its URL-safe form do
         for many digests.
-
-        Args:
-            signed: What is signed.
-            secret: The right secret, as it was given.
-
-        Returns:
-            The digest, and how any digest is written; None if the form cannot be made of this secret.
         """
         try:
             digest = self.digest(self.key(secret), self.message(signed))
@@ -150,12 +134,7 @@ def both(first: WrongForm, second: WrongForm) -> WrongForm:
 
 
 def forged(form: WrongForm, noise: bytes) -> WrongForm:
-    """Return the same form with a digest that means nothing.
-
-    Args:
-        form: A form.
-        noise: At least as many bytes as its digest has.
-    """
+    """Return the same form with a digest that means nothing."""
     size = len(form.digest(b"", b""))
     return msgspec.structs.replace(form, name=f"forged {form.name}", digest=lambda *_: noise[:size])
 
@@ -327,9 +306,6 @@ def telling(data: dict[str, Any]) -> None:
     """Change the data of an event so that each spelling of its JSON is another text; its ids stay.
 
     Text of several words gets characters that not all spellings write alike, and numbers become whole floats.
-
-    Args:
-        data: The data, changed in place.
     """
     data.update({key: _telling(value) for key, value in data.items()})
     if "1.0" not in repr(data):
@@ -748,16 +724,7 @@ WRONG_FORMS = (*SINGLE_FORMS, *PAIRS)
 
 
 def distinct(forms: Iterable[WrongForm], signed: Signed, secret: str) -> list[tuple[WrongForm, ...]]:
-    """Return forms in groups that come to the same; what equals the right form is left out.
-
-    Args:
-        forms: The forms, the most likely first.
-        signed: What is signed.
-        secret: The secret.
-
-    Returns:
-        The groups in the order of their first forms.
-    """
+    """Return forms in groups that come to the same; what equals the right form is left out."""
     groups: dict[tuple[bytes, SignatureHeaders] | None, list[WrongForm]] = {}
     for form in forms:
         groups.setdefault(form.essence(signed, secret), []).append(form)

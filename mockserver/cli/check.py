@@ -154,11 +154,7 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
 
 
 def needed_url(context: click.Context, url: str | None, target: str | None) -> str:
-    """Return the URL of the consumer: the argument, or that of ``--target``.
-
-    Raises:
-        UsageError: There is none, there are two, or it is not a URL.
-    """
+    """Return the URL of the consumer: the argument, or that of ``--target``; raises UsageError."""
     if url and target and context.get_parameter_source("target") is ParameterSource.COMMANDLINE:
         raise UsageError(f"two URLs are given, {url} and --target {target}: which of them is to be checked?")
     found = url or target
@@ -205,16 +201,7 @@ _NEEDS = {0: "only the URL and the secret", 1: "--probe", 2: "--probe and --fail
 
 
 def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> int:
-    """List the checks that would be made.
-
-    Args:
-        only: Ids or names of those to make; none for all.
-        skip: Ids or names of those not to make.
-        json: The file for JSON; None prints a table.
-
-    Returns:
-        The exit code.
-    """
+    """List the checks that would be made."""
     from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - only when it is asked for
 
     headings = ("ID", "SEVERITY", "LEVEL", "NAME", "WHAT IT SENDS")
@@ -222,14 +209,7 @@ def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> i
 
 
 def explain(name: str) -> int:
-    """Explain one check.
-
-    Args:
-        name: Its id or name.
-
-    Returns:
-        The exit code.
-    """
+    """Explain one check."""
     from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - only when it is asked for
 
     # The control is always among the checks that are made, and so perhaps beside the one that is asked for.

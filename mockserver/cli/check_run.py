@@ -64,16 +64,7 @@ class UrlCheck:
         self._run = prepare_check(self._mock, options, self.report, self._begin, self._found)
 
     async def run(self, readiness: Readiness, on_begin: OnBegin, on_finding: OnFinding) -> None:
-        """Make the checks.
-
-        Args:
-            readiness: What to wait for before the first check.
-            on_begin: Called with each check before it is made.
-            on_finding: Called with each finding.
-
-        Raises:
-            asyncio.CancelledError: It was stopped.
-        """
+        """Make the checks."""
         self._on_begin, self._on_finding = on_begin, on_finding
         try:
             target = self._mock.routes.resolve(self.options.url)
@@ -121,15 +112,7 @@ _WHY = 200
 
 
 def finding_block(finding: Finding, *, verbose: bool) -> Iterator[str]:
-    """Show a failure or a warning, below its heading.
-
-    Args:
-        finding: The finding.
-        verbose: Whether to show every delivery that proves it, and whole answers.
-
-    Returns:
-        Lines that can be printed; a command among them may hold line breaks.
-    """
+    """Show a failure or a warning, below its heading."""
     yield f"  seen: {one_line(finding.summary)}"
     yield f"  why:  {_beginning(finding.check.why)}"
     yield f"  fix:  {one_line(finding.fix)}"
@@ -137,15 +120,7 @@ def finding_block(finding: Finding, *, verbose: bool) -> Iterator[str]:
 
 
 def group_block(findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
-    """Show findings with one cause, below a heading that names the cause.
-
-    Args:
-        findings: The findings; the first is the one that is proved.
-        verbose: Whether to show whole answers.
-
-    Returns:
-        Lines that can be printed; a command among them may hold line breaks.
-    """
+    """Show findings with one cause, below a heading that names the cause."""
     errors = any(delivery.response and delivery.response.status >= 500 for delivery in findings[0].evidence)
     if {finding.check.name for finding in findings} >= _NOTHING_VERIFIED and not errors:
         yield "  It looks as if no signature is verified at all, or as if forgeries were dropped without a word."
@@ -313,11 +288,7 @@ class CheckView:
             self._line(finding)
 
     def finish(self, commands: Iterable[str] = ()) -> None:
-        """Show what to do about the findings, and what all of it comes to.
-
-        Args:
-            commands: Lines that make a CI system show the findings.
-        """
+        """Show what to do about the findings, and what all of it comes to."""
         report = self._checked.report.clean()
         if self._live is not None:
             self._live.stop()

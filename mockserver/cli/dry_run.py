@@ -24,15 +24,7 @@ _PLACEHOLDER = Destination("http://127.0.0.1:8485/webhooks/playgent", "whsec_dry
 
 
 def print_replay(plans: Sequence[tuple[Script, Destination | None]], settings: Settings) -> int:
-    """Print the requests of scripts.
-
-    Args:
-        plans: The scripts, and where their events go; None is a placeholder.
-        settings: How payloads are spelled.
-
-    Returns:
-        The exit code.
-    """
+    """Print the requests of scripts."""
     if any(destination is None for _, destination in plans):
         note = f"no target given: the commands go to {_PLACEHOLDER.url}, signed with {_PLACEHOLDER.secret!r};"
         click.echo(f"mockserver: {note} `mockserver receive --secret {_PLACEHOLDER.secret}` takes them", err=True)

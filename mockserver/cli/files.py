@@ -17,14 +17,7 @@ from mockserver.errors import MockServerError, UsageError
 
 
 def read_standard_input(what: str) -> bytes:
-    """Read standard input to its end; at a terminal, print a note that it is waited for.
-
-    Args:
-        what: What is read, for that note.
-
-    Raises:
-        UsageError: It is closed.
-    """
+    """Read standard input to its end; at a terminal, print a note that it is waited for; raises UsageError."""
     if sys.stdin is None:
         raise UsageError(f"standard input is closed: {what} cannot be read from it")
     if sys.stdin.isatty():
@@ -33,11 +26,7 @@ def read_standard_input(what: str) -> bytes:
 
 
 def read_body(name: str) -> bytes:
-    """Read a body from a file, or from standard input for ``-``.
-
-    Raises:
-        UsageError: It cannot be read.
-    """
+    """Read a body from a file, or from standard input for ``-``; raises UsageError."""
     if name == "-":
         return read_standard_input("the body")
     try:
@@ -61,8 +50,7 @@ class UnwritableError(MockServerError):
 def check_writable(name: str | None) -> None:
     """Find out, before anything is sent, whether a file can be written; make the folder that it goes to.
 
-    Raises:
-        UsageError: It cannot; the message says why.
+    Raises UsageError.
     """
     if name == STANDARD_OUTPUT and sys.__stdout__ is None:  # as the process was started
         raise UsageError("standard output is closed: the option - writes to it")
@@ -85,8 +73,7 @@ def check_writable(name: str | None) -> None:
 def remove_old(name: str | None) -> None:
     """Remove what an earlier run left in a file, so that it is not taken for the result of this one.
 
-    Raises:
-        UsageError: It cannot be removed; the message says why.
+    Raises UsageError.
     """
     if name is None or name == STANDARD_OUTPUT or not (path := _real(name)).is_file():
         return
@@ -99,11 +86,7 @@ def remove_old(name: str | None) -> None:
 
 
 def write_file(name: str, content: bytes) -> None:
-    """Write a file: beside its place, then moved there, so that half of it is never seen.
-
-    Raises:
-        UnwritableError: It cannot be written; the message says why.
-    """
+    """Write a file: beside its place, then moved there, so that half of it is never seen; raises UnwritableError."""
     path = _real(name)
     try:
         if path.exists() and not path.is_file():  # a device or a pipe
@@ -120,11 +103,7 @@ def write_file(name: str, content: bytes) -> None:
 
 
 def append_to_file(name: str, content: bytes) -> None:
-    """Write at the end of a file.
-
-    Raises:
-        UnwritableError: It cannot be written; the message says why.
-    """
+    """Write at the end of a file; raises UnwritableError."""
     try:
         with Path(name).open("ab") as file:
             file.write(content)
@@ -133,11 +112,7 @@ def append_to_file(name: str, content: bytes) -> None:
 
 
 def write_json(name: str, value: Any) -> None:
-    """Write a value as JSON, to a file or to standard output.
-
-    Raises:
-        UnwritableError: The file cannot be written.
-    """
+    """Write a value as JSON, to a file or to standard output; raises UnwritableError."""
     content = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
     if name != STANDARD_OUTPUT:
         write_file(name, content)

@@ -47,14 +47,7 @@ class Interruptible:
             self._task.cancel()
 
     def run(self, work: Coroutine[Any, Any, None]) -> int:
-        """Run the work on an event loop of its own.
-
-        Returns:
-            Why it was stopped, as an exit code; 0 if it came to its own end.
-
-        Raises:
-            OSError: The output took no more.
-        """
+        """Run the work on an event loop of its own; raises OSError."""
         before = {number: signal.getsignal(number) for number in STOPPING}
         loop = new_event_loop()
         try:

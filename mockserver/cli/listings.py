@@ -99,18 +99,7 @@ def print_list(
     headings: Sequence[str],
     row: Callable[[T], Sequence[str]],
 ) -> int:
-    """Print things as a table, or write them as JSON.
-
-    Args:
-        json: The file for JSON; None prints the table.
-        things: What to list.
-        view: Gives the JSON value of one.
-        headings: The names of the columns; the last is the one with the long text.
-        row: Gives the cells of one.
-
-    Returns:
-        The exit code.
-    """
+    """Print things as a table, or write them as JSON."""
     check_writable(json)
     if json is not None:
         write_json(json, [view(thing) for thing in things])

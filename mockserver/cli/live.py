@@ -173,12 +173,7 @@ class LiveChecks:
         self._live.draw_soon()
 
     def add(self, finding: Finding, summary: str) -> None:
-        """Show a finding, soon.
-
-        Args:
-            finding: The finding.
-            summary: What was seen, as it may be shown.
-        """
+        """Show a finding, soon."""
         self._found[finding.check.id] = (finding, summary)
         self._live.draw_soon()
 

@@ -325,11 +325,7 @@ json_option = option(
 
 
 def needed(value: str | None, name: str, why: str) -> str:
-    """Return the value of an option that must be there.
-
-    Raises:
-        UsageError: It is not there, or empty.
-    """
+    """Return the value of an option that must be there; raises UsageError."""
     if not value:
         raise UsageError(f"{name} is missing: {why} (it can also be set as {_PREFIX}{name[2:].upper()})")
     return value
@@ -357,16 +353,7 @@ def note_short_secret(secret: str) -> None:
 
 
 def destination_of(script: Script, target: str | None, secret: str | None) -> Destination | None:
-    """Return where the events of a script go; None if neither says.
-
-    Args:
-        script: The script.
-        target: The target of the command line, if there is one.
-        secret: The secret of the command line, if there is one; it goes before the script's.
-
-    Raises:
-        UsageError: The target is not a URL, or there is no secret for it.
-    """
+    """Return where the events of a script go; None if neither says; raises UsageError."""
     own = script.webhook
     url = target or (own.url if own else None)
     if url is None:
@@ -383,15 +370,7 @@ def destination_of(script: Script, target: str | None, secret: str | None) -> De
 
 
 def settings_of(options: dict[str, Any], scripts: Iterable[Script] = ()) -> Settings:
-    """Take the settings of a mock out of the options of a command.
-
-    Args:
-        options: The options; those that are settings are taken away.
-        scripts: Scripts whose extra events are known as well.
-
-    Raises:
-        UsageError: A setting is not valid.
-    """
+    """Take the settings of a mock out of the options of a command; raises UsageError."""
     chosen = {name: options.pop(name) for name in Settings.__struct_fields__ if name in options}
     events = (event for script in scripts for event in script.extra_events)
     extra_events = tuple(dict.fromkeys((*chosen.pop("extra_events", ()), *events)))
@@ -420,14 +399,7 @@ def event_options(command: C) -> C:
 
 
 def read_event_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Take them out of the options of a command.
-
-    Returns:
-        The keys ``data`` (None if it is not given), ``override``, ``remove`` and ``fault``, as an event step has them.
-
-    Raises:
-        UsageError: One cannot be read.
-    """
+    """Take them out of the options of a command; raises UsageError."""
     data = options.pop("data")
     return {
         "data": None if data is None else _read_data(data),

@@ -44,13 +44,7 @@ class Writer:
         self._empty = asyncio.Event()
 
     def write(self, stream: TextIO, text: str, *, whole: bool = False) -> None:
-        """Write a text soon; a stream that is no file of the system, at once.
-
-        Args:
-            stream: Where it goes.
-            text: Whole lines.
-            whole: Whether it must not be left out, however much is waiting.
-        """
+        """Write a text soon; a stream that is no file of the system, at once."""
         if self._failed:
             return
         if not _is_file(stream):
@@ -298,13 +292,7 @@ def time_of(delivery: Delivery) -> str:
 
 
 def delivery_line(row: Row, style: StreamStyle, *, with_id: bool = False) -> str:
-    """Return a delivery as a line in columns.
-
-    Args:
-        row: The delivery.
-        style: What the stream can show that it goes to.
-        with_id: Whether it shows the id of the delivery, for `resend`.
-    """
+    """Return a delivery as a line in columns."""
     status = f"{row.status:<9}"
     if style.colour:
         status = click.style(status, fg="green" if row.expected else "red")

@@ -37,11 +37,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
     @staticmethod
     def of(options: dict[str, Any]) -> Readiness:
-        """Take it out of the options of a command.
-
-        Raises:
-            UsageError: The URL is none.
-        """
+        """Take it out of the options of a command; raises UsageError."""
         within, url = options.pop("wait_for_target"), options.pop("wait_for")
         if url is not None:
             Target.parse(url)
@@ -57,15 +53,7 @@ class Readiness(msgspec.Struct, frozen=True):
         return [f"waiting up to {format_duration(self.within)} for {what}"]
 
     async def why_not(self, mock: Mock, targets: Iterable[Target]) -> str:
-        """Wait.
-
-        Args:
-            mock: What sends the requests.
-            targets: The targets.
-
-        Returns:
-            Why it is not ready in time; empty when it is.
-        """
+        """Wait, and return why the consumer is not ready in time; empty when it is."""
         if self.within is None:
             return ""
         if self.url is not None:

@@ -59,12 +59,7 @@ class ControlClient:
         return self.call("POST", path, body)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Call an operation.
-
-        Raises:
-            UnreachableError: Nothing answers there, or something that is no mock.
-            UsageError: The mock refuses the call; the message is the mock's.
-        """
+        """Call an operation; raises UnreachableError or UsageError."""
         with self._response(method, path, body) as response:
             content = response.read()
         value = self._decoded(content)
@@ -76,10 +71,7 @@ class ControlClient:
         """Return the server-sent events of a stream, each with its name, until the mock ends it.
 
         The first one, ``connected``, comes when the mock sends what happens from now on.
-
-        Raises:
-            UnreachableError: Nothing answers there, or something that is no mock.
-            UsageError: The mock refuses the call.
+        Raises UnreachableError or UsageError.
         """
         with self._response("GET", path, None) as response:
             if response.status >= 400:

@@ -71,16 +71,7 @@ class ReplayRun:
         readiness: Readiness,
         on_wait: WaitListener | None = None,
     ) -> None:
-        """Replay every script; when this ends, however it ends, the reports account for every event.
-
-        Args:
-            on_delivery: Called with each delivery that has its outcome.
-            readiness: What to wait for before the first event.
-            on_wait: Called with each delivery whose next attempt has to wait.
-
-        Raises:
-            asyncio.CancelledError: It was stopped.
-        """
+        """Replay every script; when this ends, however it ends, the reports account for every event."""
         self._mock.records.subscribe(self._reach.note)
         self._mock.records.subscribe(on_delivery)
         if on_wait is not None:
@@ -209,25 +200,14 @@ class ReplayView:
             self._note(f"{_TIMEOUTS} time-outs in a row: --timeout makes them shorter, --fail-fast stops at the first")
 
     def wait(self, delivery: Delivery, wait: float, moment: float) -> None:
-        """Say that nothing is wrong when the replay is silent for long: it waits to make an attempt again.
-
-        Args:
-            delivery: What is to be attempted again.
-            wait: The seconds until then, by the script's clock.
-            moment: When, by the script's clock, in seconds since 1970.
-        """
+        """Say that nothing is wrong when the replay is silent for long: it waits to make an attempt again."""
         if isinstance(self._speed, str) or wait / self._speed < _SILENCE:
             return
         left, when = format_duration(round(wait / self._speed)), format_timestamp(moment)[11:19]
         self._note(f"next attempt of {delivery.delivery_id} in {left} (at {when})")
 
     def finish(self, run: ReplayRun, annotations: Iterable[str] = ()) -> None:
-        """Show what became of all events, why some failed, and the verdict.
-
-        Args:
-            run: The replay.
-            annotations: Lines that make a CI system show the problems.
-        """
+        """Show what became of all events, why some failed, and the verdict."""
         if self._live is not None:
             self._live.stop()
         for report in run.reports:
@@ -257,14 +237,7 @@ class ReplayView:
 
 
 def show_explanations(reports: Sequence[Report], redactor: Redactor, err: Printer, why_unreachable: str = "") -> None:
-    """Print why events failed or were not sent: one line, where one says it all.
-
-    Args:
-        reports: The reports.
-        redactor: Hides secrets.
-        err: Prints to standard error.
-        why_unreachable: Why not one delivery came to the consumer; empty if one did.
-    """
+    """Print why events failed or were not sent: one line, where one says it all."""
     if why_unreachable and not all(report.ok for report in reports):
         err.line(f"mockserver: {printable(redactor.text(why_unreachable))}")
         return

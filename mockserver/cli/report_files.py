@@ -60,8 +60,7 @@ class ReportFiles:
     def prepare(self) -> None:
         """Find out before anything is sent whether all of them can be written; remove what an earlier run left there.
 
-        Raises:
-            UsageError: One cannot be written, or two go to the same place.
+        Raises UsageError.
         """
         forms: dict[str, str] = {}
         for form, file in self._places.items():
@@ -75,15 +74,7 @@ class ReportFiles:
             remove_old(file)
 
     def write(self, forms: Forms, out: Printer) -> None:
-        """Write all of them, also those after one that cannot be written.
-
-        Args:
-            forms: What makes each form of report.
-            out: Prints to standard output.
-
-        Raises:
-            UnwritableError: Some could not be written.
-        """
+        """Write all of them, also those after one that cannot be written; raises UnwritableError."""
         failures = []
         for form, file in self._places.items():
             text = forms[form]()
@@ -162,12 +153,7 @@ def workflow_lines(files: ReportFiles, reports: Sequence[Report], redactor: Reda
 
 
 def exit_code_of(reports: Sequence[Report], why_unreachable: str) -> int:
-    """Return what replays come to.
-
-    Args:
-        reports: Their reports.
-        why_unreachable: Why not one delivery came to the consumer; empty if one did.
-    """
+    """Return what replays come to."""
     if all(report.ok for report in reports):
         return exit_codes.OK
     return exit_codes.UNREACHABLE if why_unreachable else exit_codes.FAILED

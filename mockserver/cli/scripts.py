@@ -22,25 +22,13 @@ from mockserver.script.reader import notes, read_script
 
 
 def read_one(name: str) -> Script:
-    """Read a script.
-
-    Args:
-        name: A path, or the name of a bundled script.
-
-    Raises:
-        UsageError: There is no such file, or it cannot be read.
-        ScriptError: It has problems.
-    """
+    """Read a script; raises UsageError or ScriptError."""
     path = find_script(name)
     return read_script(read_script_file(path), load_catalog(), _shown(path))
 
 
 def read_all(names: Sequence[str]) -> list[Script]:
-    """Read scripts.
-
-    Raises:
-        InvalidScriptsError: At least one cannot be replayed; the error holds what is wrong with each of them.
-    """
+    """Read scripts; raises InvalidScriptsError."""
     scripts: list[Script] = []
     failures: list[UsageError] = []
     for read in map(_script_or_failure, names):

@@ -76,12 +76,7 @@ class ServeLoop:
         self._out = self._err if reports is not None and reports.to_standard_output else self._work.out
 
     def run(self) -> int:
-        """Serve, and return the exit code.
-
-        Raises:
-            StartError: It cannot listen there.
-            UnwritableError: A report could not be written.
-        """
+        """Serve, and return the exit code; raises StartError or UnwritableError."""
         return self._work.run(self._serve()) or exit_code_of(self._reports, self._reach.why_not)
 
     async def _serve(self) -> None:

@@ -104,11 +104,7 @@ class Filters(msgspec.Struct, frozen=True):
 
 
 def read_query(query: MultiMapping[str], known: tuple[Query, ...]) -> dict[str, str]:
-    """Return the parameters of a query.
-
-    Raises:
-        UsageError: One of them is not known, or is given twice.
-    """
+    """Return the parameters of a query; raises UsageError."""
     names = [parameter.name for parameter in known]
     for name in query:
         if name not in names:
@@ -121,11 +117,7 @@ def read_query(query: MultiMapping[str], known: tuple[Query, ...]) -> dict[str, 
 
 
 def read_filters(query: Mapping[str, str], catalog: Catalog, extra_events: tuple[str, ...]) -> Filters:
-    """Read the filters of a list of deliveries.
-
-    Raises:
-        UsageError: One of them has a value that is not allowed.
-    """
+    """Read the filters of a list of deliveries; raises UsageError."""
     event, status = query.get("event"), query.get("status")
     if event is not None:
         catalog.check(event, extra_events)
@@ -145,22 +137,14 @@ def number_of(delivery_id: str) -> int | None:
 
 
 def read_whole(text: str, name: str, low: int, high: int) -> int:
-    """Read a whole number.
-
-    Raises:
-        UsageError: It is none, or out of range.
-    """
+    """Read a whole number; raises UsageError."""
     if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise UsageError(f"{name} must be a whole number from {low} to {high}, not {text!r}")
     return int(text)
 
 
 def read_flag(query: Mapping[str, str], name: str) -> bool:
-    """Read a parameter that is true or false; false without.
-
-    Raises:
-        UsageError: It is neither.
-    """
+    """Read a parameter that is true or false; false without; raises UsageError."""
     text = query.get(name, "false")
     if text not in ("true", "false"):
         raise UsageError(f"{name} must be true or false, not {text!r}")
@@ -168,11 +152,7 @@ def read_flag(query: Mapping[str, str], name: str) -> bool:
 
 
 def read_speed(text: str | None) -> Speed | None:
-    """Read a speed; None for the mock's own.
-
-    Raises:
-        UsageError: It is not a speed.
-    """
+    """Read a speed; None for the mock's own; raises UsageError."""
     if text is None or text in _NAMED_SPEEDS:
         return _NAMED_SPEEDS.get(text or "")
     if not re.fullmatch(SPEED, text):
@@ -181,15 +161,7 @@ def read_speed(text: str | None) -> Speed | None:
 
 
 def read_source(bundled: str | None, body: bytes) -> tuple[bytes, str]:
-    """Return the source of the script that is meant, and how messages name it.
-
-    Args:
-        bundled: The name of a bundled script, if one was given.
-        body: The body: a script, unless a bundled one was named.
-
-    Raises:
-        UsageError: There are both or neither, or there is no bundled script of that name.
-    """
+    """Return the source of the script that is meant, and how messages name it; raises UsageError."""
     if bundled is None:
         if not body.strip():
             raise UsageError("the body is empty: send a script in it, or name a bundled one, as ?script=refund_flow")
@@ -211,11 +183,7 @@ def lost_lines_hint(body: bytes) -> str:
 
 
 def read_seconds(value: Any, name: str) -> float:
-    """Read a duration.
-
-    Raises:
-        UsageError: It is not a duration.
-    """
+    """Read a duration; raises UsageError."""
     try:
         return parse_duration(value)
     except ValueError as error:
@@ -223,15 +191,7 @@ def read_seconds(value: Any, name: str) -> float:
 
 
 def read_json_body(raw: bytes, fields: Fields) -> dict[str, Any]:
-    """Read the JSON object of a body; no body at all is an empty one.
-
-    Args:
-        raw: The body.
-        fields: The keys that it may have.
-
-    Raises:
-        UsageError: It is not JSON, no object, has another key, lacks one, or a value is not allowed.
-    """
+    """Read the JSON object of a body; no body at all is an empty one; raises UsageError."""
     try:
         body = decode_json(raw) if raw.strip() else {}
     except NotJsonError as error:

@@ -355,11 +355,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
 
 
 def describe(events: Sequence[str]) -> dict[str, Any]:
-    """Return the document, ready for JSON.
-
-    Args:
-        events: The event types that there are.
-    """
+    """Return the document, ready for JSON."""
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         paths.setdefault(f"/_mock{operation.path}", {})[operation.method.lower()] = _operation(operation, events)

@@ -75,11 +75,7 @@ if TYPE_CHECKING:
 
 
 def search_of(text: str, mock: Mock) -> Search:
-    """Read a search; event types and faults that do not exist are errors.
-
-    Raises:
-        UsageError: It cannot be read.
-    """
+    """Read a search; event types and faults that do not exist are errors; raises UsageError."""
     events = (*mock.catalog.names, *mock.settings.extra_events)
     return read_search(text, {"event": events, "fault": FAULTS})
 
@@ -91,11 +87,7 @@ def redactor_of(mock: Mock) -> Redactor:
 
 
 def known_delivery(call: Call, mock: Mock) -> Delivery:
-    """Return the delivery that the path names.
-
-    Raises:
-        ApiError: It is not on record.
-    """
+    """Return the delivery that the path names; raises ApiError."""
     wanted = call.path["delivery_id"]
     number = number_of(wanted)
     delivery = None if number is None else mock.records.get(number)
@@ -285,11 +277,7 @@ def _one_of(call: Call, name: str, allowed: tuple[str, ...]) -> str | None:
 
 
 def catalog_view(mock: Mock) -> dict[str, Any]:
-    """Return what can be sent: event types, faults, retry policies, bundled scripts, keys of searches, checks.
-
-    Args:
-        mock: Its settings and extra events count.
-    """
+    """Return what can be sent: event types, faults, retry policies, bundled scripts, keys of searches, checks."""
     from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - few ask for it
 
     settings, catalog = mock.settings, mock.catalog

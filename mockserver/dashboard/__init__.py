@@ -43,12 +43,7 @@ HEADERS = {
 
 
 def file_answer(request: web.Request, settings: Settings) -> web.Response:
-    """Answer with a file of the page.
-
-    Args:
-        request: The request; its path names the file.
-        settings: The names that the server is called by.
-    """
+    """Answer with a file of the page."""
     reason = why_foreign(request.headers, request.scheme, settings)
     if reason is not None:
         return web.Response(status=403, text=reason, headers=HEADERS)

@@ -167,16 +167,7 @@ class LoadProbeError(Exception):
 
 
 def read_count(url: str, path: str | None, timeout: float = 10.0) -> float:
-    """Read the count.
-
-    Args:
-        url: What to GET.
-        path: JSONPath of the number; None where the answer is a number, or an object with one number in it.
-        timeout: Seconds until the answer must be there.
-
-    Raises:
-        LoadProbeError: It is not answered, not with 2xx, or not with a number.
-    """
+    """Read the count; raises LoadProbeError."""
     with requests.Session() as session:
         session.trust_env = False  # the consumer is on this machine or network: no proxy
         try:
@@ -217,12 +208,7 @@ _COLUMNS = (("user", "User"), ("what", "What"), ("value", "Value"))
 
 
 def add_tab(web_ui: WebUI, ledgers: Callable[[], list[Ledger]]) -> None:
-    """Add the tab.
-
-    Args:
-        web_ui: Locust's web page, from its event ``init``.
-        ledgers: Gives the ledgers as they are now, while the load runs and when it has ended.
-    """
+    """Add the tab."""
     structure = [{"key": key, "title": title} for key, title in _COLUMNS]
     web_ui.template_args["extended_tabs"] = [
         *web_ui.template_args.get("extended_tabs", ()),

@@ -108,15 +108,7 @@ class FaultShare(msgspec.Struct, frozen=True):
 
 
 def read_shares(faults: Mapping[str, float]) -> tuple[FaultShare, ...]:
-    """Read the shares of faults that a user class asks for.
-
-    Args:
-        faults: Share of the events (0 to 1) by fault, written as on the command line: ``wrong_secret``,
-            ``duplicate(3)``, ``slow_body(2s)``.
-
-    Raises:
-        UsageError: A fault is unknown or cannot be sent under load, or the shares are not between 0 and 1 in all.
-    """
+    """Read the shares of faults that a user class asks for; raises UsageError."""
     shares = []
     for name, share in faults.items():
         try:
@@ -191,16 +183,7 @@ class LoadPlan:
         return frozenset(repeats)
 
     def event(self, play: str, number: int, now: float) -> SignedEvent | None:
-        """Make one event.
-
-        Args:
-            play: Names the play by seed, user and pass, such as ``7/3/0``: under another name it has other ids.
-            number: Which event of the script, from 0.
-            now: Seconds since 1970 for its timestamp.
-
-        Returns:
-            The event, signed; None if it is one that is lost on purpose.
-        """
+        """Make one event."""
         planned = self.events[number]
         step = planned.step
         seed = f"{play}/{number}"
@@ -366,16 +349,7 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_settings(user: type[UserAttributes], host: str | None) -> LoadSettings:
-    """Read what a user class asks for.
-
-    Args:
-        user: The class.
-        host: Where the consumer is, such as ``http://localhost:3000``, from ``--host`` or the class.
-
-    Raises:
-        UsageError: Something is missing or wrong; the message names the class and its attribute.
-        ScriptError: The script has problems.
-    """
+    """Read what a user class asks for; raises UsageError or ScriptError."""
     name = user.__name__
     if not host:
         raise UsageError(f"{name} has no host: set host = 'http://localhost:3000', or start Locust with --host")
@@ -413,12 +387,7 @@ def read_settings(user: type[UserAttributes], host: str | None) -> LoadSettings:
 def check_address(target: Target, allowed_hosts: Collection[str]) -> None:
     """Refuse a target outside this machine and its private networks, unless its host is allowed by name.
 
-    Args:
-        target: Where requests are to go.
-        allowed_hosts: Public hosts that may be contacted.
-
-    Raises:
-        UsageError: One of its addresses must not be contacted, or the name is unknown.
+    Raises UsageError.
     """
     try:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)

@@ -370,8 +370,7 @@ def run_of(environment: Environment, user: type[UserAttributes]) -> LoadRun:
 def attach(environment: Environment) -> dict[str, LoadRun]:
     """Make the loads of an environment's user classes known to Locust, once; return them by class name.
 
-    Raises:
-        UsageError: A class asks for something that cannot be.
+    Raises UsageError.
     """
     if environment not in _RUNS:
         users = [each for each in environment.user_classes if issubclass(each, UserAttributes)]

@@ -20,22 +20,12 @@ MOST = 10
 def workflow_annotations(
     reports: Sequence[Report], redactor: Redactor, path_of: Callable[[str], str] = str
 ) -> list[str]:
-    """Return the workflow commands for reports, at most ten: then the last one says how many more there are.
-
-    Args:
-        reports: One for each script.
-        redactor: Hides secrets.
-        path_of: Turns the name of a script's file into its path below the root of the repository.
-    """
+    """Return the workflow commands for reports, at most ten: then the last one says how many more there are."""
     return _first(list(_lines(reports, redactor, path_of)))
 
 
 def check_annotations(result: CheckResult) -> list[str]:
-    """Return the workflow commands for checks: an error for each failure, a warning for what is probably one.
-
-    Args:
-        result: What the checks found out, without secrets.
-    """
+    """Return the workflow commands for checks: an error for each failure, a warning for what is probably one."""
     return _first([_finding_line(finding) for finding in worst_first(result)])
 
 

@@ -18,11 +18,7 @@ _MOST_LEVELS = 64
 
 
 def check_json(report: CheckResult) -> str:
-    """Return a report as a JSON document.
-
-    Args:
-        report: What the checks found out.
-    """
+    """Return a report as a JSON document."""
     return json_text(check_view(report))
 
 
@@ -30,9 +26,6 @@ def check_view(report: CheckResult) -> dict[str, Any]:
     """Return a report as JSON values, without secrets; the keys are always in the same order.
 
     Of bodies longer than 64 KiB the beginning is shown.
-
-    Args:
-        report: What the checks found out.
     """
     return {
         "target": report.target,
@@ -51,11 +44,7 @@ def check_view(report: CheckResult) -> dict[str, Any]:
 
 
 def iso_time(seconds: float) -> str:
-    """Write a moment as ISO 8601 in UTC, with milliseconds and ``Z``.
-
-    Args:
-        seconds: Seconds since 1970-01-01T00:00:00Z.
-    """
+    """Write a moment as ISO 8601 in UTC, with milliseconds and ``Z``."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -60,12 +60,7 @@ class CheckReport(CheckResult):
 
 
 def clean_finding(finding: Finding, redactor: Redactor) -> Finding:
-    """Return a finding without secrets.
-
-    Args:
-        finding: What a check found out.
-        redactor: Hides them.
-    """
+    """Return a finding without secrets."""
     judgement = finding.judgement
     return msgspec.structs.replace(
         finding,
@@ -80,12 +75,7 @@ def clean_finding(finding: Finding, redactor: Redactor) -> Finding:
 
 
 def clean_diagnosis(diagnosis: Diagnosis, redactor: Redactor) -> Diagnosis:
-    """Return a diagnosis without secrets.
-
-    Args:
-        diagnosis: What would explain that the consumer refuses correct deliveries.
-        redactor: Hides them.
-    """
+    """Return a diagnosis without secrets."""
     return Diagnosis(
         redactor.text(diagnosis.explanation),
         redactor.text(diagnosis.fix),

@@ -34,14 +34,7 @@ def worst_first(report: CheckResult) -> list[Finding]:
 
 
 def together(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Return findings in groups: those of the same verdict and cause where there are many, else each by itself.
-
-    Args:
-        findings: In the order in which they are shown.
-
-    Returns:
-        Groups in the order of their first findings; none is empty.
-    """
+    """Return findings in groups: those of the same verdict and cause where there are many, else each by itself."""
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.verdict, finding.cause), []).append(finding)
@@ -78,11 +71,7 @@ _BODY = 300
 
 
 def report_text(report: CheckResult) -> str:
-    """Return a report as text: what passed is counted only.
-
-    Args:
-        report: What the checks found out, without secrets.
-    """
+    """Return a report as text: what passed is counted only."""
     wrong = [each for verdict in _WRONG for each in report.findings if each.verdict == verdict]
     failures = _first_of_each_cause(each for each in wrong if each.breaks and each.evidence)
     blocks = [

@@ -23,21 +23,13 @@ _SEVERITIES: Mapping[Severity, GitLabSeverity] = {"must": "critical", "should": 
 
 
 def check_code_quality(report: CheckResult) -> str:
-    """Return what a check found wrong as issues, the worst first.
-
-    Args:
-        report: What the checks found out.
-    """
+    """Return what a check found wrong as issues, the worst first."""
     path = Target.parse(report.target).path.partition("?")[0].strip("/") or "webhook"
     return json_text([_finding(finding, path) for finding in worst_first(report)])
 
 
 def script_code_quality(problems: Iterable[tuple[str, Problem]]) -> str:
-    """Return the problems of scripts as issues.
-
-    Args:
-        problems: Each with the path of its script, relative to the root of the repository.
-    """
+    """Return the problems of scripts as issues."""
     return json_text([_problem(path, problem) for path, problem in problems])
 
 

@@ -53,12 +53,6 @@ def curl_command(request: Request) -> str:
     """Write a request as a command for a POSIX shell.
 
     The settings and proxies of the shell are kept out (``-q``, ``--noproxy``): they would change the bytes.
-
-    Args:
-        request: The request; see :func:`why_no_command`.
-
-    Returns:
-        One command. A body in it may hold line breaks of its own, inside of quotes.
     """
     arguments = ["curl", "-q", "-sS", "--http1.1", "--noproxy", "*", *_url_options(request.target.url)]
     if _method(request) != "POST":  # which the body implies
@@ -130,11 +124,7 @@ def unmet_by_source(report: Report) -> Mapping[str, Sequence[Delivery]]:
 
 
 def exchange_text(delivery: Delivery) -> str:
-    """Return the last attempt of a delivery as text: request and answer, as they went over the wire.
-
-    Args:
-        delivery: A delivery without secrets, see :meth:`mockserver.model.redaction.Redactor.delivery`.
-    """
+    """Return the last attempt of a delivery as text: request and answer, as they went over the wire."""
     if not delivery.attempts:
         return f"{delivery.delivery_id} was never attempted"
     attempt = delivery.attempts[-1]
@@ -171,49 +161,27 @@ _MOST_TEXTS = 3
 
 
 def evidence_text(delivery: Delivery) -> str:
-    """Return a delivery as text: its event and faults, the request and the answer as they went over the wire.
-
-    Args:
-        delivery: A delivery.
-
-    Returns:
-        Several lines. They hold what the consumer answered: its control characters too.
-    """
+    """Return a delivery as text: its event and faults, the request and the answer as they went over the wire."""
     faults = f" [{', '.join(delivery.faults)}]" if delivery.faults else ""
     took = f", over in {delivery.attempts[-1].exchange.total_ms:.1f} ms" if delivery.attempts else ""
     return f"{delivery.event.type}{faults}{took}\n{exchange_text(delivery)}"
 
 
 def evidence_texts(finding: Finding) -> list[str]:
-    """Return the first deliveries of a finding as texts, and how many more there are.
-
-    Args:
-        finding: What a check found out.
-    """
+    """Return the first deliveries of a finding as texts, and how many more there are."""
     texts = [evidence_text(delivery) for delivery in islice(finding.evidence, _MOST_TEXTS)]
     more = len(finding.evidence) - len(texts)
     return [*texts, f"... and {more} more deliveries"] if more > 0 else texts
 
 
 def explained(finding: Finding) -> str:
-    """Return all that a reader of a failure needs: what was seen, what to do about it, and the evidence.
-
-    Args:
-        finding: What a check found out.
-    """
+    """Return all that a reader of a failure needs: what was seen, what to do about it, and the evidence."""
     text = f"{finding.summary}\nfix: {finding.fix}"
     return "\n\n".join([text, *evidence_texts(finding)])
 
 
 def curl_of(delivery: Delivery) -> str:
-    """Return a curl command that sends the last request of a delivery again, byte for byte.
-
-    Args:
-        delivery: A delivery.
-
-    Returns:
-        One command for a POSIX shell; empty where there is none, see :func:`why_no_curl`.
-    """
+    """Return a curl command that sends the last request of a delivery again, byte for byte."""
     request = request_of(delivery)
     return curl_command(request) if request is not None and not why_no_curl(delivery) else ""
 
@@ -249,10 +217,5 @@ def request_line(request: Request) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return the beginning of a text, and how much more there is if that is not all of it.
-
-    Args:
-        text: A text without secrets: the end of a part of one would not be recognised.
-        most: How many characters of it to keep.
-    """
+    """Return the beginning of a text, which must have no secrets: half of one would not be recognised."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} more characters)"

@@ -19,12 +19,7 @@ _UNKNOWN = -1
 
 
 def har_document(reports: Sequence[Report], redactor: Redactor) -> str:
-    """Return the attempts of reports as a HAR document; those without a request are left out.
-
-    Args:
-        reports: One for each script.
-        redactor: Hides secrets.
-    """
+    """Return the attempts of reports as a HAR document; those without a request are left out."""
     entries = [
         _entry(delivery, attempt, attempt.request)
         for report in reports

@@ -37,13 +37,7 @@ def visible(text: object) -> str:
 
 
 def page(template: str, title: str, **values: Any) -> str:
-    """Return a whole page.
-
-    Args:
-        template: The name of its template.
-        title: The title of the page.
-        **values: What the template shows; texts are escaped.
-    """
+    """Return a whole page."""
     style, script = _read("report.css"), _read("report.js")
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'"
     return (
@@ -102,11 +96,7 @@ def brief_row(delivery: Delivery) -> dict[str, Any]:
 
 
 def whole(delivery: Delivery) -> dict[str, Any]:
-    """Return all that is known of a delivery.
-
-    Args:
-        delivery: A delivery without secrets, see :meth:`mockserver.model.redaction.Redactor.delivery`.
-    """
+    """Return all that is known of a delivery."""
     command = curl_of(delivery)
     return {
         **brief_row(delivery),
@@ -191,11 +181,7 @@ class Chart(msgspec.Struct):
 
 
 def chart_of(deliveries: Sequence[Delivery]) -> Chart | None:
-    """Return the chart of deliveries; None if there is nothing to draw.
-
-    Args:
-        deliveries: The deliveries, the oldest first; of very many the first are drawn, and those that failed.
-    """
+    """Return the chart of deliveries; None if there is nothing to draw."""
     attempted = [delivery for delivery in deliveries if delivery.attempts]
     if not attempted:
         return None
@@ -289,12 +275,7 @@ _STEPS, _EXPLANATIONS = 500, 200
 
 
 def replay_html(reports: Sequence[Report], redactor: Redactor) -> str:
-    """Return reports of replays as one page.
-
-    Args:
-        reports: One for each script.
-        redactor: Hides secrets.
-    """
+    """Return reports of replays as one page."""
     sections = [_section(report, redactor) for report in reports]
     failed = sum(not section["ok"] for section in sections)
     verdict = f"{failed} of {len(sections)} failed" if failed else "passed"
@@ -364,11 +345,7 @@ _PROOFS = 5
 
 
 def check_html(report: CheckResult) -> str:
-    """Return the report of a check as one page.
-
-    Args:
-        report: What the checks found out, without secrets.
-    """
+    """Return the report of a check as one page."""
     wrong = worst_first(report)
     broken = sum(finding.breaks for finding in report.findings)
     verdict = f"{broken} failed that must pass" if broken else "not checked" if report.problems else "passed"

@@ -32,12 +32,7 @@ def xml_text(text: str) -> str:
 
 
 def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
-    """Return reports as a JUnit XML document.
-
-    Args:
-        reports: One for each script.
-        redactor: Hides secrets.
-    """
+    """Return reports as a JUnit XML document."""
     root = ET.Element("testsuites")
     suites = [_suite(root, number, report, redactor) for number, report in enumerate(reports)]
     for name in ("tests", "failures", "errors"):
@@ -99,11 +94,7 @@ _CAN_BE_MADE = "the checks can be made"
 
 
 def check_junit(report: CheckResult) -> str:
-    """Return a report as a JUnit XML document.
-
-    Args:
-        report: What the checks found out.
-    """
+    """Return a report as a JUnit XML document."""
     root = ET.Element("testsuites")
     suite = _check_suite(root, report)
     for name in ("tests", "failures", "errors", "time"):

@@ -22,12 +22,7 @@ from mockserver.reports.evidence import (
 
 
 def fenced(text: str, language: str = "text") -> list[str]:
-    """Return the lines of a code block: a text as it is, in a fence that nothing in it can close.
-
-    Args:
-        text: The text; a carriage return in it is spelled out.
-        language: What it is written in, for the colours.
-    """
+    """Return the lines of a code block: a text as it is, in a fence that nothing in it can close."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return [f"{fence}{language}", text.replace("\r", "\\r"), fence]
 
@@ -51,22 +46,12 @@ _CUT = "\nThe rest does not fit in here.\n"
 
 
 def markdown(reports: Sequence[Report], redactor: Redactor) -> str:
-    """Return reports as Markdown: a table of steps for each script, what was not met, what was sent and came back.
-
-    Args:
-        reports: One for each script.
-        redactor: Hides secrets.
-    """
+    """Return reports as Markdown: a table of steps for each script, what was not met, what was sent and came back."""
     return "\n".join(_section(report, redactor) for report in reports)
 
 
 def shortened_markdown(text: str, most_bytes: int) -> str:
-    """Return as many lines of a summary as fit, and a note if they are not all.
-
-    Args:
-        text: The summary.
-        most_bytes: How many bytes it may have.
-    """
+    """Return as many lines of a summary as fit, and a note if they are not all."""
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= most_bytes:
         return text
@@ -141,11 +126,7 @@ _RESULTS = {"unreachable": "not reached", "unusable": "not made", "stopped": "st
 
 
 def check_markdown(report: CheckResult) -> str:
-    """Return a report as Markdown: a table of what is not right, the evidence, then the rest.
-
-    Args:
-        report: What the checks found out.
-    """
+    """Return a report as Markdown: a table of what is not right, the evidence, then the rest."""
     result = next((_RESULTS[kind] for kind in report.problems), "failed") if report.broken else "passed"
     wrong = worst_first(report)
     run = f"{report.deliveries} deliveries in {report.seconds:.1f} s, seed {report.seed}"

@@ -45,11 +45,7 @@ _LOOSE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def check_sarif(report: CheckResult) -> str:
-    """Return a report as a SARIF log with one run.
-
-    Args:
-        report: What the checks found out.
-    """
+    """Return a report as a SARIF log with one run."""
     return json_text({"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report)]})
 
 

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 
 def brief_view(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery as a row of a table; moments are in seconds since 1970.
-
-    Args:
-        delivery: The delivery; it may still be under way.
-    """
+    """Return a delivery as a row of a table; moments are in seconds since 1970."""
     attempts = delivery.attempts
     last = attempts[-1] if attempts else None
     response = last.response if last else None

@@ -86,12 +86,7 @@ class EventChange(msgspec.Struct, frozen=True):
 
 
 def change_of(sample: Mapping[str, Any] | None, data: Any) -> EventChange:
-    """Return how data differs from the sample of its event.
-
-    Args:
-        sample: The sample data; None where the event has none.
-        data: The data that was sent.
-    """
+    """Return how data differs from the sample of its event."""
     if sample is None or not isinstance(data, dict) or not sample:
         return EventChange(data=data)
     override: dict[str, Any] = {}
@@ -118,12 +113,7 @@ def _compare(sample: Any, data: Any, path: str, override: dict[str, Any], remove
 
 
 def signature_of(delivery: Delivery, secret: str | None) -> Signature:
-    """Return what was signed in the last attempt, and whether that is right.
-
-    Args:
-        delivery: The delivery.
-        secret: The secret of its webhook; None if it is not known.
-    """
+    """Return what was signed in the last attempt, and whether that is right."""
     request = delivery.attempts[-1].request if delivery.attempts else None
     name = SIGNATURE_HEADER.lower()
     value = next((value for key, value in request.headers if key.lower() == name), None) if request else None
@@ -132,14 +122,7 @@ def signature_of(delivery: Delivery, secret: str | None) -> Signature:
 
 
 def snippets_of(delivery: Delivery, sample: Mapping[str, Any] | None, curl: str, no_curl: str) -> Snippets:
-    """Return a delivery as code.
-
-    Args:
-        delivery: The delivery.
-        sample: The sample data of its event; None where there is none.
-        curl: The command that sends its bytes; empty if there is none.
-        no_curl: Why there is no command.
-    """
+    """Return a delivery as code."""
     change = change_of(sample, delivery.data)
     expected = _expected(delivery)
     return Snippets(
@@ -254,11 +237,6 @@ def _node(delivery: Delivery, change: EventChange, expected: str) -> str:
 
 
 def hide_in(snippets: Snippets, redactor: Redactor) -> dict[str, Any]:
-    """Return snippets as JSON values, without secrets.
-
-    Args:
-        snippets: The code; its curl command was made without secrets.
-        redactor: Hides secrets.
-    """
+    """Return snippets as JSON values, without secrets."""
     shown: dict[str, Any] = redactor.value(msgspec.to_builtins(snippets))
     return {**shown, "curl": snippets.curl}

@@ -20,24 +20,14 @@ _MISSING = object()
 def matching(
     deliveries: Sequence[Delivery], event: str, where: Mapping[str, Any] | None = None
 ) -> tuple[Delivery, ...]:
-    """Return the deliveries of an event that the consumer accepted, with these values in its data.
-
-    Args:
-        deliveries: Where to look.
-        event: The event type.
-        where: Values that the data must have, by key or dotted path.
-    """
+    """Return the deliveries of an event that the consumer accepted, with these values in its data."""
     return tuple(each for each in deliveries if each.delivered and _difference(each, event, where) is None)
 
 
 def assert_delivered(
     deliveries: Sequence[Delivery], event: str, times: int | None, where: Mapping[str, Any] | None
 ) -> tuple[Delivery, ...]:
-    """Return the matching deliveries; see ``MockServer.assert_delivered``.
-
-    Raises:
-        DeliveryError: There are not as many as expected; the message shows what there is, and the first differences.
-    """
+    """Return the matching deliveries; see ``MockServer.assert_delivered``; raises DeliveryError."""
     found = matching(deliveries, event, where)
     if len(found) == times or (times is None and found):
         return found
@@ -50,13 +40,7 @@ def assert_delivered(
 
 
 def describe(deliveries: Sequence[Delivery], event: str = "", where: Mapping[str, Any] | None = None) -> str:
-    """Return the deliveries on record, each with the consumer's answer, and how it differs from what was expected.
-
-    Args:
-        deliveries: What to describe.
-        event: The event type that was expected; empty when nothing was.
-        where: Values that its data was expected to have.
-    """
+    """Return the deliveries on record, each with the consumer's answer, and how it differs from what was expected."""
     if not deliveries:
         return "Nothing was sent."
     lines = [f"The record has {len(deliveries)} deliver{'y' if len(deliveries) == 1 else 'ies'}:"]
@@ -160,9 +144,7 @@ async def wait_for_registration(
 async def start_apps(mock: Mock, timeout: float, only: str | App | None = None) -> None:
     """Start the applications that routes lead to, or one of them; see ``MockServer.start``.
 
-    Raises:
-        StartError: One did not start; the message says why.
-        UsageError: No route leads to the application.
+    Raises StartError or UsageError.
     """
     if isinstance(only, str):
         raise UsageError(f"only an application in this process can be started, not {only}")

@@ -77,17 +77,7 @@ def checking(
 ) -> Coroutine[Any, Any, CheckReport]:
     """Prepare a check, in the caller's own thread: an application belongs to the loop that runs there.
 
-    Args:
-        mock: The mock that checks; its routes apply.
-        target: The URL of the consumer; an application object; None for the only webhook that is registered.
-        secret: What the consumer verifies with; None for that of the webhook with this URL, else ``whsec_test``.
-        options: What the caller chose.
-
-    Returns:
-        The check itself, to be awaited on the mock's loop.
-
-    Raises:
-        UsageError: The target or an option cannot be used.
+    Raises UsageError.
     """
     chosen = _read_options(options)
     path, interface = chosen.pop("path", None), chosen.pop("interface", None)

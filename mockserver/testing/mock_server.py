@@ -923,12 +923,7 @@ class ServerPool:
     def get(self, settings: dict[str, Any]) -> MockServer:
         """Return the running server with these settings, starting it if it is the first time.
 
-        Args:
-            settings: The constructor's arguments of :class:`~mockserver.testing.mock_server.MockServer`.
-
-        Raises:
-            UsageError: A setting is unknown or its value is not allowed.
-            StartError: It cannot listen.
+        Raises UsageError or StartError.
         """
         key = msgspec.json.encode(read_settings(**settings))
         if key not in self._servers:
