@@ -5,6 +5,7 @@ Locust patches the standard library of the process that imports it, so it never 
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -69,6 +70,28 @@ def assert_accounted(ledger):
     reasons = sum(ledger["failures"].values()) + sum(ledger["not_sent"].values())
     rows = ledger["accepted"] + ledger["refused_rightly"] + ledger["forged_accepted"] + ledger["unjudged"]
     assert ledger["planned"] == rows + reasons > 0
+
+
+def test_the_file_of_the_page_runs(tmp_path):
+    """It can be copied: all that is changed here is where the consumer is, and what a busy machine may take."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/load.md").read_text(), re.MULTILINE | re.DOTALL)
+    with consumer() as url:
+        changes = {
+            "http://localhost:3000": url,
+            "/webhooks/playgent": "/hooks",
+            "whsec_your_secret_key": SECRET,
+            "250ms": "60s",
+            "rate = 300": "rate = 50",
+        }
+        for shown, here in changes.items():
+            assert shown in block
+            block = block.replace(shown, here)
+        file = tmp_path / "locustfile.py"
+        file.write_text(block)
+        code, ledger, printed = locust(file)
+    assert code == 0, printed
+    assert ledger["accepted"] > 0
+    assert_accounted(ledger)
 
 
 def test_a_correct_consumer_is_found_correct_whatever_is_thrown_at_it(tmp_path):
