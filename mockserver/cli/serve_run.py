@@ -81,6 +81,7 @@ class ServeLoop:
 
     async def _serve(self) -> None:
         await self.mock.start(*((Dashboard,) if self._page else ()), ControlApi)
+        gc.freeze()  # what the start has made stays: no collection is to go through it
         gc.enable()  # it was off for the start
         try:
             self._show_ready()
