@@ -19,7 +19,7 @@ from mockserver.model.webhooks import Recipients, Webhook
 from mockserver.replay.clock import Clock, Group
 from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import ProbeError, Prober
-from mockserver.replay.report import LOST, STOPPED, Report
+from mockserver.replay.report import LOST, NO_STATE, STOPPED, Report
 from mockserver.script.expressions import TemplateError
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Step, TogetherStep
 
@@ -154,6 +154,7 @@ class Replay:
         except ProbeError as error:
             happening.close()
             self.report.explain(step.number, str(error))
+            self.report.give_up(step.number, NO_STATE)
             return
         await self._timed(step, happening)
         try:

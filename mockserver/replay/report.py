@@ -22,6 +22,9 @@ INTERRUPTED = "interrupted, outcome unknown"
 #: Why an event was not sent that had not begun when the replay was stopped.
 STOPPED = "the replay was stopped"
 
+#: Why the events of a step were not sent that must have an effect.
+NO_STATE = "the consumer's state could not be read before"
+
 #: How many sentences of a step are kept as evidence; all unmet expectations are counted.
 _EVIDENCE = 20
 
@@ -256,6 +259,11 @@ class Report:
 
     def _note_problem(self, number: str) -> None:
         self.first_unmet = self.first_unmet or number
+
+    def give_up(self, number: str, reason: str) -> None:
+        """Account for the events of a step that does not happen: they were not sent, for this reason."""
+        step = self._by_number[number]
+        step.count_not_sent(reason, step.missing)
 
     def close(self, reason: str) -> None:
         """Account for every event that has no outcome: it was not sent, for this reason."""

@@ -6,10 +6,10 @@ How an exchange ends
     finds no waiter and is ignored. Nothing on the way raises, so the waiter never holds an exception.
 
 Never twice
-    A request may be sent once more only if the first copy cannot have been read: on a kept connection whose other side
-    had closed it before the request arrived. Then TCP answers the request with a reset, after the orderly close, and
-    the socket shows both. A close that follows a request which was read comes without the reset, and a reset without
-    the close may mean either: both are the end of the attempt.
+    A request that was written to a kept connection whose other side closed it is not written again: it may have been
+    read. Not even the system knows better: a side that has closed its half may still read, and reset the connection
+    then. So the attempt has failed, and says whether the close came first. The pool keeps no connections to a server
+    that closes them again and again as soon as it has answered.
 
 Answers that are known
     Most answers of a consumer are the same, byte for byte. What was read once, as a whole answer in one piece, needs no
@@ -133,6 +133,16 @@ class PlannedWrite:
 Key = tuple[str, str, int]
 
 
+#: A connection that its other side closes within so many seconds after an answer was not meant to be kept.
+_AT_ONCE = 0.5
+
+#: So often in a row, connections to a server are closed at once before they are kept no longer.
+_PATIENCE = 3
+
+#: Of how many servers that is remembered, and for how many seconds after the last delivery.
+_MOST_REMEMBERED = 1000
+_REMEMBERED = 10.0
+
 #: Idle for longer, in seconds, a connection is looked at before it is used: its end may have come unnoticed.
 _TRUSTED = 0.05
 
@@ -151,6 +161,7 @@ class Pool:
         self._idle_seconds = idle_seconds
         self._idle: dict[Key, list[Connection]] = {}
         self._live: set[Connection] = set()
+        self._closed_at_once: dict[Key, tuple[int, float]] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
 
@@ -166,20 +177,42 @@ class Pool:
             connection = idle.pop()
             if not connection.is_closing() and (now - connection.idle_since < _TRUSTED or connection.is_alive()):
                 return connection
+            self.note_closed(key, now - connection.idle_since)
             connection.drop()
         return None
 
     def give(self, connection: Connection) -> None:
-        """Keep a connection whose exchange is over."""
+        """Keep a connection whose exchange is over, unless its server closes what is kept."""
+        if self._closed_at_once and self._is_closed_at_once(connection):
+            connection.drop()
+            return
         self._idle.setdefault(connection.key, []).append(connection)
         if self._sweep_timer is None:
             self._set_timer(self._idle_seconds)
 
     def remove(self, connection: Connection) -> None:
-        """No longer offer a connection, if it is idle."""
+        """No longer offer a connection, if it is idle: its other side has closed it."""
         idle = self._idle.get(connection.key)
         if idle and connection in idle:
             idle.remove(connection)
+            self.note_closed(connection.key, monotonic() - connection.idle_since)
+
+    def note_closed(self, key: Key, idle: float) -> None:
+        """Note that a server closed a kept connection, which had been idle for so many seconds when that was seen."""
+        if idle < _AT_ONCE:
+            if len(self._closed_at_once) >= _MOST_REMEMBERED:
+                self._closed_at_once.clear()
+            self._closed_at_once[key] = (self._closed_at_once.get(key, (0, 0.0))[0] + 1, monotonic())
+
+    def _is_closed_at_once(self, connection: Connection) -> bool:
+        key, now = connection.key, monotonic()
+        closed, last = self._closed_at_once.get(key, (0, 0.0))
+        if connection.reused or now - last > _REMEMBERED:
+            self._closed_at_once.pop(key, None)
+            return False
+        if closed >= _PATIENCE:
+            self._closed_at_once[key] = (closed, now)
+        return closed >= _PATIENCE
 
     def add(self, connection: Connection) -> None:
         """Take in a new connection, before it connects, so that ``close`` finds it."""
@@ -230,8 +263,13 @@ _QUICK_ACKNOWLEDGEMENT: int | None = getattr(socket, "TCP_QUICKACK", None)
 _KNOWN_SIZE = 1024
 _MOST_KNOWN = 256
 
-#: What a waiter gets: the exchange, or None when a kept connection had been closed before the request came to it.
-Waiter = asyncio.Future["Exchange | None"]
+#: What is waited for.
+Waiter = asyncio.Future[Exchange]
+
+_CLOSED_BEFORE = (
+    "the other side closed the connection, which it had kept after an earlier answer, just before the request came: it "
+    "should say so in the answer (Connection: close), or keep idle connections for longer"
+)
 
 
 class Connection(asyncio.Protocol):
@@ -260,7 +298,6 @@ class Connection(asyncio.Protocol):
         "_pool",
         "_request",
         "_resent",
-        "_reused",
         "_sent_at",
         "_started",
         "_timer",
@@ -270,6 +307,7 @@ class Connection(asyncio.Protocol):
         "address",
         "idle_since",
         "key",
+        "reused",
     )
 
     def __init__(
@@ -294,7 +332,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = self._deadline = 0.0
         self._started = self._sent_at = self._first_byte_at = self._connect_ms = 0.0
-        self._reused = self._resent = self._last = False
+        self.reused = self._resent = self._last = False
         self.key = key
         self.address = ""
         self.idle_since = 0.0
@@ -308,7 +346,7 @@ class Connection(asyncio.Protocol):
             request: What to send.
             started: When the exchange began, by ``monotonic``.
             deadline: When its time is up, by ``monotonic``.
-            resent: Whether the request was written once before, on a connection that had been closed.
+            resent: Whether the request was written once before, on a connection that was closed.
         """
         self._request = request
         self._resent = resent
@@ -321,7 +359,7 @@ class Connection(asyncio.Protocol):
 
     def begin(self, request: Request, started: float, deadline: float) -> Waiter:
         """Begin another exchange on the open connection: of a request without a plan. Arguments as for :meth:`open`."""
-        self._reused = True
+        self.reused = True
         self._resent = False
         self._connect_ms = self._first_byte_at = 0.0
         self._last = request.last
@@ -504,11 +542,13 @@ class Connection(asyncio.Protocol):
             self.drop()
 
     def _ended(self, how: str) -> None:
-        self._pool.remove(self)
         if self._waiter is None:
+            self._pool.remove(self)
             return
-        if self._reused and not self._answer.received and self._was_closed_before():
-            self._settle(None)
+        if self.reused and not self._answer.received:
+            self._pool.note_closed(self.key, self._sent_at - self.idle_since)
+        if self.reused and not self._answer.received and self._was_closed_before():
+            self._resolve(ExchangeError("closed", _CLOSED_BEFORE), None)
         elif self._planned is not None and self._planned.closed and how == "closed":
             self._resolve(ExchangeError("closed", self._planned.closed), self._answer.response)
         else:
@@ -516,7 +556,7 @@ class Connection(asyncio.Protocol):
             self._resolve(self._answer.error, self._answer.response)
 
     def _was_closed_before(self) -> bool:
-        """Whether the other side had closed the connection before the request came to it; see the module."""
+        """Whether the other side had closed its half before the request came to it: a reset came after the close."""
         sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")
         try:
             return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE)
@@ -530,7 +570,7 @@ class Connection(asyncio.Protocol):
                 response,
                 error,
                 self.address,
-                self._reused,
+                self.reused,
                 self._resent,
                 self._connect_ms,
                 (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
@@ -539,7 +579,7 @@ class Connection(asyncio.Protocol):
             )
         )
 
-    def _settle(self, exchange: Exchange | None) -> None:
+    def _settle(self, exchange: Exchange) -> None:
         if self._planned is not None:
             self._planned.stop()
         waiter, self._waiter = self._waiter, None

@@ -68,7 +68,7 @@ class Http1Transport:
         except asyncio.CancelledError:
             connection.abandon(waiter)
             raise
-        if exchange is not None and not _may_repeat(request, exchange):
+        if not _may_repeat(request, exchange):
             return exchange
         if closings != self._closings:
             return Exchange(error=ExchangeError("stopped", "interrupted before the request was sent"))
@@ -96,7 +96,6 @@ class Http1Transport:
         except asyncio.CancelledError:
             connection.abandon(waiter)
             raise
-        assert exchange is not None  # noqa: S101 - only a reused connection answers so
         return exchange
 
     def _context(self, request: Request) -> ssl.SSLContext | None:
