@@ -182,10 +182,9 @@ def change_sample(sample: Mapping[str, Any], override: Mapping[str, Any], remove
     """
     data: dict[str, Any] = copied(sample)
     for path, value in override.items():
-        _override(data, path, value)
+        change_place(data, path, value)
     for path in remove:
-        parent, key = _locate(data, path)
-        del parent[key]
+        remove_place(data, path)
     return data
 
 
@@ -193,22 +192,29 @@ def copied(value: Any) -> Any:
     """Copy JSON data, as deep as needed for changing it."""
     if isinstance(value, _SCALARS):  # nearly every value is one, and asking for a Mapping takes long
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # dict alone is known at once
         return {key: copied(child) for key, child in value.items()}
     if isinstance(value, (list, tuple)):
         return [copied(child) for child in value]
     return value
 
 
-def _override(data: Any, path: str, value: Any) -> None:
+def change_place(data: Any, path: str, value: Any) -> None:
+    """Change one place of data, in the data itself; arguments and errors are as for :func:`change_sample`."""
     parent, key = _locate(data, path)
     if isinstance(value, Mapping) and isinstance(parent[key], dict):
         for name, child in value.items():
             if name not in parent[key]:
                 raise _no_such(f"{path}.{name}", name, path, parent[key])
-            _override(parent[key], name, child)
+            change_place(parent[key], name, child)
     else:
         parent[key] = copied(value)
+
+
+def remove_place(data: Any, path: str) -> None:
+    """Take one place away from data, in the data itself; a place that does not exist is a :class:`PathError`."""
+    parent, key = _locate(data, path)
+    del parent[key]
 
 
 def _locate(data: Any, path: str) -> tuple[Any, Any]:

@@ -109,8 +109,9 @@ def parse(text: str) -> list[str | nodes.Expr]:
     except RecursionError:
         raise TemplateError(_TOO_COMPLEX) from None
     parts = output.nodes if isinstance(output, nodes.Output) else []
-    for part in parts:
-        _check_depth(part)
+    if len(text) > _DEEPEST:  # a shorter one has no room for more
+        for part in parts:
+            _check_depth(part)
     return [part.data if isinstance(part, nodes.TemplateData) else part for part in parts]
 
 

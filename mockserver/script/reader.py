@@ -11,7 +11,7 @@ import msgspec
 from mockserver.errors import Problem, ScriptError, UsageError
 from mockserver.faults.registry import is_signature_fault
 from mockserver.faults.request_builder import check_faults
-from mockserver.model.events import Catalog, PathError, change_sample, check_json, copied
+from mockserver.model.events import Catalog, PathError, change_place, check_json, copied, remove_place
 from mockserver.model.expectations import Expectation
 from mockserver.model.fields import Fields, Member, Node, Reading, TooManyProblemsError, described, read_object
 from mockserver.model.wording import did_you_mean, listed
@@ -340,29 +340,33 @@ class _ScriptReader:
         if "data" in values and not {"override", "remove"} & given.keys():
             return self._template(self._defaults_node, "data", values["data"])
         event_type = self._catalog.get(values["event"])
-        data = copied(event_type.data) if event_type else {}
-        for key in ("override", "remove"):
-            if key in values:
-                place = node if key in given else self._defaults_node
-                data = self._changed(place, key, data, values, known=event_type is not None)
+        data = event_type.data if event_type else {}
+        changes = [key for key in ("override", "remove") if key in values]
+        if not changes:
+            return DataTemplate.literal(data)  # it is only read from here on
+        data = copied(data)
+        for key in changes:
+            place = node if key in given else self._defaults_node
+            self._change(place, key, data, values, known=event_type is not None)
         return self._template(node if "override" in given else self._defaults_node, "override", data)
 
-    def _changed(self, node: Node, key: str, data: Any, values: Mapping[str, Any], *, known: bool) -> Any:
+    def _change(self, node: Node, key: str, data: Any, values: Mapping[str, Any], *, known: bool) -> None:
         """Apply override or remove to the sample data, one place after another, so that each error has its place."""
         if not known:
             message = f"{values['event']} has no sample data to change: give its data"
             self._problem_at_key(node, key, message)
-            return data
+            return
         member = _member(node, key)
         for path, line, column in _paths(member.node):
             if path.partition(".")[0] in self._open_paths:
                 continue
-            override = {path: values[key][path]} if key == "override" else {}
             try:
-                data = change_sample(data, override, [] if override else [path])
+                if key == "override":
+                    change_place(data, path, values[key][path])
+                else:
+                    remove_place(data, path)
             except PathError as error:
                 self.reading.problem_at(line, column, str(error))
-        return data
 
     def _template(self, node: Node, key: str, data: Mapping[str, Any]) -> DataTemplate:
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -101,8 +101,8 @@ class DataTemplate:
     def __init__(self, data: Mapping[str, Any], variables: Mapping[str, Any], more: Sequence[str] = ()) -> None:
         self._data = data
         self._variables = variables
-        self._render = _compile(data, tuple(dict.fromkeys((*variables, *more))))
-        names = set(_names_in(data)) if self._render else set()
+        names: set[str] = set()
+        self._render = _compile(data, tuple(dict.fromkeys((*variables, *more))), names) if data else None
         self._draws = not names.isdisjoint(GENERATORS)
         self._waits_for_more = not names.isdisjoint(more)
 
@@ -152,40 +152,30 @@ class DataTemplate:
             self.render(FIRST)
 
 
-def _names_in(value: Any) -> Iterator[str]:
-    """Yield the names that the templates in a value use."""
+def _compile(value: Any, allowed: Sequence[str], used: set[str]) -> Evaluate | None:
+    """Return what renders a value, or None for one that has no template in it; add the names it uses to ``used``."""
     if isinstance(value, str):
-        if _MARK in value:
-            simple = _SIMPLE.fullmatch(value)
-            yield from (simple[1],) if simple else _text(value).names
-    elif isinstance(value, (Mapping, list, tuple)):
-        for child in value.values() if isinstance(value, Mapping) else value:
-            yield from _names_in(child)
-
-
-def _compile(value: Any, allowed: Sequence[str]) -> Evaluate | None:
-    """Return what renders a value, or None for one that has no template in it."""
-    if isinstance(value, str):
-        return _compile_text(value, allowed) if _MARK in value else None
+        return _compile_text(value, allowed, used) if _MARK in value else None
     if value is None or isinstance(value, (int, float)):  # asking for a Mapping takes long
         return None
-    if isinstance(value, Mapping):
-        members = {key: (child, _compile(child, allowed)) for key, child in value.items()}
+    if isinstance(value, (dict, Mapping)):  # dict alone is known at once
+        members = {key: (child, _compile(child, allowed, used)) for key, child in value.items()}
         if not any(render for _, render in members.values()):
             return None
         return lambda scope: {key: render(scope) if render else child for key, (child, render) in members.items()}
     if isinstance(value, (list, tuple)):
-        items = [(child, _compile(child, allowed)) for child in value]
+        items = [(child, _compile(child, allowed, used)) for child in value]
         if not any(render for _, render in items):
             return None
         return lambda scope: [render(scope) if render else child for child, render in items]
     return None
 
 
-def _compile_text(text: str, variables: Sequence[str]) -> Evaluate:
+def _compile_text(text: str, variables: Sequence[str], used: set[str]) -> Evaluate:
     simple = _SIMPLE.fullmatch(text)
     if simple and (simple[1] in variables or simple[1] in ("index", "now")):
         name = simple[1]
+        used.add(name)
         return lambda scope: scope.spend(scope.names[name])
     template = _text(text)
     allowed = (*variables, *NAMES)
@@ -194,6 +184,7 @@ def _compile_text(text: str, variables: Sequence[str]) -> Evaluate:
             hint = did_you_mean(name, allowed)
             known = ", ".join(allowed)
             raise TemplateError(f"{_shown(text)} uses the unknown name {name!r}; known are {known}{hint}")
+    used.update(template.names)
     return template.render
 
 

@@ -8,6 +8,7 @@ here; strings, which are most of a document, are read by its scanner in C.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]  # not in the type stubs
 from typing import Any
 
@@ -27,10 +28,18 @@ from mockserver.script.source import (
 from mockserver.script.yaml_parser import HAS_LIBYAML
 from mockserver.script.yaml_reader import read_yaml
 
-_SPACE = re.compile(r"[ \t\r\n]*")
 _LINE_BREAK = re.compile(r"\r\n|[\r\n]")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_WORDS = {"n": ("null", None), "t": ("true", True), "f": ("false", False)}
+_SPACE = r"[ \t\r\n]*"
+_PLAIN_STRING = r'"([^"\\\x00-\x1f]*)"'
+_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+_KEY = re.compile(f"{_PLAIN_STRING}{_SPACE}:{_SPACE}")
+_OPENING = re.compile(f"{_SPACE}[{{[]")
+_COLON = re.compile(f"{_SPACE}:{_SPACE}")
+#: What follows a value: a comma, the end of the list or object around it, or nothing.
+_FOLLOWING = f"{_SPACE}([,\\]}}]?){_SPACE}"
+_NEXT = re.compile(_FOLLOWING)
+_SCALAR = re.compile(f"(?:{_PLAIN_STRING}|({_NUMBER})|(null|true|false)){_FOLLOWING}")
+_WORDS = {"null": None, "true": True, "false": False}
 
 
 class _NotJsonError(ValueError):
@@ -51,122 +60,119 @@ def read_json(text: str, reading: Reading) -> Node | None:
         UnreadableError: It is too large or nested too deeply.
         TooManyProblemsError: It has too many problems.
     """
-    if not text.lstrip(" \t\r\n").startswith(("{", "[")):
+    opening = _OPENING.match(text)
+    if opening is None:
         return None
     known = len(reading.problems)
     try:
-        return _JsonReader(text, reading).read()
+        return _JsonReader(text, reading).read(opening.end() - 1)
     except (_NotJsonError, JSONDecodeError):
         del reading.problems[known:]
         return None
 
 
 class _JsonReader:
-    """Reads a text from its start to its end; `_line` and `_line_start` say where the last line began."""
+    """Reads a text from its start to its end.
+
+    Each method that reads a part returns it, and the index of what follows it and white space.
+    """
 
     def __init__(self, text: str, reading: Reading) -> None:
         self._text = text
         self._reading = reading
+        self._lines = [0, *(found.end() for found in _LINE_BREAK.finditer(text)), len(text) + 1]  # where each begins
         self._line = 1
-        self._line_start = 0
         self._nodes = 0
 
-    def read(self) -> Node:
-        node, index = self._value(self._skip(0), 1)
-        if self._skip(index) != len(self._text):
+    def read(self, start: int) -> Node:
+        node, end, following = self._value(start, 1)
+        if following or end != len(self._text):
             raise _NotJsonError
         return node
 
-    def _skip(self, index: int) -> int:
-        """Return the index of the next character that is no white space."""
-        following = self._text[index : index + 2]
-        if not following[:1].isspace():
-            return index
-        end: int = _SPACE.match(self._text, index).end()  # type: ignore[union-attr]  # it always matches
-        if following[0] != " " or end > index + 1:
-            for found in _LINE_BREAK.finditer(self._text, index, end):
-                self._line += 1
-                self._line_start = found.end()
-        return end
+    def _place(self, index: int) -> tuple[int, int]:
+        if index >= self._lines[self._line]:
+            self._line = bisect_right(self._lines, index)
+        return self._line, index - self._lines[self._line - 1] + 1
 
-    def _value(self, index: int, depth: int) -> tuple[Node, int]:
-        line, column = self._line, index - self._line_start + 1
+    def _value(self, index: int, depth: int) -> tuple[Node, int, str]:
+        """Read a value, and what is between it and the next."""
+        line, column = self._place(index)
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise UnreadableError(Problem(line, column, TOO_MANY_VALUES))
-        first = self._text[index : index + 1]
-        if first == '"':
-            value, end = self._string(index)
-            return Node(line, column, value), end
-        if first in ("{", "["):
+        opening = self._text[index : index + 1]
+        value: Any
+        if opening in ("[", "{"):
             if depth > MAX_DEPTH:
                 raise UnreadableError(Problem(line, column, TOO_DEEP))
-            if first == "[":
-                items, end = self._items(index + 1, depth)
-                return Node(line, column, items), end
-            members, end = self._members(index + 1, depth)
-            return Node(line, column, members), end
-        if first in _WORDS and self._text.startswith(_WORDS[first][0], index):
-            word, meaning = _WORDS[first]
-            return Node(line, column, meaning), index + len(word)
-        number = _NUMBER.match(self._text, index)
-        if number is None:
+            value, index = (self._items if opening == "[" else self._members)(index + 1, depth + 1)
+        elif scalar := _SCALAR.match(self._text, index):
+            value, number, word, following = scalar.groups()
+            if value is None:
+                value = _WORDS[word] if word else self._number(number, line, column)
+            return Node(line, column, value), scalar.end(), following
+        elif opening == '"':
+            value, index = self._string(index)
+        else:
             raise _NotJsonError
-        return Node(line, column, self._number(number[0], line, column)), number.end()
+        found = _NEXT.match(self._text, index)
+        assert found is not None  # noqa: S101 - it matches nothing, too
+        return Node(line, column, value), found.end(), found[1]
 
     def _items(self, index: int, depth: int) -> tuple[list[Node], int]:
         items: list[Node] = []
-        index = self._skip(index)
-        if self._text.startswith("]", index):
-            return items, index + 1
-        while True:
-            item, index = self._value(index, depth + 1)
+        index, following = self._begin(index, "]")
+        while following == ",":
+            item, index, following = self._value(index, depth)
             items.append(item)
-            index, closed = self._next(index, "]")
-            if closed:
-                return items, index
+        if following != "]":
+            raise _NotJsonError
+        return items, index
 
     def _members(self, index: int, depth: int) -> tuple[dict[str, Member], int]:
         members: dict[str, Member] = {}
-        index = self._skip(index)
-        if self._text.startswith("}", index):
-            return members, index + 1
-        while True:
-            line, column = self._line, index - self._line_start + 1
-            if not self._text.startswith('"', index):
-                raise _NotJsonError
-            key, index = self._string(index)
-            index = self._skip(index)
-            if not self._text.startswith(":", index):
-                raise _NotJsonError
-            node, index = self._value(self._skip(index + 1), depth + 1)
+        index, following = self._begin(index, "}")
+        while following == ",":
+            line, column = self._place(index)
+            plain = _KEY.match(self._text, index)
+            key, index = (plain[1], plain.end()) if plain else self._escaped_key(index)
+            node, index, following = self._value(index, depth)
             if key in members:
                 self._reading.problem_at(line, column, twice(key, members[key]))
             else:
                 members[key] = Member(line, column, node)
-            index, closed = self._next(index, "}")
-            if closed:
-                return members, index
-
-    def _next(self, index: int, closing: str) -> tuple[int, bool]:
-        """Return the index after a comma and white space, or that after the end of the list or object."""
-        index = self._skip(index)
-        following = self._text[index : index + 1]
-        if following == closing:
-            return index + 1, True
-        if following != ",":
+        if following != "}":
             raise _NotJsonError
-        return self._skip(index + 1), False
+        return members, index
+
+    def _begin(self, index: int, closing: str) -> tuple[int, str]:
+        """Return where the first item is, with a comma that could be before it; of an empty list its end."""
+        found = _NEXT.match(self._text, index)
+        if found is None or found[1] not in ("", closing):
+            raise _NotJsonError
+        return found.end(), found[1] or ","
+
+    def _escaped_key(self, index: int) -> tuple[str, int]:
+        if not self._text.startswith('"', index):
+            raise _NotJsonError
+        key, index = self._string(index)
+        colon = _COLON.match(self._text, index)
+        if colon is None:
+            raise _NotJsonError
+        return key, colon.end()
 
     def _string(self, index: int) -> tuple[str, int]:
         text, end = scanstring(self._text, index + 1, True)
         wrong = "" if text.isascii() else half_of_a_character(text)
         if wrong:
-            self._reading.problem_at(self._line, index - self._line_start + 1, wrong)
+            self._reading.problem_at(*self._place(index), wrong)
             return "\ufffd", end
         return text, end
 
     def _number(self, text: str, line: int, column: int) -> Any:
+        if len(text) <= 18 and text.isdecimal():  # nearly all are; the rest of the rules is for others
+            return int(text)
         try:
             return resolve(text)
         except ValueError as error:
