@@ -36,7 +36,7 @@ def deliver_together(consumer: Endpoint, bodies: Sequence[bytes], **options) -> 
     gate = threading.Barrier(len(bodies))
 
     def deliver_one(body: bytes) -> Answer:
-        gate.wait(30)
+        gate.wait(60)
         return deliver(consumer, body, **options)
 
     with ThreadPoolExecutor(len(bodies)) as senders:

@@ -36,7 +36,7 @@ def test_the_example_works(example, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PLAYGENT_"))}
     command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert re.search(r"=+ 2 passed in ", done.stdout), done.stdout + done.stderr
     assert done.returncode == 0

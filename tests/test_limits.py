@@ -279,7 +279,7 @@ async def test_deliveries_in_flight(serve):
         replays = [{"version": 1, "steps": [{"event": "run.failed", "repeat": 10, "concurrency": 10}]}] * 2
         replaying = asyncio.gather(*(control.post("/replays?wait=true", replay) for replay in replays))
         sending = asyncio.gather(*(control.post("/events", {"event": "run.failed"}) for _ in range(5)))
-        await asyncio.wait_for(full.wait(), 20)
+        await asyncio.wait_for(full.wait(), 60)
         assert server.accepted == 4
         go.set()
         assert sum(replay["report"]["delivered"] for replay in await replaying) == 20

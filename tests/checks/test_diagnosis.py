@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -376,11 +375,9 @@ async def test_the_time_is_limited():
             await never.wait()
         return web.Response(status=401)
 
-    begun = time.monotonic()
     async with examining(answer) as examination:
         diagnosis = await examination.diagnose(seconds=0.3)
     assert "the time for it is up" in diagnosis.explanation
-    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize(("status", "words"), [(429, "it answers 429"), (0, "it is gone after")])

@@ -21,7 +21,7 @@ from mockserver.cli import main
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-W", "error", "-m", "mockserver"]
-LIMIT = 30.0  # seconds: no test needs a tenth of it, and a hanging command must not hang the tests
+LIMIT = 120.0  # seconds: no test needs a tenth of it, and a hanging command must not hang the tests
 SECRET = "whsec_cli_test"
 
 

@@ -288,7 +288,7 @@ def test_stopped_in_the_middle(tmp_path, number, code):
     arguments = ("--event", "run.completed", "--event", "run.failed", "--timeout", "1h", "--secret", SECRET)
     with hanging() as (url, waiting), running("check", url, *arguments, *REPORTS, cwd=tmp_path) as command:
         command.wait_for_line("PG001")
-        assert waiting.wait(20)
+        assert waiting.wait(60)
         command.send_signal(number)
         done = command.end()
     assert done.code == code
@@ -479,7 +479,7 @@ def test_ctrl_c_gives_the_terminal_back():
     with hanging() as (url, waiting):
         events = ("--event", "run.completed", "--event", "run.failed")
         terminal = Terminal("check", url, "--secret", SECRET, *events)
-        assert waiting.wait(20)
+        assert waiting.wait(60)
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.end() == 130
     assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0

@@ -27,7 +27,7 @@ def url_of(line: str) -> str:
 def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[int, dict]:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     authority, _, path = url.removeprefix("http://").partition("/")
-    connection = http.client.HTTPConnection(authority, timeout=20)
+    connection = http.client.HTTPConnection(authority, timeout=60)
     try:
         connection.request(method, "/" + path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
@@ -133,10 +133,10 @@ def test_https(tmp_path):
         ca_file = line.removeprefix("clients trust its certificate with the CA file ")
         assert url.startswith("https://127.0.0.1:")
         trusting = ssl.create_default_context(cafile=ca_file)
-        with urllib.request.urlopen(f"{url}/_mock/health", timeout=20, context=trusting) as answer:
+        with urllib.request.urlopen(f"{url}/_mock/health", timeout=60, context=trusting) as answer:
             assert json.load(answer)["status"] == "ok"
         with pytest.raises(urllib.error.URLError, match="certificate verify failed"):
-            urllib.request.urlopen(f"{url}/_mock/health", timeout=20)
+            urllib.request.urlopen(f"{url}/_mock/health", timeout=60)
         command.process.terminate()
         assert command.end().err == ""
     assert not Path(ca_file).exists()

@@ -135,7 +135,7 @@ def test_serve_is_coloured():
     terminal.read_until("1 planned")
     url = re.search(r"http://[\d.:]+", terminal.text)[0]
     with contextlib.suppress(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{url}/v1/webhooks", timeout=20)
+        urllib.request.urlopen(f"{url}/v1/webhooks", timeout=60)
     terminal.read_until("GET /v1/webhooks")
     terminal.process.terminate()
     assert terminal.end() == 143

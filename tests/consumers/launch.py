@@ -93,7 +93,7 @@ class Endpoint:
         self._debug("DELETE", "/debug/events")
 
     def _debug(self, method: str, path: str) -> Any:
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
         try:
             connection.request(method, path)
             return json.load(connection.getresponse())

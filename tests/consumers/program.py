@@ -85,7 +85,7 @@ def register(settings: Settings, webhook_url: str) -> None:
     for attempt in range(_ATTEMPTS):
         wait = _BACK_OFF * 2**attempt
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 print(f"registered {json.load(response)['webhook_id']}", flush=True)
                 return
         except urllib.error.HTTPError as refusal:

@@ -65,4 +65,4 @@ def _thread(run: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]
         yield
     finally:
         stop()
-        thread.join(20)
+        thread.join(60)

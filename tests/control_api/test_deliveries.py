@@ -74,7 +74,7 @@ async def test_a_delivery_in_flight_is_pending(control, serve_raw):
     server = await serve_raw(wait)
     await control.register(server.url)
     sending = asyncio.ensure_future(control.event())
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 60)
     (pending,) = (await control.get("/deliveries?status=pending"))["deliveries"]
     assert (pending["outcome"], pending["attempts"]) == ("pending", [])
     resent = await control.call("POST", f"/deliveries/{pending['delivery_id']}/resend")

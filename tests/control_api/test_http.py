@@ -180,7 +180,7 @@ async def test_curl_drives_it(control, consumer):
         '{"event": "run.failed", "override": {"run_id": "run_1"}}',
     ]
     run = await asyncio.get_running_loop().run_in_executor(
-        None, lambda: subprocess.run(command, capture_output=True, timeout=20, check=True)
+        None, lambda: subprocess.run(command, capture_output=True, timeout=300, check=True)
     )
     assert json.loads(run.stdout)["delivered"] is True
     assert consumer.received[0].payload["data"]["run_id"] == "run_1"

@@ -55,7 +55,7 @@ async def test_a_replay_in_the_background(control, serve_raw):
     await control.register((await serve_raw(wait)).url)
     begun = await control.post("/replays?wait=false", YAML, 202)
     assert begun["done"] is False
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 60)
     so_far = await control.get(f"/replays/{begun['replay_id']}")
     assert (so_far["done"], so_far["report"]["planned"], so_far["report"]["delivered"]) == (False, 3, 0)
     go.set()
@@ -159,7 +159,7 @@ async def test_curl_sends_a_script(control, consumer, tmp_path):
     for option in ("-d", "--data-binary"):
         command = ["curl", "-s", f"{control.url}/_mock/replays?wait=true", option, "@two.yaml"]
         run = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
-        answers.append(json.loads((await asyncio.wait_for(run.communicate(), 20))[0]))
+        answers.append(json.loads((await asyncio.wait_for(run.communicate(), 60))[0]))
     assert answers[0]["error"]["message"].endswith(ON_ONE_LINE)
     assert answers[1]["report"]["delivered"] == 3
 

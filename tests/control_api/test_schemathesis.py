@@ -77,7 +77,7 @@ def serving(**settings) -> Iterator[str]:
         wait(mock.stop())
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
+        thread.join(60)
         loop.close()
 
 

@@ -51,7 +51,7 @@ async def test_waiting_for_what_comes_later(control, consumer):
     await control.event()
     assert not waiting.done()
     await control.event("run.completed")
-    found = await asyncio.wait_for(waiting, 10)
+    found = await asyncio.wait_for(waiting, 60)
     assert (found["count"], [each["event"] for each in found["deliveries"]]) == (2, ["run.failed", "run.completed"])
     assert (await control.get("/deliveries/wait?count=2&timeout=0s"))["count"] == 2
 
@@ -99,7 +99,7 @@ async def test_a_stream_in_brief(control, consumer):
         await control.event("run.completed")
         rows, gone = {}, []
         while len(rows) < 3 or not gone:
-            line = (await asyncio.wait_for(stream.content.readline(), 10)).decode()
+            line = (await asyncio.wait_for(stream.content.readline(), 60)).decode()
             if line.startswith("event: "):
                 name = line[7:].strip()
             elif line.startswith("data: ") and name == "deliveries":

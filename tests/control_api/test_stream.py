@@ -42,7 +42,7 @@ class Reader:
 
     async def block(self) -> bytes:
         """What stands up to the next empty line."""
-        return (await asyncio.wait_for(self._content.readuntil(b"\n\n"), 20)).removesuffix(b"\n\n")
+        return (await asyncio.wait_for(self._content.readuntil(b"\n\n"), 60)).removesuffix(b"\n\n")
 
     async def event(self) -> tuple[str, dict]:
         """The next event: its name and its data."""
@@ -152,7 +152,7 @@ async def test_a_slow_reader_is_told_what_it_missed(control):
     reading.setblocking(False)
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     while b'"number":160' not in text[-300_000:]:  # the last event is no longer than that
-        text += await asyncio.wait_for(loop.sock_recv(reading, 1 << 20), 20)
+        text += await asyncio.wait_for(loop.sock_recv(reading, 1 << 20), 60)
     reading.close()
     dropped = json.loads(text.partition(b"event: dropped\ndata: ")[2].partition(b"\n")[0])["events"]
     assert dropped > 0
@@ -261,7 +261,7 @@ async def test_node_reads_it(control, consumer):
     )
     lines = reading.stdout
     assert lines is not None
-    line = lambda: asyncio.wait_for(lines.readline(), 20)  # noqa: E731 - a short name for what is done often
+    line = lambda: asyncio.wait_for(lines.readline(), 60)  # noqa: E731 - a short name for what is done often
     assert await line() == b"text/event-stream\n"
     assert await line() == b": connected\n"
     await control.register(consumer.url)
@@ -271,4 +271,4 @@ async def test_node_reads_it(control, consumer):
     assert json.loads(await line()) == ["delivery", delivery]
     await asyncio.get_running_loop().run_in_executor(None, control.mock.stop)
     assert await line() == b"end\n"
-    assert await asyncio.wait_for(reading.wait(), 20) == 0
+    assert await asyncio.wait_for(reading.wait(), 60) == 0

@@ -156,9 +156,9 @@ async def test_reset_ends_a_delivery_that_hangs(start, hanging, consumer, speed)
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
     sending = asyncio.ensure_future(control.event())
-    await asyncio.wait_for(hanging.asked.get(), 10)
+    await asyncio.wait_for(hanging.asked.get(), 60)
     await control.post("/reset", status=204)
-    stopped = await asyncio.wait_for(sending, 10)
+    stopped = await asyncio.wait_for(sending, 60)
     assert stopped["outcome"] == "interrupted"
     assert stopped["attempts"][0]["error"]["kind"] == "stopped"
     assert EMPTY.items() <= (await control.get("/health")).items()
@@ -172,13 +172,13 @@ async def test_reset_ends_a_resend_that_hangs(start, hanging, speed):
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
     sending = asyncio.ensure_future(control.event())
-    peer = await asyncio.wait_for(hanging.asked.get(), 10)
+    peer = await asyncio.wait_for(hanging.asked.get(), 60)
     peer.end()
     assert (await sending)["outcome"] == "failed"
     resending = asyncio.ensure_future(control.call("POST", "/deliveries/dlv_000001/resend"))
-    await asyncio.wait_for(hanging.asked.get(), 10)
+    await asyncio.wait_for(hanging.asked.get(), 60)
     await control.post("/reset", status=204)
-    answer = await asyncio.wait_for(resending, 10)
+    answer = await asyncio.wait_for(resending, 60)
     assert answer.fails() == "dlv_000001 was being sent again when the mock was reset"
 
 
@@ -189,9 +189,9 @@ async def test_reset_ends_a_replay(start, hanging, speed):
     await control.register(hanging.url)
     script = "version: 1\nsteps: [{event: run.failed, repeat: 5}]"
     replaying = asyncio.ensure_future(control.post("/replays?wait=true", script))
-    await asyncio.wait_for(hanging.asked.get(), 10)
+    await asyncio.wait_for(hanging.asked.get(), 60)
     await control.post("/reset", status=204)
-    replay = await asyncio.wait_for(replaying, 10)
+    replay = await asyncio.wait_for(replaying, 60)
     report = replay["report"]
     assert replay["done"] is True
     assert (report["planned"], report["failed"], report["not_sent"], report["interrupted"]) == (5, 0, 5, 1)
@@ -204,9 +204,9 @@ async def test_reset_ends_time_that_is_being_advanced(start, hanging, consumer):
     await control.register(hanging.url)
     await control.post("/replays", "version: 1\nsteps: [{event: run.failed, after: 1m}]", 202)
     advancing = asyncio.ensure_future(control.post("/clock/advance", {"by": "1h"}))
-    await asyncio.wait_for(hanging.asked.get(), 10)
+    await asyncio.wait_for(hanging.asked.get(), 60)
     await control.post("/reset", status=204)
-    await asyncio.wait_for(advancing, 10)
+    await asyncio.wait_for(advancing, 60)
     await control.register(consumer.url)
     await control.post("/replays", "version: 1\nsteps: [{event: run.failed, after: 1m}]", 202)
     await control.post("/clock/advance", {"by": "1m"})
@@ -222,8 +222,8 @@ async def test_work_that_is_ended_before_it_began_leaves_the_clock_free():
     await asyncio.sleep(0)
     mock.start_replay(read_script("version: 1\nsteps: [event: run.failed]", load_catalog()))
     mock.reset()
-    assert (await asyncio.wait_for(sending, 10)).delivered is False
-    await asyncio.wait_for(mock.advance(60), 10)
+    assert (await asyncio.wait_for(sending, 60)).delivered is False
+    await asyncio.wait_for(mock.advance(60), 60)
     await mock.stop()
 
 
@@ -232,11 +232,11 @@ async def test_a_caller_that_gives_up_ends_its_work(hanging):
     mock = Mock(read_settings(timeout=600))
     mock.register(hanging.url, None, "s")
     sending = asyncio.ensure_future(mock.send(read_event_step("event: run.failed", load_catalog())))
-    await asyncio.wait_for(hanging.asked.get(), 10)
+    await asyncio.wait_for(hanging.asked.get(), 60)
     sending.cancel()
     await asyncio.wait([sending])
     assert sending.cancelled()
-    await asyncio.wait_for(hanging.gone.wait(), 10)
+    await asyncio.wait_for(hanging.gone.wait(), 60)
     (delivery,) = mock.records.all()
     assert delivery.outcome == "interrupted"
     await mock.stop()
@@ -247,10 +247,10 @@ async def test_stopping_ends_what_hangs(start, hanging):
     control = await start(timeout=600)
     await control.register(hanging.url)
     sending = asyncio.ensure_future(control.call("POST", "/events", {"event": "run.failed"}))
-    await asyncio.wait_for(hanging.asked.get(), 10)
+    await asyncio.wait_for(hanging.asked.get(), 60)
     loop = asyncio.get_running_loop()
     begun = loop.time()
     await loop.run_in_executor(None, control.mock.stop)
     assert loop.time() - begun < 5
-    await asyncio.wait_for(hanging.gone.wait(), 10)
+    await asyncio.wait_for(hanging.gone.wait(), 60)
     await asyncio.wait([sending])

@@ -65,7 +65,7 @@ def test_the_tutorial_goes_as_it_says(tmp_path):
 
     def outcome():
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
         return re.findall(r"\d+ (?:passed|failed)", done.stdout.splitlines()[-1]), done.stdout
 
     (tmp_path / "app.py").write_text(handler)

@@ -40,13 +40,13 @@ class Seen:
         self.changed = asyncio.Event()
 
     async def all(self) -> bytes:
-        await asyncio.wait_for(self.ended.wait(), 10)
+        await asyncio.wait_for(self.ended.wait(), 60)
         return self.data
 
     async def until(self, data: bytes) -> None:
         while self.data != data:
             self.changed.clear()
-            await asyncio.wait_for(self.changed.wait(), 10)
+            await asyncio.wait_for(self.changed.wait(), 60)
 
     async def read_on(self, peer: Peer) -> bytes:
         """Read once."""
@@ -278,7 +278,7 @@ async def test_what_is_large_is_written_before_the_end(transport, serve):
     server = await serve(behaviour)
     request = faulty(["large_body(9MB)", "truncated_body(8MB)"], server.url)
     task = asyncio.ensure_future(transport.exchange(request, 20))
-    await asyncio.wait_for(accepted.wait(), 10)
+    await asyncio.wait_for(accepted.wait(), 60)
     go.set()
     exchange = await task
     assert exchange.error.message == "closed on purpose after 8000000 of 9000000 bytes of body (truncated_body)"
@@ -380,7 +380,7 @@ async def test_plans_hold_over_tls(fault):
     transport = Http1Transport(tls=client_side)
     exchange = await transport.exchange(request, 10)
     await transport.close()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 60)
     server.close()
     await server.wait_closed()
     assert bytes(data) == request.wire
@@ -397,7 +397,7 @@ async def test_a_busy_server_does_not_hold_the_end_of_tls():
     def serve(listener: socket.socket) -> None:
         sock, _ = listener.accept()
         with server_side.wrap_socket(sock, server_side=True):
-            release.wait(20)
+            release.wait(60)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.ensure_future(asyncio.to_thread(serve, listener))

@@ -118,7 +118,7 @@ async def test_what_goes_over_the_wire(transport, serve, fault):
     request = faulty(fault, server.url)
     exchange = await transport.exchange(request, 10)
     await transport.close()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 60)
     assert bytes(came) == expected
     assert request.wire == expected
     assert request.head + request.body == expected or fault.startswith("chunked")

@@ -59,7 +59,7 @@ def locust(file, *arguments, users=20, seconds=4):
     command += ["--ledger", ledger, *arguments]
     command = list(map(str, command))
     done = subprocess.run(
-        command, env=environment(), cwd=file.parent, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment(), cwd=file.parent, capture_output=True, text=True, timeout=300, check=False
     )
     found = json.loads(ledger.read_text())[0] if ledger.exists() else None
     return done.returncode, found, done.stdout + done.stderr

@@ -22,10 +22,8 @@ def skipping() -> SkippingClock:
 async def test_a_skipping_clock_jumps_over_days():
     """Three days pass in no time, and the clock shows them."""
     clock = skipping()
-    begun = time.monotonic()
-    await clock.sleep_until(START + 3 * DAY)
+    await asyncio.wait_for(clock.sleep_until(START + 3 * DAY), 60)
     assert clock.now() == START + 3 * DAY
-    assert time.monotonic() - begun < 60
 
 
 async def test_a_skipping_clock_starts_now_unless_told_otherwise():

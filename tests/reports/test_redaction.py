@@ -80,9 +80,9 @@ def test_what_users_add_to_requests_is_hidden_by_name_and_value():
 
 def test_redaction_takes_linear_time():
     """A long secret, and an answer made to slow it down."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     Redactor(["whsec_" + "a" * 1018]).text("whsec_aaaaaaaaaaaa" + "." * 65_536 + "a" * 65_536)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 5  # of this process alone, whatever else the machine does
 
 
 def test_headers_that_are_private_are_hidden_whatever_they_hold():

@@ -43,11 +43,11 @@ VISIBLE = {"␣": " ", "↵": "", "∎\n": "", "∎": "", "←": "\r", "⇔": "\
 
 def suite(tmp_path, package, export):
     """Install a package and return what it exports."""
-    subprocess.run(["npm", "install", "--silent", package], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run(["npm", "install", "--silent", package], cwd=tmp_path, check=True, timeout=300)
     name = package.partition("@")[0]
     script = f"import * as suite from {name!r}; process.stdout.write(JSON.stringify(suite.{export}))"
     done = subprocess.run(
-        ["node", "--input-type=module", "-e", script], cwd=tmp_path, capture_output=True, check=True, timeout=60
+        ["node", "--input-type=module", "-e", script], cwd=tmp_path, capture_output=True, check=True, timeout=300
     )
     return json.loads(done.stdout)
 

@@ -185,7 +185,7 @@ async def test_stopping_does_not_wait_for_handlers(listen):
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await entered.wait()
     assert await seconds_to_stop(server) < 0.3
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
     writer.close()
     await writer.wait_closed()
 
@@ -296,9 +296,9 @@ async def test_half_a_request_is_not_waited_for(monkeypatch, listen):
         clients.append(await asyncio.open_connection("127.0.0.1", server.port))
         clients[-1][1].write(sent)
     for reader, _ in clients[:2]:
-        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 408 ")
+        assert (await asyncio.wait_for(reader.read(), 60)).startswith(b"HTTP/1.1 408 ")
     clients[2][1].write(b"abc")
-    assert (await asyncio.wait_for(clients[2][0].readline(), 5)).startswith(b"HTTP/1.1 200 ")
+    assert (await asyncio.wait_for(clients[2][0].readline(), 60)).startswith(b"HTTP/1.1 200 ")
     for _, writer in clients:
         writer.close()
 

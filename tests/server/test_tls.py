@@ -60,7 +60,7 @@ def test_curl_trusts_the_ca_file(mock):
     curl = shutil.which("curl")
     assert curl, "curl must be installed for this test"
     command = [curl, "--silent", "--show-error", "--fail", "--cacert", mock.ca_file, f"{mock.url}/_mock/health"]
-    done = subprocess.run(command, capture_output=True, timeout=20, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=300, check=True)
     assert json.loads(done.stdout)
 
 

@@ -84,7 +84,7 @@ class Application:
             {"Authorization": "Bearer key-of-the-app", "Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
 

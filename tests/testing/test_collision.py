@@ -30,7 +30,7 @@ def run(site, *args):
     command = [sys.executable, *args]
     environment = {"PYTHONPATH": str(site), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=site.parent, env=environment, timeout=120
+        command, capture_output=True, text=True, check=False, cwd=site.parent, env=environment, timeout=300
     )
     assert "Traceback" not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr

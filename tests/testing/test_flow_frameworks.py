@@ -37,7 +37,7 @@ def test_a_failed_run_reaches_a_sync_application(mockserver, make):
     runs = prepared(mockserver, make)
     body = json.dumps({"test_case_id": "tc_refund"}).encode()
     request = urllib.request.Request(f"{mockserver.url}/v1/runs", body, HEADERS)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         run_id = runs.started(json.load(answer))
     mockserver.settle()
     assert runs.states[run_id] == "failed"

@@ -135,13 +135,13 @@ def serve_in_thread(mock: Mock) -> Iterator[Mock]:
         asyncio.run_coroutine_threadsafe(mock.server.stop(), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
 def exchange(port: int, request: bytes) -> bytes:
     """Send bytes, and read until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(request)
         answer = b""
         while chunk := connection.recv(65536):

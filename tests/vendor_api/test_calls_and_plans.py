@@ -172,7 +172,7 @@ async def test_a_delayed_answer_is_on_record_at_once(mock):
     recorded = asyncio.Event()
     mock.calls.subscribe(lambda _: recorded.set())
     waiting = asyncio.ensure_future(mock.call("POST", "/v1/webhooks", json=REGISTRATION))
-    await asyncio.wait_for(recorded.wait(), 10)
+    await asyncio.wait_for(recorded.wait(), 60)
     assert mock.calls.calls[0].status == 503
     assert not waiting.done()
     waiting.cancel()

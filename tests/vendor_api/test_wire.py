@@ -150,7 +150,7 @@ def test_curl_can_register(threaded):
     """The command from the vendor's page works, but for the address."""
     given = ["-H", "Authorization: Bearer your-api-key", "-H", "Content-Type: application/json", "-d", JSON.decode()]
     command = ["curl", "-sS", "--noproxy", "*", "-w", " %{http_code}", f"{threaded.url}/v1/webhooks", *given]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     body, _, status = answer.rpartition(" ")
     assert status == "201"
     assert json.loads(body)["url"] == REGISTRATION["url"]

@@ -154,4 +154,4 @@ class Gate(asyncio.Event):
     """An event that is waited for with a limit, so that a broken test ends."""
 
     async def passed(self) -> None:
-        await asyncio.wait_for(self.wait(), 5)
+        await asyncio.wait_for(self.wait(), 60)

@@ -317,13 +317,13 @@ def test_a_hanging_asgi_application_is_cut_off(hurried, deliver):
     error = sent.deliveries[0].error
     assert (error.kind, error.message) == ("timeout", "no complete answer within 200ms: 3 bytes of body came")
     assert sent.response.body == b"abc"
-    assert cancelled.wait(5)
+    assert cancelled.wait(60)
 
 
 def test_a_hanging_wsgi_application_is_left_alone(hurried, deliver):
     """Its thread cannot be stopped, but nobody waits for it; what it says later is not heard."""
     release = threading.Event()
-    app = WsgiProbe(lambda environ, start_response: release.wait(30) and wsgi_ok(environ, start_response))
+    app = WsgiProbe(lambda environ, start_response: release.wait(60) and wsgi_ok(environ, start_response))
     hurried.route(URL, to=app)
     sent = deliver(hurried)
     release.set()
@@ -337,7 +337,7 @@ def test_an_application_that_blocks_its_loop_does_not_block_the_mock(hurried):
     release = threading.Event()
 
     async def block(_scope, _receive, _send):
-        release.wait(30)
+        release.wait(60)
 
     hurried.route(URL, to=AsgiProbe(block))
     assert hurried.send("run.failed").deliveries[0].error.kind == "timeout"
@@ -415,7 +415,7 @@ def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried, de
     assert sent.delivered
     assert sent.attempts[0].exchange.total_ms < 200
     hurried.reset()
-    assert ended.wait(5)
+    assert ended.wait(60)
 
 
 def test_a_background_task_that_fails_is_an_error(serve):

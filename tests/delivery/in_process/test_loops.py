@@ -68,7 +68,7 @@ async def test_a_loop_that_waits_for_the_delivery_in_vain_is_a_time_out():
         mock.register(HOOK)
         thread = threading.Thread(target=mock.send, args=("run.failed",))
         thread.start()
-        thread.join(10)
+        thread.join(60)
         assert mock.deliveries[0].error.message == "no answer within 200ms"
     for _ in range(3):
         await asyncio.sleep(0)
@@ -524,7 +524,7 @@ def test_what_is_in_flight_ends_with_the_mock(kind, ending):
 
     def wsgi_hang(_environ, _start_response):
         entered.set()
-        release.wait(30)
+        release.wait(60)
         return []
 
     aiohttp = web.Application()
@@ -547,9 +547,9 @@ def test_what_is_in_flight_ends_with_the_mock(kind, ending):
 
     sender = threading.Thread(target=send)
     sender.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     getattr(mock, ending)()
-    assert ended.wait(5)
+    assert ended.wait(60)
     mock.stop()
     release.set()
     sender.join()
