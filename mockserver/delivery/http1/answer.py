@@ -146,8 +146,7 @@ class Answer:
             self.error = ExchangeError("protocol", f"the answer is not HTTP ({error}); it begins {opening!r}{hint}")
 
     def _check_limits(self, data: bytes) -> None:
-        if len(self._opening) < _SHOWN:
-            self._opening = (self._opening + data)[:_SHOWN]
+        self._opening += data[: _SHOWN - len(self._opening)]
         if not self._head_done:
             if self.received > HEAD_LIMIT:
                 self._head_is_too_large()
@@ -172,7 +171,8 @@ class Answer:
 
     def on_status(self, part: bytes) -> None:
         """The reason phrase, or a part of it."""
-        self._reason += part
+        if not self.complete:
+            self._reason += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; after the body, one trailer, which is left out."""
@@ -199,10 +199,9 @@ class Answer:
         if self.complete:
             return
         self._size += len(part)
-        if self._size > self._record_limit:
-            part = part[: self._record_limit - self._kept]
-        self._kept += len(part)
-        self._chunks.append(part)
+        kept = part[: self._record_limit - self._kept]
+        self._kept += len(kept)
+        self._chunks.append(kept)
 
     def on_message_complete(self) -> None:
         """The answer ends."""
