@@ -124,12 +124,7 @@ class _StoppedError(Exception):
 
 
 class _Examination:
-    """One examination of a consumer.
-
-    Args:
-        context: The context of the checks.
-        deadline: When it must be over, on the monotonic clock.
-    """
+    """One examination of a consumer."""
 
     def __init__(self, context: CheckContext, deadline: float) -> None:
         self._context = context

@@ -82,10 +82,6 @@ class Mark(msgspec.Struct, frozen=True):
 class Effects:
     """Reads the effects of deliveries, and knows how long to wait for them.
 
-    Args:
-        access: How the consumer is read.
-        within: Seconds that an effect may take to show; None to learn it from the first one.
-
     Attributes:
         units: By how much the count grows with one event of each type that has an effect at all.
         patience: Seconds for which an effect is waited for.

@@ -64,13 +64,7 @@ class Experiment(msgspec.Struct, frozen=True):
 
 
 class Batches:
-    """Makes experiments: all of one kind together, and again alone what does not add up.
-
-    Args:
-        context: The context of the checks.
-        checks: The checks that are made.
-        on_begin: Called when the first deliveries that may have an effect are made.
-    """
+    """Makes experiments: all of one kind together, and again alone what does not add up."""
 
     def __init__(
         self, context: CheckContext, checks: Sequence[Check], on_begin: Callable[[], None] = lambda: None

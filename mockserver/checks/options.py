@@ -120,27 +120,10 @@ ID = "{id}"
 
 
 class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be checked, and with what.
+    """What is to be checked, and with what; :class:`~mockserver.testing.check_target.CheckKeywords` has more on each.
 
-    Args:
-        url: The consumer's URL, as it is registered; routes of the mock apply.
-        secret: What it verifies with.
-        events: The event types that it handles; none for the documented four.
-        probe: Reads a number that grows with each event that is handled: a URL that answers JSON, or a function.
-        probe_json: The JSONPath of the number in the answer of the URL.
-        state: Reads the state of one object: a URL with ``{id}`` in it, or a function of the id.
-        state_json: The JSONPath of the state in the answer of the URL.
-        fail_once: Makes the consumer fail at the next event: a URL to POST to, a command of the shell, or a function.
-        only: Ids or names of the checks to make; none for all.
-        skip: Ids or names of those not to make.
-        seed: Makes ids and orders repeatable; None for another one each time, as a consumer that remembers the ids of
-            an earlier run takes them for duplicates.
-        diagnose: Whether to look for the reason when a correct delivery is refused.
-        time_limit: Seconds after which no further check is begun.
-        effect_within: Seconds that an effect may take to show; None to learn it from the first one.
-        fail_on: What fails the check: ``proven``, a must that is proved not to be met; ``suspected``, also one that
-            seems not to be met, such as forgeries that are answered 2xx; ``should``, also a should that is not met.
-        large_body: The size of a forged body that must be refused before all of it is read, in bytes; 0 sends none.
+    Here events, checks to make and checks to leave out are tuples, where none stands for all; a seed of None is another
+    one each time, as a consumer that remembers the ids of an earlier run takes them for duplicates.
     """
 
     url: str

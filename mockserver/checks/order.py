@@ -102,13 +102,7 @@ class _End(msgspec.Struct, frozen=True):
 
 
 class _Stories:
-    """Runs of events about one object, each run about a new one.
-
-    Args:
-        context: The context of the checks.
-        types: The event types, in the order in which they happen.
-        read: Reads the state of an object; None where states are not compared.
-    """
+    """Runs of events about one object, each run about a new one."""
 
     def __init__(self, context: CheckContext, types: Sequence[str], read: _ReadState | None) -> None:
         self._read = read

@@ -44,18 +44,7 @@ OnBegin = Callable[[Check], None]
 
 
 class CheckRun:
-    """Checks one consumer.
-
-    Args:
-        context: What makes the deliveries.
-        checks: The checks, in the order in which they are made.
-        report: What is filled as the run goes on.
-        time_limit: Seconds after which no further check is begun.
-        diagnosing: Whether to look for the reason when the control is refused.
-        fail_on: From which finding on a build fails.
-        on_begin: Called with each check before it is made.
-        on_finding: Called with each finding.
-    """
+    """Checks one consumer."""
 
     def __init__(
         self,

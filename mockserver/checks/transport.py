@@ -40,11 +40,7 @@ async def _judge_chunked(context: CheckContext, trial: Trial, change: float | No
 
 
 class Drip:
-    """A valid event whose body drips while other checks go on, and an ordinary one beside it.
-
-    Args:
-        context: The context of the checks.
-    """
+    """A valid event whose body drips while other checks go on, and an ordinary one beside it."""
 
     def __init__(self, context: CheckContext) -> None:
         self._context = context

@@ -40,13 +40,6 @@ _LONG = 12
 class UrlCheck:
     """Checks the consumer at a URL.
 
-    Args:
-        options: What is to be checked.
-        settings: How requests travel.
-
-    Raises:
-        UsageError: Something that was asked for is not valid.
-
     Attributes:
         checks: The checks, in the order in which they are made.
         report: What they found out; whatever becomes of the run, there is a finding for each, or the reason why not.
@@ -242,14 +235,7 @@ _HINT = "--diagnose looks for what explains it: another path, another secret, a 
 
 
 class CheckView:
-    """Shows a run of checks: on a terminal as a live table, elsewhere as plain lines.
-
-    Args:
-        checked: What is checked.
-        to_stderr: Whether standard output is taken by a report.
-        work: What prints.
-        verbose: Whether to show every delivery that proves a finding.
-    """
+    """Shows a run of checks: on a terminal as a live table, elsewhere as plain lines."""
 
     def __init__(self, checked: UrlCheck, *, to_stderr: bool, work: Interruptible, verbose: bool) -> None:
         self._checked = checked

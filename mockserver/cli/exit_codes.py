@@ -50,11 +50,7 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 class InvalidScriptsError(UsageError):
-    """Scripts that cannot be replayed.
-
-    Args:
-        failures: What is wrong with each of them.
-    """
+    """Scripts that cannot be replayed."""
 
     def __init__(self, failures: Sequence[UsageError]) -> None:
         self.failures = tuple(failures)

@@ -20,11 +20,7 @@ _PERIOD = 0.1
 
 
 class LivePicture:
-    """Draws soon after something has changed; drawing costs the same however often that is.
-
-    Args:
-        picture: Makes the picture.
-    """
+    """Draws soon after something has changed; drawing costs the same however often that is."""
 
     def __init__(self, picture: Callable[[], RenderableType]) -> None:
         self._picture = picture
@@ -76,11 +72,7 @@ _WIDE = 110
 
 
 class ReplayTable:
-    """Shows deliveries as they end.
-
-    Args:
-        planned: How many events there will be.
-    """
+    """Shows deliveries as they end."""
 
     def __init__(self, planned: int) -> None:
         self._last: deque[Row] = deque(maxlen=_ROWS)
@@ -147,12 +139,7 @@ _SAYS_NOTHING = ("inconclusive", "not tested")
 
 
 class LiveChecks:
-    """Shows the checks around the one that is being made; in the end all that came to something.
-
-    Args:
-        checks: The checks, in the order in which they are made.
-        colours: The colour of each verdict.
-    """
+    """Shows the checks around the one that is being made; in the end all that came to something."""
 
     def __init__(self, checks: Sequence[Check], colours: Mapping[Verdict, str]) -> None:
         self._checks = checks

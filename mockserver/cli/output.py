@@ -105,11 +105,7 @@ class Writer:
 
 
 class StreamStyle:
-    """What a stream can show.
-
-    Args:
-        stream: The stream.
-    """
+    """What a stream can show."""
 
     def __init__(self, stream: TextIO) -> None:
         self.colour = wants_colour(stream)
@@ -126,12 +122,7 @@ class StreamStyle:
 
 
 class Printer(StreamStyle):
-    """Prints lines to a stream. Inside an event loop it gathers them for a moment, as a million cost little that way.
-
-    Args:
-        stream: Where they go.
-        writer: What writes them.
-    """
+    """Prints lines to a stream; inside an event loop it gathers them for a moment: a million cost little that way."""
 
     def __init__(self, stream: TextIO, writer: Writer) -> None:
         super().__init__(stream)

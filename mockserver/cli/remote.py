@@ -27,16 +27,7 @@ _TIMEOUT = 600.0
 
 
 class ControlClient:
-    """Calls the control API.
-
-    Args:
-        server: The URL of the mock, as its ready line shows it.
-        ca_file: The CA file of a mock with TLS; None trusts the system's authorities.
-        timeout: Seconds until it must answer.
-
-    Raises:
-        UsageError: The URL is none, or the CA file cannot be used.
-    """
+    """Calls the control API."""
 
     def __init__(self, server: str, ca_file: str | None = None, timeout: float = _TIMEOUT) -> None:
         parts = urlsplit(server if "://" in server else f"http://{server}")

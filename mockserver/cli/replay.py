@@ -103,10 +103,8 @@ def replay(
         try:
             await run.run(view.delivery, readiness, view.wait)
         finally:  # also when it was stopped, and still on the loop: a second Ctrl-C must not cut this off
-            view.finish(
-                run,
-                workflow_lines(files, run.reports, run.redactor),
-            )
-            files.write(replay_forms(run.reports, run.redactor), work.out)
+            reports = [report.clean(run.redactor) for report in run.reports]
+            view.finish(run, reports, workflow_lines(files, reports))
+            files.write(replay_forms(reports), work.out)
 
     return work.run(perform()) or exit_code_of(run.reports, run.why_unreachable)

@@ -34,16 +34,6 @@ Plan = tuple[Script, Destination | None]
 class ReplayRun:
     """Replays scripts.
 
-    Args:
-        plans: The scripts and their destinations.
-        settings: Everything else that can be chosen.
-        speed: How fast.
-        secret: The secret of the embedded consumer; None makes one up.
-        fail_fast: Whether to send nothing more once a step has a problem.
-
-    Raises:
-        UsageError: A setting cannot be used.
-
     Attributes:
         reports: A report for each script, whatever becomes of it.
         receiver: The embedded consumer, if there is one.
@@ -88,7 +78,7 @@ class ReplayRun:
     @property
     def why_unreachable(self) -> str:
         """Why not one delivery came to a consumer; empty if one did, or none was tried."""
-        return self._unreachable or self._reach.why_not
+        return self.redactor.text(self._unreachable or self._reach.why_not)
 
     async def _why_not_ready(self, readiness: Readiness) -> str:
         urls = dict.fromkeys(destination.url for _, destination in self._plans if destination)
@@ -151,15 +141,7 @@ _TIMEOUTS = 5
 
 
 class ReplayView:
-    """Shows a replay: on a terminal as a live table, elsewhere as plain lines.
-
-    Args:
-        planned: How many events there will be.
-        to_stderr: Whether standard output is taken by a report.
-        work: What prints.
-        speed: How fast the replay is.
-        verbose: Whether to print every delivery of a long replay.
-    """
+    """Shows a replay: on a terminal as a live table, elsewhere as plain lines."""
 
     def __init__(self, planned: int, *, to_stderr: bool, work: Interruptible, speed: Speed, verbose: bool) -> None:
         self._planned = planned
@@ -206,7 +188,7 @@ class ReplayView:
         left, when = format_duration(round(wait / self._speed)), format_timestamp(moment)[11:19]
         self._note(f"next attempt of {delivery.delivery_id} in {left} (at {when})")
 
-    def finish(self, run: ReplayRun, annotations: Iterable[str] = ()) -> None:
+    def finish(self, run: ReplayRun, reports: Sequence[Report], annotations: Iterable[str] = ()) -> None:
         """Show what became of all events, why some failed, and the verdict."""
         if self._live is not None:
             self._live.stop()
@@ -219,7 +201,7 @@ class ReplayView:
         for line in annotations:
             self._printer.command(one_line(line))
         self._printer.flush()
-        show_explanations(run.reports, run.redactor, self._err, run.why_unreachable)
+        show_explanations(reports, self._err, run.why_unreachable)
         show_verdict(run.reports, self._printer)
 
     def _progress(self) -> None:
@@ -236,14 +218,14 @@ class ReplayView:
             self._printer.line(text)
 
 
-def show_explanations(reports: Sequence[Report], redactor: Redactor, err: Printer, why_unreachable: str = "") -> None:
+def show_explanations(reports: Sequence[Report], err: Printer, why_unreachable: str = "") -> None:
     """Print why events failed or were not sent: one line, where one says it all."""
     if why_unreachable and not all(report.ok for report in reports):
-        err.line(f"mockserver: {printable(redactor.text(why_unreachable))}")
+        err.line(f"mockserver: {printable(why_unreachable)}")
         return
     lines = [line for report in reports for line in report.explanations()]
     for line in lines[:_EXPLANATIONS]:
-        err.line(printable(redactor.text(line)))
+        err.line(printable(line))
     if len(lines) > _EXPLANATIONS:
         err.line(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all")
     err.flush()

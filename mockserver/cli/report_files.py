@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,6 @@ from mockserver.cli.files import (
 )
 from mockserver.cli.output import Printer
 from mockserver.errors import UsageError
-from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.serializers import delivery_view
 
@@ -108,48 +109,60 @@ class ReportFiles:
 #: What is added up over several scripts.
 _TOTALS = ("planned", "delivered", "failed", "not_sent", "unmet")
 
+#: The forms of a replay's report, named as their options are, and what makes each: few are asked for in one run.
+_REPLAY_FORMS = {
+    "json": f"{__name__}:replay_json",
+    "junit": "mockserver.reports.junit:junit_xml",
+    "har": "mockserver.reports.har:har_document",
+    "markdown": "mockserver.reports.markdown:markdown",
+    "html": "mockserver.reports.html:replay_html",
+}
+REPLAY_FORMS = tuple(_REPLAY_FORMS)
 
-#: Their names, which are those of the options.
-REPLAY_FORMS = ("json", "junit", "har", "markdown", "html")
-
-
-def replay_forms(reports: Sequence[Report], redactor: Redactor) -> Forms:
-    """Return what makes each form of report."""
-
-    def json() -> str:
-        content = msgspec.json.encode(redactor.value(_as_dict(reports, redactor)))
-        return msgspec.json.format(content, indent=2).decode() + "\n"
-
-    def junit() -> str:
-        from mockserver.reports.junit import junit_xml  # noqa: PLC0415 - see above
-
-        return junit_xml(reports, redactor)
-
-    def har() -> str:
-        from mockserver.reports.har import har_document  # noqa: PLC0415 - see above
-
-        return har_document(reports, redactor)
-
-    def markdown() -> str:
-        from mockserver.reports.markdown import markdown as text  # noqa: PLC0415 - see above
-
-        return text(reports, redactor)
-
-    def html() -> str:
-        from mockserver.reports.html import replay_html  # noqa: PLC0415 - see above
-
-        return replay_html(reports, redactor)
-
-    return {"json": json, "junit": junit, "har": har, "markdown": markdown, "html": html}
+#: The same for the report of a check.
+_CHECK_FORMS = {
+    "json": "mockserver.reports.check_json:check_json",
+    "junit": "mockserver.reports.junit:check_junit",
+    "markdown": "mockserver.reports.markdown:check_markdown",
+    "html": "mockserver.reports.html:check_html",
+    "sarif": "mockserver.reports.sarif:check_sarif",
+    "codequality": "mockserver.reports.code_quality:check_code_quality",
+}
+CHECK_FORMS = tuple(_CHECK_FORMS)
 
 
-def workflow_lines(files: ReportFiles, reports: Sequence[Report], redactor: Redactor) -> list[str]:
+def replay_forms(reports: Sequence[Report]) -> Forms:
+    """Return what makes each form of report, given those without secrets."""
+    return {form: partial(_made, maker, reports) for form, maker in _REPLAY_FORMS.items()}
+
+
+def check_forms(report: CheckResult) -> Forms:
+    """Return what makes each form of report, given one without secrets."""
+    return {form: partial(_made, maker, report) for form, maker in _CHECK_FORMS.items()}
+
+
+def _made(maker: str, report: object) -> str:
+    module, _, name = maker.partition(":")
+    text: str = getattr(import_module(module), name)(report)
+    return text
+
+
+def workflow_lines(files: ReportFiles, reports: Sequence[Report]) -> list[str]:
     """Return the lines that make GitHub show each problem beside the line of its script; none elsewhere."""
     if not files.wants_annotations:
         return []
-    from mockserver.reports.annotations import workflow_annotations  # noqa: PLC0415 - see above
+    from mockserver.reports.annotations import workflow_annotations  # noqa: PLC0415 - only for GitHub
 
-    return workflow_annotations(reports, redactor, files.path_in_repository)
+    return workflow_annotations(reports, files.path_in_repository)
+
+
+def finding_lines(files: ReportFiles, report: CheckResult) -> list[str]:
+    """Return the lines that make GitHub show each finding, given those without secrets; none elsewhere."""
+    if not files.wants_annotations:
+        return []
+    from mockserver.reports.annotations import check_annotations  # noqa: PLC0415 - only for GitHub
+
+    return check_annotations(report)
 
 
 def exit_code_of(reports: Sequence[Report], why_unreachable: str) -> int:
@@ -159,70 +172,13 @@ def exit_code_of(reports: Sequence[Report], why_unreachable: str) -> int:
     return exit_codes.UNREACHABLE if why_unreachable else exit_codes.FAILED
 
 
-def _as_dict(reports: Sequence[Report], redactor: Redactor) -> dict[str, Any]:
-    """The reports as JSON values: of one script its report, of several the totals and each report."""
-    views = [_report_view(report, redactor) for report in reports]
-    if len(views) == 1:
-        return views[0]
-    totals = {name: sum(view[name] for view in views) for name in _TOTALS}
-    return {"ok": all(view["ok"] for view in views), **totals, "reports": views}
-
-
-def _report_view(report: Report, redactor: Redactor) -> dict[str, Any]:
-    return {**report.as_dict(), "deliveries": [delivery_view(redactor.delivery(each)) for each in report.deliveries]}
-
-
-#: Their names, which are those of the options.
-CHECK_FORMS = ("json", "junit", "markdown", "html", "sarif", "codequality")
-
-
-def check_forms(report: CheckResult) -> Forms:
-    """Return what makes each form of report, given one without secrets."""
-
-    def json() -> str:
-        from mockserver.reports.check_json import check_json  # noqa: PLC0415 - see above
-
-        return check_json(report)
-
-    def junit() -> str:
-        from mockserver.reports.junit import check_junit  # noqa: PLC0415 - see above
-
-        return check_junit(report)
-
-    def markdown() -> str:
-        from mockserver.reports.markdown import check_markdown  # noqa: PLC0415 - see above
-
-        return check_markdown(report)
-
-    def html() -> str:
-        from mockserver.reports.html import check_html  # noqa: PLC0415 - see above
-
-        return check_html(report)
-
-    def sarif() -> str:
-        from mockserver.reports.sarif import check_sarif  # noqa: PLC0415 - see above
-
-        return check_sarif(report)
-
-    def codequality() -> str:
-        from mockserver.reports.code_quality import check_code_quality  # noqa: PLC0415 - see above
-
-        return check_code_quality(report)
-
-    return {
-        "json": json,
-        "junit": junit,
-        "markdown": markdown,
-        "html": html,
-        "sarif": sarif,
-        "codequality": codequality,
-    }
-
-
-def finding_lines(files: ReportFiles, report: CheckResult) -> list[str]:
-    """Return the lines that make GitHub show each finding, given those without secrets; none elsewhere."""
-    if not files.wants_annotations:
-        return []
-    from mockserver.reports.annotations import check_annotations  # noqa: PLC0415 - see above
-
-    return check_annotations(report)
+def replay_json(reports: Sequence[Report]) -> str:
+    """Return reports as JSON: of one script its report, of several the totals and each report."""
+    views = [
+        {**report.as_dict(), "deliveries": [delivery_view(each) for each in report.deliveries]} for report in reports
+    ]
+    value: dict[str, Any] = views[0]
+    if len(views) > 1:
+        totals = {name: sum(view[name] for view in views) for name in _TOTALS}
+        value = {"ok": all(view["ok"] for view in views), **totals, "reports": views}
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

@@ -40,13 +40,6 @@ _REASON = 300
 class ServeLoop:
     """Serves until it is stopped, or until its scripts are over.
 
-    Args:
-        settings: The settings of the mock.
-        scripts: What to replay once it accepts connections.
-        page: Whether the dashboard is served.
-        one_per_url: Whether a registration takes the place of earlier ones of the same URL.
-        reports: Where reports go when the scripts are over, which ends the command; None serves on.
-
     Attributes:
         mock: The mock.
     """
@@ -128,19 +121,20 @@ class ServeLoop:
             self._out.line(printable(running.report.summary))
             self._out.flush()
             if self._files is None:  # else all of it is shown in the end
-                show_explanations([running.report], self._redactor(), self._err)
+                show_explanations([running.report.clean(self._redactor())], self._err)
 
     def _conclude(self, files: ReportFiles) -> None:
         for script in self._scripts[len(self._reports) :]:
             self._reports.append(Report(script))
             self._reports[-1].close(STOPPED)
         redactor = self._redactor()
-        for line in workflow_lines(files, self._reports, redactor):
+        reports = [report.clean(redactor) for report in self._reports]
+        for line in workflow_lines(files, reports):
             self._out.command(one_line(line))
         self._out.flush()
-        show_explanations(self._reports, redactor, self._err, self._reach.why_not)
+        show_explanations(reports, self._err, redactor.text(self._reach.why_not))
         show_verdict(self._reports, self._out)
-        files.write(replay_forms(self._reports, redactor), self._work.out)
+        files.write(replay_forms(reports), self._work.out)
 
     def _redactor(self) -> Redactor:
         """Hide what a consumer may have echoed in its answers."""

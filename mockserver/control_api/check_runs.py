@@ -55,11 +55,7 @@ class _Run(msgspec.Struct, kw_only=True, eq=False):
 
 
 class CheckRuns:
-    """The operations that check consumers.
-
-    Args:
-        mock: Whose webhooks, routes and settings apply.
-    """
+    """The operations that check consumers."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock

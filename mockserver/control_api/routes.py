@@ -97,11 +97,7 @@ def known_delivery(call: Call, mock: Mock) -> Delivery:
 
 
 class DeliverySearch:
-    """What finds deliveries.
-
-    Args:
-        mock: Whose record is searched.
-    """
+    """What finds deliveries."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
@@ -198,11 +194,7 @@ def _miss_view(miss: NearMiss) -> dict[str, Any]:
 
 
 class FlowOperations:
-    """The resources and flows of a mock.
-
-    Args:
-        mock: The mock.
-    """
+    """The resources and flows of a mock."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
@@ -321,11 +313,7 @@ Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ControlApi:
-    """The routes under ``/_mock``.
-
-    Args:
-        mock: What they control.
-    """
+    """The routes under ``/_mock``."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock

@@ -99,15 +99,7 @@ class Readers:
 
 
 class EventStream:
-    """What one reader has not read yet.
-
-    Args:
-        records: Where deliveries come from.
-        webhooks: Where webhooks come from.
-        calls: Where calls to the vendor API come from.
-        search: Which deliveries are shown.
-        readers: All readers: this one is among them while it reads.
-    """
+    """What one reader has not read yet."""
 
     #: Seconds between two writes.
     _pause = 0.0

@@ -75,11 +75,7 @@ PAGE = "/_mock/ui/"
 
 
 class Dashboard:
-    """Serves the page, and sends browsers to it that open ``/`` or ``/_mock``.
-
-    Args:
-        mock: Whose page it is.
-    """
+    """Serves the page, and sends browsers to it that open ``/`` or ``/_mock``."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock

@@ -62,19 +62,12 @@ class Arrival(msgspec.Struct, frozen=True):
 class LoadRun:
     """The part that this process has in the load of one user class.
 
-    Args:
-        environment: Locust's environment.
-        user: The user class.
-
     Attributes:
         counts: What this process counted.
         halted: Whether no further event is to be sent.
         in_flight: How many events are being sent.
         last_answer: When the last answer came, by the monotonic clock.
         ledger: What it came to; None until the end, and in workers.
-
-    Raises:
-        UsageError: The class asks for something that cannot be.
     """
 
     def __init__(self, environment: Environment, user: type[UserAttributes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from mockserver.errors import DeliveryError, UsageError
 from mockserver.model.memory_budget import MemoryBudget, Share
 from mockserver.model.records import Delivery, seen
+from mockserver.model.redaction import Redactor
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 
 #: Why an event with the fault of this name was not sent.
@@ -126,6 +128,8 @@ class Report:
         self._budget = budget or MemoryBudget()
         self._share: Share | None = None
         self.page: Callable[[Report], str] | None = None
+        self._redactor: Redactor | None = None
+        self._clean_deliveries: tuple[Delivery, ...] | None = None
 
     @property
     def planned(self) -> int:
@@ -193,7 +197,10 @@ class Report:
     def deliveries(self) -> tuple[Delivery, ...]:
         """The deliveries, the oldest first; of very many, the last ones."""
         self.looked_at = True
-        return seen(sorted(self._deliveries, key=lambda delivery: delivery.number))
+        found = seen(sorted(self._deliveries, key=lambda delivery: delivery.number))
+        if self._redactor is not None and self._clean_deliveries is None:
+            self._clean_deliveries = tuple(map(self._redactor.delivery, found))
+        return found if self._clean_deliveries is None else self._clean_deliveries
 
     @property
     def delivery_ids(self) -> tuple[str, ...]:
@@ -279,6 +286,26 @@ class Report:
         """
         if not self.ok:
             raise DeliveryError("\n".join([self.summary, *self.explanations()]))
+
+    def clean(self, redactor: Redactor) -> Report:
+        """Return the report without secrets: the one door through which it gets into any file or output."""
+        text, clean = redactor.text, copy(self)
+        clean.script = msgspec.structs.replace(
+            self.script, name=text(self.script.name), source=text(self.script.source)
+        )
+        clean.steps = tuple(
+            msgspec.structs.replace(
+                step,
+                what=text(step.what),
+                not_sent={text(reason): events for reason, events in step.not_sent.items()},
+                evidence=list(map(text, step.evidence)),
+            )
+            for step in self.steps
+        )
+        clean._by_number = {step.number: step for step in clean.steps}  # noqa: SLF001 - a report as well
+        clean._halted = text(self._halted)  # noqa: SLF001 - a report as well
+        clean._redactor = redactor  # noqa: SLF001 - a report as well
+        return clean
 
     def html(self) -> str:
         """Return the report as one page of HTML, without secrets: to write to a file, to open, or to attach.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from mockserver.checks.model import CheckResult, Finding
-from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.check_text import worst_first
 
@@ -17,11 +16,9 @@ from mockserver.reports.check_text import worst_first
 MOST = 10
 
 
-def workflow_annotations(
-    reports: Sequence[Report], redactor: Redactor, path_of: Callable[[str], str] = str
-) -> list[str]:
+def workflow_annotations(reports: Sequence[Report], path_of: Callable[[str], str] = str) -> list[str]:
     """Return the workflow commands for reports, at most ten: then the last one says how many more there are."""
-    return _first(list(_lines(reports, redactor, path_of)))
+    return _first(list(_lines(reports, path_of)))
 
 
 def check_annotations(result: CheckResult) -> list[str]:
@@ -42,13 +39,13 @@ def _finding_line(finding: Finding) -> str:
     return f"::{level} title={title}::{_message(f'{finding.summary}; fix: {finding.fix}')}"
 
 
-def _lines(reports: Sequence[Report], redactor: Redactor, path_of: Callable[[str], str]) -> Iterator[str]:
+def _lines(reports: Sequence[Report], path_of: Callable[[str], str]) -> Iterator[str]:
     for report in reports:
         path = _property(path_of(report.script.source))
         for step in report.steps:
-            title = _property(redactor.text(f"step {step.number} ({step.what})"))
+            title = _property(f"step {step.number} ({step.what})")
             for problem in report.problems(step):
-                yield f"::error file={path},line={step.line},title={title}::{_message(redactor.text(problem))}"
+                yield f"::error file={path},line={step.line},title={title}::{_message(problem)}"
 
 
 def _message(text: str) -> str:

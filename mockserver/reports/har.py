@@ -12,18 +12,17 @@ import msgspec
 import mockserver
 from mockserver.model.messages import Exchange, Headers, Request, Response
 from mockserver.model.records import Attempt, Delivery
-from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 
 _UNKNOWN = -1
 
 
-def har_document(reports: Sequence[Report], redactor: Redactor) -> str:
+def har_document(reports: Sequence[Report]) -> str:
     """Return the attempts of reports as a HAR document; those without a request are left out."""
     entries = [
         _entry(delivery, attempt, attempt.request)
         for report in reports
-        for delivery in map(redactor.delivery, report.deliveries)
+        for delivery in report.deliveries
         for attempt in delivery.attempts
         if attempt.request is not None
     ]

@@ -17,7 +17,6 @@ from xml.etree import ElementTree as ET
 from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
-from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report, StepReport
 from mockserver.reports.check_text import diagnosis_text, worst_first
 from mockserver.reports.evidence import evidence_text, exchange_text, explained, unmet_by_source
@@ -31,10 +30,10 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub("\ufffd", text)
 
 
-def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
+def junit_xml(reports: Sequence[Report]) -> str:
     """Return reports as a JUnit XML document."""
     root = ET.Element("testsuites")
-    suites = [_suite(root, number, report, redactor) for number, report in enumerate(reports)]
+    suites = [_suite(root, number, report) for number, report in enumerate(reports)]
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
     root.set("time", f"{sum(report.seconds for report in reports):.3f}")
@@ -44,13 +43,13 @@ def junit_xml(reports: Sequence[Report], redactor: Redactor) -> str:
     return f"<?xml version='1.0' encoding='us-ascii'?>\n{content}\n"
 
 
-def _suite(root: ET.Element, number: int, report: Report, redactor: Redactor) -> ET.Element:
-    name = xml_text(redactor.text(report.script.name))
+def _suite(root: ET.Element, number: int, report: Report) -> ET.Element:
+    name = xml_text(report.script.name)
     suite = ET.SubElement(root, "testsuite", name=name, id=str(number), package=xml_text(report.script.source))
     properties = ET.SubElement(suite, "properties")
     ET.SubElement(properties, "property", name="seed", value=str(report.script.seed))
     unmet = unmet_by_source(report)
-    cases = [_case(suite, report, step, unmet, redactor) for step in report.steps]
+    cases = [_case(suite, report, step, unmet) for step in report.steps]
     suite.set("tests", str(len(cases)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
     suite.set("errors", "0")
@@ -58,8 +57,8 @@ def _suite(root: ET.Element, number: int, report: Report, redactor: Redactor) ->
     suite.set("time", f"{report.seconds:.3f}")
     suite.set("timestamp", format_timestamp(report.began).removesuffix("Z"))
     suite.set("hostname", "localhost")
-    ET.SubElement(suite, "system-out").text = xml_text(redactor.text(report.summary))
-    ET.SubElement(suite, "system-err").text = xml_text(redactor.text("\n".join(report.explanations())))
+    ET.SubElement(suite, "system-out").text = xml_text(report.summary)
+    ET.SubElement(suite, "system-err").text = xml_text("\n".join(report.explanations()))
     return suite
 
 
@@ -68,24 +67,23 @@ def _case(
     report: Report,
     step: StepReport,
     unmet: Mapping[str, Sequence[Delivery]],
-    redactor: Redactor,
 ) -> ET.Element:
     case = ET.SubElement(
         suite,
         "testcase",
-        name=xml_text(redactor.text(f"step {step.number}: {step.what} (line {step.line})")),
+        name=xml_text(f"step {step.number}: {step.what} (line {step.line})"),
         classname=xml_text(report.script.source),
         time=f"{step.seconds:.3f}",
     )
     where = f"{report.script.source}:{step.line}"
-    problems = [xml_text(redactor.text(problem)) for problem in report.problems(step)]
+    problems = [xml_text(problem) for problem in report.problems(step)]
     if problems:
         failure = ET.SubElement(case, "failure", message=problems[0], type="expectation")
-        exchanges = (xml_text(exchange_text(redactor.delivery(delivery))) for delivery in unmet.get(where, ()))
+        exchanges = (xml_text(exchange_text(delivery)) for delivery in unmet.get(where, ()))
         failure.text = "\n\n".join(["\n".join([f"{xml_text(where)}:", *problems]), *exchanges])
     elif step.not_sent:
         reasons = "; ".join(f"{events} not sent: {reason}" for reason, events in step.not_sent.items())
-        ET.SubElement(case, "skipped", message=xml_text(redactor.text(reasons)))
+        ET.SubElement(case, "skipped", message=xml_text(reasons))
     return case
 
 

@@ -8,7 +8,6 @@ from html import escape
 
 from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.records import Delivery
-from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report, StepReport
 from mockserver.reports.check_text import VERDICTS, diagnosis_text, is_wrong, worst_first
 from mockserver.reports.evidence import (
@@ -45,9 +44,9 @@ _ROWS = 500
 _CUT = "\nThe rest does not fit in here.\n"
 
 
-def markdown(reports: Sequence[Report], redactor: Redactor) -> str:
+def markdown(reports: Sequence[Report]) -> str:
     """Return reports as Markdown: a table of steps for each script, what was not met, what was sent and came back."""
-    return "\n".join(_section(report, redactor) for report in reports)
+    return "\n".join(_section(report) for report in reports)
 
 
 def shortened_markdown(text: str, most_bytes: int) -> str:
@@ -59,58 +58,58 @@ def shortened_markdown(text: str, most_bytes: int) -> str:
     return kept[: kept.rfind(b"\n") + 1].decode() + _CUT
 
 
-def _section(report: Report, redactor: Redactor) -> str:
-    name = plain(redactor.text(report.script.name))
+def _section(report: Report) -> str:
+    name = plain(report.script.name)
     return "\n".join(
         [
             f"## {name}: {'passed' if report.ok else 'failed'}",
             "",
             f"{inline_code(report.script.source)}: {report.counts}; {report.seconds:.2f} s.",
             "",
-            *_table(report, redactor),
-            *_explanations(report, redactor),
-            *_exchanges(report, redactor),
+            *_table(report),
+            *_explanations(report),
+            *_exchanges(report),
         ]
     )
 
 
-def _table(report: Report, redactor: Redactor) -> list[str]:
+def _table(report: Report) -> list[str]:
     worst_first = sorted(report.steps, key=lambda step: not report.problems(step))
     shown = {step.number for step in worst_first[:_ROWS]}
     hidden = len(report.steps) - len(shown)
     return [
         "| step | line | what | planned | delivered | failed | not sent | |",
         "| --- | ---: | --- | ---: | ---: | ---: | ---: | --- |",
-        *(_row(report, step, redactor) for step in report.steps if step.number in shown),
+        *(_row(report, step) for step in report.steps if step.number in shown),
         *(["", f"{hidden} more steps are not shown."] if hidden else []),
         "",
     ]
 
 
-def _row(report: Report, step: StepReport, redactor: Redactor) -> str:
+def _row(report: Report, step: StepReport) -> str:
     not_sent = sum(step.not_sent.values())
     verdict = "**not met**" if report.problems(step) else "not sent" if not_sent else "ok"
     counts = f"{step.planned} | {step.delivered} | {step.failed} | {not_sent}"
-    return f"| {step.number} | {step.line} | {plain(redactor.text(step.what))} | {counts} | {verdict} |"
+    return f"| {step.number} | {step.line} | {plain(step.what)} | {counts} | {verdict} |"
 
 
-def _explanations(report: Report, redactor: Redactor) -> list[str]:
+def _explanations(report: Report) -> list[str]:
     lines = report.explanations()
     if not lines:
         return []
     more = len(lines) - _EXPLANATIONS
-    shown = [redactor.text(line) for line in lines[:_EXPLANATIONS]]
+    shown = lines[:_EXPLANATIONS]
     return [*fenced("\n".join([*shown, f"... and {more} more"] if more > 0 else shown)), ""]
 
 
-def _exchanges(report: Report, redactor: Redactor) -> list[str]:
+def _exchanges(report: Report) -> list[str]:
     """What was sent and what came back, folded, for the first delivery of each step that was not met."""
     first = [deliveries[0] for deliveries in unmet_by_source(report).values()][:_EXPLANATIONS]
     lines: list[str] = []
     for delivery in first:
-        title = escape(redactor.text(f"{delivery.source}: {delivery.event.type}"))
+        title = escape(f"{delivery.source}: {delivery.event.type}")
         lines += ["<details>", f"<summary>{title}: what was sent, and what came back</summary>", ""]
-        lines += [*fenced(exchange_text(redactor.delivery(delivery))), "", "</details>", ""]
+        lines += [*fenced(exchange_text(delivery)), "", "</details>", ""]
     return lines
 
 

@@ -394,7 +394,7 @@ class Mock:
 
         own = report.script.webhook
         secrets = [webhook.secret for webhook in self.webhooks.all()] + ([own.secret] if own else [])
-        return replay_html([report], Redactor.of(self.settings, *secrets))
+        return replay_html([report.clean(Redactor.of(self.settings, *secrets))])
 
     def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:
         chosen = self.settings.speed if speed is None else speed

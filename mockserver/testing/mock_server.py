@@ -483,15 +483,12 @@ class MockServer:
         Raises:
             OSError: A file cannot be written.
         """
-        secrets = [webhook.secret for webhook in self.webhooks]
-        redactor = Redactor.of(self.settings, *secrets)
-        looked_at = report.looked_at
+        clean = report.clean(Redactor.of(self.settings, *(webhook.secret for webhook in self.webhooks)))
         for file, form in ((junit, junit_xml), (har, har_document), (markdown, markdown_summary)):
             if file is not None:
-                Path(file).write_text(form([report], redactor), "utf-8")
+                Path(file).write_text(form([clean]), "utf-8")
         if html is not None:
-            Path(html).write_bytes(report.html().encode("utf-8", "replace"))
-        report.looked_at = looked_at  # a file is looked at later, if at all
+            Path(html).write_bytes(clean.html().encode("utf-8", "replace"))
 
     # ---------------------------------------------------------------- flows
 

@@ -29,7 +29,7 @@ def unescaped(text: str, *more: tuple[str, str]) -> str:
 async def test_a_problem_is_shown_at_its_line():
     """File, line and title are there, and the message is the sentence of the report."""
     report = await replayed("- event: run.completed\n- event: run.failed\n", await statuses(200, 500))
-    (line,) = workflow_annotations([report], Redactor())
+    (line,) = workflow_annotations([report.clean(Redactor())])
     name, properties, message = read(line)
     assert name == "error"
     assert properties == {"file": "flows/night.yaml", "line": "5", "title": "step 2 (run.failed)"}
@@ -40,7 +40,7 @@ def test_every_special_character_is_escaped():
     """Percent, line breaks, and in properties colon and comma: to the letter."""
     report = Report(script("- event: run.failed\n", "a,b:c%d.yaml"))
     report.explain("1", "100%: one, two\r\nthree::four")
-    (line,) = workflow_annotations([report], Redactor())
+    (line,) = workflow_annotations([report.clean(Redactor())])
     assert line == (
         "::error file=a%2Cb%3Ac%25d.yaml,line=4,title=step 1 (run.failed)::100%25: one, two%0D%0Athree::four"
     )
@@ -54,7 +54,7 @@ async def test_secrets_are_hidden_before_they_are_escaped():
         return web.Response(text="my sec%ret:,1")
 
     report = await replayed("- event: run.failed\n  expect: {body: {contains: yes it is}}\n", answer)
-    (line,) = workflow_annotations([report], Redactor(["sec%ret:,1"]))
+    (line,) = workflow_annotations([report.clean(Redactor(["sec%ret:,1"]))])
     assert "got 'my ***'" in line
     assert "ret" not in line.split("::")[-1]
 
@@ -65,7 +65,7 @@ def test_not_more_than_github_shows():
     reports = [Report(script(steps)), Report(script(steps))]
     for report in reports:
         report.close("the replay was stopped")
-    lines = workflow_annotations(reports, Redactor())
+    lines = workflow_annotations(reports)
     assert len(lines) == 10
     assert lines[-1] == "::error title=mockserver::15 more problems: see the log or the reports"
 
@@ -74,5 +74,5 @@ def test_the_path_is_that_in_the_repository():
     """A script is named as the repository has it, not as the working directory does."""
     report = Report(script("- event: run.failed\n"))
     report.close("the replay was stopped")
-    (line,) = workflow_annotations([report], Redactor([SECRET]), "sub/{}".format)
+    (line,) = workflow_annotations([report.clean(Redactor([SECRET]))], "sub/{}".format)
     assert "file=sub/flows/night.yaml,line=4," in line

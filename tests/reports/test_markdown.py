@@ -21,7 +21,7 @@ async def test_a_section_for_each_script():
         await statuses(500),
         name="Not so well",
     )
-    text = markdown([passed, failed], REDACTOR)
+    text = markdown([passed.clean(REDACTOR), failed.clean(REDACTOR)])
     assert "## Well: passed\n\n`flows/night.yaml`: 1 planned = 1 delivered + 0 failed + 0 not sent; " in text
     assert "## Not so well: failed" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
@@ -44,7 +44,7 @@ async def test_nothing_in_it_is_markup_of_others():
 
     name = f'"a | b <img src=x> [c](d) `e` {SECRET}"'
     report = await replayed("- event: run.failed\n", answer, name=name)
-    text = markdown([report], REDACTOR)
+    text = markdown([report.clean(REDACTOR)])
     assert SECRET not in text.replace("\\", "")
     assert "## a \\| b \\<img src=x\\> \\[c\\](d) \\`e\\` \\*\\*\\*: failed" in text
     fence = "`" * 5
@@ -54,18 +54,18 @@ async def test_nothing_in_it_is_markup_of_others():
 
 def test_a_script_whose_path_has_a_backtick():
     """The path is text then, not code."""
-    assert "\\`a\\`.yaml: 1 planned" in markdown([Report(script("- event: run.failed\n", "`a`.yaml"))], REDACTOR)
+    assert "\\`a\\`.yaml: 1 planned" in markdown([Report(script("- event: run.failed\n", "`a`.yaml"))])
 
 
 def test_a_long_script_is_cut():
     """Steps with problems are shown before the others; the rest is counted."""
     report = Report(script("".join(f"- {{event: run.failed, data: {{n: {n}}}}}\n" for n in range(600))))
     report.explain("600", "expected something else")
-    text = markdown([report], REDACTOR)
+    text = markdown([report.clean(REDACTOR)])
     assert "| 600 | 603 | run.failed | 1 | 0 | 0 | 0 | **not met** |" in text
     assert "\n100 more steps are not shown.\n" in text
     report.close("the replay was stopped")
-    assert "... and 501 more" in markdown([report], REDACTOR)
+    assert "... and 501 more" in markdown([report.clean(REDACTOR)])
 
 
 def test_a_delivery_without_a_request():
@@ -76,7 +76,7 @@ def test_a_delivery_without_a_request():
     attempts = (Attempt(1, 0, None, exchange),)
     report.count("1", [Delivery(1, event, "w", "u", "s:1", attempts, unmet=("expected an answer",))])
     report.count("2", [Delivery(2, event, "w", "u", "s:2", (), unmet=("expected an answer",))])
-    text = markdown([report], REDACTOR)
+    text = markdown([report.clean(REDACTOR)])
     assert "dlv_000001, attempt 1: sent\nno request could be made\ndlv_000001, attempt 1: came back\nnowhere" in text
     assert "dlv_000002 was never attempted" in text
 
@@ -84,14 +84,14 @@ def test_a_delivery_without_a_request():
 async def test_a_long_body_and_an_answer_that_broke_off_or_never_came():
     """Of a body the beginning is shown; an error stands behind what came; nothing is "nothing"."""
     report = await replayed("- event: run.failed\n  data: {x: '{{ \"y\" * 3000 }}'}\n", await statuses(500))
-    assert "... (1" in markdown([report], REDACTOR)
+    assert "... (1" in markdown([report.clean(REDACTOR)])
     (delivery,) = report.deliveries
     attempt = delivery.attempts[0]
     error = ExchangeError("closed", "the connection ended")
     delivery.attempts = (Attempt(1, 0, attempt.request, Exchange(attempt.response, error)),)
-    assert "the connection ended" in markdown([report], REDACTOR)
+    assert "the connection ended" in markdown([report.clean(REDACTOR)])
     delivery.attempts = (Attempt(1, 0, attempt.request, Exchange()),)
-    assert "came back\nnothing" in markdown([report], REDACTOR)
+    assert "came back\nnothing" in markdown([report.clean(REDACTOR)])
 
 
 def test_what_does_not_fit_is_left_out():
