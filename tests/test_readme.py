@@ -75,13 +75,6 @@ def test_the_workflow_snippets_install_before_they_run():
 PAGES = [page for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/*.md")) if page.is_file()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    """Every file and folder that a page links to is there."""
-    links = re.findall(r"\]\((?!http|#)([^)#\s]+)", page.read_text("utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
-
-
 @pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_paths_that_contributors_are_shown_are_there(name):
     """A path in code font is one of the repository, or of the package."""

@@ -1,10 +1,13 @@
 """The documentation: what it shows can be copied, and the site builds."""
 
+import json
 import re
 import shlex
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import click
 import pytest
@@ -80,9 +83,41 @@ def test_the_tutorial_goes_as_it_says(tmp_path):
     assert found == ["2 passed"], printed
 
 
-@pytest.mark.full
-def test_the_site_builds_without_a_warning(tmp_path):
-    """Every page is in it, every link leads somewhere, and the search index is made."""
+#: What a reader types into the search, and a page that must be found.
+SEARCHES = {
+    "express signature": "symptoms/signature-never-matches",
+    "csrf": "symptoms/django-403",
+    "retry": "scripts",
+    "duplicate": "faults",
+    "twice": "symptoms/twice",
+    "compose": "guides/containers",
+    "junit": "guides/ci",
+    "locust": "load",
+}
+
+
+class Links(HTMLParser):
+    """The ids of a page, what it links to, and what it loads."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.ids, self.links, self.loaded = set(), [], []
+        self.feed(page.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids.add(given.get("id"))
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        loaded = given.get("src") or (given.get("href") if tag == "link" else None)
+        if loaded:
+            self.loaded.append(loaded)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built without a warning."""
+    folder = tmp_path_factory.mktemp("site")
     command = [
         sys.executable,
         "-m",
@@ -91,11 +126,70 @@ def test_the_site_builds_without_a_warning(tmp_path):
         "--keep-going",
         "-q",
         "-d",
-        tmp_path / "trees",
+        folder / "trees",
         DOCS,
-        tmp_path / "site",
+        folder / "html",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "site" / "searchindex.js").exists()
-    assert (tmp_path / "site" / "llms.txt").exists()
+    assert broken_links(site) == []
+    assert missed_searches(site) == []
+
+
+def broken_links(site):
+    """Links to pages, or places in them, that are not there; fails where a page loads something from elsewhere."""
+    pages = {page.resolve(): Links(page) for page in site.rglob("*.html")}
+    broken = []
+    for page, found in pages.items():
+        assert not [each for each in found.loaded if urlsplit(each).netloc]
+        for link in [*found.links, *found.loaded]:
+            url = urlsplit(link)
+            if url.scheme in ("http", "https", "data"):
+                continue
+            target = (page.parent / unquote(url.path)).resolve() if url.path else page
+            place = unquote(url.fragment)
+            if not target.exists() or (place and target in pages and place not in pages[target].ids):
+                broken.append((page.name, link))
+    links = re.findall(r"\]\(([^)]+)\)", (site / "llms.txt").read_text("utf-8"))
+    assert links
+    return broken + [("llms.txt", link) for link in links if not (site / link).exists()]
+
+
+def missed_searches(site):
+    """Searches that do not find their page, by the index that comes with the site: it has stems, as retri for retry."""
+    index = json.loads((site / "searchindex.js").read_text("utf-8").removeprefix("Search.setIndex(").removesuffix(")"))
+
+    def pages_with(word):
+        found = set()
+        for term, pages in [*index["terms"].items(), *index["titleterms"].items()]:
+            if len(term) > 3 and word.startswith(term[:-1]) and len(term) <= len(word) <= len(term) + 3:
+                found |= {pages} if isinstance(pages, int) else set(pages)
+        return found
+
+    missed = []
+    for query, wanted in SEARCHES.items():
+        found = set.intersection(*(pages_with(word) for word in query.split()))
+        if index["docnames"].index(wanted) not in found:
+            missed.append((query, wanted))
+    return missed
+
+
+def test_every_link_of_a_page_leads_somewhere():
+    """To a file or folder of the repository, and to a heading that is there."""
+    broken = []
+    for page in [*PAGES, *ROOT.glob("*.md"), *ROOT.glob(".github/*.md")]:
+        text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            url = urlsplit(link)
+            target = page.parent / url.path if url.path else page
+            if url.scheme or "reference/" in link:  # elsewhere, or made when the site is built
+                continue
+            if not target.exists() or (url.fragment and url.fragment not in anchors(target)):
+                broken.append((page.name, link))
+    assert broken == []
+
+
+def anchors(page):
+    """The ids of headings, as GitHub and the site make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
