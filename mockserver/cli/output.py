@@ -232,8 +232,7 @@ def row_of(delivery: Delivery) -> Row:
     error = delivery.error
     location = dict(delivery.response.headers).get("location", "") if delivery.response else ""
     return Row(
-        expected=not delivery.unmet
-        and (delivery.delivered or (delivery.outcome == "failed" and bool(delivery.faults))),
+        expected=is_as_expected(delivery),
         time=time_of(delivery),
         delivery_id=delivery.delivery_id,
         event=printable(delivery.event.type),
@@ -250,6 +249,11 @@ def row_of(delivery: Delivery) -> Row:
             )
         ),
     )
+
+
+def is_as_expected(delivery: Delivery) -> bool:
+    """Return whether a delivery that is over was accepted, or had the fate that its step says."""
+    return not delivery.unmet and (delivery.delivered or (delivery.outcome == "failed" and bool(delivery.faults)))
 
 
 def row_of_view(view: dict[str, Any]) -> Row:

@@ -98,9 +98,11 @@ class Reach:
 
     def note(self, delivery: Delivery) -> None:
         """Note a delivery that has its outcome."""
+        if self._connected:
+            return
         error = delivery.error
         if error is None or error.kind not in NEVER_CONNECTED:
             self._connected = True
             self.why_not = ""
-        elif not self._connected and not self.why_not:
+        elif not self.why_not:
             self.why_not = f"the target could not be reached: {error.message}"

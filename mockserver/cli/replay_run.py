@@ -11,7 +11,7 @@ import click
 
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import Destination
-from mockserver.cli.output import Printer, delivery_line, printable, row_of
+from mockserver.cli.output import Printer, delivery_line, is_as_expected, printable, row_of
 from mockserver.cli.readiness import Reach, Readiness
 from mockserver.model.quantities import format_duration, format_timestamp
 from mockserver.model.records import Delivery, WaitListener
@@ -168,13 +168,13 @@ class ReplayView:
 
     def delivery(self, delivery: Delivery) -> None:
         """Show a delivery that has its outcome."""
-        row = row_of(delivery)
+        expected = is_as_expected(delivery)
         self._ended += 1
-        self._failed += not row.expected
+        self._failed += not expected
         if self._live is not None:
-            self._live.add(row)
-        elif not self._brief or not row.expected:
-            self._printer.line(delivery_line(row, self._printer))
+            self._live.add(row_of(delivery))
+        elif not self._brief or not expected:
+            self._printer.line(delivery_line(row_of(delivery), self._printer))
         else:
             self._progress()
         self._timeouts = self._timeouts + 1 if delivery.error and delivery.error.kind == "timeout" else 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -103,7 +103,8 @@ class Dispatcher:
         self._timeout = settings.timeout
         self._json_style = settings.json_style
         self._sender = settings.sender
-        self._slots = Slots(settings.max_concurrency)
+        self._most_at_once = settings.max_concurrency
+        self._slots = Slots(self._most_at_once)
         self._failures_in_a_row: dict[str, int] = {}
 
     def occur(
@@ -172,9 +173,12 @@ class Dispatcher:
                 await self._carry(begun[0], webhooks[0], clock, occurrence)
                 continue
             try:
+                each = zip(begun, webhooks, strict=True)
+                # What is tried once waits for nothing but a slot: more tasks than slots would only wait.
+                tasks = len(begun) if occurrence.options.retry else min(len(begun), self._most_at_once)
                 async with Group(clock) as group:
-                    for delivery, webhook in zip(begun, webhooks, strict=True):
-                        group.spawn(self._carry(delivery, webhook, clock, occurrence))
+                    for _ in range(tasks):
+                        group.spawn(self._carry_each(each, clock, occurrence))
             finally:
                 for delivery in begun:
                     if delivery.outcome == "pending":  # its task was cancelled before it had begun
@@ -210,6 +214,12 @@ class Dispatcher:
             for delivery in begun:
                 delivery.faults = names
         return begun
+
+    async def _carry_each(
+        self, deliveries: Iterator[tuple[Delivery, Webhook]], clock: Clock, occurrence: Occurrence
+    ) -> None:
+        for delivery, webhook in deliveries:
+            await self._carry(delivery, webhook, clock, occurrence)
 
     async def _carry(
         self,
