@@ -35,19 +35,11 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 
 def why_refused(address: str, host: str, allowed_hosts: Collection[str] = ()) -> str | None:
-    """Say why a delivery must not go to an address; None if it may.
+    """Say why a delivery must not go to a numeric address, and what would allow it; None if it may.
 
     The networks of :data:`HOME` may be contacted. Link-local and metadata addresses may not, as cloud machines serve
-    their credentials there; a metadata address may, if that very address is allowed. Any other address may, if the
-    host that led there is allowed.
-
-    Args:
-        address: The numeric IPv4 or IPv6 address that is about to be connected to.
-        host: The name or address in the URL that led there.
-        allowed_hosts: Hosts that the user allowed by name (``--allow-host``), compared regardless of case.
-
-    Returns:
-        None, or one line that says why not and what would allow it.
+    their credentials there; a metadata address may, if that very address is allowed. Any other address may, if the host
+    that led there is allowed by name (``--allow-host``), regardless of case.
     """
     judged = _unwrapped(address)
     where = address if address == host else f"{host} ({address})"

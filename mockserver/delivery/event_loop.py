@@ -43,11 +43,7 @@ PATIENCE = 5.0
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a new event loop: uvloop's when it is installed, for it is faster, else the standard one.
-
-    Raises:
-        UsageError: gevent has replaced what the standard one waits with.
-    """
+    """Return a new event loop: uvloop's when it is installed, for it is faster, else the standard one."""
     try:
         import uvloop  # noqa: PLC0415 - optional, and only wanted where a loop is made
     except ImportError:
@@ -59,8 +55,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 def standard_loop() -> asyncio.AbstractEventLoop:
     """Return a new event loop of asyncio, whose timers go by real time.
 
-    Raises:
-        UsageError: gevent has replaced what it waits with.
+    Raises a UsageError if gevent has replaced what it waits with.
     """
     if _patched_by_gevent("select"):
         raise UsageError(
@@ -86,11 +81,7 @@ def green_threads() -> str:
 
 
 def refuse_green_threads() -> None:
-    """Raise where a library has replaced threads by its own: an event loop in one would block all the others.
-
-    Raises:
-        UsageError: With the name of the library.
-    """
+    """Raise a UsageError where a library has replaced threads by its own: an event loop in one blocks the others."""
     if library := green_threads():
         raise UsageError(
             f"{library} has replaced the threads of this process, and the mock needs real ones: {_WITHOUT_PATCHES}"
@@ -99,15 +90,7 @@ def refuse_green_threads() -> None:
 
 
 class LoopThread:
-    """An event loop on a daemon thread.
-
-    Args:
-        name: The thread's name.
-        loop: The loop; None for a new one.
-
-    Raises:
-        UsageError: The threads of this process are none.
-    """
+    """An event loop on a daemon thread. Raises a UsageError where a library has replaced threads."""
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
         refuse_green_threads()
@@ -129,11 +112,7 @@ class LoopThread:
             future.cancel()
 
     def wait(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Run a coroutine on the loop and wait for it. Whatever ends the waiting early cancels it.
-
-        Raises:
-            concurrent.futures.TimeoutError: It took more than ``timeout`` seconds.
-        """
+        """Run a coroutine on the loop and wait for it. Whatever ends the waiting early cancels it."""
         future = self.submit(work)
         try:
             return future.result(timeout)
@@ -195,17 +174,10 @@ async def cancel_others() -> None:
 
 
 def refuse_to_block(method: str, twin: str) -> None:
-    """Raise where the calling code runs in a task of an event loop: a wait would stop that loop, and the app on it.
+    """Raise a LoopRunningError, which names the async twin, where a method would block the caller's event loop.
 
-    A loop that runs in this thread but not below the caller, as that of Playwright's sync API does in a greenlet of
-    its own, is not blocked.
-
-    Args:
-        method: The sync method that was called.
-        twin: The async method to call instead.
-
-    Raises:
-        LoopRunningError: The calling code runs in a task.
+    That is so where the calling code runs in a task of it. A loop that runs in this thread but not below the caller, as
+    that of Playwright's sync API does in a greenlet of its own, is not blocked.
     """
     __tracebackhide__ = True
     try:

@@ -19,11 +19,7 @@ Stage = Literal["payload", "headers", "body", "framing", "wire"]
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """A parameter of a fault. None has to be given.
 
-    Args:
-        name: Its name.
-        kind: What kind of value it takes, with its limits.
-        doc: What it means, in a few words.
-        default: Its value when it is not given; None when that depends on the request, as ``doc`` then says.
+    Without a default, its value depends on the request, as ``doc`` then says.
     """
 
     name: str
@@ -67,12 +63,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChosenFault(msgspec.Struct, frozen=True):
-    """A fault with the values of its parameters.
-
-    Args:
-        fault: The fault.
-        values: A value for each of its parameters; None where that depends on the request.
-    """
+    """A fault with a value for each of its parameters; None where that depends on the request."""
 
     fault: Fault
     values: Mapping[str, Any]

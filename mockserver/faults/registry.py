@@ -71,11 +71,7 @@ def why_excluded(first: Fault, second: Fault) -> str:
 
 
 def check_combination(faults: Sequence[ChosenFault]) -> None:
-    """Refuse faults that exclude each other.
-
-    Raises:
-        ValueError: Two of them do; the message says which, and why.
-    """
+    """Raise a ValueError for faults that exclude each other; the message says which, and why."""
     for first, second in combinations(faults, 2):
         why = why_excluded(first.fault, second.fault)
         if why:
@@ -106,16 +102,9 @@ _INTEGER = re.compile(r"[0-9]{1,15}")
 
 
 def read_faults(value: Any) -> tuple[ChosenFault, ...]:
-    """Read the faults of a delivery from a plain value.
+    """Read the faults of a delivery from a plain value, in one of the forms above; an empty list is no fault.
 
-    Args:
-        value: One of the forms above. An empty list is no fault.
-
-    Returns:
-        The faults, with a value for each parameter.
-
-    Raises:
-        ValueError: What is wrong, what is allowed, and what was probably meant.
+    A ValueError says what is wrong, what is allowed, and what was probably meant.
     """
     faults: tuple[ChosenFault, ...] = read_plain(value, Faults())
     return faults

@@ -86,16 +86,8 @@ def build_request(
 ) -> Request:
     """Build the request of a delivery: every delivery's, with faults or without.
 
-    Args:
-        event: The event.
-        target: Where it goes.
-        secret: The webhook's secret, the key of the signature.
-        sender: The headers that say who sends it, and what the user adds.
-        faults: The faults, in any order; those of the delivery as a whole change nothing here.
-        chance: Where the faults draw from; seeded, it gives the same bytes again. None is always the same source.
-
-    Raises:
-        UsageError: A fault changes a field that the payload does not have.
+    Faults of the delivery as a whole change nothing here. The others draw from ``chance``, which is always the same
+    source by default. Raises a UsageError if a fault changes a field that the payload does not have.
     """
     if faults:
         chance = chance or random.Random(0)  # noqa: S311 - repeatable on purpose
@@ -118,15 +110,9 @@ def _opening(target: Target, sender: SenderHeaders) -> str:
 
 
 def check_faults(event: str, data: Mapping[str, Any], faults: Sequence[ChosenFault]) -> None:
-    """Refuse faults that cannot be applied to an event's data, before anything is sent.
+    """Raise a UsageError, before anything is sent, for faults that cannot be applied to an event's data.
 
-    Args:
-        event: The event type.
-        data: The data, templates not rendered.
-        faults: The faults.
-
-    Raises:
-        UsageError: A fault changes a field that the payload does not have.
+    The data's templates need not be rendered.
     """
     if not faults:
         return

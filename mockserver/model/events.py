@@ -55,12 +55,7 @@ class EventType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Catalog:
-    """The event types that there are.
-
-    Args:
-        types: All of them; they are kept in the order of the documentation.
-        policies: The named retry policies that scripts may use.
-    """
+    """The event types that there are, in the documented order, and the retry policies that scripts may name."""
 
     def __init__(self, types: Iterable[EventType], policies: Iterable[RetryPolicy] = ()) -> None:
         self.policies: Mapping[str, RetryPolicy] = {policy.name: policy for policy in policies}
@@ -86,11 +81,7 @@ class Catalog:
         return known.object_id if known and known.object_id in data and known.object_id not in override else ""
 
     def check(self, event: str, extra_events: Iterable[str] = ()) -> None:
-        """Refuse a name that is neither documented nor listed as extra.
-
-        Raises:
-            UsageError: The name is unknown; the message lists what is allowed.
-        """
+        """Raise a UsageError, which lists what is allowed, for a name that is neither documented nor extra."""
         allowed = (*self._types, *extra_events)
         if event not in allowed:
             hint = did_you_mean(event, allowed)
@@ -98,16 +89,10 @@ class Catalog:
 
 
 def encode_payload(event: str, timestamp: str, data: Mapping[str, Any], style: JsonStyle = "compact") -> bytes:
-    """Serialise a delivery's body: the one place where this happens.
+    """Serialise a delivery's body as UTF-8 JSON: the one place where this happens.
 
-    Args:
-        event: The event type.
-        timestamp: ISO 8601, UTC.
-        data: The event's data; JSON values only (see :func:`check_json`).
-        style: Whether there is a space after each colon and comma.
-
-    Returns:
-        UTF-8 JSON with the keys in the documented order, characters outside ASCII as they are.
+    The keys are in the documented order, and characters outside ASCII stay as they are. The data must hold JSON values
+    only (see :func:`check_json`).
     """
     payload = {"event": event, "timestamp": timestamp, "data": data}
     if style == "compact":
@@ -116,15 +101,10 @@ def encode_payload(event: str, timestamp: str, data: Mapping[str, Any], style: J
 
 
 def check_json(value: Any, where: str = "data") -> None:
-    """Refuse a value that JSON in UTF-8 cannot hold, before anything is sent.
+    """Raise a UsageError for a value that JSON in UTF-8 cannot hold, before anything is sent.
 
-    Args:
-        value: What a caller gave as an event's data.
-        where: How a message names the place.
-
-    Raises:
-        UsageError: It holds NaN, infinity, a key that is not a string, half of a surrogate pair, or an object that is
-            not JSON; or it is too large.
+    That is NaN, infinity, a key that is not a string, half of a surrogate pair, an object that is not JSON, or what is
+    too large. ``where`` is how the message names the place.
     """
     pending: list[tuple[str, Any, int]] = [(where, value, 0)]
     size = 0
@@ -170,15 +150,10 @@ class PathError(ValueError):
 
 
 def change_sample(sample: Mapping[str, Any], override: Mapping[str, Any], remove: Sequence[str]) -> dict[str, Any]:
-    """Return the sample data with some places changed and others removed.
+    """Return the sample data, which stays as it is, with some places changed and others removed.
 
-    Args:
-        sample: The sample data; it stays as it is.
-        override: New values by place. An object given for an object changes the keys it names; anything else replaces.
-        remove: Places to take away.
-
-    Raises:
-        PathError: A place does not exist in the sample.
+    An object given for an object changes the keys it names; anything else replaces. Raises a PathError for a place that
+    does not exist in the sample.
     """
     data: dict[str, Any] = copied(sample)
     for path, value in override.items():

@@ -25,12 +25,9 @@ _NOTHING = object()
 
 
 class BodyExpectation(msgspec.Struct, frozen=True):
-    """What the body of the answer must be.
+    """What the body of the answer must be: the whole text, or a text or JSON that occurs in it.
 
-    Args:
-        equals: The whole body as text; None if it does not matter.
-        contains: A text that occurs in it; None if it does not matter.
-        json: JSON that the body, as JSON, must have in it: objects may have more keys; absent if it does not matter.
+    JSON objects may have more keys than are expected. None, or an absent ``json``, does not matter.
     """
 
     equals: str | None = None
@@ -94,27 +91,14 @@ DELIVERED = Expectation(status=("2xx",))
 
 
 def default_status(*, signature_fault: bool, other_fault: bool) -> tuple[str, ...]:
-    """Return the statuses that are expected when a step does not say.
-
-    Args:
-        signature_fault: Whether the signature is defective.
-        other_fault: Whether there is any other fault.
-    """
+    """Return the statuses that are expected when a step does not say, by the kinds of fault that it has."""
     if signature_fault:
         return ("4xx",)
     return UNJUDGED if other_fault else ("2xx",)
 
 
 def judge(expectation: Expectation, delivery: Delivery) -> list[str]:
-    """Say in which points a delivery does not meet an expectation.
-
-    Args:
-        expectation: What is expected, its status given.
-        delivery: A delivery with its final outcome.
-
-    Returns:
-        A sentence for each point that is not met; none if all are.
-    """
+    """Return a sentence for each point in which a delivery, now that it is over, does not meet an expectation."""
     response = delivery.response if delivery.error is None else None
     unmet = _judge_status(expectation.status, delivery, response)
     if expectation.attempts is not None and (not delivery.delivered or len(delivery.attempts) != expectation.attempts):

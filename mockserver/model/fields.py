@@ -29,15 +29,10 @@ from mockserver.model.wording import did_you_mean, listed
 
 
 class Node(msgspec.Struct, gc=False):
-    """One value of a file.
+    """One value of a file, and where it starts: line and column, in characters, counted from 1.
 
-    In place of an alias, the tree holds the very node of the anchor: it is shared, not copied, and its place is
-    the anchor's.
-
-    Args:
-        line: The line where the value starts, counted from 1.
-        column: The column where it starts, in characters, counted from 1.
-        value: The value. Lists hold nodes, objects hold members.
+    Lists hold nodes, objects hold members. In place of an alias, the tree holds the very node of the anchor: it is
+    shared, not copied, and its place is the anchor's.
     """
 
     line: int
@@ -45,11 +40,7 @@ class Node(msgspec.Struct, gc=False):
     value: bool | int | float | str | list[Node] | dict[str, Member] | None
 
     def plain(self) -> Any:
-        """Return the value as plain Python: None, bool, int, float, str, list or dict, and nothing else within.
-
-        The trees of the script reader are limited in depth and size, aliases
-        written out, so this ends soon and in little memory.
-        """
+        """Return the value as plain Python; trees are limited in depth and size, so this ends soon."""
         value = self.value
         if isinstance(value, dict):
             return {key: member.node.plain() for key, member in value.items()}
@@ -59,13 +50,7 @@ class Node(msgspec.Struct, gc=False):
 
 
 class Member(msgspec.Struct, gc=False):
-    """One key of an object with its value.
-
-    Args:
-        key_line: The line where the key starts, counted from 1.
-        key_column: The column where the key starts, in characters, counted from 1.
-        node: The value.
-    """
+    """One key of an object, where it starts, and its value."""
 
     key_line: int
     key_column: int
@@ -89,13 +74,7 @@ class TooManyProblemsError(Exception):
 
 
 class Reading:
-    """One reading: what is known, and the problems so far.
-
-    Args:
-        problems: Where problems are noted.
-        events: The event types that may be named.
-        policies: The retry policies that may be named.
-    """
+    """One reading: the event types and retry policies that may be named, and the problems so far."""
 
     def __init__(
         self, problems: list[Problem], events: tuple[str, ...] = (), policies: Mapping[str, Any] | None = None
@@ -109,11 +88,7 @@ class Reading:
         self.problem_at(place.line, place.column, message)
 
     def problem_at(self, line: int, column: int, message: str) -> None:
-        """Note a problem at a place.
-
-        Raises:
-            TooManyProblemsError: There are too many to read on.
-        """
+        """Note a problem at a place; raises TooManyProblemsError when there are too many to read on."""
         if len(self.problems) >= MOST_PROBLEMS:
             self.problems.append(Problem(line, column, "there are more problems from here on: fix these first"))
             raise TooManyProblemsError
@@ -135,11 +110,7 @@ class Kind:
             return INVALID
 
     def parse(self, value: Any) -> Any:
-        """Return what a plain value means.
-
-        Raises:
-            ValueError: It is not of this kind.
-        """
+        """Return what a plain value means; raises a ValueError if it is not of this kind."""
         raise NotImplementedError
 
     def show(self, value: Any) -> str:
@@ -165,12 +136,8 @@ Fields = Mapping[str, Field]
 class Text(Kind):
     """A string that is not empty, in which templates mean nothing.
 
-    Args:
-        secret: Whether the value must not be shown in messages.
-        pattern: What it must look like, as a regular expression without anchors; None for any text.
-        expected: What a message says is allowed.
-        templates: Whether braces are text like any other, and not a mistake.
-        empty: Whether it may be empty.
+    A ``secret`` is not shown in messages; ``pattern`` is a regular expression without anchors; with ``templates``,
+    braces are text like any other, and not a mistake.
     """
 
     def __init__(
@@ -230,12 +197,7 @@ class Url(Kind):
 
 
 class Whole(Kind):
-    """A whole number in a range; 2.0 is the whole number 2, as in JSON.
-
-    Args:
-        low: The least.
-        high: The greatest; None for any.
-    """
+    """A whole number in a range; 2.0 is the whole number 2, as in JSON."""
 
     def __init__(self, low: int, high: int | None = None) -> None:
         self.low = low
@@ -254,12 +216,7 @@ class Whole(Kind):
 
 
 class Number(Kind):
-    """A number, whole or not.
-
-    Args:
-        low: The least; None for any.
-        high: The greatest; None for any.
-    """
+    """A number, whole or not, in a range."""
 
     def __init__(self, low: float | None = None, high: float | None = None) -> None:
         self.low = low
@@ -293,12 +250,7 @@ class YesOrNo(Kind):
 
 
 class Duration(Kind):
-    """A duration, in seconds.
-
-    Args:
-        low: The shortest, in seconds.
-        high: The longest, in seconds.
-    """
+    """A duration in a range, in seconds."""
 
     def __init__(self, low: float = 0.0, high: float = LONGEST) -> None:
         self.low = low
@@ -356,12 +308,7 @@ class Timestamp(Kind):
 
 
 class Size(Kind):
-    """A number of bytes, such as ``2MB``, ``64KiB`` or 4096.
-
-    Args:
-        low: The least.
-        high: The greatest.
-    """
+    """A number of bytes in a range, such as ``2MB``, ``64KiB`` or 4096."""
 
     def __init__(self, low: int, high: int) -> None:
         self.low = low
@@ -388,11 +335,7 @@ class Size(Kind):
 
 
 class OneOf(Kind):
-    """One of a few words or numbers.
-
-    Args:
-        *choices: What is allowed.
-    """
+    """One of a few words or numbers."""
 
     def __init__(self, *choices: str | int) -> None:
         self._choices = choices
@@ -434,11 +377,7 @@ class EventName(Kind):
 
 
 class OrNull(Kind):
-    """A value of a kind, or null.
-
-    Args:
-        kind: The kind.
-    """
+    """A value of a kind, or null."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
@@ -455,13 +394,7 @@ class OrNull(Kind):
 
 
 class ListOf(Kind):
-    """A list of values of one kind.
-
-    Args:
-        kind: The kind of its items.
-        non_empty: Whether it must have an item.
-        most: How many items it may have; None for any number.
-    """
+    """A list of values of one kind."""
 
     def __init__(self, kind: Kind, *, non_empty: bool = False, most: int | None = None) -> None:
         self._kind = kind
@@ -489,11 +422,8 @@ class ListOf(Kind):
 class MapOf(Kind):
     """An object with the user's own keys, and values of one kind.
 
-    Args:
-        kind: The kind of its values.
-        title: What it is, for messages: ``headers``.
-        key: What a key must look like, as a regular expression without anchors; None for any.
-        names: What a key is, for messages: ``the name of a header``.
+    Messages call it ``title``, such as ``headers``, and its keys ``names``, such as ``the name of a header``; ``key``
+    is a regular expression without anchors.
     """
 
     def __init__(self, kind: Kind, title: str, *, key: str | None = None, names: str = "a key") -> None:
@@ -545,12 +475,7 @@ class JsonValue(Kind):
 
 
 class ObjectOf(Kind):
-    """An object with known keys.
-
-    Args:
-        fields: The keys.
-        title: What it is, for messages: ``the webhook``.
-    """
+    """An object with known keys; messages call it ``title``, such as ``the webhook``."""
 
     def __init__(self, fields: Fields, title: str) -> None:
         self._fields = fields
@@ -565,16 +490,9 @@ class ObjectOf(Kind):
 
 
 def read_object(node: Node, fields: Fields, reading: Reading, title: str) -> dict[str, Any] | None:
-    """Read an object with known keys.
+    """Return the valid values of an object with known keys; None if it is not an object at all.
 
-    Args:
-        node: The object's node.
-        fields: Its keys.
-        reading: Where problems are noted: unknown keys, missing ones, invalid values.
-        title: What it is, for messages: ``a script``.
-
-    Returns:
-        The valid values by key; None if it is not an object at all.
+    Unknown keys, missing ones and invalid values are noted as problems.
     """
     if not isinstance(node.value, dict):
         reading.problem(node, f"expected {title} as an object (key: value), not {described(node)}")
@@ -596,12 +514,7 @@ def read_object(node: Node, fields: Fields, reading: Reading, title: str) -> dic
 
 
 def object_schema(fields: Fields, **more: Any) -> Schema:
-    """Return the JSON Schema of an object with known keys.
-
-    Args:
-        fields: The keys.
-        more: What else the schema says, such as a title.
-    """
+    """Return the JSON Schema of an object with known keys; ``more`` is what else it says, such as a title."""
     properties = {key: {"description": field.doc, **field.kind.schema()} for key, field in fields.items()}
     required = [key for key, field in fields.items() if field.required]
     schema: Schema = {"type": "object", **more, "properties": properties, "additionalProperties": False}
@@ -611,17 +524,8 @@ def object_schema(fields: Fields, **more: Any) -> Schema:
 def read_plain(value: Any, kind: Kind, reading: Reading | None = None, name: str = "") -> Any:
     """Read a plain Python value (None, bool, int, float, str, list, tuple or mapping) as a kind reads a node.
 
-    Args:
-        value: The value.
-        kind: What it must be.
-        reading: What is known; its problems stay untouched. Nothing is known without.
-        name: How messages name the value itself; what is in it follows as a path, such as ``retry.schedule[1]``.
-
-    Returns:
-        What the kind makes of it.
-
-    Raises:
-        ValueError: It is not of that kind; the message has a line for each problem.
+    ``name`` is how messages name the value; what is in it follows as a path, such as ``retry.schedule[1]``. The
+    problems of ``reading`` stay untouched: a ValueError has a line for each problem of this value.
     """
     places = [name]
     try:

@@ -14,15 +14,7 @@ from string import ascii_lowercase, digits
 
 
 def new_identifier(prefix: str, source: random.Random) -> str:
-    """Draw an identifier.
-
-    Args:
-        prefix: What kind of thing it names, such as ``wh`` or ``run``.
-        source: Where chance comes from; seeded, it gives the same identifiers again.
-
-    Returns:
-        For example ``wh_kqz017``. One of 17,576,000: callers that need it to be unique must look.
-    """
+    """Draw an identifier such as ``wh_kqz017``: one of 17,576,000, so callers that need it to be unique must look."""
     letters = "".join(source.choices(ascii_lowercase, k=3))
     return f"{prefix}_{letters}{''.join(source.choices(digits, k=3))}"
 
@@ -36,9 +28,5 @@ def account_of(key: str) -> str:
 
 
 def named_account(value: str) -> str:
-    """Return the name of the account that is meant: by its name, or by its key.
-
-    Args:
-        value: A name as :func:`account_of` returns it, or a key.
-    """
+    """Return the name of an account that is given by its name or by its key."""
     return value if _NAME.fullmatch(value) else account_of(value)

@@ -23,11 +23,7 @@ class NotJsonError(ValueError):
 def decode_json(raw: bytes) -> Any:
     """Decode JSON that came from outside.
 
-    Args:
-        raw: The bytes.
-
-    Raises:
-        NotJsonError: They are not UTF-8, not JSON, or nested too deep; nothing else is ever raised.
+    Raises a NotJsonError, and nothing else, for what is not UTF-8, not JSON, or nested too deep.
     """
     try:
         value = msgspec.json.decode(raw)
@@ -58,24 +54,16 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 def check_path(path: str) -> None:
-    """Refuse what is not a JSONPath, or not one that ends soon.
+    """Raise a ValueError for what is not a JSONPath such as ``$.refunds.count``, or not one that ends soon.
 
-    Args:
-        path: Such as ``$.refunds.count``.
-
-    Raises:
-        ValueError: The message says what is wrong. Regular expressions (``match``, ``search``, ``=~``) may take for
-            ever; with two descents (``..``), or ``$`` within a filter, the work grows with the square of the answer.
+    Regular expressions (``match``, ``search``, ``=~``) may never end; with two descents (``..``), or ``$`` within a
+    filter, the work grows with the square of the answer.
     """
     _compiled(path)
 
 
 def find_all(path: str, document: Any) -> list[Any]:
-    """Return the values that a path finds in decoded JSON.
-
-    Raises:
-        ValueError: It is not a path that :func:`check_path` accepts, or it fails on this document.
-    """
+    """Return the values that a path finds in decoded JSON; raises a ValueError if it is refused or fails."""
     from jsonpath import JSONPathError  # noqa: PLC0415 - few scripts have an effect to prove: all others start faster
 
     try:

@@ -22,13 +22,9 @@ DURATION_FORMS = "a duration such as 250ms, 2s, 1m30s or 2h, or a number of seco
 
 
 def parse_duration(value: object) -> float:
-    """Read a duration: ``250ms``, ``2s``, ``1m30s``, ``2h``, ``1d``, or a bare number of seconds.
+    """Return the seconds of ``250ms``, ``2s``, ``1m30s``, ``2h``, ``1d``, or of a bare number of seconds.
 
-    Returns:
-        Seconds, not negative.
-
-    Raises:
-        ValueError: It is none of these, negative, or longer than ten years.
+    Raises a ValueError if it is none of these, negative, or longer than ten years.
     """
     seconds = _seconds(value)
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
@@ -69,13 +65,9 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_timestamp(value: object) -> float:
-    """Read an ISO 8601 timestamp such as ``2024-12-16T10:00:00Z``; one without an offset is UTC.
+    """Return the seconds since 1970 of an ISO 8601 timestamp such as ``2024-12-16T10:00:00Z``.
 
-    Returns:
-        Seconds since 1970-01-01T00:00:00Z.
-
-    Raises:
-        ValueError: It is not a timestamp, or the calendar has no such day.
+    One without an offset is UTC. Raises a ValueError if it is not a timestamp, or the calendar has no such day.
     """
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ].{1,30})?", value):
         raise ValueError(f"{value!r} is not an ISO 8601 timestamp such as 2024-12-16T10:00:00Z")
@@ -94,11 +86,7 @@ def parse_timestamp(value: object) -> float:
 
 
 def format_timestamp(seconds: float) -> str:
-    """Write a moment as the vendor's deliveries do: ISO 8601, UTC, whole seconds, ``Z``.
-
-    Args:
-        seconds: Seconds since 1970-01-01T00:00:00Z; a fraction is dropped.
-    """
+    """Write a moment as the vendor's deliveries do: ISO 8601, UTC, ``Z``, and whole seconds, a fraction dropped."""
     # Rounded to a microsecond first: the sum of many steps must not show 09:59:59 for 10:00:00.
     return _format_second(math.floor(seconds + 5e-7))
 
@@ -115,10 +103,9 @@ _SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)[ \t]{0,9}([A-Za-z]{0,3})")
 
 
 def parse_size(value: object) -> int:
-    """Read a number of bytes: ``2MB`` (two million), ``64KiB`` (65536), or a bare number.
+    """Return the number of bytes of ``2MB`` (two million), ``64KiB`` (65536), or of a bare number.
 
-    Raises:
-        ValueError: It is none of these, or not a whole number of bytes.
+    Raises a ValueError if it is none of these, or not a whole number of bytes.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value

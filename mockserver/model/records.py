@@ -242,29 +242,17 @@ class RecordStore:
         self._begun = self.dropped = 0
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a function with each delivery that gets its final outcome.
-
-        Returns:
-            A function that ends the subscription.
-        """
+        """Call a function with each delivery that gets its final outcome; what is returned ends the subscription."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def subscribe_to_begins(self, listener: Listener) -> Callable[[], None]:
-        """Call a function with each delivery that is about to be made.
-
-        Returns:
-            A function that ends the subscription.
-        """
+        """Call a function with each delivery that is about to be made; what is returned ends the subscription."""
         self._begin_listeners.append(listener)
         return lambda: self._begin_listeners.remove(listener)
 
     def subscribe_to_waits(self, listener: WaitListener) -> Callable[[], None]:
-        """Call a function with each delivery whose next attempt has to wait.
-
-        Returns:
-            A function that ends the subscription.
-        """
+        """Call a function with each delivery whose next attempt has to wait; what is returned ends the subscription."""
         self._wait_listeners.append(listener)
         return lambda: self._wait_listeners.remove(listener)
 

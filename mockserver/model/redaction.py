@@ -41,12 +41,7 @@ _PRIVATE_PARAMETER = re.compile(r"(?i)([?&](?:secret|api_?key|token|access_token
 
 
 class Redactor:
-    """Hides secrets.
-
-    Args:
-        secrets: Values that must not appear, such as the secrets of webhooks and API keys.
-        headers: Names of headers whose values are private, beside those that always are.
-    """
+    """Hides secrets: given values wherever they appear, and the values of headers that are private."""
 
     def __init__(self, secrets: Iterable[str] = (), headers: Iterable[str] = ()) -> None:
         known = [secret for secret in secrets if secret]
@@ -61,12 +56,7 @@ class Redactor:
 
     @classmethod
     def of(cls, settings: Settings, *secrets: str) -> Redactor:
-        """Return what hides everything that settings hold in private, and other secrets.
-
-        Args:
-            settings: Their API keys are hidden, and the headers that the user adds to requests.
-            *secrets: Secrets of webhooks.
-        """
+        """Return what hides everything that settings hold in private, and other secrets, such as those of webhooks."""
         added = [read_header(line) for line in settings.headers]
         private = [(name, value) for name, value in added if name.lower() not in _OPEN_HEADERS]
         values = [word for _, value in private for word in (value, value.split()[-1])]
@@ -96,13 +86,9 @@ class Redactor:
         return [self.value(item) for item in value] if isinstance(value, (list, tuple)) else value
 
     def delivery(self, delivery: Delivery) -> Delivery:
-        """Return a delivery without secrets: what every report and the control API show.
+        """Return a copy of a delivery without secrets: what every report and the control API show.
 
-        Args:
-            delivery: A delivery on record, which stays as it is.
-
-        Returns:
-            A copy. Where a message held a secret, ``***`` is in its place: the request cannot be sent again from it.
+        Where a message held a secret, ``***`` is in its place: the request cannot be sent again from it.
         """
         event = delivery.event
         return msgspec.structs.replace(

@@ -54,15 +54,11 @@ _SPELLINGS = (
 
 
 def requested_wait(headers: Headers, at: float) -> float:
-    """Return how long an answer asks to wait.
+    """Return how many seconds an answer's Retry-After asks to wait, at most :data:`LONGEST_WAIT` (RFC 9110, 10.2.3).
 
-    Args:
-        headers: The headers of the answer.
-        at: When the attempt was made, in seconds since 1970. An HTTP date counts from the answer's own Date header,
-            so that a consumer whose clock differs from the mock's gets the wait it means; from ``at`` without one.
-
-    Returns:
-        Seconds from 0 to :data:`LONGEST_WAIT`; 0 when nothing is asked, or nothing that can be read.
+    The header is the consumer's, so nothing in it can raise: what is not a number of seconds or an HTTP date asks for
+    nothing. A date counts from the answer's own Date header, so that a consumer whose clock differs from the mock's
+    gets the wait it means; without one, from ``at``, when the attempt was made.
     """
     value = _first(headers, "retry-after")
     if re.fullmatch("[0-9]+", value):
@@ -152,14 +148,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return len(self.delays) + 1
 
     def wait_before_next(self, attempts: Sequence[Attempt], chance: random.Random) -> float | None:
-        """Return how long to wait before the next attempt.
+        """Return the seconds from the end of the last attempt to the next, 0 before the first; None for no next.
 
-        Args:
-            attempts: The attempts of the delivery so far.
-            chance: Where jitter comes from; seeded, the waits repeat. A policy without jitter draws nothing.
-
-        Returns:
-            Seconds from the end of the last attempt, 0 before the first one; None when there is no further attempt.
+        Jitter is drawn from ``chance``; a policy without jitter draws nothing.
         """
         if not attempts:
             return 0.0
@@ -174,9 +165,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def deactivates(self, attempts: Sequence[Attempt], failures_in_a_row: int) -> bool:
         """Return whether the webhook is deactivated, now that a delivery has its final outcome.
 
-        Args:
-            attempts: The attempts of that delivery.
-            failures_in_a_row: How many deliveries to the webhook failed one after another, this one included.
+        ``failures_in_a_row`` counts the failed deliveries to it, one after another, this one included.
         """
         if not attempts or attempts[-1].delivered:
             return False
@@ -209,15 +198,11 @@ def _failure_classes(attempt: Attempt) -> tuple[str, ...]:
 
 
 def read_retry(value: Any, named: Mapping[str, RetryPolicy]) -> RetryPolicy:
-    """Read a policy from a plain value.
+    """Read a policy from a plain value, given the policies that may be named.
 
-    Args:
-        value: The name of a policy; a schedule, as a list of durations or as the text ``0s,1s,4s``; or an object with
-            a ``schedule`` or the ``policy`` to change, and any of the other keys.
-        named: The policies that there are, by name.
-
-    Raises:
-        ValueError: It is none of these; the message says what is wrong, what is allowed and what was probably meant.
+    It is the name of a policy; a schedule, as a list of durations or as the text ``0s,1s,4s``; or an object with a
+    ``schedule`` or the ``policy`` to change, and any of the other keys. A ValueError says what is wrong, what is
+    allowed and what was probably meant.
     """
     policy: RetryPolicy = read_plain(value, Retry(), Reading([], policies=named))
     return policy

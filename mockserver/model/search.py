@@ -64,14 +64,7 @@ STATES: Mapping[str, Fits] = {
 
 
 class Term(msgspec.Struct, frozen=True):
-    """One condition.
-
-    Args:
-        text: As it was written.
-        key: The property; empty for a word.
-        fits: Whether a delivery meets the condition, before negation.
-        negated: Whether it must not.
-    """
+    """One condition: a property (empty for a word), what ``fits`` it, and whether that is negated."""
 
     text: str
     key: str
@@ -84,12 +77,7 @@ class Term(msgspec.Struct, frozen=True):
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What deliveries are looked for; without a term, all of them.
-
-    Args:
-        text: As it was written.
-        terms: The conditions; a delivery must meet all of them.
-    """
+    """What deliveries are looked for: those that meet all terms; without a term, all of them."""
 
     text: str = ""
     terms: tuple[Term, ...] = ()
@@ -104,39 +92,24 @@ class Search(msgspec.Struct, frozen=True):
 
 
 class NearMiss(msgspec.Struct, frozen=True):
-    """A delivery that was not looked for, and why not.
-
-    Args:
-        delivery: The delivery.
-        reasons: A sentence for each term that it does not match.
-    """
+    """A delivery that was not looked for, and a sentence for each term that it does not match."""
 
     delivery: Delivery
     reasons: tuple[str, ...]
 
 
 def nearest_misses(search: Search, deliveries: Iterable[Delivery], most: int = _NEAREST) -> tuple[NearMiss, ...]:
-    """Return the deliveries that fail the fewest terms, the nearest first, and of equals the newest.
-
-    Args:
-        search: What was looked for.
-        deliveries: Where.
-        most: How many to return.
-    """
+    """Return the deliveries that fail the fewest terms, the nearest first, and of equals the newest."""
     missed = [(misses, each) for each in deliveries if (misses := search.misses(each))]
     missed.sort(key=lambda pair: (len(pair[0]), -pair[1].number))
     return tuple(NearMiss(delivery, tuple(misses)) for misses, delivery in missed[:most])
 
 
 def read_search(text: str, known: Known | None = None) -> Search:
-    """Read a search.
+    """Read a search as a person writes it, given the values that ``event`` and ``fault`` can have.
 
-    Args:
-        text: The search as a person writes it.
-        known: The values that ``event`` and ``fault`` can have; a key that is left out takes any value.
-
-    Raises:
-        UsageError: It cannot be read, or names a key or a value that does not exist.
+    A key that is left out of ``known`` takes any value. Raises a UsageError if the search cannot be read, or names a
+    key or a value that does not exist.
     """
     if len(text) > LONGEST_SEARCH:
         raise UsageError(f"a search has at most {LONGEST_SEARCH} characters, not {len(text)}")

@@ -27,16 +27,9 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def read_header(line: str) -> tuple[str, str]:
-    """Read a header as people write one.
+    """Return the name and the value of a header written as ``X-Api-Key: abc``.
 
-    Args:
-        line: Such as ``X-Api-Key: abc``.
-
-    Returns:
-        Its name and its value, without spaces around them.
-
-    Raises:
-        ValueError: It is none, or one that every delivery has already; the message shows no value.
+    Raises a ValueError, which shows no value, if it is none, or one that every delivery has already.
     """
     name, colon, value = (part.strip() for part in line.partition(":"))
     if not colon or not _TOKEN.fullmatch(name):
@@ -49,12 +42,7 @@ def read_header(line: str) -> tuple[str, str]:
 
 
 def sender_headers(user_agent: str, lines: Sequence[str]) -> SenderHeaders:
-    """Return the headers of every request to a consumer.
-
-    Args:
-        user_agent: The User-Agent, where no line says otherwise.
-        lines: Headers that can be read.
-    """
+    """Return the headers of every request to a consumer; ``user_agent`` holds where no line says otherwise."""
     added = tuple(map(read_header, lines))
     if any(name.lower() == _USER_AGENT.lower() for name, _ in added):
         return added
@@ -208,17 +196,9 @@ _POSITIVE = (
 
 
 def read_settings(**chosen: Any) -> Settings:
-    """Check settings as a caller gives them.
+    """Check settings as a caller gives them: a list will do for a tuple, and a mapping for ``headers``.
 
-    Args:
-        **chosen: Names and values of :class:`Settings`; a list is fine where a tuple is meant, and a mapping for
-            ``headers``.
-
-    Returns:
-        The settings.
-
-    Raises:
-        UsageError: An unknown name, a value of the wrong type, or one out of range.
+    Raises a UsageError for an unknown name, a value of the wrong type, or one out of range.
     """
     known = Settings.__struct_fields__
     for name in chosen:

@@ -106,11 +106,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Routes:
-    """The routes of one mock. The longest matching source wins; without a match a URL is its own target.
-
-    Args:
-        routes: The routes to begin with.
-    """
+    """The routes of one mock. The longest matching source wins; without a match a URL is its own target."""
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         self._routes: dict[str, Route] = {}
@@ -120,11 +116,7 @@ class Routes:
             self.add(route)
 
     def add(self, route: Route) -> None:
-        """Add a route, or change where an earlier one with the same source leads.
-
-        Raises:
-            UsageError: One of the two is not an http or https URL.
-        """
+        """Add a route, or change where one with the same source leads; raises a UsageError if a URL is not http(s)."""
         Target.parse(route.source)
         Target.parse(route.to)
         self._routes[_base(route.source)] = route
@@ -146,11 +138,7 @@ class Routes:
         self._resolved.clear()
 
     def resolve(self, url: str) -> Target:
-        """Return where a delivery for ``url`` really goes.
-
-        Raises:
-            UsageError: ``url`` is not an http or https URL.
-        """
+        """Return where a delivery for ``url`` really goes; raises a UsageError if it is not an http or https URL."""
         target = self._resolved.get(url)
         if target is None:
             if len(self._resolved) >= _MOST_RESOLVED:

@@ -45,10 +45,8 @@ def _ipv6() -> str:
 class RegistrationRules(msgspec.Struct, frozen=True):
     """What registrations are measured against.
 
-    Args:
-        events: The event types that may be subscribed to.
-        strict: Whether only HTTPS will do, as the documentation says.
-        http_hosts: Names of hosts for which http will do as well, unless strict.
+    ``strict`` allows only HTTPS, as the documentation says; otherwise http will do for loopback hosts and
+    ``http_hosts``.
     """
 
     events: tuple[str, ...]
@@ -88,15 +86,8 @@ class RegistrationError(ValueError):
 def read_registration(fields: Any, rules: RegistrationRules) -> Registration:
     """Check the decoded body of a registration.
 
-    Args:
-        fields: The decoded JSON; any JSON value.
-        rules: What to measure it against.
-
-    Returns:
-        The registration; an event named twice is kept once. Unknown fields are ignored.
-
-    Raises:
-        RegistrationError: It is not an object, a field is missing, of the wrong type or not allowed.
+    An event named twice is kept once, and unknown fields are ignored. Raises a RegistrationError if it is not an
+    object, or a field is missing, of the wrong type or not allowed.
     """
     given = _as_object(fields)
     for name in _FIELDS:
@@ -111,13 +102,9 @@ def read_registration(fields: Any, rules: RegistrationRules) -> Registration:
 
 
 def read_changes(fields: Any, rules: RegistrationRules) -> dict[str, Any]:
-    """Check the decoded body of our ``PATCH``: any of url, events, secret and active.
+    """Return the fields that are given in the decoded body of our ``PATCH``: any of url, events, secret and active.
 
-    Returns:
-        The checked fields that were given.
-
-    Raises:
-        RegistrationError: A field is unknown, of the wrong type or not allowed.
+    Raises a RegistrationError if a field is unknown, of the wrong type or not allowed.
     """
     allowed = (*_FIELDS, "active")
     changes: dict[str, Any] = {}
@@ -139,11 +126,7 @@ def read_changes(fields: Any, rules: RegistrationRules) -> dict[str, Any]:
 
 
 def read_url(value: Any, rules: RegistrationRules) -> str:
-    """Check the url of a webhook.
-
-    Raises:
-        RegistrationError: It is no URL that can be delivered to, or not HTTPS.
-    """
+    """Check the url of a webhook; raises a RegistrationError if it cannot be delivered to, or is not HTTPS."""
     if not isinstance(value, str):
         raise RegistrationError(f"url must be a string, not {_shown(value)}")
     if len(value) > URL_MAX_LENGTH:
@@ -168,8 +151,7 @@ def _about_http(rules: RegistrationRules) -> str:
 def read_events(value: Any, rules: RegistrationRules) -> tuple[str, ...]:
     """Check the events of a webhook; one named twice is kept once.
 
-    Raises:
-        RegistrationError: It is not a list of supported event types, or empty.
+    Raises a RegistrationError if it is not a list of supported event types, or empty.
     """
     allowed = f"supported events are {', '.join(rules.events)}"
     if not isinstance(value, list):
@@ -186,10 +168,9 @@ def read_events(value: Any, rules: RegistrationRules) -> tuple[str, ...]:
 
 
 def read_secret(value: Any) -> str:
-    """Check the secret of a webhook: a string that is not empty. The value is never shown.
+    """Check the secret of a webhook. The value is never shown.
 
-    Raises:
-        RegistrationError: It is not a string, empty or longer than 1,024 characters.
+    Raises a RegistrationError if it is not a string, empty or longer than 1,024 characters.
     """
     if not isinstance(value, str):
         raise RegistrationError(f"secret must be a string, not {_kind(value)}")
@@ -356,11 +337,7 @@ class WebhookRegistry:
         return all(self.subscribed_to(event, account) for event in events)
 
     def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
-        """Call a function with each webhook that is registered or changed.
-
-        Returns:
-            A function that ends the subscription.
-        """
+        """Call a function with each webhook that is registered or changed; what is returned ends the subscription."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -409,12 +386,7 @@ class Recipients(Protocol):
 
 
 class AccountWebhooks:
-    """The webhooks of one account, as :class:`Recipients`.
-
-    Args:
-        registry: The webhooks of all accounts.
-        account: The name of the account.
-    """
+    """The webhooks of one account, as :class:`Recipients`."""
 
     def __init__(self, registry: WebhookRegistry, account: str) -> None:
         self._registry = registry

@@ -21,12 +21,7 @@ def visible(text: str) -> str:
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """Return a value as Python writes it, cut off where it is too long.
-
-    Args:
-        value: Any value.
-        most: How many characters are shown.
-    """
+    """Return a value as Python writes it, cut off where it is longer than ``most`` characters."""
     text = repr(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 

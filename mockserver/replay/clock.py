@@ -59,14 +59,10 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """A clock that runs at a constant speed.
+    """A clock that runs at a constant speed, from a moment or from the present.
 
     One that begins in the present and runs at the pace of real time shows what the process takes for the time: a test
     that freezes or moves that sees it in its events. What it sleeps is real time all the same.
-
-    Args:
-        start: What it shows at first, in seconds since 1970; None is the present.
-        speed: Seconds of the mock's time in one real second.
     """
 
     def __init__(self, start: float | None = None, speed: float = 1.0) -> None:
@@ -98,11 +94,7 @@ class RealClock:
 
 
 class SkippingClock:
-    """A discrete-event clock: it stands still while something goes on, and jumps when nothing does.
-
-    Args:
-        start: What it shows at first, in seconds since 1970; None is the present.
-    """
+    """A discrete-event clock: it does not move while something goes on, and jumps when nothing does."""
 
     def __init__(self, start: float | None = None) -> None:
         self._now = _present() if start is None else start
@@ -157,11 +149,7 @@ class SkippingClock:
 
 
 class SteppedClock(SkippingClock):
-    """A discrete-event clock that is advanced by hand: it jumps, but never beyond the moment it was advanced to.
-
-    Args:
-        start: What it shows at first, in seconds since 1970; None is the present.
-    """
+    """A discrete-event clock that is advanced by hand: it jumps, but never beyond the moment it was advanced to."""
 
     def __init__(self, start: float | None = None) -> None:
         super().__init__(start)
@@ -170,11 +158,7 @@ class SteppedClock(SkippingClock):
         self._idle: list[asyncio.Future[None]] = []
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass: run exactly what becomes due, in order, and return when all of it is over.
-
-        Args:
-            seconds: How much time.
-        """
+        """Let seconds pass: run exactly what becomes due, in order, and return when all of it is over."""
         async with self._advancing:
             await self.idle()
             self._limit = self._now + seconds
@@ -212,12 +196,7 @@ AnyClock = RealClock | SkippingClock | SteppedClock
 
 
 def make_clock(speed: Speed, start: float | None = None) -> AnyClock:
-    """Return the clock for a speed.
-
-    Args:
-        speed: A factor, ``max`` or ``stepped``.
-        start: What it shows at first, in seconds since 1970; None is the present.
-    """
+    """Return the clock for a speed, from a moment in seconds since 1970, or from the present."""
     if speed == "stepped":
         return SteppedClock(start)
     return SkippingClock(start) if speed == "max" else RealClock(start, speed)
@@ -228,9 +207,6 @@ class Group:
 
     Use it as an async context manager: leaving it waits for all tasks; leaving it by an exception, or being cancelled,
     cancels them first. The first exception of a task cancels the others and is raised.
-
-    Args:
-        clock: The clock that must not jump while a task runs.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -37,14 +37,7 @@ _NO_NAMES: Mapping[str, Any] = {}
 
 
 class DeliveryOptions(msgspec.Struct, frozen=True):
-    """How the deliveries of an event are made, where that is not the ordinary way.
-
-    Args:
-        faults: Their deliberate defects.
-        plan: What these do to the delivery as a whole, such as how many copies there are.
-        retry: When a failed attempt is made again; None for never.
-        seed: Makes what is drawn by chance repeatable.
-    """
+    """How the deliveries of an event are made, where that is not the ordinary way."""
 
     faults: tuple[ChosenFault, ...] = ()
     plan: DeliveryPlan = DeliveryPlan()
@@ -56,15 +49,7 @@ ORDINARY = DeliveryOptions()
 
 
 class Occurrence(msgspec.Struct, frozen=True, gc=False):
-    """An event that happens, on its way to its webhooks.
-
-    Args:
-        event: The event.
-        webhooks: Where it goes.
-        source: What caused it, for the record.
-        expect: What each of its deliveries must get as an answer; None if it does not matter.
-        options: How its deliveries are made.
-    """
+    """An event that happens, on its way to its webhooks, and what each must answer; None if it does not matter."""
 
     event: Event
     webhooks: Sequence[Webhook]
@@ -74,17 +59,7 @@ class Occurrence(msgspec.Struct, frozen=True, gc=False):
 
 
 class Dispatcher:
-    """Publishes events.
-
-    Args:
-        transport: What carries the requests.
-        records: Where every attempt is noted.
-        routes: Where registered URLs really lead.
-        webhooks: Where a retry policy deactivates webhooks.
-        settings: The time-out of an attempt, the sender's headers, how payloads are spelled, and how many attempts may
-            be in flight at once.
-        apps: What carries requests to applications in this process; None where no route leads to one.
-    """
+    """Publishes events: notes every attempt, follows routes, and deactivates webhooks where a retry policy says so."""
 
     def __init__(
         self,
@@ -119,23 +94,11 @@ class Dispatcher:
         retry: RetryPolicy | None = None,
         more: Mapping[str, Any] = _NO_NAMES,
     ) -> Occurrence:
-        """Let an event happen: make its payload. Nothing is sent yet; :meth:`publish` does that.
+        """Make the payload of an event that happens now. Nothing is sent yet; :meth:`publish` does that.
 
-        Args:
-            step: What happens; its timing means nothing here.
-            webhooks: Where the event goes.
-            now: When it happens, by the mock's clock, in seconds since 1970.
-            seed: Makes what is drawn by chance repeatable, together with the index.
-            source: What caused it, for the record.
-            index: Which repeat of its step it is, from 0.
-            retry: When failed attempts are made again, where the step does not say.
-            more: Values of the names that the templates of the step may use beside the script's ``vars``.
-
-        Returns:
-            The event with all that belongs to it. Its plan may say that it is to be lost, or to change places.
-
-        Raises:
-            TemplateError: A template in its data fails.
+        The timing of the step means nothing here. ``seed`` and ``index``, the number of the repeat, make what is drawn
+        by chance repeatable; ``more`` are names that templates may use beside the script's ``vars``. The plan of what
+        is returned may say that it is to be lost, or to change places. Raises a TemplateError if a template fails.
         """
         retry, options = step.retry or retry, ORDINARY
         if step.faults or retry is not None:
@@ -150,13 +113,8 @@ class Dispatcher:
     async def publish(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> None:
         """Deliver an event to its webhooks, to all of them at once, until each delivery has its final outcome.
 
-        Also when this is cancelled, each delivery has one: what was in flight is ``interrupted``, what had not begun
-        is ``not_sent``.
-
-        Args:
-            occurrence: The event.
-            clock: What time it is.
-            deliveries: Where each delivery is added when it begins. Their outcome is judged.
+        Each delivery is added to ``deliveries`` when it begins. Also when this is cancelled, each has an outcome: what
+        was in flight is ``interrupted``, what had not begun is ``not_sent``.
         """
         webhooks, plan = occurrence.webhooks, occurrence.options.plan
         if occurrence.options is ORDINARY and len(webhooks) == 1:  # nearly always
@@ -187,18 +145,7 @@ class Dispatcher:
     async def publish_again(
         self, event: Event, webhook: Webhook, source: str, clock: Clock, request: Request | None
     ) -> Delivery:
-        """Deliver to one webhook once more.
-
-        Args:
-            event: The event.
-            webhook: Where it goes.
-            source: What caused it, for the record.
-            clock: What time it is.
-            request: The request to send as it is; None to make and sign a new one.
-
-        Returns:
-            The new delivery, with its final outcome.
-        """
+        """Deliver to one webhook once more, a request as it is or a new one; return the delivery with its outcome."""
         delivery = self._records.begin(event, webhook, source)
         await self._carry(delivery, webhook, clock, Occurrence(event, (webhook,), source), request)
         return delivery

@@ -25,16 +25,7 @@ class ProbeError(Exception):
 
 
 class Prober:
-    """Reads the consumer's state.
-
-    Args:
-        transport: What carries the requests.
-        apps: What carries those to applications in this process.
-        routes: Where URLs really lead.
-        sender: The headers that say who sends the requests, and what the user adds.
-        timeout: Seconds until a probe must be answered.
-        on_loop: Awaits what an async function returned, on the loop that it is meant for.
-    """
+    """Reads the consumer's state; what an async function of the test's returns is awaited by ``on_loop``."""
 
     def __init__(
         self,
@@ -56,8 +47,7 @@ class Prober:
     async def read(self, effect: Effect) -> Any:
         """Return the value that an effect is about.
 
-        Raises:
-            ProbeError: The URL does not answer 2xx with JSON, the path finds nothing, or the function fails.
+        Raises a ProbeError if the URL does not answer 2xx with JSON, the path finds nothing, or the function fails.
         """
         if effect.probe:
             return await self._call(effect.probe)
@@ -66,11 +56,7 @@ class Prober:
     async def why_not(self, effect: Effect, before: Any) -> str | None:
         """Say how the state differs from the one that is expected after a step; None if it is that.
 
-        An effect with ``within`` may take so long to come; that there is none is looked at when the time is over.
-
-        Args:
-            effect: What is expected.
-            before: The value before the step.
+        An effect with ``within`` may take that long to show; that there is none is looked at when the time is over.
         """
         deadline = monotonic() + effect.within
         if effect.change == 0:
@@ -91,13 +77,7 @@ class Prober:
     async def call(self, function: Callable[..., Any], what: str, *arguments: Any) -> Any:
         """Call a function of the test's: a plain one in a thread, an async one where the test's own loop runs.
 
-        Args:
-            function: The function.
-            what: How a message names it.
-            arguments: What it is given.
-
-        Raises:
-            ProbeError: It fails.
+        A failure becomes a ProbeError, which calls the function ``what``.
         """
         try:
             if inspect.iscoroutinefunction(function):

@@ -25,12 +25,7 @@ from mockserver.script.model import AwaitStep, EventStep, PauseStep, Step, Toget
 
 
 class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why
-    """The replay cannot go on.
-
-    Args:
-        reason: Why.
-        step: The number of the step that it cannot go beyond; empty when it goes on no further by choice.
-    """
+    """The replay cannot go on beyond a step; it has no number when that is by choice."""
 
     def __init__(self, reason: str, step: str = "") -> None:
         super().__init__(reason)
@@ -97,14 +92,7 @@ class Replay:
             self._clock.end()
 
     async def run(self) -> Report:
-        """Replay the script.
-
-        Returns:
-            The report.
-
-        Raises:
-            asyncio.CancelledError: The replay was stopped; :attr:`report` accounts for every event all the same.
-        """
+        """Replay the script. The report accounts for every event, also when this is cancelled."""
         begun, scripted = monotonic(), self._clock.now()
         reason = STOPPED
         self.report.began = time.time()
@@ -397,11 +385,7 @@ class RunningReplays(Mapping[str, RunningReplay]):
     def start(self, prepare: Callable[[], Replay]) -> RunningReplay:
         """Start a replay, and forget the oldest that are over.
 
-        Args:
-            prepare: Makes the replay; what it raises is raised.
-
-        Raises:
-            UsageError: Too many replays are going on, or their scripts take too many bytes.
+        Raises a UsageError if too many replays are going on, or their scripts take too many bytes.
         """
         while len(self._over) > MOST_ENDED_REPLAYS:
             self._forget_oldest()

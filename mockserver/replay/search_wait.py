@@ -12,15 +12,7 @@ from mockserver.model.search import NearMiss, Search, nearest_misses
 
 
 class SearchTimeoutError(WaitTimeoutError):
-    """Fewer deliveries came than were waited for.
-
-    Args:
-        search: What was waited for.
-        count: How many.
-        timeout: For how many seconds.
-        found: Those that came.
-        records: All that is on record.
-    """
+    """Fewer deliveries came than were waited for; the message shows the nearest misses among all that is on record."""
 
     def __init__(
         self, search: Search, count: int, timeout: float, found: tuple[Delivery, ...], records: Iterable[Delivery]
@@ -41,14 +33,7 @@ def describe_miss(miss: NearMiss) -> str:
 async def wait_for_search(records: RecordStore, search: Search, count: int, timeout: float) -> tuple[Delivery, ...]:
     """Wait until enough deliveries that match a search have their final outcome; those that have it already count.
 
-    Args:
-        records: Where deliveries are kept.
-        search: What to wait for.
-        count: How many.
-        timeout: Seconds of real time to wait.
-
-    Raises:
-        SearchTimeoutError: They did not come in time.
+    Raises a SearchTimeoutError if they do not come within ``timeout`` seconds of real time.
     """
     found = [each for each in records.all() if each.outcome != "pending" and search.matches(each)]
     if len(found) >= count:

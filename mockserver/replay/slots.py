@@ -10,9 +10,6 @@ class Slots:
     """Slots, first come, first served: a semaphore whose free slots are taken without a coroutine.
 
     ``asyncio.Semaphore`` takes a tenth of all the time that a delivery costs us.
-
-    Args:
-        count: How many there are.
     """
 
     def __init__(self, count: int) -> None:

@@ -39,11 +39,7 @@ class TemplateError(ValueError):
 
 
 class Scope:
-    """What the expressions of one event know, and how much they may still handle.
-
-    Args:
-        names: Values and generators by name.
-    """
+    """What the expressions of one event know by name, and how much they may still handle."""
 
     __slots__ = ("_left", "names")
 
@@ -52,11 +48,7 @@ class Scope:
         self._left = LARGEST_EVENT
 
     def spend(self, value: Any) -> Any:
-        """Count a value, written out, and return it.
-
-        Raises:
-            TemplateError: It is too large, or all values of the event are.
-        """
+        """Count a value, written out, and return it; raises a TemplateError for more than an event may handle."""
         self._left -= len(value) if isinstance(value, str) and len(value) <= LARGEST_VALUE else size_of(value)
         if self._left < 0:
             raise TemplateError(f"the templates of one event handle more than {LARGEST_EVENT} characters")
@@ -66,8 +58,7 @@ class Scope:
 def size_of(value: Any) -> int:
     """Return how many characters and items a value has, written out.
 
-    Raises:
-        TemplateError: It has more than :data:`LARGEST_VALUE`, or is a number of too many digits.
+    Raises a TemplateError if it has more than :data:`LARGEST_VALUE`, or is a number of too many digits.
     """
     size = 0
     pending = [value]
@@ -94,8 +85,7 @@ Evaluate = Callable[[Scope], Any]
 def parse(text: str) -> list[str | nodes.Expr]:
     """Return the parts of a text with templates in it: text as it is, and expressions.
 
-    Raises:
-        TemplateError: It is not valid, or too complex.
+    Raises a TemplateError if it is not valid, or too complex.
     """
     from jinja2 import TemplateSyntaxError, nodes  # noqa: PLC0415 - only scripts with templates pay for it
 
@@ -142,11 +132,7 @@ def _check_depth(node: nodes.Node) -> None:
 
 
 def compiled(node: nodes.Node) -> Evaluate:
-    """Return what evaluates an expression.
-
-    Raises:
-        TemplateError: It uses what templates do not have.
-    """
+    """Return what evaluates an expression; raises a TemplateError if it uses what templates do not have."""
     make = _makers().get(type(node))
     if make is None:
         raise TemplateError(f"has a {type(node).__name__.lower()}, which templates do not have")

@@ -203,12 +203,7 @@ class AdvanceKind(Kind):
 
 
 class NodeList(Kind):
-    """A list whose items are read one by one later, for they depend on the rest of the script.
-
-    Args:
-        what: What its items are, for messages.
-        items: The JSON Schema of an item.
-    """
+    """A list of ``what``, whose items are read one by one later, for they depend on the rest of the script."""
 
     def __init__(self, what: str, items: Any) -> None:
         self._what = what
@@ -225,11 +220,7 @@ class NodeList(Kind):
 
 
 def flow_fields(event_schema: Any) -> Fields:
-    """Return the keys of a rule.
-
-    Args:
-        event_schema: Makes the JSON Schema of an event step.
-    """
+    """Return the keys of a rule; ``event_schema`` makes the JSON Schema of an event step."""
     return {
         "on": Field(OneOf(*FLOW_ROUTES), "the call that the rule is for", required=True),
         "when": Field(
@@ -375,9 +366,8 @@ def _step_schema(key: str) -> Schema:
 def script_schema(*, for_editors: bool = True) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the script format.
 
-    Args:
-        for_editors: Whether it has what only editors know (their own keywords for messages) or like (that an event
-            outside the documented ones must be listed); makers of clients stumble over these.
+    ``for_editors`` adds what only editors know (their own keywords for messages) or like (that an event outside the
+    documented ones must be listed); generators of clients stumble over these.
     """
     schema = {
         "title": "A script of the playgent-mockserver",

@@ -83,13 +83,10 @@ FLOW_ROUTES: Mapping[str, FlowRoute] = {
 
 
 def matches(when: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
-    """Return whether a request has the values that a rule asks for.
+    """Return whether the decoded body of a call has the values that a rule asks for, by dotted path.
 
-    A list in the request matches a value that is in it: ``tags: nightly`` is any call with that tag.
-
-    Args:
-        when: The values, by dotted path: one, or a list of those allowed.
-        request: The decoded body of the call.
+    A list in the rule names the allowed values. A list in the request matches a value that is in it: ``tags: nightly``
+    is any call with that tag.
     """
     return all(_fits(_at(request, path), wanted) for path, wanted in when.items())
 
@@ -134,12 +131,7 @@ _PER_STEP = 1024
 
 
 def expectation_for(faults: tuple[ChosenFault, ...], given: Expectation = _NOTHING_SAID) -> Expectation:
-    """Return what is expected of a step, with the status that its faults lead to when it does not say.
-
-    Args:
-        faults: The faults of the step.
-        given: What the step itself says.
-    """
+    """Return what is expected of a step; where it names no status, the one that its faults lead to."""
     if given.status:
         return given
     if not faults and given == _NOTHING_SAID:
@@ -192,14 +184,7 @@ class EventStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TogetherStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that happen at the same time.
-
-    Args:
-        line: Line of the step in its file, from 1.
-        number: Its number in the script.
-        steps: The event steps.
-        after: Seconds to wait before the step.
-    """
+    """Events that happen at the same time."""
 
     line: int
     number: str
@@ -218,13 +203,7 @@ class TogetherStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PauseStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Time in which nothing happens.
-
-    Args:
-        line: Line of the step in its file, from 1.
-        number: Its number in the script.
-        seconds: How long.
-    """
+    """Time in which nothing happens."""
 
     line: int
     number: str
@@ -237,13 +216,9 @@ class PauseStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AwaitStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Waiting until the application has registered a webhook.
+    """Waiting until the application has registered a webhook for each of these events, or any webhook for none.
 
-    Args:
-        line: Line of the step in its file, from 1.
-        number: Its number in the script.
-        events: The event types that need an active webhook; none means any webhook at all.
-        within: Seconds of real time to wait, whatever the speed: the application does not run faster.
+    ``within`` is real time, whatever the speed: the application does not run faster.
     """
 
     line: int
@@ -429,19 +404,8 @@ def literal_step(
 ) -> EventStep:
     """Make an event step whose strings are sent as they are: no templates.
 
-    Args:
-        catalog: The event types, with their sample data.
-        event: The event type.
-        data: The data of the payload, exactly; without it, the sample data of the event.
-        override: Values that differ from the sample data, by key or dotted path.
-        remove: Keys or dotted paths to take away from the sample data.
-        fault: A deliberate defect, as a script writes it; None for none.
-        retry: A retry policy, as a script writes it; None for none of its own.
-        extra_events: Event types beyond the documented ones.
-
-    Raises:
-        UsageError: The event is unknown, a path does not exist, ``data`` comes with changes, a value is not JSON, or
-            the fault or the policy is not valid.
+    The arguments mean what the keys of an event step mean. Raises a UsageError if the event is unknown, a path does not
+    exist, ``data`` comes with changes, a value is not JSON, or the fault or the policy is not valid.
     """
     catalog.check(event, extra_events)
     content = _literal_data(catalog, event, data, override, remove)
@@ -499,18 +463,12 @@ def _checked(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def only_steps(script: Script, numbers: Collection[str]) -> Script:
-    """Return a script with some of its steps; the others are neither sent nor planned.
+    """Return a script with the steps of some numbers; the others are neither sent nor planned.
 
-    The steps that are left keep their numbers, their lines and their times, as far as the script says them: what comes
-    before the first of them is not waited for (the script starts that much later), what lies between two of them is.
-    So their events have the bytes that they have in the whole script.
-
-    Args:
-        script: The script.
-        numbers: The numbers of the steps, such as ``3`` or ``3.1``; that of a ``together`` means all that is in it.
-
-    Raises:
-        UsageError: The script has no step of such a number.
+    The number of a ``together`` means all that is in it. The steps that are left keep their numbers, their lines and
+    their times, as far as the script says them: what comes before the first of them is not waited for (the script
+    starts that much later), what lies between two of them is. So their events have the bytes that they have in the
+    whole script. Raises a UsageError for a number that the script does not have.
     """
     there = dict.fromkeys(_numbers(script.steps))
     for number in numbers:

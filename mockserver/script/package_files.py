@@ -42,11 +42,7 @@ def bundled_scripts() -> dict[str, Path]:
 
 
 def read_bundled_script(name: str) -> bytes:
-    """Read a bundled script by its name; a path is no name.
-
-    Raises:
-        UsageError: There is none of that name.
-    """
+    """Read a bundled script by its name, and not by a path; raises a UsageError if there is none of that name."""
     bundled = bundled_scripts()
     if name not in bundled:
         hint = did_you_mean(name, bundled)
@@ -55,11 +51,7 @@ def read_bundled_script(name: str) -> bytes:
 
 
 def find_script(name: str) -> Path:
-    """Return the file that a user means: a path, or the name of a bundled script.
-
-    Raises:
-        UsageError: There is neither.
-    """
+    """Return the file that a user means by a path or the name of a bundled script, or raise a UsageError."""
     path = Path(name)
     if path.is_file():
         return path
@@ -73,11 +65,7 @@ def find_script(name: str) -> Path:
 
 
 def read_script_file(path: Path) -> bytes:
-    """Read a script.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
+    """Read a script; raises a UsageError if the file cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

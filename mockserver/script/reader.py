@@ -43,18 +43,9 @@ T = TypeVar("T")
 
 
 def read_script(source: bytes | str, catalog: Catalog, name: str = "<script>") -> Script:
-    """Read a script.
+    """Read a script from YAML or JSON; ``name`` is how messages name the source.
 
-    Args:
-        source: The YAML (or JSON) text; bytes are UTF-8.
-        catalog: The event types, with the sample data that steps change.
-        name: How messages name the source: a path, or what it is.
-
-    Returns:
-        The script, free of errors.
-
-    Raises:
-        ScriptError: It has problems; the error holds all of them, each with line and column.
+    Raises a ScriptError that holds all its problems, each with line and column.
     """
     reading = _reading(catalog)
     script = _read(source, reading, lambda tree: _ScriptReader(catalog, reading).read(tree, name))
@@ -62,15 +53,9 @@ def read_script(source: bytes | str, catalog: Catalog, name: str = "<script>") -
 
 
 def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[str, ...] = ()) -> EventStep:
-    """Read one event step on its own: what is sent at once, outside of any script.
+    """Read one event step on its own, from JSON or YAML: what is sent at once, outside of any script.
 
-    Args:
-        source: JSON or YAML: ``{"event": "run.failed", "override": {...}}``.
-        catalog: The event types.
-        extra_events: Event types beyond the documented ones.
-
-    Raises:
-        ScriptError: It has problems.
+    Raises a ScriptError if it has problems.
     """
     reading = _reading(catalog, extra_events)
     step = _read(source, reading, lambda tree: _ScriptReader(catalog, reading).event_step(tree, "1"))
@@ -80,16 +65,10 @@ def read_event_step(source: bytes | str, catalog: Catalog, extra_events: tuple[s
 def read_flows(
     source: bytes | str, catalog: Catalog, name: str = "<flow>", extra_events: tuple[str, ...] = ()
 ) -> tuple[Flow, ...]:
-    """Read flows: a script that has some, or one rule on its own.
+    """Read flows from JSON or YAML: a script that has some, or one rule on its own.
 
-    Args:
-        source: JSON or YAML: ``{"on": "POST /v1/runs", "outcome": "failed"}``, or a script with ``flows``.
-        catalog: The event types.
-        name: How messages name the source.
-        extra_events: Event types beyond the documented ones, for a rule on its own.
-
-    Raises:
-        ScriptError: It has problems, or no flows.
+    A rule may be as short as ``{"on": "POST /v1/runs", "outcome": "failed"}``. Raises a ScriptError if there are
+    problems, or no flows.
     """
     reading = _reading(catalog, extra_events)
     tree = read_tree(source, reading)
@@ -105,9 +84,7 @@ def read_flows(
 def read_flow_keys(keys: Mapping[str, Any], catalog: Catalog, extra_events: tuple[str, ...] = ()) -> tuple[Flow, ...]:
     """Read a flow that Python code wrote: its keys and plain values.
 
-    Raises:
-        UsageError: A value is not JSON.
-        ScriptError: It has problems; each names its key.
+    Raises a UsageError if a value is not JSON, and a ScriptError, whose problems name their keys, if it is not valid.
     """
     check_json(keys, "the flow")
     names = list(keys)
@@ -429,18 +406,7 @@ class EventReader(Protocol):
 
 
 def read_flow(node: Node, number: int, fields: Fields, reader: EventReader, source: str) -> Flow | None:
-    """Read a rule.
-
-    Args:
-        node: The node of the rule.
-        number: Its place in the list, from 1.
-        fields: The keys of a rule.
-        reader: Reads its events.
-        source: The file that it is in.
-
-    Returns:
-        The rule; None if it has problems that leave nothing of it.
-    """
+    """Read the rule of a number, from 1; None if it has problems that leave nothing of it."""
     reading = reader.reading
     values = read_object(node, fields, reading, "a flow")
     if values is None or "on" not in values:
@@ -531,10 +497,6 @@ def notes(script: Script, catalog: Catalog) -> list[Problem]:
 
     Two events of one type about one object are one event to a consumer that handles each event once, so it ignores the
     second; the sample data of an event always has the same id.
-
-    Args:
-        script: The script.
-        catalog: The event types; they say which key holds the id of the object.
     """
     return list(_same_events(script, catalog))
 

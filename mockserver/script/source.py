@@ -41,11 +41,7 @@ _LONE_HALF = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])
 
 
 class UnreadableError(Exception):
-    """The source cannot be read any further.
-
-    Args:
-        problem: Why.
-    """
+    """The source cannot be read any further."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -55,8 +51,7 @@ class UnreadableError(Exception):
 def decoded(given: bytes | str) -> str:
     """Return the text of a source, without a byte order mark.
 
-    Raises:
-        UnreadableError: It is too large, or not UTF-8.
+    Raises UnreadableError if it is too large, or not UTF-8.
     """
     if len(given) > MAX_BYTES:
         raise UnreadableError(Problem(0, 0, f"the file is too large: at most {MAX_BYTES // 1024**2} MiB are read"))
@@ -117,11 +112,7 @@ _MOST_DIGITS = 22
 def resolve(text: str) -> bool | int | float | str | None:
     """Return the value of a plain scalar.
 
-    Args:
-        text: The scalar as it is written.
-
-    Raises:
-        ValueError: It is a number that JSON or 64 bits cannot hold; the message says so to the script's author.
+    Raises a ValueError, in words for the script's author, for a number that JSON or 64 bits cannot hold.
     """
     if text in _WORDS:
         return _WORDS[text]

@@ -35,11 +35,8 @@ _WORDS = (  # a list of words reads best as text
 class Moment(msgspec.Struct, frozen=True):
     """What a template may know about the event it is rendered for.
 
-    Args:
-        index: Which repeat of its step it is, from 0.
-        now: The event's timestamp.
-        seed: What makes its generated values its own, and the same ones each time.
-        more: Values of the names that the template was given beside the script's ``vars``.
+    ``index`` is the repeat of its step, from 0; ``seed`` makes its generated values its own, and the same ones each
+    time; ``more`` has the values of names beside the script's ``vars``.
     """
 
     index: int
@@ -87,15 +84,10 @@ FIRST = Moment(0, "2024-12-16T10:00:00Z", "0")
 
 
 class DataTemplate:
-    """The data of a step: JSON with templates in its strings.
+    """The data of a step: JSON with templates in its strings, over the script's ``vars``.
 
-    Args:
-        data: The JSON.
-        variables: The script's ``vars``.
-        more: Names whose values are known when it is rendered, and not before.
-
-    Raises:
-        TemplateError: A template has a syntax error or uses an unknown name.
+    The values of the names in ``more`` are known when it is rendered, and not before. Raises a TemplateError for a
+    syntax error or an unknown name.
     """
 
     def __init__(self, data: Mapping[str, Any], variables: Mapping[str, Any], more: Sequence[str] = ()) -> None:
@@ -131,8 +123,7 @@ class DataTemplate:
     def render(self, moment: Moment) -> Mapping[str, Any]:
         """Return the data of one event.
 
-        Raises:
-            TemplateError: An expression fails with these values, or its value is not JSON.
+        Raises a TemplateError if an expression fails with these values, or its value is not JSON.
         """
         if self._render is None:
             return self._data
@@ -143,11 +134,7 @@ class DataTemplate:
         return rendered
 
     def try_out(self) -> None:
-        """Render it once, so that what can never work is found when the script is read.
-
-        Raises:
-            TemplateError: It fails for the first event.
-        """
+        """Render it once, so that what can never work is found, as a TemplateError, when the script is read."""
         if not self._waits_for_more:
             self.render(FIRST)
 

@@ -47,18 +47,10 @@ class _NotJsonError(ValueError):
 
 
 def read_json(text: str, reading: Reading) -> Node | None:
-    """Read a JSON object or list.
+    """Return the tree of a JSON object or list; None if it is not JSON, and then no problem is noted.
 
-    Args:
-        text: The text.
-        reading: Where problems are noted: keys that occur twice, numbers of more than 64 bits.
-
-    Returns:
-        Its tree; None if it is not JSON, and then no problem is noted.
-
-    Raises:
-        UnreadableError: It is too large or nested too deeply.
-        TooManyProblemsError: It has too many problems.
+    Problems are keys that occur twice, and numbers of more than 64 bits. Raises UnreadableError if it is too large or
+    nested too deeply, TooManyProblemsError if it has too many problems.
     """
     opening = _OPENING.match(text)
     if opening is None:
@@ -181,16 +173,10 @@ class _JsonReader:
 
 
 def read_tree(source: bytes | str, reading: Reading, *, libyaml: bool = HAS_LIBYAML) -> Node | None:
-    """Read a YAML or JSON text. Never raises, whatever it holds.
+    """Return the tree of a YAML or JSON text, noting what is wrong in the order of the text. Never raises.
 
-    Args:
-        source: UTF-8 bytes, or text.
-        reading: Where everything that is wrong is noted, in the order of the text.
-        libyaml: Whether libyaml may read it; the results are the same without.
-
-    Returns:
-        The text's value. It is there even when there are problems, as long as the text could be read to its end, so
-        that more can be found; None otherwise.
+    The tree is there even when there are problems, as long as the text could be read to its end, so that more can be
+    found; None otherwise. Without ``libyaml``, the results are the same.
     """
     try:
         text = decoded(source)

@@ -47,11 +47,7 @@ _LONGEST_KEY_IN_FLOW = 65_536
 class YamlText:
     """A text that is free of what no YAML file may hold.
 
-    Args:
-        text: The text.
-
-    Raises:
-        UnreadableError: It has characters that YAML does not allow, or directives that mean nothing here.
+    Raises UnreadableError for characters that YAML does not allow, and directives that mean nothing here.
     """
 
     def __init__(self, text: str) -> None:
@@ -95,10 +91,6 @@ def events(source: YamlText, *, libyaml: bool) -> Callable[[], Any]:
     """Return what gives the events of a text, one at each call, and None at the end: reading can stop at any of them.
 
     It raises a MarkedYAMLError where the text is not YAML, and an UnreadableError where it is nested too deeply.
-
-    Args:
-        source: The text.
-        libyaml: Which parser reads it.
     """
     parser: Any = yaml.CSafeLoader(source.parsed) if libyaml else _PythonParser(source.parsed)
     get_event: Callable[[], Any] = parser.get_event

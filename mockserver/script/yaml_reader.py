@@ -42,14 +42,7 @@ TAB = "a tab is not allowed here: YAML is indented with spaces"
 
 
 class SyntaxProblem(NamedTuple):
-    """A syntax error as a parser reports it.
-
-    Args:
-        context: What the parser was reading; may be empty.
-        problem: What it met.
-        context_mark: Where that began; None if the parser does not say.
-        problem_mark: Where it met the problem.
-    """
+    """A syntax error as a parser reports it: what it was reading (may be empty), what it met, and where."""
 
     context: str
     problem: str
@@ -75,12 +68,7 @@ class SyntaxProblem(NamedTuple):
 
 
 def worded(error: MarkedYAMLError, text: str) -> Problem:
-    """Return the problem that a person reads.
-
-    Args:
-        error: What the parser says.
-        text: What it read.
-    """
+    """Return a parser's error as the problem that a person reads."""
     found = SyntaxProblem.of(error)
     report = f"{found.context}: {found.problem}"
     wording = next(wording for pattern, wording in _WORDINGS if re.search(pattern, report))
@@ -192,20 +180,11 @@ _WORDINGS: tuple[tuple[str, Wording], ...] = (
 
 
 def read_yaml(text: str, reading: Reading, *, libyaml: bool = HAS_LIBYAML) -> Node:
-    """Read YAML.
+    """Return the tree of the first document, noting problems in the order of the file.
 
-    Args:
-        text: The text.
-        reading: Where problems are noted, in the order of the file.
-        libyaml: Whether libyaml may read it; the results are the same without.
-
-    Returns:
-        The tree of the first document. It is there even when there are problems, as long as the file could be read to
-        its end, so that more can be found.
-
-    Raises:
-        UnreadableError: The file cannot be read to its end, or there is nothing in it.
-        TooManyProblemsError: It has too many problems.
+    It is there even when there are problems, as long as the file could be read to its end, so that more can be found.
+    Without ``libyaml``, the results are the same. Raises UnreadableError if the file cannot be read to its end, or
+    there is nothing in it, and TooManyProblemsError.
     """
     source = YamlText(text)
     known = len(reading.problems)
@@ -227,14 +206,7 @@ def read_yaml(text: str, reading: Reading, *, libyaml: bool = HAS_LIBYAML) -> No
 
 
 class _Anchored(msgspec.Struct):
-    """What an anchor names, and how much each alias to it adds to the file.
-
-    Args:
-        node: The node; None while it is still being read.
-        nodes: The number of nodes in it.
-        text: The number of characters that it takes.
-        height: How deep lists and objects are nested in it, itself included.
-    """
+    """What an anchor names (None while it is being read), and how much each alias to it adds to the file."""
 
     node: Node | None = None
     nodes: int = 1
@@ -248,21 +220,9 @@ _NOTHING = _Anchored()
 class _Frame(msgspec.Struct):
     """A list or an object that is being read.
 
-    Args:
-        node: Its node.
-        items: The items of a list.
-        members: The members of an object; None for a list.
-        wants_key: Whether the next value is a key.
-        depth: How deep it is nested; 1 for the outermost.
-        index: Index of its first character.
-        nodes_before: How many nodes the file held before it.
-        text_before: How many characters aliases had added before it.
-        anchored: What its anchor names, if it has one.
-        deepest: The depth of the deepest list or object in it.
-        in_key: Whether it is a key or part of one, which is a problem by now.
-        key: The key of the next value; None if that value is left out.
-        key_line: Where that key is.
-        key_column: Where that key is.
+    ``members`` is None for a list. ``nodes_before`` and ``text_before`` are what the file held, and aliases had added,
+    before it. ``in_key`` says that it is a key or part of one, which is a problem by now. ``key`` is that of the next
+    value; None if that value is left out.
     """
 
     node: Node
@@ -293,12 +253,7 @@ class _Frame(msgspec.Struct):
 
 
 class _Builder:
-    """Puts events together to a tree, with a stack of frames and no recursion.
-
-    Args:
-        source: The text.
-        reading: Where problems are noted.
-    """
+    """Puts events together to a tree, with a stack of frames and no recursion."""
 
     def __init__(self, source: YamlText, reading: Reading) -> None:
         self._source = source
@@ -311,11 +266,7 @@ class _Builder:
         self._text = 0  # characters that aliases add
 
     def build(self, next_event: Callable[[], Any]) -> Node:
-        """Return the tree of the first document.
-
-        Raises:
-            UnreadableError: There is none, or it cannot be read to its end.
-        """
+        """Return the tree of the first document; raises UnreadableError if it cannot be read to its end."""
         handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.AliasEvent: self._alias,

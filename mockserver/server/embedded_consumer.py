@@ -17,14 +17,9 @@ _BODY_LIMIT = 16 * 1024 * 1024
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
-    """One request that was received.
+    """One request that was received, and why it was refused; empty when its signature is right.
 
-    Args:
-        path: The path it was sent to, with its query, as it was sent.
-        status: The status that it was answered with.
-        refusal: Why it was refused; empty when its signature is right.
-        event: The event type that its body names; empty when the body is not an event.
-        body: The raw body.
+    ``event`` is empty when the body is not an event.
     """
 
     path: str
@@ -42,14 +37,8 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 class EmbeddedConsumer:
     """Takes deliveries on any path, and verifies the signature of each over its raw bytes.
 
-    Args:
-        secret: The secret that they must be signed with.
-        status: The status of the answer to a verified delivery; a refused one gets 401.
-        on_received: Called with each request that was received; it must not raise.
-
-    Attributes:
-        verified: How many deliveries had the right signature.
-        refused: How many had a wrong one, or none.
+    A verified delivery is answered with ``status``, any other with 401; ``on_received``, which must not raise, gets
+    both.
     """
 
     def __init__(self, secret: str, status: int = 200, on_received: Callable[[Received], None] | None = None) -> None:
@@ -66,15 +55,7 @@ class EmbeddedConsumer:
         return self._server.url
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Begin to accept connections.
-
-        Args:
-            host: The address to listen on.
-            port: The TCP port; 0 takes a free one.
-
-        Raises:
-            StartError: It cannot listen there.
-        """
+        """Begin to accept connections; port 0 takes a free one. Raises a StartError if it cannot listen there."""
         await self._server.start(host, port)
 
     async def stop(self) -> None:

@@ -61,13 +61,7 @@ class Fallback(Part, Protocol):
 
 
 class HttpHost:
-    """Serves its parts over HTTP. It can be started once.
-
-    Args:
-        fallback: The part that answers whatever has no route in another part.
-        parts: The others.
-        max_request_bytes: The largest body that aiohttp reads for a part.
-    """
+    """Serves its parts over HTTP; the fallback answers whatever has no route in another. It can be started once."""
 
     def __init__(self, fallback: Fallback, *parts: Part, max_request_bytes: int = 1024 * 1024) -> None:
         app = web.Application(client_max_size=max_request_bytes, middlewares=[_routeless_to(fallback)])
@@ -95,13 +89,8 @@ class HttpHost:
     async def start(self, host: str, port: int, ssl_context: ssl.SSLContext | None = None) -> None:
         """Listen. When this returns, connections are accepted.
 
-        Args:
-            host: A numeric address or a name; of a name with several addresses the first is taken, IPv4 before IPv6.
-            port: The TCP port; 0 takes a free one.
-            ssl_context: The certificate to serve https with; None for http.
-
-        Raises:
-            StartError: It cannot listen there; the message says what to do.
+        Of a name with several addresses the first is taken, IPv4 before IPv6; port 0 takes a free one. A StartError
+        says why it cannot listen there, and what to do.
         """
         await self._runner.setup()
         try:
@@ -292,17 +281,10 @@ _ANY = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
 class LocalCertificate:
-    """A certificate that is good for this machine, for as long as the mock runs.
+    """A certificate that is good for this machine, and for the address listened on, for as long as the mock runs.
 
-    Args:
-        host: The address that is listened on: the certificate is good for it, beside the loopback addresses.
-
-    Attributes:
-        context: What a server needs.
-        ca_file: A temporary PEM file with the certificate of the authority, for clients to trust.
-
-    Raises:
-        UsageError: trustme is not installed.
+    Servers need its ``context``; clients trust the authority in ``ca_file``, a temporary PEM file. Raises a UsageError
+    if trustme is not installed.
     """
 
     def __init__(self, host: str) -> None:

@@ -63,12 +63,8 @@ _LAST_MOMENT = 253_370_764_800.0
 class Mock:
     """A mock without a thread: what it keeps, the vendor API, and the deliveries.
 
-    Args:
-        settings: The settings.
-        transport: What carries the deliveries; None is the network.
-
-    Raises:
-        UsageError: The CA file of the settings cannot be used.
+    They are carried by ``transport``, by default the network. Raises a UsageError if the CA file of the settings cannot
+    be used.
     """
 
     def __init__(self, settings: Settings, transport: Transport | None = None) -> None:
@@ -137,10 +133,9 @@ class Mock:
 
     @property
     def url(self) -> str:
-        """The base URL of the running server; the vendor API is at ``/v1`` below it.
+        """The base URL of the running server, with the vendor API at ``/v1`` below it.
 
-        Raises:
-            UsageError: The server is not running.
+        Raises a UsageError if the server is not running.
         """
         if self._server is None:
             raise UsageError("the server is not running")
@@ -150,8 +145,7 @@ class Mock:
     def ca_file(self) -> str:
         """The PEM file of the authority that vouches for the server's certificate.
 
-        Raises:
-            UsageError: The server is not running, or not with TLS.
+        Raises a UsageError if the server is not running with TLS.
         """
         if self._certificate is None:
             raise UsageError("the server is not running with TLS: ask for it with MockServer(tls=True)")
@@ -162,14 +156,9 @@ class Mock:
         return self.apps if target.app else self._transport
 
     async def start(self, *parts: Callable[[Mock], Part]) -> None:
-        """Serve the vendor API, and what is mounted beside it.
+        """Serve the vendor API, and what ``parts`` make to be mounted beside it, such as the class ``ControlApi``.
 
-        Args:
-            *parts: What makes each part for this mock, such as the class ``ControlApi``.
-
-        Raises:
-            StartError: The address cannot be listened on.
-            UsageError: TLS is asked for, and trustme is not installed.
+        Raises a StartError if the address cannot be listened on, and a UsageError if TLS needs trustme.
         """
         # Imported here: a replay to a target needs no server, and aiohttp takes most of the start-up time.
         from mockserver.server.http_host import HttpHost  # noqa: PLC0415 - start-up does without
@@ -215,14 +204,8 @@ class Mock:
     def register(self, url: str, events: Sequence[str] | None, secret: str, account: str = "") -> Webhook:
         """Register a webhook on behalf of an application; any http or https URL will do.
 
-        Args:
-            url: Where deliveries go.
-            events: The event types; None for all documented and extra ones.
-            secret: The key of its signatures.
-            account: Whose it is; empty for no account in particular.
-
-        Raises:
-            UsageError: The URL or an event is not valid, the secret is empty, or the limit is reached.
+        No events mean all of them. Raises a UsageError if the URL or an event is not valid, the secret is empty, or the
+        limit is reached.
         """
         Target.parse(url)
         known = (*self.catalog.names, *self.settings.extra_events)
@@ -237,8 +220,7 @@ class Mock:
     def route(self, source: str, to: str | App) -> None:
         """Deliver what is meant for one base URL to another, or to an application in this process.
 
-        Raises:
-            UsageError: One of the URLs is not an http or https URL.
+        Raises a UsageError if one of the URLs is not an http or https URL.
         """
         if isinstance(to, str):
             self.routes.add(Route(source, to))
@@ -255,15 +237,9 @@ class Mock:
     ) -> SendResult:
         """Let one event happen, and deliver it. It gets an id of its own, where the sample's id was used before.
 
-        Args:
-            step: The event; its timing means nothing here.
-            source: What the record names as its cause.
-            only: The id of the one webhook that it goes to, whatever that is subscribed to; None for all that are.
-            at: When it happens, in seconds since 1970; None for now.
-            account: The account whose webhooks it goes to; None for those of all.
-
-        Raises:
-            TemplateError: A template in its data fails.
+        The timing of the step means nothing here: it happens ``at`` a moment, or now. ``only`` is the id of the one
+        webhook that it goes to, whatever that is subscribed to; otherwise it goes to those of the account, or of all.
+        Raises a TemplateError if a template in its data fails.
         """
         webhooks = self.webhooks.subscribed_to(step.event, account)
         if only is not None:
@@ -312,15 +288,8 @@ class Mock:
     async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
         """Deliver once more what was delivered before.
 
-        Args:
-            delivery: A delivery on record.
-            fresh: Whether it gets a new timestamp and signature; otherwise the same bytes go out.
-
-        Returns:
-            The new delivery, when it has its final outcome.
-
-        Raises:
-            UsageError: It was never attempted, or its webhook is gone.
+        The same bytes go out or, ``fresh``, a new timestamp and signature. Raises a UsageError if it was never
+        attempted, or its webhook is gone.
         """
         request = delivery.attempts[-1].request if delivery.attempts else None
         if request is None:
@@ -358,13 +327,7 @@ class Mock:
     def replaying(self, script: Script, speed: Speed | None = None, *, fail_fast: bool = False) -> Replay:
         """Prepare the replay of a script; its ``run`` does it.
 
-        Args:
-            script: The script.
-            speed: How fast; None for the settings' speed.
-            fail_fast: Whether to begin no further step once one has a problem.
-
-        Raises:
-            UsageError: It has flows and no steps, so that there is nothing to replay.
+        Raises a UsageError if the script has flows and no steps, so that there is nothing to replay.
         """
         if script.flows and not script.steps:
             raise UsageError(
@@ -405,24 +368,17 @@ class Mock:
         return self.clock
 
     def start_replay(self, script: Script, speed: Speed | None = None) -> RunningReplay:
-        """Start a replay that goes on in the background; see :meth:`replaying`. Ended ones are forgotten at some time.
+        """Start a replay that goes on in the background, and is in :attr:`replays` under its id; see :meth:`replaying`.
 
-        Returns:
-            The running replay; it is in :attr:`replays` under its id.
-
-        Raises:
-            UsageError: The speed is not possible, or too many replays are going on.
+        Raises a UsageError if the speed is not possible, or too many replays are going on.
         """
         return self.replays.start(lambda: self.replaying(script, speed))
 
     async def play(self, step: EventStep) -> RunningReplay:
         """Let an event step happen with all that it says of repeats, times and effects: a script of one step.
 
-        Returns:
-            The replay, which is over; on a stepped clock, when nothing more of it is due.
-
-        Raises:
-            UsageError: It takes more than ten years.
+        The replay that is returned is over; on a stepped clock, nothing more of it is due. Raises a UsageError if it
+        takes more than ten years.
         """
         self._sends += 1
         script = Script(source="<event>", name=step.event, seed=self.settings.seed + self._sends, steps=(step,))
@@ -435,8 +391,7 @@ class Mock:
     async def advance(self, seconds: float) -> None:
         """Let time pass on a stepped clock: what becomes due is over when this returns.
 
-        Raises:
-            UsageError: The clock is not stepped, or the calendar ends.
+        Raises a UsageError if the clock is not stepped, or the calendar ends.
         """
         if not isinstance(self.clock, SteppedClock):
             raise UsageError("the clock runs by itself: to advance it by hand, choose speed='stepped'")

@@ -126,10 +126,9 @@ class CallLog:
         self.dropped += 1
 
     def subscribe(self, callback: Callable[[VendorCall], None]) -> Callable[[], None]:
-        """Have a function called with each call from now on; it must not raise.
+        """Have a function, which must not raise, called with each call from now on.
 
-        Returns:
-            A function that ends the subscription; calling it twice does no harm.
+        What is returned ends the subscription; calling it twice does no harm.
         """
         self._listeners.append(callback)
 
@@ -207,22 +206,11 @@ class AnswerPlan:
         refuse: bool = False,
         account: str = "",
     ) -> PlannedAnswer:
-        """Have the next calls answered badly.
+        """Plan bad answers to the next calls; the arguments are the fields of :class:`PlannedAnswer`.
 
-        Args:
-            status: The HTTP status, from 200 to 599; one below 400 needs a body, but for 204 and 304.
-            times: How many calls, one after another.
-            headers: Headers of the answer, such as ``{"Retry-After": "1"}``.
-            delay: Seconds to wait before answering, or a duration such as ``"250ms"``; at most an hour.
-            body: bytes or text sent as they are, or any other value sent as JSON; None for the vendor's envelope.
-            refuse: Whether the connection is cut off instead, without an answer.
-            account: The name of the account whose calls are answered so; empty for all.
-
-        Returns:
-            What was planned.
-
-        Raises:
-            UsageError: A value is of the wrong type or out of range, or too many plans wait already.
+        ``delay`` is seconds or a duration such as ``"250ms"``. ``body`` is bytes or text sent as they are, or any other
+        value sent as JSON; None is the vendor's envelope. Raises a UsageError if a value is of the wrong type or out of
+        range, or too many plans are waiting already.
         """
         if len(self._queue) >= self._limit:
             raise UsageError(f"{self._limit} planned answers are waiting, which is the limit: clear some first")

@@ -50,16 +50,7 @@ _ERROR_HEADERS = {
 
 
 def describe(operations: Sequence[Operation], rules: RegistrationRules, settings: Settings) -> dict[str, Any]:
-    """Describe the API as it is set up.
-
-    Args:
-        operations: The operations that are offered.
-        rules: What registrations are measured against.
-        settings: Strictness, and the status of a registration.
-
-    Returns:
-        The document, ready for JSON.
-    """
+    """Describe the API as it is set up, ready for JSON."""
     catalog = load_catalog()
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -262,14 +253,7 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list:
 
 
 def event_webhooks(catalog: Catalog) -> dict[str, Any]:
-    """Describe each event as an item of ``webhooks``.
-
-    Args:
-        catalog: The event types.
-
-    Returns:
-        The items by event type. They refer to the schemas of :func:`event_schemas`.
-    """
+    """Describe each event as an item of ``webhooks``, by event type, with the schemas of :func:`event_schemas`."""
     return {each.event: {"post": _received(each)} for each in catalog.all()}
 
 
@@ -279,11 +263,7 @@ def event_schemas(catalog: Catalog) -> dict[str, Any]:
 
 
 def event_document(catalog: Catalog) -> dict[str, Any]:
-    """Return an OpenAPI document of the events alone, ready for JSON.
-
-    Args:
-        catalog: The event types.
-    """
+    """Return an OpenAPI document of the events alone, ready for JSON."""
     return {
         "openapi": "3.1.0",
         "info": {

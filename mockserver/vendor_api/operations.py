@@ -76,11 +76,7 @@ OPERATIONS = (
 
 
 def offered(*, strict: bool) -> tuple[Operation, ...]:
-    """Return the operations that are offered.
-
-    Args:
-        strict: Whether routes of ours below ``/v1`` are left out.
-    """
+    """Return the operations that are offered; ``strict`` leaves out routes of ours below ``/v1``."""
     return tuple(item for item in OPERATIONS if item.documented or not (strict and item.path.startswith("/v1")))
 
 
@@ -93,14 +89,7 @@ class Match(NamedTuple):
 
 
 class Directory:
-    """Finds the operations of a path.
-
-    Args:
-        operations: The operations that are offered.
-
-    Attributes:
-        paths: The paths that are offered, for a message.
-    """
+    """Finds the operations of a path; ``paths`` are those that are offered, for a message."""
 
     def __init__(self, operations: tuple[Operation, ...]) -> None:
         paths: dict[str, dict[str, Operation]] = {}
@@ -112,11 +101,7 @@ class Directory:
         self._found["*"] = Match({}, _allow({item.method: item for item in operations}), "")  # for "OPTIONS *"
 
     def find(self, path: str) -> Match | None:
-        """Return what a path offers, or None if there is no such path.
-
-        Args:
-            path: The path as it was sent, percent-encoded.
-        """
+        """Return what a path, percent-encoded as it was sent, offers; None if there is no such path."""
         found = self._found.get(path)
         if found is not None:
             return found

@@ -38,16 +38,7 @@ _ADVICE = "allow a name with --control-host NAME or MockServer(control_hosts=[..
 
 
 def why_foreign(headers: MultiMapping[str], scheme: str, settings: Settings) -> str | None:
-    """Say why a request is refused, or that it is not.
-
-    Args:
-        headers: The request's headers.
-        scheme: How this server is called: ``http`` or ``https``.
-        settings: The host that it listens on, and the other names that it is called by.
-
-    Returns:
-        The reason, for the caller; None when the request is welcome.
-    """
+    """Say why a request to this server, whose URLs begin with ``scheme``, is refused; None when it is welcome."""
     hosts, origins = headers.getall("Host", []), headers.getall("Origin", [])
     own, allowed = settings.host, settings.control_hosts
     if len(hosts) != 1 or not _is_own(hosts[0].lower(), own, allowed):
@@ -109,13 +100,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """A request that is refused; it becomes the envelope.
-
-    Args:
-        status: The HTTP status.
-        message: For the developer of the application: what is wrong, and what is allowed.
-        headers: Headers that belong to this error, such as ``Allow``.
-    """
+    """A request that is refused, with a message for the application's developer; it becomes the envelope."""
 
     def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
         super().__init__(message)
@@ -179,9 +164,7 @@ class Allowance(msgspec.Struct, frozen=True, gc=False):
 class RateLimit:
     """Counts requests in fixed windows of one minute for each API key.
 
-    Args:
-        limit: Requests allowed per minute and key.
-        max_keys: How many keys are remembered; the one that came first is forgotten for one more.
+    Of more keys than ``max_keys``, the one that came first is forgotten.
     """
 
     def __init__(self, limit: int, max_keys: int = 1_000) -> None:
@@ -193,14 +176,9 @@ class RateLimit:
         return len(self._windows)
 
     def count(self, key: str, now: float) -> Allowance:
-        """Count one request.
+        """Count one request (the key is empty for one without), and return what the key has left.
 
-        Args:
-            key: Whose request it is; empty for requests without a key.
-            now: Unix seconds. A clock that was set back begins a new window.
-
-        Returns:
-            What the key has left.
+        A clock that was set back begins a new window.
         """
         start, used = self._windows.get(key, (now, 0))
         if not 0 <= now - start < WINDOW_SECONDS:
@@ -248,15 +226,7 @@ class Call(NamedTuple):
 
 
 async def read_body(request: web.Request, limit: int) -> tuple[bytes, ApiError | None]:
-    """Read a request body, but never more of it than is allowed.
-
-    Args:
-        request: The request.
-        limit: The largest body allowed, in bytes.
-
-    Returns:
-        What was read, at most ``limit`` bytes, and what is wrong with it, if anything.
-    """
+    """Read a request body, but never more of it than is allowed, and what is wrong with it, if anything."""
     if (request.content_length or 0) > limit:
         return b"", _too_large(limit)
     content = request.content
@@ -299,21 +269,13 @@ def bearer_token(authorization: str) -> str:
 
 
 class Keys:
-    """The API keys that are accepted.
-
-    Args:
-        keys: The keys; none accepts any token that is not empty.
-    """
+    """The API keys that are accepted; without any, every token that is not empty is."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = tuple(key.encode() for key in keys)
 
     def check(self, authorization: str) -> None:
-        """Accept or refuse an ``Authorization`` header.
-
-        Raises:
-            ApiError: There is no key in it, or one that is not accepted (401).
-        """
+        """Raise an ApiError (401) for an ``Authorization`` header with no key in it, or one that is not accepted."""
         token = bearer_token(authorization)
         if not token:
             problem = "Missing API key" if not authorization else "The Authorization header carries no API key"
@@ -329,8 +291,8 @@ class Keys:
 def read_json(call: Call) -> Any:
     """Decode the JSON body of a call. Of a key that occurs twice the last one counts, as usual.
 
-    Raises:
-        ApiError: It is not JSON in UTF-8, or is declared as something else (400). No Content-Type at all is accepted.
+    Raises an ApiError (400) if it is not JSON in UTF-8, or is declared as something else. No Content-Type at all is
+    accepted.
     """
     media_type = call.content_type.partition(";")[0].strip().lower()
     if media_type not in ("", _JSON):

@@ -71,15 +71,8 @@ class ShownWebhook(msgspec.Struct, frozen=True, gc=False):
 class VendorApi:
     """The vendor's server in memory.
 
-    Args:
-        registry: Where webhooks are kept.
-        rules: What registrations are measured against.
-        settings: Keys, limits, strictness.
-        calls: Where every call is recorded.
-        plan: Bad answers to give first.
-        now: Gives the time, in Unix seconds.
-        flows: Returns what plays the calls that lead to events; asked when the first of them comes.
-        on_registered: Called with each new webhook. If it raises, the webhook is not kept.
+    ``flows`` is asked when the first call that leads to events comes. If ``on_registered``, called with each new
+    webhook, raises, the webhook is not kept.
     """
 
     def __init__(
@@ -122,11 +115,7 @@ class VendorApi:
                 self._handlers[operation.name] = partial(self._make, operation)
 
     def add_to(self, app: web.Application) -> None:
-        """Take every path of an application that has no other route.
-
-        Args:
-            app: The application; other routes may be added before or after.
-        """
+        """Take every path of an application that has no other route, added before or after."""
         for path in (WEBHOOKS, "/{path:.*}"):  # the first is for speed alone: aiohttp finds plain paths at once
             app.router.add_route("*", path, self.handle, expect_handler=self._continue)
 
@@ -188,20 +177,11 @@ class VendorApi:
         return reason
 
     def refuse(self, status: int, message: str) -> web.Response:
-        """Return the vendor's error for a request that never became one, such as a malformed request line.
-
-        Args:
-            status: The HTTP status.
-            message: What is wrong with it.
-        """
+        """Return the vendor's error for a request that never became one, such as a malformed request line."""
         return _respond(ApiError(status, message).answer(), self._limits.count("", self._now()))
 
     def reset(self, on_registered: Callable[[Webhook], None] | None = None) -> None:
-        """Begin the counts of the rate limit again.
-
-        Args:
-            on_registered: Called with each new webhook from now on; None for what was called before.
-        """
+        """Begin the counts of the rate limit again; None leaves what is called with each new webhook as it was."""
         self._on_registered = on_registered or self._on_registered
         self._limits.clear()
 

@@ -20,11 +20,7 @@ _SHOWN = 40
 
 
 class Answer:
-    """Reads the answers of one connection, one after the other.
-
-    Args:
-        record_limit: How many bytes of a body are kept.
-    """
+    """Reads the answers of one connection, one after the other; of each body, ``record_limit`` bytes are kept."""
 
     __slots__ = (
         "_chunks",
@@ -77,11 +73,7 @@ class Answer:
     # --- what the connection says
 
     def feed(self, data: bytes) -> bool:
-        """Read what came.
-
-        Returns:
-            Whether the answer is settled.
-        """
+        """Read what came, and return whether the answer is settled."""
         self.received += len(data)
         try:
             self._parser.feed_data(data)
@@ -94,11 +86,7 @@ class Answer:
         return self.complete or bool(self.error)
 
     def end(self, how: str) -> None:
-        """The connection ended: that is the end of the answer, or the end of the hope for one.
-
-        Args:
-            how: "closed", or in what other way; only a closed connection is a proper end.
-        """
+        """End the answer, or the hope for one, with the connection; only one that was "closed" is a proper end."""
         self.reusable = False
         if self._head_done and how == "closed" and self._ends_with_connection():
             self.complete = True

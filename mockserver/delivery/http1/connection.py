@@ -54,12 +54,6 @@ _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 class PlannedWrite:
     """Writes one request on one connection.
 
-    Args:
-        loop: The running loop.
-        transport: The connection's transport.
-        answer: What is read on the connection; it knows of a ``100 Continue``.
-        plan: The steps.
-
     Attributes:
         unsent: How many bytes have not been handed to the transport.
         closed: Once the plan has closed the connection: what the exchange's error says of it.
@@ -152,9 +146,6 @@ class Pool:
 
     Servers close idle connections too (Node.js after five seconds). Dropping ours earlier makes it rare that a request
     is written to a connection that the server is just closing.
-
-    Args:
-        idle_seconds: How long an idle connection is kept.
     """
 
     def __init__(self, idle_seconds: float) -> None:
@@ -166,12 +157,7 @@ class Pool:
         self._emptied: asyncio.Event | None = None
 
     def take(self, key: Key, now: float) -> Connection | None:
-        """Return an idle connection, which is then in use, or None.
-
-        Args:
-            key: What it must be good for.
-            now: The present, by ``monotonic``.
-        """
+        """Return an idle connection, which is then in use, or None."""
         idle = self._idle.get(key)
         while idle:
             connection = idle.pop()
@@ -273,16 +259,7 @@ _CLOSED_BEFORE = (
 
 
 class Connection(asyncio.Protocol):
-    """A TCP or TLS connection to a consumer.
-
-    Args:
-        loop: The running loop.
-        pool: Where it lives and waits.
-        key: What it is good for: scheme, host and port.
-        record_limit: How many bytes of an answer's body are kept.
-        dial: How to connect.
-        known: Answers of the transport that need no second reading, by their bytes.
-    """
+    """A TCP or TLS connection to a consumer; ``known`` are answers that need no second reading, by their bytes."""
 
     __slots__ = (
         "_answer",
@@ -340,14 +317,7 @@ class Connection(asyncio.Protocol):
     # --- what the transport does
 
     def open(self, request: Request, started: float, deadline: float, *, resent: bool) -> Waiter:
-        """Begin the first exchange: connect, then write the request.
-
-        Args:
-            request: What to send.
-            started: When the exchange began, by ``monotonic``.
-            deadline: When its time is up, by ``monotonic``.
-            resent: Whether the request was written once before, on a connection that was closed.
-        """
+        """Begin the first exchange: connect, then write the request. Moments are by ``monotonic``."""
         self._request = request
         self._resent = resent
         self._pool.add(self)

@@ -42,11 +42,7 @@ class NameLookup:
         self._under_way: dict[tuple[str, int], asyncio.Future[list[Found]]] = {}
 
     def at_once(self, host: str) -> list[Found]:
-        """Return the addresses of a host that needs no lookup: a numeric address, or a name for this machine.
-
-        Returns:
-            The addresses in the order in which they are to be tried; none if the host has to be looked up.
-        """
+        """Return the addresses of a host that needs no lookup (a number, or a name for this machine), or none."""
         try:
             return [(socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET, host)]
         except ValueError:
@@ -56,13 +52,8 @@ class NameLookup:
     async def find(self, host: str, port: int) -> list[Found]:
         """Return the addresses of a host in the order in which they are to be tried.
 
-        Args:
-            host: A name, or a numeric address.
-            port: The TCP port that is to be connected to.
-
-        Raises:
-            OSError: There is no such name, or no answer.
-            UnicodeError: A label of the name is too long for the domain name system.
+        Raises an OSError if there is no such name, or no answer, and a UnicodeError if a label of the name is too long
+        for the domain name system.
         """
         found = self.at_once(host)
         if found:
@@ -109,12 +100,7 @@ _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)
 
 
 class Undialled(msgspec.Struct, frozen=True):
-    """Why there is no connection.
-
-    Args:
-        error: Why.
-        address: The address that had accepted it, if one had.
-    """
+    """Why there is no connection, and the address that had accepted it, if one had."""
 
     error: ExchangeError
     address: str = ""
@@ -125,12 +111,6 @@ class Dial:
 
     Connecting and the TLS handshake are one call of the event loop. To split it at the socket would show which of them
     is slow, but uvloop can close a socket that it was given twice when the other side hangs up at once.
-
-    Args:
-        target: Where to connect to.
-        allowed_hosts: Hosts outside the private networks that the user allowed.
-        tls: The context for https; None for http.
-        lookup: Finds the addresses of names.
     """
 
     def __init__(
@@ -144,25 +124,14 @@ class Dial:
         self._resolving = False
 
     async def connect(self, protocol: Callable[[], asyncio.Protocol]) -> Undialled | None:
-        """Connect.
-
-        Args:
-            protocol: Returns what the event loop calls ``connection_made`` on.
-
-        Returns:
-            None if it is connected, else why it is not. Never raises but for cancellation.
-        """
+        """Connect, and return why that failed, if it did. Never raises but for cancellation."""
         try:
             return await self._connect(protocol)
         except Exception as error:  # noqa: BLE001 - whatever an event loop raises here, the exchange must say so
             return Undialled(ExchangeError("connect", f"cannot connect to {self._where}: {error!r}"))
 
     def unfinished(self, within: str) -> ExchangeError:
-        """Say what did not end in time.
-
-        Args:
-            within: The time that there was, for a reader.
-        """
+        """Say what did not end within the time that there was."""
         if self._resolving:
             return ExchangeError("resolve", f"{self._target.host} was not resolved within {within}")
         if self._tls is None:
@@ -171,12 +140,7 @@ class Dial:
         return ExchangeError("tls", f"no TLS connection to {self._where} within {within}: does it speak https?")
 
     def why_refused(self, peer: tuple[Any, ...], own: tuple[Any, ...]) -> ExchangeError | None:
-        """Judge a connection that was made by where it really leads.
-
-        Args:
-            peer: The address of the other side.
-            own: The address of ours.
-        """
+        """Judge a connection that was made by where it really leads: from our own address to that of the other side."""
         if peer == own:
             # Where nothing listens, the system may pick that very port for our side and connect us to ourselves.
             return self._unreachable({peer[0]: ConnectionRefusedError()})
@@ -267,15 +231,9 @@ _PAUSE = 0.1
 
 
 async def why_unreachable(target: Target, within: float, allowed_hosts: Collection[str]) -> str:
-    """Wait until a target accepts a connection. Nothing is sent on it, and it is closed at once.
+    """Wait until a target accepts a connection; return why it does not, or nothing when it does.
 
-    Args:
-        target: Whom to connect to.
-        within: Seconds to wait at most.
-        allowed_hosts: Public hosts that may be contacted.
-
-    Returns:
-        Why it cannot be reached; empty when it can.
+    Nothing is sent on it, and it is closed at once.
     """
     loop, lookup = asyncio.get_running_loop(), NameLookup()
     deadline = loop.time() + within

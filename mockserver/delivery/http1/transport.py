@@ -16,12 +16,6 @@ class Http1Transport:
     """Sends requests over HTTP/1.1, byte for byte, on kept-alive connections.
 
     It belongs to the event loop on which it is first used, until :meth:`close`.
-
-    Args:
-        allowed_hosts: Hosts that may be contacted although their address is a public one.
-        tls: The context for https targets; by default one that trusts what the system trusts.
-        record_limit: How many bytes of an answer's body are kept.
-        idle_seconds: How long an unused connection is kept open.
     """
 
     def __init__(
@@ -41,19 +35,12 @@ class Http1Transport:
         self._closings = 0
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
-        """Send one request and wait for its answer.
+        """Send one request and wait for its answer. Never raises but for cancellation, which closes the connection.
 
         A request is never sent again if it may have arrived. Only where a kept connection turns out to have been closed
         before the request came to it, so that the other side cannot have read it, is it sent on a fresh one; a probe's
         GET also where it cannot be known (RFC 9110, section 9.2.2). A request with a plan gets a fresh connection at
-        once.
-
-        Args:
-            request: What to send: its head and body as they are, or what its plan says.
-            timeout: Seconds until the answer must be complete, resolving and connecting included.
-
-        Returns:
-            The answer, or why there is none. Never raises but for cancellation, which closes the connection.
+        once. The time includes resolving and connecting.
         """
         started = monotonic()
         target = request.target

@@ -30,13 +30,7 @@ Failures = dict[RawHeaders, ExchangeError]
 
 
 class AiohttpHost(LoopHost):
-    """Serves an aiohttp application on one event loop.
-
-    Args:
-        app: The application.
-        loop: The loop.
-        network: What carries requests to its port.
-    """
+    """Serves an aiohttp application on one event loop, on a port that ``network`` carries requests to."""
 
     def __init__(self, app: web.Application, loop: asyncio.AbstractEventLoop, network: Transport) -> None:
         super().__init__(loop)

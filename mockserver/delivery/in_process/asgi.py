@@ -22,13 +22,7 @@ Message = MutableMapping[str, Any]
 
 
 class AsgiHost(LoopHost):
-    """Runs an ASGI application on one event loop.
-
-    Args:
-        app: The application.
-        loop: The loop.
-        lifespan: Whether to run its lifespan; otherwise someone else does.
-    """
+    """Runs an ASGI application on one event loop, and its lifespan too, unless the test runs that itself."""
 
     def __init__(self, app: AsgiApp, loop: asyncio.AbstractEventLoop, *, lifespan: bool = True) -> None:
         super().__init__(loop)
@@ -93,9 +87,7 @@ class AsgiHost(LoopHost):
 class _Receive:
     """The ``receive`` of an application: the body, or the part of it that comes, then the end of the connection.
 
-    Args:
-        call: The request.
-        answered: Set when the answer is complete: the connection lasts as long, unless a fault ends it.
+    The connection lasts until the answer is complete, unless a fault ends it.
     """
 
     def __init__(self, call: Call, answered: asyncio.Event) -> None:
@@ -114,12 +106,7 @@ class _Receive:
 
 
 class _Send:
-    """The ``send`` of an application: records what it is given.
-
-    Args:
-        call: Where it is recorded.
-        answered: Set when the answer is complete.
-    """
+    """The ``send`` of an application: records what it is given, and sets ``answered`` when the answer is complete."""
 
     def __init__(self, call: Call, answered: asyncio.Event) -> None:
         self._call = call
@@ -175,14 +162,7 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Lifespan:
-    """One run of an application's lifespan: a task that lasts from its start to its end.
-
-    Args:
-        app: The application.
-
-    Attributes:
-        state: What the application keeps for its requests; each gets a copy.
-    """
+    """One run of an application's lifespan, from its start to its end; each request gets a copy of its ``state``."""
 
     def __init__(self, app: AsgiApp) -> None:
         self.state: dict[str, Any] = {}
@@ -200,11 +180,7 @@ class Lifespan:
         return self._failure
 
     async def stop(self) -> None:
-        """Let the application shut down, and wait until it has.
-
-        Raises:
-            asyncio.TimeoutError: It took more than ``PATIENCE``, and was cancelled.
-        """
+        """Wait until the application has shut down; after ``PATIENCE`` it is cancelled (TimeoutError)."""
         if self._task is None:
             return
         self._stopping.set()

@@ -26,11 +26,9 @@ _OURS = "mockserver.delivery.in_process"
 
 
 def app_error(error: BaseException, prefix: str = "") -> ExchangeError:
-    """Return an exception of an application as the error of an exchange.
+    """Return an exception of an application as the error of an exchange, with something to say before it.
 
-    Args:
-        error: What it raised. A group with one exception in it, as task groups raise it, counts as that exception.
-        prefix: What to say before it.
+    A group with one exception in it, as task groups raise it, counts as that exception.
     """
     error = _only_one(error)
     lines = str(error).splitlines() or [""]
@@ -72,9 +70,6 @@ class IncompleteAnswerError(Exception):
 
 class Call:
     """One request to an application.
-
-    Args:
-        request: The request.
 
     Attributes:
         method: The method, as it would be sent.
@@ -135,23 +130,16 @@ class Call:
         return self._size
 
     def begin(self, status: int, reason: str | None, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Note the status and headers of the answer.
-
-        Args:
-            status: The status.
-            reason: The reason phrase; None for the usual one.
-            headers: Names and values.
-        """
+        """Note the status, reason phrase (None for the usual one) and headers of the answer."""
         self._headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
         self._reason = _usual_reason(status) if reason is None else reason
         self._first_byte_at = self._first_byte_at or monotonic()
         self._status = status
 
     def add(self, part: bytes) -> bool:
-        """Note a part of the body.
+        """Note a part of the body, and return whether more is wanted.
 
-        Returns:
-            Whether more of it is wanted: an endless answer is cut off, and so is one that is waited for no longer.
+        An endless answer is cut off, and so is one that is waited for no longer.
         """
         if not self.wanted:
             return False
@@ -181,11 +169,7 @@ class Call:
                 self.cancel()
 
     def exchange(self, timeout: float) -> Exchange:
-        """Return what became of it.
-
-        Args:
-            timeout: Seconds that were waited, for the message if nothing came.
-        """
+        """Return what became of it; ``timeout`` is how long it was waited for."""
         error = self._error
         if self._given_up and not self.complete:
             error = ExchangeError("timeout", self._unfinished(format_duration(timeout)))

@@ -59,8 +59,7 @@ def noted_loop() -> asyncio.AbstractEventLoop | None:
 async def on_callers_loop(work: Coroutine[Any, Any, T]) -> T:
     """Await something on the loop that was noted, where it runs and is another one; else on this one.
 
-    Args:
-        work: What an async function of the caller's returned: it may use what belongs to that loop.
+    It comes from an async function of the caller's, and may use what belongs to that loop.
     """
     loop = noted_loop()
     if loop is None or not loop.is_running() or loop is asyncio.get_running_loop():
@@ -77,12 +76,7 @@ class Ending(Protocol):
 
 
 class LoopEnding:
-    """The ending of what runs on a loop.
-
-    Args:
-        loop: The loop.
-        thread: The thread that runs it, by its identifier; 0 if it never ran there.
-    """
+    """The ending of what runs on a loop, in the thread with this identifier; 0 if it never ran there."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
         self._loop = loop
@@ -101,12 +95,7 @@ class LoopEnding:
 
 
 class ThreadEnding:
-    """The ending of threads.
-
-    Args:
-        threads: The threads.
-        patience: Seconds to wait for each.
-    """
+    """The ending of threads, each of which is waited for."""
 
     def __init__(self, threads: Sequence[threading.Thread], patience: float) -> None:
         self._threads = threads
@@ -162,12 +151,7 @@ class Calls:
         self._calls: set[Call] = set()
 
     async def wait(self, call: Call, timeout: float) -> Exchange:
-        """Wait until the application is through with a call, or the time is up.
-
-        Args:
-            call: A call that was handed to the application.
-            timeout: Seconds to wait.
-        """
+        """Wait until the application is through with a call that was handed to it, or the time is up."""
         self._calls.add(call)
         try:
             await asyncio.wait([asyncio.wrap_future(call.done)], timeout=timeout)
@@ -186,8 +170,7 @@ class Calls:
 class LoopHost(abc.ABC):
     """A host whose application lives on an event loop: started there before its first request, and shut down there.
 
-    Args:
-        loop: The loop. All that begins with an underscore here runs on it.
+    All that begins with an underscore here runs on that loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -202,20 +185,15 @@ class LoopHost(abc.ABC):
 
     @abc.abstractmethod
     async def _shut_down(self) -> None:
-        """Shut the application down: it was started, failed to start, or its start was cancelled.
+        """Shut down the application, which was started, failed to start, or whose start was cancelled.
 
-        Raises:
-            asyncio.TimeoutError: It took more than ``PATIENCE``.
+        Raises a TimeoutError after more than ``PATIENCE``.
         """
 
     async def start(self, timeout: float) -> ExchangeError | None:
         """Start the application, unless it has been, and return why that failed, if it did.
 
-        Args:
-            timeout: Seconds that it may take.
-
-        Raises:
-            LoopEndedError: The loop is closed.
+        Raises LoopEndedError if the loop is closed.
         """
         ready: concurrent.futures.Future[ExchangeError | None] = concurrent.futures.Future()
         ready.set_running_or_notify_cancel()
@@ -234,8 +212,7 @@ class LoopHost(abc.ABC):
     def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a coroutine on the loop, from any thread, in a context of its own, as a server does.
 
-        Raises:
-            LoopEndedError: The loop is closed.
+        Raises LoopEndedError if the loop is closed.
         """
         try:
             self.loop.call_soon_threadsafe(self._begin, work, context=contextvars.Context())

@@ -31,13 +31,9 @@ _OVERRIDE = 'if it is an application, say which kind: route(…, to=app, interfa
 
 
 class App(msgspec.Struct, frozen=True, eq=False):
-    """An application that a route leads to.
+    """An application that a route leads to; ``home`` is the loop that was running where it was routed.
 
-    Args:
-        application: The application object.
-        interface: How it is called.
-        home: The loop that was running where it was routed.
-        lifespan: Whether its lifespan is run here; otherwise the test starts it itself.
+    Without ``lifespan``, the test starts and stops it.
     """
 
     application: Any
@@ -47,15 +43,10 @@ class App(msgspec.Struct, frozen=True, eq=False):
 
 
 def read_destination(to: object, interface: Interface | None = None, *, lifespan: bool = True) -> str | App:
-    """Read where a route is to lead.
+    """Read where a route is to lead: to a URL or to an application object.
 
-    Args:
-        to: A URL or an application object.
-        interface: How the application is called; None decides by its shape.
-        lifespan: Whether the lifespan of an ASGI application is run here.
-
-    Raises:
-        UsageError: It is neither, or its shape does not show its interface.
+    How an application is called is seen by its shape, unless ``interface`` says it. Raises a UsageError if it is
+    neither, or its shape does not show it.
     """
     if interface is not None and interface not in get_args(Interface):
         raise UsageError(f"there is no interface {interface!r}; there are {', '.join(get_args(Interface))}")
@@ -67,11 +58,7 @@ def read_destination(to: object, interface: Interface | None = None, *, lifespan
 
 
 def interface_of(app: Any) -> Interface:
-    """Find out by its shape how an application is called.
-
-    Raises:
-        UsageError: Its shape does not show it; the message says what to do.
-    """
+    """Find out by its shape how an application is called; a UsageError says what to do where that does not show it."""
     aiohttp_web = sys.modules.get("aiohttp.web")  # it is imported where there is such an application
     if aiohttp_web is not None and isinstance(app, aiohttp_web.Application):
         return "aiohttp"
@@ -129,10 +116,9 @@ _LOOP_ENDED = Exchange(error=ExchangeError("stopped", "the event loop that the a
 
 
 class AppTransport:
-    """Carries requests to applications in this process. Its methods are called on the mock's loop, but for ``settle``.
+    """Carries requests to applications in this process, some of them over the network to a port behind the scenes.
 
-    Args:
-        network: The transport for what is served on a port behind the scenes.
+    Its methods are called on the mock's loop, except for ``settle``.
     """
 
     def __init__(self, network: Transport) -> None:
@@ -145,11 +131,7 @@ class AppTransport:
         self._added = 0
 
     def add(self, app: App) -> str:
-        """Take in an application.
-
-        Returns:
-            The key by which a target names it; an application that is here already keeps its key.
-        """
+        """Take in an application, and return the key by which a target names it; a known one keeps its key."""
         known = self._key_of(app)
         if known is not None:
             self._apps[known] = app
@@ -173,12 +155,7 @@ class AppTransport:
         self._endings += tuple(host.end() for host in hosts)
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
-        """Deliver a request to the application that its target names, and wait for the answer.
-
-        Args:
-            request: What to deliver.
-            timeout: Seconds until the application must be through, its start included.
-        """
+        """Deliver a request to the application that its target names, and wait for the answer, its start included."""
         app = self._apps.get(request.target.app)
         if app is None:
             return _FORGOTTEN
@@ -188,17 +165,9 @@ class AppTransport:
             return _LOOP_ENDED
 
     async def start(self, timeout: float, only: App | None = None) -> str:
-        """Start the applications that have not been: those that register themselves do so then.
+        """Start the applications that have not been, or only one: those that register themselves do so then.
 
-        Args:
-            timeout: Seconds that they may take, all together.
-            only: The one application to start; None for all.
-
-        Returns:
-            Why one of them did not start; empty if all did.
-
-        Raises:
-            UsageError: No route leads to the application.
+        Returns why one of them did not start in time. Raises a UsageError if no route leads to the application.
         """
         key = None if only is None else self._key_of(only)
         if only is not None and key is None:

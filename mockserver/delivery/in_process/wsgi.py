@@ -23,11 +23,7 @@ _PATIENCE = 0.2
 
 
 class WsgiHost:
-    """Runs a WSGI application, with a thread for each request.
-
-    Args:
-        app: The application.
-    """
+    """Runs a WSGI application, with a thread for each request."""
 
     def __init__(self, app: WsgiApp) -> None:
         self._app = app
@@ -79,11 +75,7 @@ class WsgiHost:
 class _StartResponse:
     """The ``start_response`` of an application: records what it is given.
 
-    Args:
-        call: Where it is recorded.
-
-    Attributes:
-        failure: What the application gave as ``exc_info``: what it raised, beside the answer that says so.
+    ``failure`` is what the application gave as ``exc_info``: what it raised, beside the answer that says so.
     """
 
     def __init__(self, call: Call) -> None:

@@ -197,14 +197,7 @@ class RunPlan(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunContent:
-    """The content of a run; its turns are drawn by seed each time that they are asked for, and kept nowhere.
-
-    Args:
-        run_id: Its id.
-        request: The request that made it.
-        plan: What it will turn out to be.
-        seed: What makes its values its own, and the same ones each time.
-    """
+    """The content of a run; its turns are drawn by seed each time that they are asked for, and kept nowhere."""
 
     __slots__ = ("_plan", "_request", "_run_id", "_seed")
 
@@ -287,13 +280,7 @@ def _added_up(turns: Sequence[TurnResult]) -> Summary:
 
 
 class EvaluationContent:
-    """The content of an evaluation, which is finished when its call is answered.
-
-    Args:
-        evaluation_id: Its id.
-        request: The request that made it.
-        seed: What makes its scores its own, and the same ones each time.
-    """
+    """The content of an evaluation, which is finished when its call is answered."""
 
     __slots__ = ("_evaluation_id", "_request", "_seed")
 
@@ -319,13 +306,7 @@ class EvaluationContent:
 
 
 class BatchContent:
-    """The content of a batch; no event of one is documented.
-
-    Args:
-        batch_id: Its id.
-        request: The request that made it.
-        seed: What makes its scores its own, and the same ones each time.
-    """
+    """The content of a batch; no event of one is documented."""
 
     __slots__ = ("_batch_id", "_request", "_seed")
 
@@ -382,15 +363,7 @@ _DEFAULT_METRICS = ("faithfulness", "relevance")
 
 
 class OptimizationContent:
-    """The content of an optimization.
-
-    Args:
-        optimization_id: Its id.
-        request: The request that made it.
-        prompt: The agent's prompt; empty if it is not known.
-        validation_run_id: The id of the run that the vendor makes by itself.
-        seed: What makes its figures its own, and the same ones each time.
-    """
+    """The content of an optimization of an agent's prompt, which is empty if it is not known."""
 
     __slots__ = ("_optimization_id", "_prompt", "_request", "_seed", "_validation_run_id")
 
@@ -440,12 +413,7 @@ class OptimizationContent:
 
 
 class SetUpContent:
-    """The content of what never changes: its answer.
-
-    Args:
-        request: The request that made it.
-        answer: What it is answered with.
-    """
+    """The content of what never changes: its answer."""
 
     __slots__ = ("_answer", "request")
 

@@ -88,8 +88,7 @@ class Rules:
     def install(self, flows: Iterable[Flow], *, standing: bool = False, account: str = "") -> tuple[Rule, ...]:
         """Add flows after those that are there.
 
-        Raises:
-            UsageError: There would be more than the limit; nothing was added.
+        Raises a UsageError if there would be more than the limit; nothing was added then.
         """
         new = tuple(Rule(flow, standing, account, size=flow.size) for flow in flows)
         if len(self._rules) + len(new) > self._limit:
@@ -163,13 +162,7 @@ class _Making(NamedTuple):
 
 
 class Creation:
-    """Makes resources.
-
-    Args:
-        store: Where they are kept, and where those that a request names are looked up.
-        rules: Which flow decides.
-        seed: Makes their values repeatable.
-    """
+    """Makes resources, with repeatable values, and looks up those that a request names."""
 
     def __init__(self, store: ResourceStore, rules: Rules, seed: int) -> None:
         self._store = store
@@ -177,16 +170,9 @@ class Creation:
         self._seed = str(seed)
 
     def make(self, on: str, body: Any, account: str, now: float) -> Resource:
-        """Make the resource of a call, in its first state.
+        """Make the resource of a call such as ``POST /v1/runs``, in its first state.
 
-        Args:
-            on: The call, such as ``POST /v1/runs``.
-            body: The decoded JSON of its body.
-            account: Whose call it is.
-            now: When, by the mock's clock.
-
-        Raises:
-            RequestError: The body is not what the call takes.
+        Raises a RequestError if the decoded body is not what the call takes.
         """
         making = self._makings[on]
         request = read_request(body, making.request)

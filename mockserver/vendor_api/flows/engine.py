@@ -38,10 +38,7 @@ from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource, Reso
 class BoundData(DataTemplate):
     """The data of a flow's event: templates over the request and the resource, which are known now.
 
-    Args:
-        event: The event.
-        base: What its changes are made to, where it is not exact.
-        more: The values of ``request`` and ``resource``.
+    Where the event is not exact, its changes are made to ``base``.
     """
 
     def __init__(self, event: FlowEvent, base: Mapping[str, Any], more: Mapping[str, Any]) -> None:
@@ -63,9 +60,8 @@ class BoundData(DataTemplate):
     def render(self, moment: Moment) -> Mapping[str, Any]:
         """Return the data of one event.
 
-        Raises:
-            TemplateError: An expression fails, such as one over a field that the request does not have, or a change
-                names a place that the data does not have.
+        Raises a TemplateError if an expression fails, such as one over a field that the request does not have, or a
+        change names a place that the data does not have.
         """
         moment = msgspec.structs.replace(moment, more=self._more)
         if self._event.exact:
@@ -78,14 +74,7 @@ class BoundData(DataTemplate):
 
 
 def script_of(resource: Resource, flow: Flow, catalog: Catalog, seed: str) -> Script:
-    """Return the events of a flow as a script.
-
-    Args:
-        resource: What they are about.
-        flow: The rule, which has events.
-        catalog: The event types, for events that are not about the resource.
-        seed: Makes their generated values repeatable.
-    """
+    """Return the events of a flow, which are about a resource, as a script."""
     more = {"request": resource.request, "resource": resource.data}
     steps = tuple(_bound(event, resource, catalog, more) for event in flow.events or ())
     return Script(
@@ -183,10 +172,9 @@ class FlowEngine:
     # ---------------------------------------------------------------- from calls of the application
 
     def create(self, on: str, body: Any, account: str = "") -> Resource:
-        """Make the resource of a call, in its first state. :meth:`around_answer` goes on.
+        """Make the resource of a call, in its first state; :meth:`around_answer` goes on.
 
-        Raises:
-            RequestError: The body is not what the call takes, or too many flows are under way.
+        Raises a RequestError if the body is not what the call takes, or too many flows are under way.
         """
         if len(self._tasks) + len(self._starting) >= MOST_UNDER_WAY:
             raise RequestError(f"{MOST_UNDER_WAY} flows are under way, which is the limit: wait until some have ended")
@@ -229,8 +217,7 @@ class FlowEngine:
     def advance(self, resource_id: str) -> Resource:
         """Move a resource one state on by hand; its events go out in the background.
 
-        Raises:
-            UsageError: There is no such resource, it moves by time, or it has no further state.
+        Raises a UsageError if there is no such resource, it moves by time, or it has no further state.
         """
         resource = self.resources.find(resource_id)
         if resource is None:
@@ -247,13 +234,8 @@ class FlowEngine:
     async def settle(self, timeout: float) -> None:
         """Wait until no flow is under way: what time moves has ended, and every event has its outcome.
 
-        What waits for a read or a hand is not under way, and on a stepped clock neither is what waits for time.
-
-        Args:
-            timeout: Seconds to wait.
-
-        Raises:
-            WaitTimeoutError: Flows are under way still; the message says which.
+        What waits for a read or a hand is not under way, and on a stepped clock neither is what waits for time. Raises
+        a WaitTimeoutError, which names the flows that are still under way.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout

@@ -30,14 +30,9 @@ class RequestError(ValueError):
 
 
 def read_request(value: Any, kind: type[R]) -> R:
-    """Read the decoded body of a call; unknown fields are ignored.
+    """Read the decoded body of a call, which may be any JSON; unknown fields are ignored.
 
-    Args:
-        value: The decoded JSON; any JSON value.
-        kind: The request that it should be.
-
-    Raises:
-        RequestError: It is not one.
+    Raises a RequestError if it is not the kind of request that it should be.
     """
     try:
         return msgspec.convert(value, kind)

@@ -139,14 +139,10 @@ class Resource(msgspec.Struct):
 
 
 def states_of(route: FlowRoute, flow: Flow | None) -> tuple[tuple[tuple[str, float], ...], str | None]:
-    """Return the states that a new resource goes through, and its end.
+    """Return the states that a new resource goes through, and its end; without a rule it is completed at once.
 
     A run is queued when its call is answered, as documented, also where that lasts no time. What never ends stays in
     the last of its states.
-
-    Args:
-        route: The call.
-        flow: The rule; None for one that is completed at once.
     """
     waits = flow.waits if flow else ()
     outcome = flow.outcome if flow else "completed"
@@ -231,8 +227,7 @@ class ResourceStore:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call a function with each resource that enters a state, and with each of its events that has an outcome.
 
-        Returns:
-            A function that ends the subscription.
+        What is returned ends the subscription.
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
