@@ -64,7 +64,7 @@ from mockserver.reports.serializers import (
 )
 from mockserver.script.expressions import TemplateError
 from mockserver.script.model import EventStep
-from mockserver.script.package_files import bundled_scripts, read_bundled_script
+from mockserver.script.package_files import bundled_scripts, load_retry_policies, read_bundled_script
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.requests import ApiError, read_body, why_foreign
 
@@ -284,7 +284,7 @@ def catalog_view(mock: Mock) -> dict[str, Any]:
         "strict": settings.strict,
         "events": [*documented, *extra],
         "faults": list(map(_fault_view, FAULTS.values())),
-        "retries": list(map(_policy_view, catalog.policies.values())),
+        "retries": list(map(_policy_view, load_retry_policies().values())),
         "scripts": [{"name": name, "source": read_bundled_script(name).decode()} for name in bundled_scripts()],
         "operations": [operation.name for operation in OPERATIONS],
         "search": [{"key": key, "example": example, "doc": doc} for key, (example, doc) in KEYS.items()],

@@ -142,6 +142,7 @@ _FIELD = Parameter(
 
 
 def _fault(name: str, doc: str, apply: Callable[..., None], *parameters: Parameter, slot: str = "") -> Fault:
+    """Return a fault that is signed correctly: one line for each below."""
     return Fault(name=name, layer="body", doc=doc, stage="payload", apply=apply, parameters=parameters, slot=slot)
 
 
@@ -254,57 +255,33 @@ def _changeable(payload: bytes) -> Sequence[int]:
     return places or range(len(payload))
 
 
-_BULK_FAULTS = (
-    Fault(
-        name="large_body",
-        layer="body",
-        doc="A field `padding` of the data makes the body exactly this large; a larger body stays as it is.",
-        stage="payload",
-        apply=_large_body,
-        parameters=(Parameter(name="size", kind=Size(1, MOST_BYTES), doc="the body's bytes", default=1_000_000),),
-        slot="bulk",
-    ),
-    Fault(
-        name="deep_nesting",
-        layer="body",
-        doc="A field `nested` of the data holds lists within lists.",
-        stage="payload",
-        apply=_deep_nesting,
-        parameters=(Parameter(name="depth", kind=Whole(1, 1_000_000), doc="how many levels", default=10_000),),
-        slot="bulk",
-    ),
-)
-
-_BROKEN_FAULTS = (
-    Fault(
-        name="invalid_json",
-        layer="body",
-        doc="The last `}` is a `]`; the signature is right.",
-        stage="payload",
-        apply=_invalid_json,
-        slot="broken",
-    ),
-    Fault(
-        name="not_utf8",
-        layer="body",
-        doc="The first letter of the first key is the byte 0xFF; the signature is right.",
-        stage="payload",
-        apply=_not_utf8,
-        slot="broken",
-    ),
-    Fault(
-        name="empty_body",
-        layer="body",
-        doc="There is no body, and the signature is that of no bytes at all.",
-        stage="payload",
-        apply=_empty_body,
-        slot="broken",
-    ),
-)
+_SIZE = Parameter(name="size", kind=Size(1, MOST_BYTES), doc="the body's bytes", default=1_000_000)
+_DEPTH = Parameter(name="depth", kind=Whole(1, 1_000_000), doc="how many levels", default=10_000)
 
 BODY_FAULTS = (
-    *_BULK_FAULTS,
-    *_BROKEN_FAULTS,
+    _fault(
+        "large_body",
+        "A field `padding` of the data makes the body exactly this large; a larger body stays as it is.",
+        _large_body,
+        _SIZE,
+        slot="bulk",
+    ),
+    _fault(
+        "deep_nesting", "A field `nested` of the data holds lists within lists.", _deep_nesting, _DEPTH, slot="bulk"
+    ),
+    _fault("invalid_json", "The last `}` is a `]`; the signature is right.", _invalid_json, slot="broken"),
+    _fault(
+        "not_utf8",
+        "The first letter of the first key is the byte 0xFF; the signature is right.",
+        _not_utf8,
+        slot="broken",
+    ),
+    _fault(
+        "empty_body",
+        "There is no body, and the signature is that of no bytes at all.",
+        _empty_body,
+        slot="broken",
+    ),
     Fault(
         name="wrong_content_type",
         layer="body",

@@ -18,7 +18,6 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from mockserver.errors import UsageError
-from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import JsonStyle
 from mockserver.model.wording import did_you_mean
 
@@ -55,10 +54,9 @@ class EventType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Catalog:
-    """The event types that there are, in the documented order, and the retry policies that scripts may name."""
+    """The event types that there are, in the documented order."""
 
-    def __init__(self, types: Iterable[EventType], policies: Iterable[RetryPolicy] = ()) -> None:
-        self.policies: Mapping[str, RetryPolicy] = {policy.name: policy for policy in policies}
+    def __init__(self, types: Iterable[EventType]) -> None:
         by_name = {event_type.event: event_type for event_type in types}
         self._types = {name: by_name[name] for name in DOCUMENTED_EVENTS}
 

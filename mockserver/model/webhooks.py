@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -361,32 +361,8 @@ def _size(texts: Webhook | Registration) -> int:
     return len(texts.url) + len(texts.secret) + sum(map(len, texts.events))
 
 
-class Recipients(Protocol):
-    """Where events go: every webhook, or those of one account."""
-
-    def __len__(self) -> int:
-        """How many webhooks there are."""
-        ...
-
-    def subscribed_to(self, event: str) -> tuple[Webhook, ...]:
-        """Return the active webhooks that an event goes to."""
-        ...
-
-    def serves(self, events: Sequence[str]) -> bool:
-        """Return whether each of these events has at least one active subscriber."""
-        ...
-
-    def all(self) -> tuple[Webhook, ...]:
-        """Return the webhooks, in the order of registration."""
-        ...
-
-    def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
-        """Call a function with each webhook that is registered or changed."""
-        ...
-
-
 class AccountWebhooks:
-    """The webhooks of one account, as :class:`Recipients`."""
+    """The webhooks of one account."""
 
     def __init__(self, registry: WebhookRegistry, account: str) -> None:
         self._registry = registry
@@ -410,3 +386,7 @@ class AccountWebhooks:
     def subscribe(self, listener: Callable[[Webhook], None]) -> Callable[[], None]:
         """Call a function with each webhook that is registered or changed, of whichever account."""
         return self._registry.subscribe(listener)
+
+
+#: Where events go: every webhook, or those of one account.
+Recipients = WebhookRegistry | AccountWebhooks

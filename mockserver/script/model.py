@@ -19,6 +19,7 @@ from mockserver.model.events import Catalog, PathError, change_sample, check_jso
 from mockserver.model.expectations import DELIVERED, UNJUDGED, Expectation, default_status
 from mockserver.model.memory_budget import size_of_json
 from mockserver.model.retry_policies import RetryPolicy, read_retry
+from mockserver.script.package_files import load_retry_policies
 from mockserver.script.templates import DataTemplate
 
 #: What a template of a flow's event knows beside the names of every template.
@@ -411,7 +412,7 @@ def literal_step(
     content = _literal_data(catalog, event, data, override, remove)
     try:
         faults = read_faults(fault) if fault is not None else ()
-        policy = read_retry(retry, catalog.policies) if retry is not None else None
+        policy = read_retry(retry, load_retry_policies()) if retry is not None else None
     except ValueError as error:
         raise UsageError(f"{event}: {error}") from None
     if faults:

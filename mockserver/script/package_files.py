@@ -22,7 +22,7 @@ def load_catalog() -> Catalog:
     """Read the event types from the package's data files."""
     files = sorted((_PACKAGE / "data" / "events").glob("*.json"))
     types = (msgspec.json.decode(file.read_bytes(), type=EventType) for file in files)
-    return Catalog(types, load_retry_policies().values())
+    return Catalog(types)
 
 
 @cache

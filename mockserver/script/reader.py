@@ -32,6 +32,7 @@ from mockserver.script.model import (
     WebhookSpec,
     expectation_for,
 )
+from mockserver.script.package_files import load_retry_policies
 from mockserver.script.templates import FIRST, NAMES, DataTemplate, Moment
 from mockserver.script.tree import read_tree
 
@@ -104,7 +105,7 @@ def _json(value: Any) -> str:
 
 
 def _reading(catalog: Catalog, extra_events: tuple[str, ...] = ()) -> Reading:
-    return Reading([], (*catalog.names, *extra_events), catalog.policies)
+    return Reading([], (*catalog.names, *extra_events), load_retry_policies())
 
 
 def _read(source: bytes | str, reading: Reading, read: Callable[[Node], T | None]) -> T | None:

@@ -43,7 +43,7 @@ from mockserver.replay.probe import Prober
 from mockserver.replay.replay import Replay, RunningReplay, RunningReplays
 from mockserver.replay.report import Report
 from mockserver.script.model import EventStep, Script
-from mockserver.script.package_files import load_catalog
+from mockserver.script.package_files import load_catalog, load_retry_policies
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
 if TYPE_CHECKING:
@@ -405,7 +405,7 @@ class Mock:
 
     def _read_retry(self, value: str | tuple[float | str, ...]) -> RetryPolicy | None:
         try:
-            policy = read_retry(value if isinstance(value, str) else list(value), self.catalog.policies)
+            policy = read_retry(value if isinstance(value, str) else list(value), load_retry_policies())
         except ValueError as error:
             raise UsageError(f"invalid setting: retry: {error}") from None
         return policy if policy.delays or policy.timeout else None

@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Sequence
 from string import ascii_letters, digits
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -52,20 +52,20 @@ from mockserver.vendor_api.flows.documented import (
 )
 
 
-class Content(Protocol):
+class Content(msgspec.Struct, frozen=True):
     """The content of a resource: everything about it but its state. It is made once, from the request and the flow."""
 
-    def shown(self, state: str) -> msgspec.Struct:
+    def shown(self, state: Any) -> msgspec.Struct:
         """Return what the API shows of it in a state."""
-        ...
+        raise NotImplementedError
 
-    def answered(self, state: str) -> msgspec.Struct:
+    def answered(self, state: Any) -> msgspec.Struct:
         """Return what the call that made it is answered with."""
-        ...
+        return self.shown(state)
 
-    def event_data(self, event: str, state: str) -> dict[str, Any] | None:
+    def event_data(self, event: str, state: str) -> dict[str, Any] | None:  # noqa: ARG002 - for those with events
         """Return the data of one of its documented events; None for an event that is about something else."""
-        ...
+        return None
 
 
 def plain_json(value: msgspec.Struct) -> Any:
@@ -142,11 +142,6 @@ def turn_metrics(chance: random.Random) -> TurnMetrics:
     return TurnMetrics(chance.randint(800, 2200), tokens, round(tokens.input * 1e-5 + tokens.output * 2e-5, 4))
 
 
-def identifier(prefix: str, chance: random.Random) -> str:
-    """Draw an id in the vendor's look."""
-    return new_identifier(prefix, chance)
-
-
 def spoken(scorer: str) -> str:
     """Return the name of a scorer as the vendor's failure summary writes it: ``Faithfulness``."""
     return scorer.replace("_", " ").capitalize()
@@ -196,39 +191,36 @@ class RunPlan(msgspec.Struct, frozen=True, gc=False):
     seconds: float = 0.0
 
 
-class RunContent:
+class RunContent(Content, frozen=True):
     """The content of a run; its turns are drawn by seed each time that they are asked for, and kept nowhere."""
 
-    __slots__ = ("_plan", "_request", "_run_id", "_seed")
-
-    def __init__(self, run_id: str, request: RunRequest, plan: RunPlan, seed: str) -> None:
-        self._run_id = run_id
-        self._request = request
-        self._plan = plan
-        self._seed = seed
+    resource_id: str
+    request: RunRequest
+    seed: str
+    plan: RunPlan
 
     def answered(self, state: Any) -> RunAccepted:
         """Return what the call is answered with."""
-        plan = self._plan
+        plan = self.plan
         seconds = max(1, round(plan.seconds)) if plan.seconds else _DEFAULT_SECONDS
-        url = f"wss://api.playgent.com/v1/runs/{self._run_id}/stream"
-        return RunAccepted(self._run_id, state, plan.test_case_count, seconds, url)
+        url = f"wss://api.playgent.com/v1/runs/{self.resource_id}/stream"
+        return RunAccepted(self.resource_id, state, plan.test_case_count, seconds, url)
 
     def shown(self, state: Any) -> Run:
         """Return what ``GET /v1/runs/{run_id}`` shows."""
-        plan = self._plan
+        plan = self.plan
         if state not in ("completed", "failed"):
-            return Run(self._run_id, state, False, plan.test_case, plan.agent, (), _NOTHING_YET)
+            return Run(self.resource_id, state, False, plan.test_case, plan.agent, (), _NOTHING_YET)
         failed = self._failed_turn if state == "failed" else 0
-        chance = chance_of(self._seed, self._run_id)
+        chance = chance_of(self.seed, self.resource_id)
         turns = tuple(self._turn(index, index + 1 != failed, chance) for index in range(self._turns))
         summary = _added_up(turns)
-        return Run(self._run_id, state, not summary.turns_failed, plan.test_case, plan.agent, turns, summary)
+        return Run(self.resource_id, state, not summary.turns_failed, plan.test_case, plan.agent, turns, summary)
 
     def event_data(self, event: str, state: str) -> dict[str, Any] | None:
         """Return the data of ``run.completed`` or ``run.failed``, in the keys of their samples."""
-        case = self._plan.test_case
-        named = {"run_id": self._run_id, "test_case_id": case.id, "test_case_name": case.name}
+        case = self.plan.test_case
+        named = {"run_id": self.resource_id, "test_case_id": case.id, "test_case_name": case.name}
         if event == "run.failed":
             return {**named, "failure_summary": self._failure(self.shown(state))}
         if event == "run.completed":
@@ -238,16 +230,16 @@ class RunContent:
 
     @property
     def _turns(self) -> int:
-        return self._plan.turns or len(self._plan.turns_of_case) or max(DEFAULT_TURNS, self._plan.failed_turn or 0)
+        return self.plan.turns or len(self.plan.turns_of_case) or max(DEFAULT_TURNS, self.plan.failed_turn or 0)
 
     @property
     def _failed_turn(self) -> int:
-        return min(self._plan.failed_turn or _DEFAULT_FAILED_TURN, self._turns)
+        return min(self.plan.failed_turn or _DEFAULT_FAILED_TURN, self._turns)
 
     def _turn(self, index: int, passing: bool, chance: Any) -> TurnResult:
-        known = self._plan.turns_of_case or _DEFAULT_TURNS_OF_A_CASE
+        known = self.plan.turns_of_case or _DEFAULT_TURNS_OF_A_CASE
         turn = known[index % len(known)]
-        outputs = scored(turn.scorers or self._plan.default_scorers or _DEFAULT_SCORERS, chance, passing=passing)
+        outputs = scored(turn.scorers or self.plan.default_scorers or _DEFAULT_SCORERS, chance, passing=passing)
         said = _GOOD_ANSWER if passing else _BAD_ANSWER
         grade = "All scorers pass." if passing else f"{spoken(failing_scorer(list(outputs)))} is below the threshold."
         return TurnResult(
@@ -258,7 +250,7 @@ class RunContent:
             passing,
             TurnEvaluation(passing, outputs, grade),
             turn_metrics(chance),
-            identifier("trace", chance),
+            new_identifier("trace", chance),
         )
 
     def _failure(self, run: Run) -> str:
@@ -269,7 +261,7 @@ class RunContent:
                 scorer = failing_scorer(list(outputs))
                 found = f"{spoken(scorer)} score {outputs[scorer].score:.2f} below threshold {THRESHOLD:.2f}"
                 return f"Turn {turn.turn_index + 1} failed: {found}"
-        return f"Turn 1 failed: no answer within {self._request.config.timeout_ms} ms"
+        return f"Turn 1 failed: no answer within {self.request.config.timeout_ms} ms"
 
 
 def _added_up(turns: Sequence[TurnResult]) -> Summary:
@@ -279,65 +271,46 @@ def _added_up(turns: Sequence[TurnResult]) -> Summary:
     return Summary(passed, len(turns) - passed, latency, cost)
 
 
-class EvaluationContent:
+class EvaluationContent(Content, frozen=True):
     """The content of an evaluation, which is finished when its call is answered."""
 
-    __slots__ = ("_evaluation_id", "_request", "_seed")
-
-    def __init__(self, evaluation_id: str, request: EvaluateRequest, seed: str) -> None:
-        self._evaluation_id = evaluation_id
-        self._request = request
-        self._seed = seed
+    resource_id: str
+    request: EvaluateRequest
+    seed: str
 
     def shown(self, state: str) -> Evaluation:
         """Return the finished result; it passes unless the state is failed."""
-        request = self._request
-        chance = chance_of(self._seed, self._evaluation_id)
+        request = self.request
+        chance = chance_of(self.seed, self.resource_id)
         found = results(request.scorers, request.threshold, chance, passing=state != "failed")
-        return Evaluation(self._evaluation_id, all(result.passed for result in found.values()), found)
-
-    def answered(self, state: str) -> Evaluation:
-        """Return what the call is answered with: the finished result."""
-        return self.shown(state)
+        return Evaluation(self.resource_id, all(result.passed for result in found.values()), found)
 
     def event_data(self, event: str, state: str) -> dict[str, Any] | None:
         """Return the data of ``evaluation.completed``: the answer, all of it."""
         return plain_json(self.shown(state)) if event == "evaluation.completed" else None
 
 
-class BatchContent:
+class BatchContent(Content, frozen=True):
     """The content of a batch; no event of one is documented."""
 
-    __slots__ = ("_batch_id", "_request", "_seed")
-
-    def __init__(self, batch_id: str, request: BatchRequest, seed: str) -> None:
-        self._batch_id = batch_id
-        self._request = request
-        self._seed = seed
+    resource_id: str
+    request: BatchRequest
+    seed: str
 
     def shown(self, state: Any) -> Batch:
         """Return the results; where the state is failed, the first item does not pass; none before the end."""
         if state == "running":
-            return Batch(self._batch_id, state, (), BatchSummary(len(self._request.items), 0, 0, {}))
+            return Batch(self.resource_id, state, (), BatchSummary(len(self.request.items), 0, 0, {}))
         found = tuple(self._items(failing=state == "failed"))
         passed = sum(item.overall_pass for item in found)
         averages = {
-            scorer: round(sum(item.scores[scorer] for item in found) / len(found), 4)
-            for scorer in self._request.scorers
+            scorer: round(sum(item.scores[scorer] for item in found) / len(found), 4) for scorer in self.request.scorers
         }
-        return Batch(self._batch_id, state, found, BatchSummary(len(found), passed, len(found) - passed, averages))
-
-    def answered(self, state: str) -> Batch:
-        """Return what the call is answered with."""
-        return self.shown(state)
-
-    def event_data(self, event: str, state: str) -> dict[str, Any] | None:  # noqa: ARG002 - as every content
-        """Return None: no event is about a batch."""
-        return None
+        return Batch(self.resource_id, state, found, BatchSummary(len(found), passed, len(found) - passed, averages))
 
     def _items(self, *, failing: bool) -> list[ItemResult]:
-        chance = chance_of(self._seed, self._batch_id)
-        request = self._request
+        chance = chance_of(self.seed, self.resource_id)
+        request = self.request
         items = []
         for index in range(len(request.items)):
             passing = not failing or index > 0
@@ -362,37 +335,26 @@ _CHANGES = (
 _DEFAULT_METRICS = ("faithfulness", "relevance")
 
 
-class OptimizationContent:
+class OptimizationContent(Content, frozen=True):
     """The content of an optimization of an agent's prompt, which is empty if it is not known."""
 
-    __slots__ = ("_optimization_id", "_prompt", "_request", "_seed", "_validation_run_id")
-
-    def __init__(
-        self, optimization_id: str, request: OptimizeRequest, prompt: str, validation_run_id: str, seed: str
-    ) -> None:
-        self._optimization_id = optimization_id
-        self._request = request
-        self._prompt = prompt or _DEFAULT_PROMPT
-        self._validation_run_id = validation_run_id
-        self._seed = seed
+    resource_id: str
+    request: OptimizeRequest
+    seed: str
+    prompt: str
+    validation_run_id: str
 
     def shown(self, state: Any) -> Optimization:
         """Return the result; before its end, and where it failed, the prompt is as it was."""
-        prompt = self._prompt
+        prompt = self.prompt or _DEFAULT_PROMPT
         if state != "completed":
-            return Optimization(self._optimization_id, state, prompt, prompt, (), {}, self._validation_run_id)
-        changes = _CHANGES if self._request.include_examples and self._request.max_examples > 0 else _CHANGES[:1]
+            return Optimization(self.resource_id, state, prompt, prompt, (), {}, self.validation_run_id)
+        changes = _CHANGES if self.request.include_examples and self.request.max_examples > 0 else _CHANGES[:1]
         new = f"{prompt} {_INSTRUCTION}"
-        longest = self._request.constraints.max_prompt_length
+        longest = self.request.constraints.max_prompt_length
         if longest is not None and longest >= 0:
             new = new[:longest]
-        return Optimization(
-            self._optimization_id, state, prompt, new, changes, self._improvement(), self._validation_run_id
-        )
-
-    def answered(self, state: str) -> Optimization:
-        """Return what the call is answered with."""
-        return self.shown(state)
+        return Optimization(self.resource_id, state, prompt, new, changes, self._improvement(), self.validation_run_id)
 
     def event_data(self, event: str, state: str) -> dict[str, Any] | None:
         """Return the data of ``optimization.completed``: the answer, the prompts left out."""
@@ -402,8 +364,8 @@ class OptimizationContent:
         return {key: value for key, value in data.items() if not key.endswith("_prompt")}
 
     def _improvement(self) -> dict[str, Improvement]:
-        chance = chance_of(self._seed, self._optimization_id)
-        metrics = self._request.target_metrics or dict.fromkeys(_DEFAULT_METRICS, TargetMetric())
+        chance = chance_of(self.seed, self.resource_id)
+        metrics = self.request.target_metrics or dict.fromkeys(_DEFAULT_METRICS, TargetMetric())
         improvement = {}
         for name, metric in metrics.items():
             before = chance.randint(60, 85) / 100 if metric.current is None else metric.current
@@ -412,26 +374,15 @@ class OptimizationContent:
         return improvement
 
 
-class SetUpContent:
+class SetUpContent(Content, frozen=True):
     """The content of what never changes: its answer."""
 
-    __slots__ = ("_answer", "request")
-
-    def __init__(self, request: msgspec.Struct, answer: msgspec.Struct) -> None:
-        self.request = request
-        self._answer = answer
+    request: msgspec.Struct
+    answer: msgspec.Struct
 
     def shown(self, state: str) -> msgspec.Struct:  # noqa: ARG002 - as every content
         """Return the answer."""
-        return self._answer
-
-    def answered(self, state: str) -> msgspec.Struct:  # noqa: ARG002 - as every content
-        """Return the answer."""
-        return self._answer
-
-    def event_data(self, event: str, state: str) -> dict[str, Any] | None:  # noqa: ARG002 - as every content
-        """Return None: no event is about it."""
-        return None
+        return self.answer
 
 
 def new_agent(agent_id: str, request: AgentRequest, created_at: str, seed: str) -> SetUpContent:

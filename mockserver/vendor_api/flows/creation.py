@@ -208,7 +208,7 @@ class Creation:
             flow.failed_turn if flow else None,
             flow.seconds if flow else 0.0,
         )
-        return RunContent(made.resource_id, request, plan, self._seed)
+        return RunContent(made.resource_id, request, self._seed, plan)
 
     def _tagged(self, tags: Sequence[str], account: str) -> list[str]:
         """The ids of the test cases that have all of these tags; none for no tags."""
@@ -233,7 +233,7 @@ class Creation:
         agent = self._request_of(made.request.agent_id, made.account)
         prompt = agent.system_prompt if isinstance(agent, AgentRequest) else ""
         run_id = self._store.new_id("run", made.account)
-        return OptimizationContent(made.resource_id, made.request, prompt, run_id, self._seed)
+        return OptimizationContent(made.resource_id, made.request, self._seed, prompt, run_id)
 
     def _agent(self, made: _Made) -> Content:
         return new_agent(made.resource_id, made.request, format_timestamp(made.now), self._seed)
