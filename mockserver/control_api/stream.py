@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -39,13 +41,11 @@ class EncodedEvent(msgspec.Struct, gc=False):
 
     Args:
         text: The bytes.
-        size: How many there are.
-        keepers: How many readers hold it.
+        holders: How many readers hold it.
     """
 
     text: bytes
-    size: int
-    keepers: int = 0
+    holders: int = 0
 
 
 class Readers:
@@ -59,8 +59,9 @@ class Readers:
     def __init__(self, redactor: Redactor, budget: MemoryBudget) -> None:
         self._redactor = redactor
         self._readers: set[EventStream] = set()
-        self._last: tuple[object, EncodedEvent] = (None, EncodedEvent(b"", 0))
-        self.share = budget.share(self._drop_oldest)
+        self._last: tuple[object, EncodedEvent] = (None, EncodedEvent(b""))
+        self._unread: deque[EncodedEvent] = deque()  # those that a reader holds still, and some that none does
+        self._share = budget.share(self._drop_oldest)
 
     def add(self, reader: EventStream) -> None:
         """Take in a reader."""
@@ -76,8 +77,25 @@ class Readers:
         for reader in self._readers:
             reader.end()
 
+    def hold(self, event: EncodedEvent) -> None:
+        """Count an event that one more reader holds; its bytes count once."""
+        event.holders += 1
+        if event.holders == 1:
+            while self._unread and not self._unread[0].holders:
+                self._unread.popleft()
+            self._unread.append(event)
+            self._share.add(len(event.text))
+
+    def let_go(self, event: EncodedEvent) -> None:
+        """Count an event that one reader less holds."""
+        event.holders -= 1
+        if not event.holders:
+            self._share.remove(len(event.text))
+
     def _drop_oldest(self) -> None:
-        max(self._readers, key=lambda reader: reader.size).drop_oldest()
+        event = self._unread.popleft()
+        for reader in self._readers if event.holders else ():
+            reader.leave_out(event)
 
     def delivery(self, delivery: Delivery) -> EncodedEvent:
         """Return the event of a delivery that is over."""
@@ -93,8 +111,7 @@ class Readers:
 
     def _once(self, thing: object, name: str, view: Callable[[], Any]) -> EncodedEvent:
         if self._last[0] is not thing:  # the readers are notified one after another, before anything else happens
-            text = _event(name, view())
-            self._last = (thing, EncodedEvent(text, len(text)))
+            self._last = (thing, EncodedEvent(_event(name, view())))
         return self._last[1]
 
 
@@ -125,6 +142,7 @@ class EventStream:
         subscriptions = self._subscribe()
         try:
             await response.prepare(request)
+            _bound_what_the_system_takes(request)
             await response.write(b": connected\n\n")
             await self._write_to(response, request)
         except ConnectionError:
@@ -191,16 +209,17 @@ class EventStream:
 
     def _put(self, event: EncodedEvent) -> None:
         self._waiting.append(event)
-        self.size += event.size
-        self._readers.share.keep(event)
+        self.size += len(event.text)
+        self._readers.hold(event)
         while len(self._waiting) > MOST_WAITING or (self.size > MOST_WAITING_BYTES and len(self._waiting) > 1):
-            self.drop_oldest()
+            self.leave_out(self._waiting[0])
         self._news.set()
 
-    def drop_oldest(self) -> None:
-        """Leave the oldest event out; the reader learns how many there were."""
-        self._pop()
-        self._dropped += 1
+    def leave_out(self, event: EncodedEvent) -> None:
+        """Leave an event out, if it is the oldest that waits; the reader learns how many there were."""
+        if self._waiting and self._waiting[0] is event:
+            self._pop()
+            self._dropped += 1
 
     def forget(self) -> None:
         """Let go of what was not read."""
@@ -209,9 +228,17 @@ class EventStream:
 
     def _pop(self) -> EncodedEvent:
         event = self._waiting.popleft()
-        self.size -= event.size
-        self._readers.share.release(event)
+        self.size -= len(event.text)
+        self._readers.let_go(event)
         return event
+
+
+def _bound_what_the_system_takes(request: web.Request) -> None:
+    """Keep the system from taking megabytes for a reader that does not read: they are memory too."""
+    sock = None if request.transport is None else request.transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_WRITTEN)
 
 
 class BriefStream(EventStream):

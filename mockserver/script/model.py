@@ -379,7 +379,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
         datas = {id(step.data.source): step.data for step in steps}  # steps with sample data share it
         templates = sum(not data.constant for data in datas.values())
         plain = sum(size_of_json(data.source) for data in datas.values())
-        return _PER_STEP * (len(self.steps) + len(steps) + templates) + plain + sum(flow.size for flow in self.flows)
+        parts = max(len(self.steps), len(steps)) + templates
+        return _PER_STEP * parts + plain + sum(flow.size for flow in self.flows)
 
     def event_steps(self) -> tuple[EventStep, ...]:
         """Return the event steps, those inside of ``together`` included."""
