@@ -87,12 +87,12 @@ def _set_number(value: Any, number: float) -> bool:
 def _cause(refused: set[str]) -> str:
     """What the refused spellings show of the mistake."""
     if refused == {"a line feed at the end"}:
-        return "spaces at the ends are cut off before the signature is computed"
+        return "whitespace at the ends is stripped before the signature is computed"
     if "keys in another order" not in refused and len(refused) > 1:
         return "a body that was parsed and written again is verified, not the raw one"
     if "keys in another order" in refused and len(refused) > 2:
         return "a body that was parsed and written again, with its keys in an order of its own, is verified"
-    return "something else than the raw body is verified"
+    return "something other than the raw body is verified"
 
 
 async def _send_split(context: CheckContext) -> Trial:
@@ -125,7 +125,7 @@ async def _null_fields(context: CheckContext) -> Judgement:
     return (
         judge_endured([[each] for each in made])
         if made
-        else Judgement("not tested", "no event of the consumer's has a field but its id")
+        else Judgement("not tested", "none of the consumer's events has a field besides its id")
     )
 
 
@@ -188,8 +188,8 @@ BODY_CHECKS = (
         severity="must",
         sends="The same event in other spellings of JSON, each signed correctly.",
         good="2xx for all",
-        why="The signature is that of the raw body. A consumer that parses the body and verifies what its own library"
-        " writes out again works until the vendor writes a space, a number or a letter in another way.",
+        why="The signature covers the raw body. A consumer that parses the body and verifies what its own library"
+        " writes out again works only until the vendor writes a space, a number or a letter differently.",
         fix=RAW_BODY,
         procedure=accepting_all(_respelled, _cause),
     ),
@@ -199,8 +199,8 @@ BODY_CHECKS = (
         severity="must",
         sends="Events with accented letters, an emoji, and U+2028, as raw UTF-8.",
         good="2xx for all",
-        why="A body that is decoded with a wrong charset, or as ASCII, before it is verified works until the first name"
-        " that is not English.",
+        why="A body that is decoded with the wrong charset, or as ASCII, before it is verified works until the"
+        " first non-English name arrives.",
         fix=RAW_BODY,
         procedure=accepting_each(_names),
     ),
@@ -210,20 +210,20 @@ BODY_CHECKS = (
         severity="should",
         sends="A valid event as `application/json; charset=utf-8`.",
         good="2xx",
-        why="The vendor does not document the Content-Type of its deliveries. Parameters may follow it (RFC 9110, 8.3),"
-        " and a comparison of the whole header refuses them.",
-        fix="compare the media type alone, or do not look at it: the signature says that it is ours",
+        why="The vendor does not document the Content-Type of its deliveries. It may have parameters (RFC 9110,"
+        " 8.3), and comparing the whole header refuses them.",
+        fix="compare only the media type, or ignore it: the signature proves where the event comes from",
         procedure=accepting(Variant("a charset", ({"wrong_content_type": "application/json; charset=utf-8"},))),
     ),
     Check(
         id="PG033",
         name="split_characters",
         severity="must",
-        sends="A valid event with text outside ASCII, whose body comes in many chunks that begin within characters.",
+        sends="A valid event with non-ASCII text, whose body comes in many chunks that split characters.",
         good="2xx",
-        why="`body += chunk` in Node.js decodes each piece on its own: a character that is cut in two becomes two"
-        " replacement characters, and the signature of the text is not that of the bytes. Locally it never shows.",
-        fix="collect the pieces as bytes, and decode the whole: `Buffer.concat(chunks)`",
+        why="`body += chunk` in Node.js decodes each piece on its own: a character split in two becomes two"
+        " replacement characters, and the text no longer matches the signature. It never happens locally.",
+        fix="collect the pieces as bytes, and decode them together: `Buffer.concat(chunks)`",
         procedure=Experiment(_send_split, _judge_split),
     ),
     Check(
@@ -231,20 +231,21 @@ BODY_CHECKS = (
         name="unknown_event_type",
         severity="should",
         sends="A valid, signed event of a type that the vendor does not have.",
-        good="2xx, and nothing done",
-        why="A vendor adds event types. A consumer that answers them with an error is retried, and in the end"
-        " switched off.",
-        fix="answer 2xx to event types that are not known, and do nothing",
+        good="2xx, and no effect",
+        why="Vendors add event types. A consumer that answers them with an error gets retries, and in the end its"
+        " webhook is disabled.",
+        fix="answer 2xx to unknown event types, and do nothing",
         procedure=_unknown_event_type,
     ),
     Check(
         id="PG041",
         name="extra_fields",
         severity="must",
-        sends="A valid event with fields that are not documented, beside `data` and in it.",
+        sends="A valid event with undocumented fields, beside `data` and in it.",
         good="2xx",
-        why="Vendors add fields without notice: that is not called a breaking change. A strict schema makes it one.",
-        fix="ignore fields that are not known (in pydantic: not `extra='forbid'`)",
+        why="Vendors add fields without notice, as that does not count as a breaking change. A strict schema turns"
+        " it into one.",
+        fix="ignore unknown fields (in pydantic: not `extra='forbid'`)",
         procedure=accepting_each(
             lambda _, event: [Variant("fields that are not documented", ("extra_fields",), event)]
         ),
@@ -253,21 +254,21 @@ BODY_CHECKS = (
         id="PG042",
         name="null_fields",
         severity="should",
-        sends="For each field but the id an event in which it is null.",
+        sends="For each field except the id, an event in which it is null.",
         good="2xx or a 4xx, never 5xx",
         why="The vendor documents no field as always present. One null must not become a crash that is retried.",
-        fix="treat every field but the id as one that may be missing",
+        fix="treat every field except the id as optional",
         procedure=_null_fields,
     ),
     Check(
         id="PG043",
         name="permanent_errors",
         severity="should",
-        sends="Signed bodies that are no event (invalid JSON, other shapes, no id), three times each.",
+        sends="Signed bodies that are not events (invalid JSON, other shapes, no id), three times each.",
         good="the same 4xx or 2xx each time, never 5xx",
-        why="A 5xx says: try again. What is wrong with the body itself never gets better, so the sender tries in vain,"
-        " and counts the webhook as broken.",
-        fix="catch what parsing and validation raise, and answer 400",
+        why="A 5xx means: try again. A broken body never gets better, so the retries are in vain, and the sender"
+        " counts the webhook as broken.",
+        fix="catch errors of parsing and validation, and answer 400",
         procedure=_permanent_errors,
     ),
     Check(
@@ -276,9 +277,9 @@ BODY_CHECKS = (
         severity="should",
         sends="A signed event with 10,000 lists within lists.",
         good="2xx or a 4xx, never 5xx",
-        why="Parsers that recurse run out of stack: in Python a RecursionError, which is no ValueError and so passes"
-        " the usual `except`.",
-        fix="catch RecursionError beside ValueError where JSON is parsed",
+        why="Recursive parsers run out of stack: in Python that is a RecursionError, which is not a ValueError and"
+        " gets past the usual `except`.",
+        fix="catch RecursionError as well as ValueError where JSON is parsed",
         procedure=enduring(Variant("10,000 levels", ("deep_nesting",))),
     ),
     Check(
@@ -289,7 +290,7 @@ BODY_CHECKS = (
         good="2xx for all",
         why="The vendor documents no limit. 100 kB is the default limit of Express and others: the first long report"
         " is refused.",
-        fix="raise the limit of the webhook's route to 1 MB or more",
+        fix="raise the limit of the webhook route to 1 MB or more",
         procedure=accepting_each(_sizes),
     ),
 )

@@ -73,7 +73,7 @@ class ResponseBaseline(msgspec.Struct, frozen=True):
     known: Answer | None = None
 
     @property
-    def tell_duplicates(self) -> bool:
+    def reveals_duplicates(self) -> bool:
         """Whether the answer says if an event was known already."""
         return self.fresh is not None and self.known is not None and self.fresh != self.known
 
@@ -287,7 +287,7 @@ class CheckContext:
     @property
     def event_with_effect(self) -> str:
         """An event type that has an effect, or whose answers reveal duplicates; failing that, the first one."""
-        telling = [event for event, baseline in self.baselines.items() if baseline.tell_duplicates]
+        telling = [event for event, baseline in self.baselines.items() if baseline.reveals_duplicates]
         return next(iter([*self.effects.units, *telling]), self.events[0])
 
     @property
@@ -496,7 +496,7 @@ class CheckContext:
         came_back = await self._returns()
         self.endings.append(Ending(killer, killer.source, came_back))
         if not came_back:
-            self._gone = f"the consumer is gone since a request of {killer.source or 'this run'} ended it (PG007)"
+            self._gone = f"the consumer has been gone since a request of {killer.source or 'this run'} ended it (PG007)"
         if _never_came(delivery) and came_back:
             return await self._deliver_once(delivery.event, faults, timeout)
         return delivery

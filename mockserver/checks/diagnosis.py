@@ -21,7 +21,15 @@ import msgspec
 
 from mockserver.checks.context import CheckContext, answer_of, comparable, defect, status_of
 from mockserver.checks.model import Diagnosis
-from mockserver.checks.signature_variants import RIGHT, WRONG_FORMS, Signed, WrongForm, distinct, forged, telling
+from mockserver.checks.signature_variants import (
+    RIGHT,
+    WRONG_FORMS,
+    Signed,
+    WrongForm,
+    distinct,
+    forged,
+    make_distinctive,
+)
 from mockserver.delivery.event_loop import monotonic
 from mockserver.faults.fault import ChosenFault
 from mockserver.faults.request_builder import Draft
@@ -42,18 +50,18 @@ class Reason(msgspec.Struct, frozen=True):
     fix: str
 
 
-_ROUTE = "give the URL at which the consumer takes events: see its routes, a prefix of theirs, and slashes at the end"
-_LOGIN = "exempt the webhook's route from CSRF protection and login: the signature is its protection"
+_ROUTE = "give the URL at which the consumer handles events: check its routes, their prefix, and slashes at the end"
+_LOGIN = "exempt the webhook route from CSRF protection and login: the signature protects it"
 
 _BY_STATUS = {
-    404: Reason("it answers 404: most likely nothing takes events at this path", _ROUTE),
-    405: Reason("it answers 405: something is at this path, but it does not take POST", _ROUTE),
-    410: Reason("it answers 410: what took events at this path is gone", _ROUTE),
+    404: Reason("it answers 404: most likely nothing handles events at this path", _ROUTE),
+    405: Reason("it answers 405: something is at this path, but it does not accept POST", _ROUTE),
+    410: Reason("it answers 410: what handled events at this path is gone", _ROUTE),
     413: Reason("it answers 413: even a small event is too large for it", "raise the limit for bodies to 1 MB or more"),
     419: Reason("it answers 419: the CSRF protection of its framework refuses what comes without a token", _LOGIN),
-    429: Reason("it answers 429: it limits how often events may come", "exempt the webhook's route from the limit"),
-    502: Reason("it answers 502: a proxy is in front, and cannot reach it", "see whether the consumer runs"),
-    504: Reason("it answers 504: a proxy is in front, and got no answer from it", "see whether the consumer hangs"),
+    429: Reason("it answers 429: it limits how often events may arrive", "exempt the webhook route from the limit"),
+    502: Reason("it answers 502: a proxy is in front, and cannot reach it", "check that the consumer runs"),
+    504: Reason("it answers 504: a proxy is in front, and got no answer from it", "check whether the consumer hangs"),
 }
 
 
@@ -71,13 +79,13 @@ def hint_of(response: Response) -> str:
     """Return what an answer may mean where the signature may be the reason too; empty if it says nothing."""
     scheme = _header(response, "www-authenticate").partition(" ")[0].lower()
     if response.status == 401 and scheme in ("basic", "bearer", "digest", "negotiate"):
-        return f"it asks for a login (`WWW-Authenticate: {scheme}`), which may stand before the verification"
+        return f"it asks for a login (`WWW-Authenticate: {scheme}`), which may come before the verification"
     if "html" in _header(response, "content-type") and b"</" in response.body:
-        return "its answer is an HTML page, which may come from something that stands before the verification"
+        return "its answer is an HTML page, which may come from something in front of the verification"
     if response.status in (400, 422):
         return f"it answers {response.status}, so it may refuse the payload before it verifies"
     if response.status >= 500:
-        return f"it answers {response.status}, so it may break before it verifies: see its log"
+        return f"it answers {response.status}, so it may break before it verifies: look at its log"
     return ""
 
 
@@ -85,7 +93,7 @@ def _redirected(response: Response) -> Reason:
     where = _header(response, "location")
     to = f" to {where}" if where else ""
     login = any(word in where.lower() for word in ("login", "signin", "sign-in", "auth"))
-    fix = _LOGIN if login else f"register {where or 'the URL at which events are taken'}: senders follow no redirects"
+    fix = _LOGIN if login else f"register {where or 'the URL that handles the events'}: senders follow no redirects"
     return Reason(f"it answers {response.status}: it redirects{to}", fix)
 
 
@@ -107,10 +115,12 @@ _CONTENT_TYPES = (
     "application/octet-stream",
 )
 _COMPARE = (
-    "see whether the consumer has this very secret: let it log the length and the SHA-256 of its secret and of the raw"
-    " body, and compare them with those of what was given and sent"
+    "check that the consumer has exactly this secret: let it log the length and the SHA-256 of its secret and of the"
+    " raw body, and compare them with those of the secret given here and the body sent"
 )
-_UNSTEADY = "see what differs from one delivery to the next: several workers with different settings, or a slow start"
+_UNSTEADY = (
+    "find out what differs from one delivery to the next: several workers with different settings, or a slow start"
+)
 
 
 async def diagnose(context: CheckContext, seconds: float = SECONDS) -> Diagnosis:
@@ -173,13 +183,13 @@ class _Examination:
         return await self._content_type() if status_of(self._control) == 415 else None
 
     async def _content_type(self) -> Diagnosis:
-        fix = "take every body whose Content-Type begins with `application/json`, which is what the vendor sends"
+        fix = "accept every body whose Content-Type begins with `application/json`, which is what the vendor sends"
         for content_type in _CONTENT_TYPES:
             delivery = await self._deliver(self._event(), {"wrong_content_type": content_type})
             if delivery.delivered:
-                explanation = f"it takes events as `{content_type}` only, not as `application/json`"
+                explanation = f"it accepts events only as `{content_type}`, not as `application/json`"
                 return self._diagnosis(explanation, fix, delivery)
-        return self._diagnosis("it answers 415: it does not take `application/json`", fix)
+        return self._diagnosis("it answers 415: it does not accept `application/json`", fix)
 
     async def _steadiness(self) -> Diagnosis | None:
         """Whether right signatures are refused each time, and random ones too."""
@@ -188,11 +198,11 @@ class _Examination:
         self._random = await self._try(forged(RIGHT, self._noise))
         again = await self._try(forged(RIGHT, self._noise[::-1]))
         if self._random.delivered and again.delivered:
-            explanation = "it takes random signatures, and refuses right ones: it accepts anything but what is genuine"
-            fix = "see whether the condition is inverted (`if verified: refuse`)"
+            explanation = "it accepts random signatures and refuses right ones: it accepts anything but what is genuine"
+            fix = "check whether the condition is inverted (`if verified: refuse`)"
             return self._diagnosis(explanation, fix, self._random, again)
         if self._random.delivered or again.delivered:
-            explanation = "it takes one random signature and refuses another: it does not answer steadily"
+            explanation = "it accepts one random signature and refuses another: its answers are not consistent"
             return self._diagnosis(explanation, _UNSTEADY, self._random if self._random.delivered else again)
         self._repeats = comparable(self._random) == comparable(again)
         self._unsigned = await self._deliver(self._event(), "missing_signature")
@@ -208,7 +218,7 @@ class _Examination:
         if not taken:
             return None
         names = ", ".join(taken)
-        explanation = f"it takes {names}, and refuses {self._control.event.type}: the signature is not the reason"
+        explanation = f"it accepts {names}, and refuses {self._control.event.type}: the signature is not the reason"
         return self._diagnosis(explanation, f"see how {self._control.event.type} is handled")
 
     async def _verification(self) -> Diagnosis | None:
@@ -216,12 +226,11 @@ class _Examination:
         again = await self._deliver(self._event())
         if not self._alike(again, self._control) or self._alike(again, self._random):
             return None
-        explanation = (
-            f"the signature is not the reason: a random one is {_told(self._random)}, the right one {_told(again)}"
-        )
+        reactions = f"a random one is {_reaction(self._random)}, the right one {_reaction(again)}"
+        explanation = f"the signature is not the reason: {reactions}"
         if status_of(again) >= 500 or again.error is not None:
-            return self._diagnosis(f"{explanation}, so it breaks when it handles the event", "see its log")
-        fix = "see what its answer says: what it demands of the event is not what the vendor sends"
+            return self._diagnosis(f"{explanation}, so it breaks when it handles the event", "look at its log")
+        fix = "read its answer: it demands something that the vendor does not send"
         return self._diagnosis(f"{explanation}, so it refuses the event itself", fix)
 
     # ---------------------------------------------------------------- wrong forms
@@ -280,32 +289,32 @@ class _Examination:
 
     def _named(self, forms: Sequence[WrongForm], *evidence: Delivery) -> Diagnosis:
         form = forms[0]
-        # Others with the same remedy need no telling: for this secret they come to the same.
+        # Others with the same remedy need not be named: for this secret they come to the same.
         others = "; or it ".join([other.mistake for other in forms if other.fix != form.fix][:2])
         explanation = f"it {form.mistake}" + (f" (or it {others})" if others else "")
         if not evidence[0].delivered:
-            explanation += f"; what is signed so passes, and is then {_told(evidence[0])} for another reason"
+            explanation += f"; what is signed so passes, and is then {_reaction(evidence[0])} for another reason"
         if self._unsigned.delivered:
-            explanation += "; and it takes events without any signature"
+            explanation += "; and it accepts events without any signature"
         return self._diagnosis(explanation, form.fix, *evidence)
 
     def _anything_goes(self, form: WrongForm, twin: Delivery) -> Diagnosis:
         fix = f"{form.fix}; and verify it: refuse what is not the right signature"
-        return self._diagnosis(f"it {form.mistake}, and takes a random one there as well", fix, twin)
+        return self._diagnosis(f"it {form.mistake}, and accepts a random one there as well", fix, twin)
 
     def _unknown(self, why: str = "") -> Diagnosis:
         response = self._control.response
         hint = hint_of(response) if response else ""
         parts = [
-            f"not found: none of the {self._tried} usual wrong forms that were tried is what it expects{why}",
+            f"not found: it expects none of the {self._tried} usual wrong forms that were tried{why}",
             hint,
         ]
         if self._unsigned.delivered:
-            parts.append("it takes events without any signature")
+            parts.append("it accepts events without any signature")
         return self._diagnosis("; ".join(filter(None, parts)), _COMPARE)
 
     def _unsteady(self) -> Diagnosis:
-        return self._diagnosis("it takes now what it refused at first: it does not answer steadily", _UNSTEADY)
+        return self._diagnosis("it now accepts what it refused at first: its answers are not consistent", _UNSTEADY)
 
     def _diagnosis(self, explanation: str, fix: str, *evidence: Delivery) -> Diagnosis:
         return Diagnosis(explanation, fix, self._tried, evidence)
@@ -317,7 +326,7 @@ class _Examination:
         return len(self._context.deliveries) - self._first
 
     def _event(self, event: str = "", *, distinctive: bool = False) -> Event:
-        return self._context.event(event or self._control.event.type, change=telling if distinctive else None)
+        return self._context.event(event or self._control.event.type, change=make_distinctive if distinctive else None)
 
     async def _try(self, form: WrongForm, event: str = "", *, distinctive: bool = False) -> Delivery:
         return await self._deliver(self._event(event, distinctive=distinctive), self._fault(form))
@@ -325,7 +334,7 @@ class _Examination:
     async def _deliver(self, event: Event, *faults: ChosenFault | str | Mapping[str, Any]) -> Delivery:
         left = self._deadline - monotonic()
         if left <= 0 or self._made >= MOST_DELIVERIES:
-            raise _StoppedError("the time for it is up" if left <= 0 else f"{self._made} deliveries are enough")
+            raise _StoppedError("time ran out" if left <= 0 else f"{self._made} deliveries are the limit")
         delivery = await self._context.deliver(event, *faults, timeout=min(left, self._context.timeout), patient=False)
         where = self._context.outside(delivery)
         if where:
@@ -333,7 +342,7 @@ class _Examination:
         if delivery.error is not None and delivery.error.kind in NEVER_CONNECTED:
             raise _StoppedError(f"it is gone after {self._made} deliveries ({delivery.error.message})")
         if status_of(delivery) == 429:
-            raise _StoppedError("it answers 429: it limits how often events may come")
+            raise _StoppedError("it answers 429: it limits how often events may arrive")
         return delivery
 
     def _fault(self, form: WrongForm) -> ChosenFault:
@@ -359,6 +368,6 @@ class _Examination:
         return comparable(delivery) if self._repeats else status_of(delivery)
 
 
-def _told(delivery: Delivery) -> str:
-    """What came back, as something that was done: ``answered 401``."""
+def _reaction(delivery: Delivery) -> str:
+    """What came back, as a participle: ``answered 401``."""
     return answer_of(delivery).replace("gave no answer", "not answered")

@@ -42,7 +42,7 @@ def _shown(seconds: float) -> str:
 
 async def _leaks_secret(context: CheckContext) -> Judgement:
     if len(context.secret) < (_LONGEST_WORD if context.secret.isalpha() else _SHORTEST):
-        return Judgement("inconclusive", "the secret is short, or a mere word: answers may hold it by chance")
+        return Judgement("inconclusive", "the secret is short, or a plain word: an answer may contain it by chance")
     for delivery in context.deliveries:
         what = _given_away(delivery, context.secret)
         if what:
@@ -66,7 +66,7 @@ def _given_away(delivery: Delivery, secret: str) -> str:
     digest = sign(request.body, secret).removeprefix(PREFIX).encode("ascii")
     # What the request itself had in it is no secret: some consumers repeat headers.
     if digest in answer.lower() and digest not in request.head.lower():
-        return "the signature that would have been right"
+        return "the correct signature"
     return ""
 
 
@@ -98,8 +98,9 @@ ANSWER_TIME = Check(
     severity="should",
     sends="Nothing of its own: it times the answers to the first valid events, one after another.",
     good=f"a median under {_MEDIAN:g} s, none over {_WORST:g} s",
-    why="Senders wait for some seconds (the vendor does not say how many; others 3 to 10), then count the delivery as"
-    " failed and try again. Work that is done before the answer grows with the data, and one day it takes too long.",
+    why="Senders wait for some seconds (the vendor does not say how many; others 3 to 10), then count the delivery"
+    " as failed and try again. Work that is done before the answer grows with the data, until one day it takes"
+    " too long.",
     fix="verify, store, answer; do the work afterwards, in a queue",
     procedure=_answer_time,
 )
@@ -111,7 +112,7 @@ LEAK_CHECKS = (
         severity="must",
         sends="Nothing of its own: it reads all answers so far.",
         good="neither the secret nor the expected signature in any answer",
-        why="An error message that helps with debugging (`expected sha256=..., got ...`) signs events for anybody.",
+        why="An error message that helps with debugging (`expected sha256=..., got ...`) lets anyone sign events.",
         fix="answer a bad signature with 401 and nothing more",
         procedure=_leaks_secret,
     ),
@@ -122,7 +123,7 @@ LEAK_CHECKS = (
         sends="Nothing of its own: it reads all answers so far.",
         good="no stack trace in any answer",
         why="A stack trace shows strangers which versions run, and where.",
-        fix="switch the debug mode off, and answer errors with a status and a short text",
+        fix="turn debug mode off, and answer errors with a status and a short text",
         procedure=_leaks_internals,
     ),
 )
@@ -152,7 +153,7 @@ async def _no_redirect(context: CheckContext) -> Judgement:
     if not 300 <= status_of(control) < 400:
         return Judgement("pass", "no redirect", (control,))
     where = _header(control, "location") or "nowhere"
-    fix = f"register {where}, if that is where events are taken, or take them at the registered URL"
+    fix = f"register {where} if events are handled there, or handle them at the registered URL"
     return Judgement("fail", f"a correct event {answer_of(control)}, to {where}", (control,), fix)
 
 
@@ -163,7 +164,7 @@ async def _nothing_in_front(context: CheckContext) -> Judgement:
     status, page = status_of(control), (control.response.body.lower() if control.response else b"")
     login = any(word in page for word in _LOGIN) or any(word in _location(control) for word in (b"login", b"signin"))
     if status == 419 or (status in (302, 303, 307) and login) or (status in (401, 403) and login):
-        return Judgement("fail", f"a correct event {answer_of(control)}, with a page for people", (control,))
+        return Judgement("fail", f"a correct event {answer_of(control)}, with a page for browsers", (control,))
     return Judgement("inconclusive", f"a correct event {answer_of(control)}, which may have other reasons", (control,))
 
 
@@ -179,7 +180,7 @@ async def _still_well(context: CheckContext) -> Judgement:
 async def _survives(context: CheckContext) -> Judgement:
     endings = context.endings
     if not endings:
-        return Judgement("pass", f"there after each of {len(context.deliveries)} requests")
+        return Judgement("pass", f"still running after each of {len(context.deliveries)} requests")
     killers = list({each.delivery.number: each for each in endings}.values())
     named = ", ".join(f"{_what(each.delivery)} ({each.check})" for each in killers[:_NAMED])
     more = f" and {len(killers) - _NAMED} more" if len(killers) > _NAMED else ""
@@ -208,8 +209,8 @@ CONTROL = Check(
     good="2xx",
     why="Everything else is judged by comparison with this one: an endpoint that refuses everything would refuse every"
     " forgery too.",
-    fix="see the answer: a 404 is another path, a 403 may be something in front; a refused signature is"
-    " what --diagnose is for",
+    fix="look at the answer: 404 means another path, 403 may come from something in front; for a refused signature,"
+    " use --diagnose",
     procedure=_control,
 )
 
@@ -222,9 +223,9 @@ BY_THE_CONTROL = (
         severity="must",
         sends="Nothing of its own: it judges the answer to the control.",
         good="no 3xx",
-        why="Senders do not follow redirects, or follow them with GET and without the body. The usual cause is a slash"
-        " too many or too few, or http for https.",
-        fix="register the URL at which events are really taken",
+        why="Senders do not follow redirects, or follow them with GET and without the body. The usual cause is a"
+        " slash too many or too few, or http instead of https.",
+        fix="register the URL that handles the events, not one that redirects to it",
         procedure=_no_redirect,
     ),
     Check(
@@ -234,8 +235,8 @@ BY_THE_CONTROL = (
         sends="Nothing of its own: it judges the answer to the control, which has no cookies, Origin or Referer.",
         good="2xx",
         why="Middleware made for browsers (CSRF protection, a login) runs before every route of an application, and"
-        " turns senders away with 403, 419 or a redirect to a login page.",
-        fix="exempt the webhook's route from CSRF protection and login: the signature is its protection",
+        " rejects senders with 403, 419 or a redirect to a login page.",
+        fix="exempt the webhook route from CSRF protection and login: the signature protects it",
         procedure=_nothing_in_front,
     ),
 )
@@ -247,8 +248,8 @@ ENDPOINT_CHECKS = (
         severity="must",
         sends="A valid event of each type that the consumer handles (--event chooses them).",
         good="2xx",
-        why="An event type that was never tried fails when the first one comes, in production.",
-        fix="handle the event, or take it with a 2xx and ignore it",
+        why="An event type that was never tried fails in production, when the first one arrives.",
+        fix="handle the event, or answer 2xx and ignore it",
         procedure=_every_event_type,
     ),
     Check(
@@ -257,8 +258,8 @@ ENDPOINT_CHECKS = (
         severity="should",
         sends="A valid, signed event with the methods GET and PUT.",
         good="404, 405 or 501, and no effect",
-        why="Events are POSTed. What a GET may do can be done by every link and image of a page.",
-        fix="route POST only",
+        why="Events arrive by POST. Whatever a GET can trigger, any link or image on a page can trigger.",
+        fix="accept POST only",
         procedure=refusing(
             Variant("an event by GET", (method("GET"),)),
             Variant("an event by PUT", (method("PUT"),)),
@@ -271,10 +272,11 @@ SURVIVES = Check(
     id="PG007",
     name="survives_any_request",
     severity="must",
-    sends="Nothing of its own: after each request that may end the consumer, a valid event shows whether it lives.",
-    good="the consumer is there after every request",
-    why="Requests come from strangers, and connections break. A process that ends at one of them loses every event"
-    " until it is started again, and anyone can end it again.",
+    sends="Nothing of its own: after each request that may crash the consumer, a valid event shows whether it still"
+    " runs.",
+    good="the consumer still runs after every request",
+    why="Anyone can send a request, and connections break. A process that crashes on one loses every event until it"
+    " is restarted, and anyone can crash it again.",
     fix="send the request below to a consumer that logs to a terminal, and catch what it raises: in Node.js, handle"
     " `error` on the request and the response, and every rejected promise",
     procedure=_survives,
@@ -284,9 +286,9 @@ STILL_WELL = Check(
     id="PG006",
     name="still_well",
     severity="must",
-    sends="A valid event, when all else is over.",
+    sends="A valid event after all other checks.",
     good="2xx, as at the beginning",
-    why="What a check breaks it may break slowly: a pool of connections, a worker that hangs, a disk that is full.",
-    fix="see the log of the consumer",
+    why="Some damage shows late: an exhausted connection pool, a worker that hangs, a full disk.",
+    fix="look at the consumer's log",
     procedure=_still_well,
 )

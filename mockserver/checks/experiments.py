@@ -177,7 +177,7 @@ class Batches:
             return
         self._broken[check] = control
         if not await self._context.recovers():
-            self._down = f"the consumer takes no valid event any more since {check}"
+            self._down = f"the consumer has accepted no valid event since {check}"
 
     async def _adds_up(self, before: Mark, trials: dict[str, Trial]) -> bool:
         expected = sum(trial.expected for trial in trials.values())
@@ -247,7 +247,7 @@ async def sent(context: CheckContext, variants: Iterable[Variant]) -> Trial:
 async def judge_effects(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
     """Judge deliveries that must be accepted by their answers, and by their effects where a probe sees them."""
     if not trial.made:
-        return Judgement("not tested", "no event of the consumer's has a text to change")
+        return Judgement("not tested", "none of the consumer's events has text to change")
     judgement = judge_accepted(trial.made)
     if judgement.verdict != "pass" or change in (None, trial.expected) or context.by_moment:
         return judgement
@@ -256,7 +256,7 @@ async def judge_effects(context: CheckContext, trial: Trial, change: float | Non
         again, effect = await measured(context, accepting(variant))
         lost += again.made if effect != again.expected else []
     if not lost:
-        seen = f"the effect of all was {change:g}, not {trial.expected:g}, and of each alone as it must be"
+        seen = f"the effect of all was {change:g}, not {trial.expected:g}, and each alone had the right one"
         return Judgement("inconclusive", f"{seen}: something else changes the count", _deliveries(trial.made))
     labels = _listed(variant.label for variant, _ in lost)
     return Judgement("fail", f"answered 2xx, but without the effect of an event: {labels}", _deliveries(lost))
@@ -289,7 +289,7 @@ def judge_endured(made: Sequence[Sequence[Made]]) -> Judgement:
     broken = [each for group in made for each in group if not 200 <= status_of(each[1]) < 500]
     if broken:
         once = list({each[0].label: each for each in reversed(broken)}.values())[::-1]  # the first time of each
-        again = ": a 5xx is tried again, and never gets better" if status_of(once[0][1]) else ""
+        again = ": senders retry a 5xx, and it never gets better" if status_of(once[0][1]) else ""
         return Judgement("fail", f"{named(once)}{again}", _deliveries(once))
     unstable = [group for group in made if len({status_of(delivery) for _, delivery in group}) > 1]
     if unstable:
@@ -325,12 +325,12 @@ _Fate = Literal["handled", "dropped", "unknown"]
 _MOST_REFUSALS = 3
 
 #: What many findings have in common.
-_CRASHED = "refused, but as an error: answer 400, 401 or 403, as senders try a 5xx again"
+_CRASHED = "refused, but with an error: answer 400, 401 or 403, because senders retry a 5xx"
 _ENDED = "it ended the consumer (PG007)"
-_NOT_REFUSED = "neither taken nor refused with a 4xx"
+_NOT_REFUSED = "neither accepted nor refused with a 4xx"
 _EFFECT = "it had an effect, as if genuine"
 _NO_EFFECT = "it was dropped, as the probe saw no effect"
-_TOLD_BY_DUPLICATE = "the genuine event after it was answered as a duplicate, so it was handled"
+_SHOWN_BY_DUPLICATE = "the genuine event after it was answered as a duplicate, so it was handled"
 _DROPPED = "it was dropped: the genuine event after it was taken as new"
 _AS_GENUINE = "the answer is the one that a genuine event gets; --probe would prove it either way"
 _UNKNOWN = "only --probe can show whether it was handled; refuse with 400, 401 or 403"
@@ -439,7 +439,7 @@ async def _judge_taken(context: CheckContext, taken: Sequence[_Sent], made: int,
     fates = [await _fate(context, each) for each in taken]
     if "handled" in fates:
         each = taken[fates.index("handled")]
-        return _judged(accepted, [each], _TOLD_BY_DUPLICATE)
+        return _judged(accepted, [each], _SHOWN_BY_DUPLICATE)
     if set(fates) == {"dropped"}:
         return Judgement("pass", f"{_named(taken)}: {_DROPPED}", _evidence(taken))
     # That one event type is answered so and another is refused means nothing: it may be one that is ignored unread.
@@ -452,7 +452,7 @@ async def _judge_taken(context: CheckContext, taken: Sequence[_Sent], made: int,
 async def _fate(context: CheckContext, sent: _Sent) -> _Fate:
     """Find out what became of a delivery that was answered 2xx, where answers reveal duplicates."""
     baseline = context.baselines.get(sent.event.type, ResponseBaseline())
-    if not baseline.tell_duplicates:
+    if not baseline.reveals_duplicates:
         return "unknown"
     twin = comparable(await context.deliver(_as_sent(sent)))
     if twin == baseline.known:

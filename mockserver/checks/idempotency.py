@@ -14,8 +14,8 @@ from mockserver.model.records import Delivery, Event
 _COPIES = 10
 _AT_ONCE = 20
 _ONCE = (
-    "before the effect, and in the same transaction, insert the key of the event (its type with the id of its object)"
-    " under a unique constraint; when it is there already, answer 2xx and do nothing"
+    "insert the key of the event (its type with the id of its object) under a unique constraint, before the effect and"
+    " in the same transaction; if the key is already there, answer 2xx and do nothing"
 )
 
 
@@ -148,10 +148,10 @@ EFFECT_CHECKS = (
         level=1,
         sends="A valid event of each type, one after another.",
         good="at least one type has an effect that the probe sees",
-        why="A consumer that takes events and does nothing passes every test of its refusals.",
-        fix="see whether the probe reads the right number, and whether the handler does its work; with the --seed of"
-        " an earlier run it may know the events already; a cache before the probe answers the same number again (let"
-        " the probe answer `Cache-Control: no-store`)",
+        why="A consumer that accepts events and does nothing passes every check that expects a refusal.",
+        fix="check that the probe reads the right number, and that the handler does its work; with the --seed of an"
+        " earlier run the consumer may know the events already; a cache in front of the probe may repeat an old"
+        " number (let the probe answer `Cache-Control: no-store`)",
         procedure=_effect,
     ),
     Check(
@@ -160,9 +160,9 @@ EFFECT_CHECKS = (
         severity="must",
         sends="The same delivery twice, byte for byte.",
         good="2xx both times",
-        why="Every sender of webhooks delivers some events twice. An error in answer to the second says that the"
-        " event was not taken: it tries again, for days.",
-        fix="answer 2xx to what was handled already",
+        why="Every sender of webhooks delivers some events twice. An error in answer to the second delivery says"
+        " that the event was not accepted, so the sender tries again, for days.",
+        fix="answer 2xx to events that were handled already",
         procedure=Experiment(_twice, _duplicate_accepted),
     ),
     Check(
@@ -172,8 +172,9 @@ EFFECT_CHECKS = (
         level=1,
         sends="The same delivery twice, byte for byte.",
         good="one effect",
-        why="Every sender of webhooks delivers some events twice: after a time-out it cannot know that the first was"
-        " taken. The payload has no event id, so the key is the event type with the id of its object.",
+        why="Every sender of webhooks delivers some events twice: after a timeout it cannot know whether the first"
+        " delivery was accepted. The payload has no event id, so the key is the event type with the id of its"
+        " object.",
         fix=_ONCE,
         procedure=Experiment(_twice, _one_effect("two deliveries of one event")),
     ),
@@ -185,7 +186,8 @@ EFFECT_CHECKS = (
         after=("PG072",),
         sends=f"{_COPIES} copies of one delivery, released together.",
         good="one effect, no 5xx",
-        why="To look first and write then is not enough: two copies look at the same time, and both find nothing.",
+        why="Looking first and writing afterwards is not enough: two copies look at the same time, and both find"
+        " nothing.",
         fix=_ONCE,
         procedure=Experiment(_copies, _one_effect(f"{_COPIES} copies at the same time")),
     ),
@@ -207,8 +209,8 @@ EFFECT_CHECKS = (
         level=1,
         sends="Two events of one type with the same timestamp about two objects.",
         good="both have their effect",
-        why="Timestamps are no ids: many runs end in the same second.",
-        fix="make the id of the object, and not the timestamp, part of the key",
+        why="Timestamps are not ids: many runs end in the same second.",
+        fix="make the id of the object part of the key, not the timestamp",
         procedure=Experiment(_moment_with_two_objects, _judge_moment),
     ),
     Check(
@@ -219,7 +221,7 @@ EFFECT_CHECKS = (
         after=("PG075",),
         sends=f"{_AT_ONCE} different events at the same time.",
         good="each has its effect",
-        why="A counter that is read, raised and written back loses what was counted in between.",
+        why="A counter that is read, incremented and written back loses whatever was counted in between.",
         fix="let the database do it in one statement, or lock the row",
         procedure=Experiment(_concurrent_events, _judge_all),
     ),
@@ -229,9 +231,9 @@ EFFECT_CHECKS = (
         severity="must",
         level=1,
         after=("PG072",),
-        sends="A valid event whose answer is not read, because the connection ends; then the same again.",
+        sends="A valid event whose answer is lost because the connection ends; then the same event again.",
         good="one effect, and 2xx to the second",
-        why="This is how duplicates come about in earnest: the event was handled, and the sender does not know it.",
+        why="This is how duplicates really arise: the event was handled, but the sender does not know it.",
         fix=_ONCE,
         procedure=Experiment(_lost_answer, _one_effect("a delivery whose answer was lost, and the next")),
     ),
@@ -279,7 +281,7 @@ async def _retry_after_failure(context: CheckContext) -> Judgement:
 
 
 def _did_not_fail(delivery: Delivery) -> AccessError:
-    return AccessError(f"the consumer was to fail, and {answer_of(delivery)}: see what --fail-once does")
+    return AccessError(f"the consumer was supposed to fail, but {answer_of(delivery)}: check what --fail-once does")
 
 
 FAILURE_CHECKS = (
@@ -290,9 +292,9 @@ FAILURE_CHECKS = (
         level=2,
         sends="A valid event while the consumer is made to fail.",
         good="a 5xx, so that the sender tries again",
-        why="A handler that catches every error, writes it to the log and answers 200 loses the event: no one will send"
+        why="A handler that catches every error, logs it and answers 200 loses the event: the sender will not send"
         " it again.",
-        fix="let errors that may pass become a 5xx",
+        fix="answer temporary errors with a 5xx",
         procedure=_failure_is_reported,
     ),
     Check(
@@ -300,11 +302,11 @@ FAILURE_CHECKS = (
         name="retry_after_failure",
         severity="must",
         level=2,
-        sends="A valid event while the consumer is made to fail, then the same once more.",
+        sends="A valid event while the consumer is made to fail, then the same event again.",
         good="an error, then 2xx, and exactly one effect",
-        why="A consumer that marks an event as seen before it has handled it drops the retry as a duplicate; one that"
-        " had half of the effect before it failed has it twice.",
-        fix="make the mark and the effect in one transaction, so that both come about or none",
+        why="A consumer that marks an event as seen before it has handled it drops the retry as a duplicate; one"
+        " that fails after half of the effect has that half twice.",
+        fix="record the mark and the effect in one transaction, so that either both happen or neither does",
         procedure=_retry_after_failure,
     ),
 )

@@ -248,9 +248,9 @@ ORDER_CHECKS = (
         level=1,
         sends=_SENDS,
         good="the same effect, and no event refused",
-        why="No order is promised, and a retry comes after everything else. A consumer that refuses an event, as it"
-        " does not know the object yet, or takes it to be over, loses it.",
-        fix="take events in any order: create what is not known yet, and allow for what is late",
+        why="No order is promised, and a retry arrives after everything else. A consumer that refuses an event"
+        " because it does not know the object yet, or considers it finished, loses the event.",
+        fix="accept events in any order: create what is not known yet, and allow for what is late",
         procedure=_order,
     ),
     Check(
@@ -261,8 +261,8 @@ ORDER_CHECKS = (
         sends=f"{_SENDS} The state of the object is read after each (--state).",
         good="the same state",
         why="A consumer that takes the last event to arrive for the latest one is wrong after the first retry, and"
-        " stays so.",
-        fix="compare timestamps before a state is overwritten",
+        " stays wrong.",
+        fix="compare timestamps before you overwrite a state",
         procedure=_state_after_any_order,
     ),
 )

@@ -22,8 +22,8 @@ UNTESTED = (
         severity="note",
         sends="Nothing: differences of nanoseconds cannot be measured reliably over HTTP.",
         good="`hmac.compare_digest`, `crypto.timingSafeEqual` or the like",
-        why="A comparison that stops at the first wrong digit shows an attacker how far a guess was right.",
-        fix="look at the code: the comparison must be one that takes constant time",
+        why="A comparison that stops at the first wrong digit shows an attacker how much of a guess was right.",
+        fix="look at the code: the comparison must take constant time",
     ),
     Check(
         id="PG091",
@@ -31,7 +31,7 @@ UNTESTED = (
         severity="note",
         sends="Nothing: the consumer would have to be started without its secret.",
         good="it refuses to start, or refuses every event",
-        why="`os.environ.get('SECRET', '')` makes an empty key where the variable is missing, and everybody can sign.",
+        why="`os.environ.get('SECRET', '')` yields an empty key where the variable is missing, and anyone can sign.",
         fix="start the consumer once without its secret, and send an event signed with the empty one",
     ),
     Check(
@@ -74,7 +74,7 @@ def chosen_checks(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[C
     wanted = {_found(name).id for name in only} or set(CHECKS)
     left = wanted - {_found(name).id for name in skip}
     if not left:
-        raise UsageError("no check is left: look at only and skip")
+        raise UsageError("no check is left: see only and skip")
     return tuple(check for check in CHECKS.values() if check.id in left or check.id == "PG001")
 
 

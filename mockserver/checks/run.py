@@ -94,7 +94,7 @@ class CheckRun:
             self.report.unreachable = control.error.message
             return
         if not control.delivered:
-            self._down = f"a valid event {answer_of(control)} (PG001): what a refusal means cannot be known"
+            self._down = f"a valid event {answer_of(control)} (PG001): what a refusal means is unknown"
         for check in self._checks:
             if check not in BY_THE_CONTROL and not self._learned and not self._down:
                 await self._unless_limited(self._learn(before))
@@ -105,7 +105,7 @@ class CheckRun:
     def _note_limits(self) -> None:
         met = ", ".join(f"{times} times {status}" for status, times in sorted(self._context.limits.items()))
         if met:
-            self.report.notes.append(f"the consumer has a limit of requests, which was met ({met}) and waited out")
+            self.report.notes.append(f"the consumer limits requests; the limit was hit ({met}) and waited out")
         suspected = any(each.verdict == "warn" and each.check.severity == "must" for each in self.report.findings)
         if suspected and not self._context.effects.probed:
             self.report.notes.append(_SUSPECTED)
@@ -186,8 +186,8 @@ class CheckRun:
             return Judgement("not tested", missing)
         if check not in (*BY_THE_CONTROL, ANSWER_TIME) and monotonic() > deadline:
             if check.severity == "must":
-                self.report.stopped = "the time was up before all was checked"
-            return Judgement("not tested", "the time was up; --time-limit gives more")
+                self.report.stopped = "time ran out before everything was checked"
+            return Judgement("not tested", "time ran out; --time-limit allows more")
         return None
 
     def _missing(self, check: Check) -> str:
@@ -225,7 +225,7 @@ class CheckRun:
             return judgement, control.delivered
         gone = f"{judgement.summary}; after that a valid event {answer_of(control)}"
         if not await self._context.recovers():
-            self._down = f"the consumer takes no valid event any more since {check.id} ({check.title})"
+            self._down = f"the consumer has accepted no valid event since {check.id} ({check.title})"
         return Judgement("fail", gone, (*judgement.evidence, control)[:4], judgement.fix), False
 
 

@@ -134,9 +134,9 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="Valid events of each type without the header X-Playgent-Signature.",
         good=_REFUSES,
-        why="The URL of a webhook is no secret. A consumer that takes unsigned events takes them from anybody: the"
-        " typical cause is `if signature and not valid`, which lets a missing header through.",
-        fix="refuse when the header is missing, before anything else is looked at",
+        why="The URL of a webhook is not secret. A consumer that accepts unsigned events accepts them from anyone."
+        " The typical cause is `if signature and not valid`, which lets a missing header through.",
+        fix="refuse the request when the header is missing, before you look at anything else",
         procedure=refusing_each("{event} without a signature", "missing_signature"),
     ),
     Check(
@@ -145,9 +145,9 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="Valid events of each type whose signature header is empty.",
         good=_REFUSES,
-        why="An empty header is falsy in most languages, and takes the path of a missing one or passes a comparison of"
-        " prefixes.",
-        fix="treat an empty header as a wrong one",
+        why="An empty header is falsy in most languages: it is treated like a missing one, or passes a comparison"
+        " of prefixes.",
+        fix="treat an empty header as a wrong signature",
         procedure=refusing_each("{event} with an empty signature", "empty_signature"),
     ),
     Check(
@@ -156,19 +156,19 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="An event of each type, and one of an unknown type, signed with another secret.",
         good=_REFUSES,
-        why="This is what a forged event looks like. Some consumers write a bad signature to the log and go on, some"
-        " verify in the branch of one event type only.",
-        fix="verify first, for every request, and answer 401 when it does not match",
+        why="This is what a forged event looks like. Some consumers log a bad signature and go on; others verify in"
+        " the branch of a single event type.",
+        fix="verify first, for every request, and answer 401 when the signature does not match",
         procedure=refusing_all(_wrong_secret),
     ),
     Check(
         id="PG013",
         name="tampered_body",
         severity="must",
-        sends="Events of each type of which one byte was changed after signing.",
+        sends="Events of each type with one byte changed after signing.",
         good=_REFUSES,
-        why="The signature protects the body; a consumer that does not compute it over these very bytes protects"
-        " nothing.",
+        why="The signature protects the body; a consumer that does not compute it over the exact bytes of the"
+        " request protects nothing.",
         fix="compute the HMAC over the raw body of this request",
         procedure=refusing_each("{event} that was changed after signing", tampered_id()),
     ),
@@ -178,7 +178,7 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="Events of each type with a signature that is valid for another body.",
         good=_REFUSES,
-        why="Anyone who has seen one delivery has a valid signature. It must be worth nothing with another body.",
+        why="Anyone who has seen one delivery has a valid signature. It must be worthless with any other body.",
         fix="compute the HMAC over the raw body of this request",
         procedure=refusing_each("{event} with the signature of another body", "other_body"),
     ),
@@ -186,10 +186,10 @@ SIGNATURE_CHECKS = (
         id="PG015",
         name="truncated_signature",
         severity="must",
-        sends="Events whose digest is cut short: to half, to one digit, to nothing, by one digit.",
+        sends="Events whose digest is cut short: to half, to one digit, to nothing, and by one digit.",
         good=_REFUSES,
-        why="A comparison of as much as was given (`expected.startswith(given)`) lets anybody guess one digit; a"
-        " comparison of unequal lengths raises in some languages, and the sender gets a 500.",
+        why="Comparing only as many digits as were sent (`expected.startswith(given)`) lets anyone guess a single"
+        " digit; comparing unequal lengths raises an error in some languages, and the sender gets a 500.",
         fix=_COMPARE,
         procedure=refusing(*_TRUNCATED),
     ),
@@ -199,7 +199,8 @@ SIGNATURE_CHECKS = (
         severity="should",
         sends="Events with something after the right digest.",
         good=_REFUSES,
-        why="A comparison of the first 64 digits only, or one that raises for other lengths.",
+        why="Some consumers compare only the first 64 digits; in others, the comparison raises an error for any"
+        " other length.",
         fix=_COMPARE,
         procedure=refusing(*_LENGTHENED),
     ),
@@ -207,10 +208,10 @@ SIGNATURE_CHECKS = (
         id="PG017",
         name="malformed_signature",
         severity="must",
-        sends="Events whose signature header is nonsense of several kinds.",
-        good="4xx, never 5xx, and the consumer goes on",
-        why="The header comes from strangers. A consumer that splits or decodes it without care answers 500, or dies:"
-        " anybody can stop it with one request.",
+        sends="Events with several kinds of nonsense in the signature header.",
+        good="4xx, never 5xx, and the consumer still runs",
+        why="Anyone can send this header. A consumer that splits or decodes it carelessly answers 500 or crashes:"
+        " one request can stop it.",
         fix="never parse the header: " + _COMPARE,
         procedure=refusing(*_MALFORMED),
     ),
@@ -220,7 +221,7 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="An event with a byte in the signature that is not ASCII.",
         good="4xx, never 5xx",
-        why="Python's `hmac.compare_digest` raises TypeError for text outside ASCII: one byte of a stranger becomes a"
+        why="Python's `hmac.compare_digest` raises TypeError for non-ASCII text: one byte from a stranger becomes a"
         " 500.",
         fix="compare bytes, not text: encode both sides before `compare_digest`",
         procedure=refusing(
@@ -244,9 +245,9 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="An event signed with the empty secret.",
         good=_REFUSES,
-        why="Where several secrets are tried (a rotation, a default), one that is not set is empty, and everybody can"
+        why="Where several secrets are tried (a rotation, a default), one that is not set is empty, and anyone can"
         " sign with it.",
-        fix="leave secrets out that are not set, and refuse to start when there is none",
+        fix="skip secrets that are not set, and refuse to start when there is none",
         procedure=refusing(
             Variant(
                 "an event signed with the empty secret", (signature("empty_key", lambda b, _: PREFIX + digest(b, "")),)
@@ -259,7 +260,8 @@ SIGNATURE_CHECKS = (
         severity="note",
         sends="The right digest without `sha256=` before it.",
         good=_REFUSES,
-        why="The vendor always writes `sha256=`. To take a bare digest is harmless today, and a guess about tomorrow.",
+        why="The vendor always writes `sha256=`. Accepting a bare digest is harmless today, but a guess about"
+        " tomorrow.",
         fix=_COMPARE,
         procedure=refusing(Variant("a signature without `sha256=`", ("signature_without_prefix",)), accepted="warn"),
     ),
@@ -269,7 +271,7 @@ SIGNATURE_CHECKS = (
         severity="note",
         sends="The right digest in upper case.",
         good=_REFUSES,
-        why="The vendor writes lower-case hex. A comparison that ignores case is harmless, and not what is documented.",
+        why="The vendor writes lower-case hex. A comparison that ignores case is harmless, but not what is documented.",
         fix=_COMPARE,
         procedure=refusing(
             Variant(
@@ -284,9 +286,9 @@ SIGNATURE_CHECKS = (
         severity="note",
         sends="An event with the signature header twice: the right one, then a wrong one.",
         good=_REFUSES,
-        why="Which of two headers counts differs between proxies and frameworks; what one of them checks another may"
-        " not use.",
-        fix="refuse a request whose signature header comes more than once",
+        why="Proxies and frameworks differ in which of two headers counts: one may verify a header that another"
+        " does not use.",
+        fix="refuse a request that has more than one signature header",
         procedure=refusing(Variant("an event with two signatures", ("duplicate_signature_header",)), accepted="warn"),
     ),
     Check(
@@ -295,9 +297,9 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="Valid events with the header names in lower and in upper case.",
         good="2xx",
-        why="The names of headers have no case (RFC 9110, 5.1), HTTP/2 writes them in lower case, and proxies rewrite"
-        " them.",
-        fix="read the header through the framework, without regard to case",
+        why="Header names are case-insensitive (RFC 9110, 5.1); HTTP/2 writes them in lower case, and proxies"
+        " rewrite them.",
+        fix="read the header through the framework, whatever its case",
         procedure=accepting(*_CASES),
     ),
     Check(
@@ -306,8 +308,8 @@ SIGNATURE_CHECKS = (
         severity="must",
         sends="A body that is not UTF-8, with a bad signature.",
         good="4xx, never 5xx",
-        why="A consumer that decodes the body before it verifies crashes at the bytes of a stranger.",
-        fix="verify the bytes first; decode and parse what is genuine",
+        why="A consumer that decodes the body before it verifies it crashes on bytes from a stranger.",
+        fix="verify the bytes first; decode and parse only what is genuine",
         procedure=refusing_all(_undecodable),
     ),
     Check(
@@ -317,9 +319,9 @@ SIGNATURE_CHECKS = (
         level=1,
         sends="A forged event, then the genuine one about the same object.",
         good="the forged one is refused, the genuine one has its effect",
-        why="A consumer that notes an event as seen before it verifies it can be made deaf: who guesses an id sends"
-        " a forgery, and the genuine event is dropped as a duplicate.",
-        fix="note an event as seen only after it was verified and handled",
+        why="A consumer that marks an event as seen before it verifies it can be made to miss events: an attacker"
+        " who guesses an id sends a forgery, and the genuine event is dropped as a duplicate.",
+        fix="mark an event as seen only after it is verified and handled",
         procedure=Experiment(_forged_then_genuine, _judge_blocked),
     ),
     Check(
@@ -327,10 +329,10 @@ SIGNATURE_CHECKS = (
         name="large_forgery",
         severity="should",
         sends="With --large-body: one forged event of that size.",
-        good="413, or an answer or a closed connection before all of it was read",
-        why="A signature can be verified only when the body is there, so anyone can make a consumer without a limit"
-        " hold as much as they like to send.",
-        fix="limit the size of bodies on the webhook's route, to some megabytes",
+        good="413, or an answer or a closed connection before the whole body is read",
+        why="A signature can be verified only once the whole body is there, so without a limit anyone can make a"
+        " consumer hold as much data as they send.",
+        fix="limit request bodies on the webhook route to a few megabytes",
         procedure=_large_forgery,
     ),
 )

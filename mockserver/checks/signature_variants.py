@@ -143,10 +143,10 @@ _WHSEC = "whsec_"
 _OR_HERE = "; or, if the consumer has the right one, give that here as --secret"
 _EXACTLY = f"use the secret exactly as it was given, with its prefix: do not strip, decode or change it{_OR_HERE}"
 _ENDS = (
-    f"use the secret exactly as it was given{_OR_HERE}: see how it gets into the setting (`printf %s` writes no line"
+    f"use the secret exactly as it was given{_OR_HERE}: check how it gets into the setting (`printf %s` writes no line"
     " feed, `echo` does; a file is read with its last line feed; quotes in an env file may become part of the value)"
 )
-_SETTING = "see whether the setting with the secret is there, under the right name, where the consumer runs"
+_SETTING = "check that the setting with the secret exists, under the right name, where the consumer runs"
 _ENV_FILE = "put the secret between single quotes in the env file"
 
 _OUTSIDE_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
@@ -213,9 +213,7 @@ OTHER_SECRET_FORMS = (
     _changed("secret_stripped", "cuts the spaces off the ends of the secret", str.strip),
     _changed("secret_double_quoted", "has double quotes around its secret", lambda secret: f'"{secret}"', _ENDS),
     _changed("secret_single_quoted", "has single quotes around its secret", lambda secret: f"'{secret}'", _ENDS),
-    _changed(
-        "secret_unquoted", "takes the quotes off the secret, which belong to it", lambda secret: secret.strip("'\"")
-    ),
+    _changed("secret_unquoted", "strips quotes that belong to the secret", lambda secret: secret.strip("'\"")),
     _changed("secret_with_space", "has a space at the end of its secret", lambda secret: secret + " ", _ENDS),
     _changed("secret_after_space", "has a space at the beginning of its secret", lambda secret: " " + secret, _ENDS),
     _changed(
@@ -272,7 +270,7 @@ OTHER_SECRET_FORMS = (
         _without_variables,
         _ENV_FILE,
     ),
-    _changed("secret_url_decoded", "decodes the secret as if it stood in a URL", unquote_plus),
+    _changed("secret_url_decoded", "decodes the secret as if it were part of a URL", unquote_plus),
     _changed(
         "secret_shown_as_bytes",
         "uses the secret with `b'` before it and `'` after it, which is how Python shows bytes",
@@ -299,26 +297,26 @@ RAW_BODY = (
 )
 
 #: Text in which the spellings of JSON differ.
-_TELLING = " Zoë 💸 </b> & \u2028"
+_DISTINCTIVE = " Zoë 💸 </b> & \u2028"
 
 
-def telling(data: dict[str, Any]) -> None:
+def make_distinctive(data: dict[str, Any]) -> None:
     """Change the data of an event so that each spelling of its JSON is another text; its ids stay.
 
     Text of several words gets characters that not all spellings write alike, and numbers become whole floats.
     """
-    data.update({key: _telling(value) for key, value in data.items()})
+    data.update({key: _distinctive(value) for key, value in data.items()})
     if "1.0" not in repr(data):
         data["score"] = 1.0
 
 
-def _telling(value: Any) -> Any:
+def _distinctive(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _telling(item) for key, item in value.items()}
+        return {key: _distinctive(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_telling(item) for item in value]
+        return [_distinctive(item) for item in value]
     if isinstance(value, str):
-        return value + _TELLING if " " in value else value
+        return value + _DISTINCTIVE if " " in value else value
     return 1.0 if isinstance(value, float) else value
 
 
@@ -397,7 +395,7 @@ COMMON_BODY_FORMS = (
     _spelled("javascript_json", "as `JSON.stringify` does it", javascript_json),
     _spelled("sorted_compact", "without spaces and with its keys sorted", lambda v: compact_json(v, sort_keys=True)),
     _spelled("sorted_spaced", "by `json.dumps` with `sort_keys`", lambda value: python_json(value, sort_keys=True)),
-    _message("empty", "verifies an empty body: something has read the stream before", lambda _: b""),
+    _message("empty", "verifies an empty body: something has already read the stream", lambda _: b""),
 )
 
 OTHER_BODY_FORMS = (
@@ -499,7 +497,7 @@ DIGEST_FORMS = (
     ),
     WrongForm(
         name="hash_of_body",
-        mistake="hashes the body without any secret, so that anybody can sign",
+        mistake="hashes the body without any secret, so that anyone can sign",
         fix=_DIGEST,
         digest=lambda _, message: hashlib.sha256(message).digest(),
     ),
@@ -593,7 +591,7 @@ HEADER_FORMS = (
         WrongForm(
             name=f"header name in {case} case",
             mistake=f"finds the header only if its name is written in {case} case",
-            fix="the names of headers have no case: read it through the framework, without regard to case",
+            fix="header names are case-insensitive: read it through the framework, whatever its case",
             headers=in_header(name),
         )
         for case, name in (("lower", SIGNATURE_HEADER.lower()), ("upper", SIGNATURE_HEADER.upper()))

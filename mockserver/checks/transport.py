@@ -31,7 +31,7 @@ async def _send_chunked(context: CheckContext) -> Trial:
 
 async def _judge_chunked(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
     if any(status_of(each) == _LENGTH_REQUIRED for each in trial.deliveries):
-        return Judgement("pass", "answered 411: the server wants a Content-Length, and says so", trial.deliveries)
+        return Judgement("pass", "answered 411: the server requires a Content-Length, and says so", trial.deliveries)
     judgement = await judge_effects(context, trial, change)
     if judgement.verdict == "pass" or not context.in_process:
         return judgement
@@ -131,7 +131,7 @@ async def _judge_truncated(context: CheckContext, trial: Trial, change: float | 
     if not control.delivered:
         return Judgement("fail", f"after half a body, a valid event {answer_of(control)}", (cut, control))
     seen = "after half of a body" if change is None else "half of a body had no effect, and"
-    return Judgement("pass", f"{seen} the next event was taken", (cut,))
+    return Judgement("pass", f"{seen} the next event was accepted", (cut,))
 
 
 async def _send_burst(context: CheckContext) -> Trial:
@@ -155,10 +155,10 @@ async def _judge_burst(context: CheckContext, trial: Trial, change: float | None
                 )
         if status_of(failed[0]):
             context.limits[status_of(failed[0])] = context.limits.get(status_of(failed[0]), 0) + len(failed)
-        summary = f"{len(failed)} of {_BURST} events at once {answer}, and were taken later: it has a limit"
+        summary = f"{len(failed)} of {_BURST} events at once {answer}, and were accepted later: it has a limit"
         return Judgement("inconclusive", summary, tuple(failed[:3]))
     if failed:
-        summary = f"{len(failed)} of {_BURST} events at once were not taken: {answer_of(failed[0])}"
+        summary = f"{len(failed)} of {_BURST} events at once were not accepted: {answer_of(failed[0])}"
         return Judgement("fail", summary, tuple(failed[:3]))
     if change not in (None, trial.expected):
         summary = f"{_BURST} events at once were answered 2xx, and the effect is {change:g}, not {trial.expected:g}"
@@ -181,11 +181,11 @@ TRANSPORT_CHECKS = (
         name="chunked",
         severity="should",
         sends="A valid event with its body in chunks (Transfer-Encoding: chunked).",
-        good="2xx, or 411 from a server that wants a length",
-        why="Every HTTP/1.1 server must understand chunks (RFC 9112, 7.1), and some proxies send bodies in them. Where"
-        " a server hands on no Content-Length, frameworks for WSGI read nothing, and verify that.",
-        fix="serve with an HTTP server that gives a body in chunks to the application (for WSGI: waitress, or a"
-        " proxy in front that buffers requests); an application that reads the stream itself must read it to its end",
+        good="2xx, or 411 from a server that requires a length",
+        why="Every HTTP/1.1 server must understand chunked bodies (RFC 9112, 7.1), and some proxies send them."
+        " Without a Content-Length from the server, frameworks for WSGI read an empty body, and verify that.",
+        fix="use an HTTP server that passes chunked bodies on to the application (for WSGI: waitress, or a proxy in"
+        " front that buffers requests); an application that reads the stream itself must read it to its end",
         procedure=Experiment(_send_chunked, _judge_chunked),
     ),
     Check(
@@ -194,9 +194,9 @@ TRANSPORT_CHECKS = (
         severity="should",
         sends="A valid event with `Expect: 100-continue`.",
         good="2xx",
-        why="Some clients wait for `100 Continue` before they send a body (RFC 9110, 10.1.1). A server that does not"
-        " answer it costs a second per delivery, or refuses it.",
-        fix="serve with an HTTP server that answers `Expect: 100-continue`",
+        why="Some clients wait for `100 Continue` before they send a body (RFC 9110, 10.1.1). A server that does"
+        " not answer it costs a second per delivery, or refuses the request.",
+        fix="use an HTTP server that answers `Expect: 100-continue`",
         procedure=accepting(Variant("Expect: 100-continue", ("expect_continue",))),
     ),
     Check(
@@ -205,8 +205,8 @@ TRANSPORT_CHECKS = (
         severity="should",
         sends=f"A valid event whose body drips for {_DRIP:g} s.",
         good="2xx",
-        why="Networks are slow at times. A consumer with a short time-out of its own loses the event.",
-        fix="give the body of a request several seconds to come",
+        why="Networks are sometimes slow. A consumer with a short timeout of its own loses the event.",
+        fix="allow several seconds for the body of a request to arrive",
         procedure=Experiment(_send_slowly, _judge_slow_sender),
     ),
     Check(
@@ -214,10 +214,10 @@ TRANSPORT_CHECKS = (
         name="slow_sender_blocks_others",
         severity="must",
         sends="A valid event whose body drips, and an ordinary one beside it.",
-        good="the ordinary one is answered meanwhile",
+        good="the ordinary one is answered in the meantime",
         why="A server with one worker waits for the slowest sender: one bad connection, or one attacker, stops all"
         " events.",
-        fix="serve with more than one worker or thread, or behind a proxy that buffers requests",
+        fix="use more than one worker or thread, or a proxy in front that buffers requests",
         procedure=_slow_sender_blocks_others,
     ),
     Check(
@@ -225,8 +225,8 @@ TRANSPORT_CHECKS = (
         name="truncated_request",
         severity="must",
         sends="Half of the body of a valid event, then the connection ends.",
-        good="no effect, and the next event is taken",
-        why="Connections break. What came of the body is not what was signed.",
+        good="no effect, and the next event is accepted",
+        why="Connections break. The part of the body that arrived is not what was signed.",
         fix="let the server read the whole body before the handler runs, and verify it",
         procedure=Experiment(_send_truncated, _judge_truncated, forged=True),
     ),
@@ -237,7 +237,7 @@ TRANSPORT_CHECKS = (
         sends=f"{_BURST} valid events at the same time.",
         good="2xx for all",
         why="Test runs end together: a nightly suite sends its events within a second.",
-        fix="serve with more workers, and do slow work after the answer",
+        fix="use more workers, and do slow work after the answer",
         procedure=Experiment(_send_burst, _judge_burst),
     ),
 )

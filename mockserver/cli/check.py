@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 _HELP = """Find out what a webhook consumer does wrong, and how to fix it.
 
-Events are delivered to URL, right ones and wrong ones, each wrong in one way, and the answers are compared. The
-consumer should be one for tests: it handles some hundred made-up events.
+Valid events, and events with one defect each, are delivered to URL, and the answers are compared. Use a consumer that
+is there for tests: it handles several hundred made-up events.
 
 \b
 Examples:
@@ -52,12 +52,12 @@ Examples:
   mockserver check --list
   mockserver check --explain PG012
 
-With --probe, a URL that answers a number that grows with each event that is handled, it is proved as well that a
-refused event has no effect, and a duplicate only one; with --fail-once, that a retry after a failure has exactly one.
+With --probe, a URL that answers with a number that grows with each event handled, the checks also prove that a refused
+event has no effect and a duplicate only one; with --fail-once, that a retry after a failure has exactly one.
 
-The exit code is 1 when something fails that the consumer must get right, or seems to: forgeries that are answered 2xx
-are suspected to be handled, and --probe proves it either way. --fail-on proven fails on what is proven only. Under
-GitHub Actions the Markdown report goes to the summary page of the job as well.
+The exit code is 1 when the consumer fails a check that it must pass, or seems to: forgeries that it answers with 2xx
+are suspected to be handled, and --probe proves it either way. With --fail-on proven, only what is proven counts. Under
+GitHub Actions the Markdown report also goes to the summary page of the job.
 """
 
 
@@ -108,7 +108,11 @@ GitHub Actions the Markdown report goes to the summary page of the job as well.
     default="0",
     help="Send a forged body of this size, such as 64MiB, and see whether all of it is read.",
 )
-@option("--diagnose", is_flag=True, help="If a correct event is refused, try the usual mistakes and name the one.")
+@option(
+    "--diagnose",
+    is_flag=True,
+    help="If a correct event is refused, try the usual mistakes and name the one that explains it.",
+)
 @option(
     "--time-limit",
     type=positive_duration,
@@ -156,7 +160,7 @@ def check(context: click.Context, /, url: str | None, target: str | None, **chos
 def needed_url(context: click.Context, url: str | None, target: str | None) -> str:
     """Return the URL of the consumer: the argument, or that of ``--target``; raises UsageError."""
     if url and target and context.get_parameter_source("target") is ParameterSource.COMMANDLINE:
-        raise UsageError(f"two URLs are given, {url} and --target {target}: which of them is to be checked?")
+        raise UsageError(f"two URLs are given, {url} and --target {target}: which of them should be checked?")
     found = url or target
     if not found:
         example = "mockserver check http://localhost:3000/webhooks/playgent --secret whsec_x"

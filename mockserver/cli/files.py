@@ -53,7 +53,7 @@ def check_writable(name: str | None) -> None:
     Raises UsageError.
     """
     if name == STANDARD_OUTPUT and sys.__stdout__ is None:  # as the process was started
-        raise UsageError("standard output is closed: the option - writes to it")
+        raise UsageError("standard output is closed, and the option - writes to it")
     if name is None or name == STANDARD_OUTPUT:
         return
     try:

@@ -97,7 +97,7 @@ def positive_duration(text: str) -> float:
     """Read a duration that is more than 0."""
     seconds = duration(text)
     if not seconds:
-        raise click.BadParameter(f"{text!r} is no time at all: it must be more than 0")
+        raise click.BadParameter(f"{text!r} is no duration: it must be more than 0")
     return seconds
 
 
@@ -113,7 +113,7 @@ def replay_speed(text: str) -> Speed:
     """Read a factor, or ``max``."""
     if text == "stepped":
         raise click.BadParameter(
-            "stepped time is advanced by a test, which a replay has none of: choose a factor such as 1 or 10, or"
+            "stepped time is advanced by a test, and a replay has none: choose a factor such as 1 or 10, or"
             " max (for stepped time: `mockserver serve --speed stepped`, and POST /_mock/clock/advance)"
         )
     return _speed(text, "nor max")

@@ -97,12 +97,12 @@ class ControlClient:
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise UnreachableError(f"what answers at {self.url} is no mock: name the right one with --server")
+            raise UnreachableError(f"what answers at {self.url} is not a mock: give the right URL with --server")
         return value
 
     def _no_mock(self, error: Exception) -> UnreachableError:
         reason = "nothing listens there" if isinstance(error, ConnectionRefusedError) else str(error)
-        advice = "start one with `mockserver`, or name the right one with --server"
+        advice = "start one with `mockserver`, or give the right URL with --server"
         return UnreachableError(f"no mock answers at {self.url} ({reason}): {advice}")
 
 

@@ -98,10 +98,10 @@ def send(
             await mock.stop()
 
     stopped = work.run(perform())
-    return stopped or _tell(outcome[0], reach, Redactor([destination.secret]))
+    return stopped or _show(outcome[0], reach, Redactor([destination.secret]))
 
 
-def _tell(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
+def _show(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
     """Print the answer, or why there is none."""
     if sent.lost:
         click.echo(str(sent))

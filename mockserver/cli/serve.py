@@ -69,7 +69,7 @@ def _limit(name: str, text: str) -> Callable[[C], C]:
 @option(
     "--route", type=route_rule, multiple=True, metavar="FROM=TO", help="Deliver to TO what is meant for the URL FROM."
 )
-@option("--exit", "exits", is_flag=True, help="Exit with the verdict when the scripts are over.")
+@option("--exit", "exits", is_flag=True, help="Exit with the verdict once the scripts are over.")
 @report_options
 @target_option("Register this URL for all events at the start.")
 @secret_option("The secret of that registration.")
@@ -83,7 +83,7 @@ def _limit(name: str, text: str) -> Callable[[C], C]:
     callback=lambda _, __, chosen: chosen.replace("-", "_"),
     help="Whether all callers share everything, or each API key is an account of its own.",
 )
-@option("--strict", is_flag=True, help="Do only what the vendor documents, without routes or leniency of ours.")
+@option("--strict", is_flag=True, help="Do only what the vendor documents: no routes and no leniency of ours.")
 @option("--tls", is_flag=True, help="Serve https, with a certificate made on the fly, and print the CA file to trust.")
 @option(
     "--control-host",

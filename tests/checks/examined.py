@@ -16,7 +16,7 @@ from mockserver.checks.context import CheckContext
 from mockserver.checks.diagnosis import diagnose
 from mockserver.checks.model import Diagnosis
 from mockserver.checks.options import CheckOptions, prepare_check
-from mockserver.checks.signature_variants import telling
+from mockserver.checks.signature_variants import make_distinctive
 from mockserver.model.events import Catalog
 from mockserver.model.messages import Transport
 from mockserver.model.records import Delivery
@@ -61,7 +61,7 @@ def telling_catalog(catalog: Catalog) -> Catalog:
     types = []
     for event_type in catalog.all():
         data = copy.deepcopy(event_type.data)
-        telling(data)
+        make_distinctive(data)
         types.append(msgspec.structs.replace(event_type, data=data))
     return Catalog(types)
 

@@ -27,7 +27,7 @@ checks, in the order in which they are made.
   minutes) no further check is begun, and the exit code is 1 if a `must` was left out.
 - **Limits**: an answer 429 or 503 to what was accepted before is waited out, and all that follows is sent more slowly;
   the report names the limit. One that goes on ends the run.
-- **The consumer** should be one for tests: it handles some hundred made-up events, about objects with new ids each time
+- **The consumer** should be one for tests: it handles several hundred made-up events about new objects each time
   (`--seed` repeats a run).
 
 {overview}

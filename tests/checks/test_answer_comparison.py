@@ -135,4 +135,4 @@ NEW, OLD = Answer(200, b"handled"), Answer(200, b"duplicate")
 )
 def test_duplicates_are_told_where_both_answers_are_known_and_differ(baseline, told):
     """Whoever answers otherwise each time tells nothing."""
-    assert baseline.tell_duplicates is told
+    assert baseline.reveals_duplicates is told

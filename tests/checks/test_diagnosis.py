@@ -145,7 +145,9 @@ async def test_another_secret_is_not_a_mistake_that_is_known():
     """Where no form is accepted the doctor says so, and how to go on; nothing counts as evidence."""
     async with examining(verifying(keyed(b"quite another secret"))) as examination:
         diagnosis = await examination.diagnose()
-        assert diagnosis.explanation.startswith(f"not found: none of the {diagnosis.tried} usual wrong forms")
+        assert diagnosis.explanation.startswith(
+            f"not found: it expects none of the {diagnosis.tried} usual wrong forms"
+        )
         assert diagnosis.tried > 100
         assert len(examination.deliveries) <= MOST_DELIVERIES + 1
     assert "SHA-256 of its secret" in diagnosis.fix
@@ -157,7 +159,7 @@ async def test_a_consumer_that_refuses_everything_is_not_explained():
     assert (await diagnosed(verifying(lambda _: False))).explanation.startswith("not found")
 
 
-async def test_an_inverted_condition_is_told():
+async def test_an_inverted_condition_is_reported():
     """A consumer that accepts whatever is not genuine is told that, and no wrong form."""
     diagnosis = await diagnosed(verifying(lambda received: not is_genuine(received)))
     assert "accepts anything but what is genuine" in diagnosis.explanation
@@ -165,11 +167,11 @@ async def test_an_inverted_condition_is_told():
     assert diagnosis.tried == 0
 
 
-async def test_a_header_in_which_anything_goes_is_told():
+async def test_a_header_in_which_anything_goes_is_reported():
     """A consumer that only looks whether another header is there is told both."""
     diagnosis = await diagnosed(verifying(lambda received: bool(received.header("X-Signature"))))
     assert diagnosis.explanation == (
-        "it reads the signature from the header `X-Signature`, and takes a random one there as well"
+        "it reads the signature from the header `X-Signature`, and accepts a random one there as well"
     )
     assert diagnosis.evidence[0].faults == ("forged header X-Signature",)
 
@@ -179,7 +181,7 @@ async def test_unsigned_events_that_are_accepted_mislead_nobody():
     stripped = keyed(WITHOUT_PREFIX)
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None or stripped(received)))
     assert diagnosis.explanation == (
-        "it uses the secret without its prefix `whsec_`; and it takes events without any signature"
+        "it uses the secret without its prefix `whsec_`; and it accepts events without any signature"
     )
 
 
@@ -187,7 +189,7 @@ async def test_unsigned_events_that_are_accepted_are_told_without_a_mistake_too(
     """Where no form explains the refusal, the doctor still tells that unsigned events are accepted."""
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None))
     assert diagnosis.explanation.startswith("not found")
-    assert diagnosis.explanation.endswith("it takes events without any signature")
+    assert diagnosis.explanation.endswith("it accepts events without any signature")
 
 
 async def test_the_mistake_is_found_behind_another_failure():
@@ -270,7 +272,7 @@ async def test_only_some_event_types_are_taken():
     types = ("run.failed", "evaluation.completed")
     diagnosis = await diagnosed(verifying(lambda received: is_genuine(received) and received.event in types, 422))
     assert diagnosis.explanation == (
-        "it takes run.failed, evaluation.completed, and refuses run.completed: the signature is not the reason"
+        "it accepts run.failed, evaluation.completed, and refuses run.completed: the signature is not the reason"
     )
 
 
@@ -283,7 +285,13 @@ async def test_event_types_that_nobody_verifies_prove_nothing():
 
 @each_row(
     ("status", "words"),
-    [(404, "nothing takes events"), (405, "does not take POST"), (413, "too large"), (429, "limits"), (502, "proxy")],
+    [
+        (404, "nothing handles events"),
+        (405, "does not accept POST"),
+        (413, "too large"),
+        (429, "limits"),
+        (502, "proxy"),
+    ],
 )
 async def test_an_answer_that_speaks_for_itself(status, words):
     """Statuses that have nothing to do with signatures are explained, and nothing more is sent."""
@@ -294,7 +302,7 @@ async def test_an_answer_that_speaks_for_itself(status, words):
     assert diagnosis.fix
 
 
-async def test_a_redirect_is_told_with_where_it_leads():
+async def test_a_redirect_is_shown_with_where_it_leads():
     """A redirect is explained by its Location."""
 
     async def answer(_: Received) -> web.Response:
@@ -312,7 +320,7 @@ async def test_another_content_type_is_tried():
         return web.Response(status=200 if received.header("Content-Type") == "text/plain" else 415)
 
     diagnosis = await diagnosed(answer)
-    assert diagnosis.explanation == "it takes events as `text/plain` only, not as `application/json`"
+    assert diagnosis.explanation == "it accepts events only as `text/plain`, not as `application/json`"
     assert (await diagnosed(verifying(lambda _: False, 415))).explanation.startswith("it answers 415")
 
 
@@ -339,19 +347,19 @@ async def test_what_else_may_be_the_reason_is_said(response, hint):
 # ---------------------------------------------------------------- limits
 
 
-async def test_a_consumer_that_changes_its_mind_is_told():
+async def test_a_consumer_that_changes_its_mind_is_reported():
     """What was refused at first and is accepted then is no mistake of verification."""
-    assert "does not answer steadily" in (await diagnosed(await statuses(401))).explanation
+    assert "answers are not consistent" in (await diagnosed(await statuses(401))).explanation
 
 
-async def test_a_consumer_that_changes_its_mind_later_is_told_no_mistake():
+async def test_a_consumer_that_changes_its_mind_later_is_given_no_mistake():
     """A consumer that suddenly accepts everything makes none of the mistakes that were just tried."""
     diagnosis = await diagnosed(await statuses(*[401] * 15))
-    assert "does not answer steadily" in diagnosis.explanation
+    assert "answers are not consistent" in diagnosis.explanation
     assert diagnosis.evidence == ()
 
 
-async def test_a_consumer_that_hangs_is_told():
+async def test_a_consumer_that_hangs_is_reported():
     """Without an answer to the control nothing is tried."""
     never = asyncio.Event()
 
@@ -377,7 +385,7 @@ async def test_the_time_is_limited():
 
     async with examining(answer) as examination:
         diagnosis = await examination.diagnose(seconds=0.3)
-    assert "the time for it is up" in diagnosis.explanation
+    assert "time ran out" in diagnosis.explanation
 
 
 @pytest.mark.parametrize(("status", "words"), [(429, "it answers 429"), (0, "it is gone after")])

@@ -42,11 +42,11 @@ def whole_numbers(body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("verified", "cause"),
     [
-        (bytes.strip, "spaces at the ends are cut off before the signature is computed"),
+        (bytes.strip, "whitespace at the ends is stripped before the signature is computed"),
         (whole_numbers, "a body that was parsed and written again is verified, not the raw one"),
         (canonical, "a body that was parsed and written again, with its keys in an order of its own, is verified"),
-        (lambda body: body.replace(b"\\u", b""), "something else than the raw body is verified"),
-        (lambda body: body.replace(b":1.0", b":1"), "something else than the raw body is verified"),
+        (lambda body: body.replace(b"\\u", b""), "something other than the raw body is verified"),
+        (lambda body: body.replace(b":1.0", b":1"), "something other than the raw body is verified"),
     ],
     ids=["stripped", "written again", "in another order", "escapes", "numbers"],
 )
@@ -96,7 +96,7 @@ async def test_a_field_that_may_not_be_null_is_named(judged):
     consumer.take = take
     finding = await judged.finding(consumer, "PG042")
     assert finding.summary == (
-        "answered 500: run.completed with summary null: a 5xx is tried again, and never gets better"
+        "answered 500: run.completed with summary null: senders retry a 5xx, and it never gets better"
     )
 
 
@@ -290,9 +290,9 @@ async def answering_half_bodies(*, verifies: bool) -> AsyncIterator[tuple[str, l
 @pytest.mark.parametrize(
     ("verifies", "probed", "verdict", "summary"),
     [
-        (True, True, "pass", "half of a body had no effect, and the next event was taken"),
+        (True, True, "pass", "half of a body had no effect, and the next event was accepted"),
         (False, True, "fail", "half of a body had an effect of 1"),
-        (False, False, "pass", "after half of a body the next event was taken"),
+        (False, False, "pass", "after half of a body the next event was accepted"),
     ],
 )
 async def test_half_of_a_body_must_have_no_effect(verifies, probed, verdict, summary):

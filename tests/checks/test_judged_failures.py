@@ -85,7 +85,7 @@ async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged):
     for check in ("PG080", "PG081"):
         report = await judged.report(Consumer(), check, probed=True, fail_once=lambda: None)
         assert report.finding(check).verdict == "inconclusive"
-        assert "was to fail, and answered 200: see what --fail-once does" in report.unusable
+        assert "was supposed to fail, but answered 200: check what --fail-once does" in report.unusable
         assert not report.ok
 
 

@@ -44,7 +44,7 @@ async def test_a_refusal_is_a_4xx(status, verdict, judged):
     """Neither a redirect nor a 5xx is one."""
     finding = await judged.finding(Hooks(refusal=status), "PG010")
     assert finding.verdict == verdict
-    assert finding.summary.endswith(": neither taken nor refused with a 4xx") is (verdict == "warn")
+    assert finding.summary.endswith(": neither accepted nor refused with a 4xx") is (verdict == "warn")
 
 
 async def test_all_statuses_of_refusals_are_told(judged):
@@ -283,7 +283,8 @@ async def test_a_5xx_to_bad_bodies_names_four_and_counts_the_rest(judged):
     finding = await judged.finding(BadBody(meet=lambda _: answer_with(500)), "PG043")
     assert finding.verdict == "fail"
     assert finding.summary == (
-        "answered 500: invalid JSON, no body, not UTF-8, a list and 8 more: a 5xx is tried again, and never gets better"
+        "answered 500: invalid JSON, no body, not UTF-8, a list and 8 more: "
+        "senders retry a 5xx, and it never gets better"
     )
     assert len({delivery.faults for delivery in finding.evidence}) == len(finding.evidence) == 4
 

@@ -223,7 +223,7 @@ async def test_a_hook_that_begins_like_a_url_is_one(change, aiohttp_server):
     server = await aiohttp_server(app)
     report = await hooked(server, consumer, change(str(server.make_url("/fail"))))
     assert asked == ["POST"]
-    assert report.unusable == "the consumer was to fail, and answered 200: see what --fail-once does"
+    assert report.unusable == "the consumer was supposed to fail, but answered 200: check what --fail-once does"
 
 
 async def test_a_url_that_is_none_is_wrong_usage(aiohttp_server):

@@ -129,10 +129,10 @@ _CASES: list[tuple[Callable[[], Consumer], str, str, str]] = [
     (LooksAtTheFirstSignature, "PG023", "warn", "two signatures"),
     (DoesNotContinue, "PG051", "fail", "answered 417"),
     (IsImpatient, "PG052", "fail", "answered 408"),
-    (HasFewSeats, "PG055", "inconclusive", "of 20 events at once answered 503, and were taken later"),
+    (HasFewSeats, "PG055", "inconclusive", "of 20 events at once answered 503, and were accepted later"),
     (BelievesEverything, "PG012", "warn", "the answer is the one that a genuine event gets"),
     (AnswersForgeriesOtherwise, "PG012", "warn", "only --probe can show"),
-    (RedirectsForgeries, "PG010", "warn", "neither taken nor refused"),
+    (RedirectsForgeries, "PG010", "warn", "neither accepted nor refused"),
 ]
 
 

@@ -107,7 +107,7 @@ async def test_a_refusal_by_an_error_is_called_that(aiohttp_server):
     """It is not taken for a consumer that verifies nothing."""
     finding = (await report_of(aiohttp_server, RefusesWithAnError(), probed=False)).finding("PG012")
     assert finding.verdict == "fail"
-    assert "refused, but as an error" in finding.summary
+    assert "refused, but with an error" in finding.summary
 
 
 class RefusesTheFuture(Consumer):

@@ -207,7 +207,7 @@ async def test_checks_that_the_time_does_not_suffice_for_are_not_made(aiohttp_se
     """The report says so, for each of them."""
     server = await aiohttp_server(Consumer().app())
     report = await checked(str(server.make_url("/hooks")), time_limit=0.0)
-    assert report.finding("wrong_secret").summary == "the time was up; --time-limit gives more"
+    assert report.finding("wrong_secret").summary == "time ran out; --time-limit allows more"
     assert report.finding("control").verdict == "pass"
     assert len(report.findings) == len(CHECKS)
     assert not report.ok

@@ -24,10 +24,10 @@ from mockserver.checks.signature_variants import (
     forged,
     go_json,
     javascript_json,
+    make_distinctive,
     php_json,
     python_json,
     sorted_javascript_json,
-    telling,
 )
 from mockserver.model.events import encode_payload
 from mockserver.model.messages import Response
@@ -58,7 +58,7 @@ def payloads() -> list[bytes]:
     made = []
     for event_type in load_catalog().all():
         data = copy.deepcopy(event_type.data)
-        telling(data)
+        make_distinctive(data)
         made += [encode_payload(event_type.event, TIME, each) for each in (event_type.data, data)]
     return made
 
@@ -113,7 +113,7 @@ def test_a_telling_event_is_about_the_same_object():
     """Ids and words that mean something stay as they are."""
     for event_type in load_catalog().all():
         data = copy.deepcopy(event_type.data)
-        telling(data)
+        make_distinctive(data)
         assert data[event_type.object_id] == event_type.data[event_type.object_id]
         assert data.get("status") == event_type.data.get("status")
 
@@ -251,9 +251,9 @@ def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status):
     [
         (Response(301, headers=(("location", "/hook/"),)), "to /hook/", "register /hook/"),
         (Response(302, headers=(("location", "/Login?next=/hook"),)), "to /Login", "CSRF protection and login"),
-        (Response(308), "it redirects", "register the URL at which"),
+        (Response(308), "it redirects", "register the URL that handles"),
         (Response(403, body=b"CSRF token missing"), "CSRF", "exempt"),
-        (Response(404), "nothing takes events", "routes"),
+        (Response(404), "nothing handles events", "routes"),
     ],
 )
 def test_reasons_beside_the_signature(response, words, fix):

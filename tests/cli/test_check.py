@@ -386,7 +386,7 @@ def test_one_explained():
         (["URL", "--secret", "s", "--probe-json", "$.count"], "--probe-json needs --probe"),
         (["URL", "--secret", "s", "--state-json", "$.latest"], "--state-json needs --state"),
         (["URL", "--secret", "s", "--probe", "URL", "--state", "URL"], "the URL of the state needs {id}"),
-        (["URL", "--secret", "s", "--time-limit", "0"], "'0' is no time at all: it must be more than 0"),
+        (["URL", "--secret", "s", "--time-limit", "0"], "'0' is no duration: it must be more than 0"),
         (["URL", "--secret", "s", "--effect-within", "soon"], "'soon' is not a duration such as 250ms"),
         (["URL", "--secret", "s", "--seed", "-1"], "Invalid value for '--seed': -1 is not in the range"),
         (["URL", "--secret", "s", "--json", "r", "--sarif", "r"], "--json and --sarif cannot both go to r"),

@@ -104,7 +104,10 @@ def test_a_report_on_a_closed_standard_output_is_refused(command):
     """Nothing would ever be seen of it."""
     script = f"exec {' '.join(COMMAND)} {command} >&-"
     done = subprocess.run(["sh", "-c", script], check=False, env=environment(), stderr=subprocess.PIPE, timeout=300)
-    assert (done.returncode, done.stderr) == (2, b"mockserver: standard output is closed: the option - writes to it\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"mockserver: standard output is closed, and the option - writes to it\n",
+    )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])

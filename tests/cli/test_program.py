@@ -53,7 +53,7 @@ def test_each_command_has_help_with_an_example(command):
         (["replay", "refund_flow", "--speed", "0"], "'0' is neither a factor such as 1 or 10, nor max"),
         (["replay", "refund_flow", "--speed", "nan"], "'nan' is neither a factor such as 1 or 10, nor max"),
         (["replay", "refund_flow", "--speed", "fast"], "'fast' is neither a factor such as 1 or 10, nor max"),
-        (["replay", "refund_flow", "--timeout", "0"], "'0' is no time at all: it must be more than 0"),
+        (["replay", "refund_flow", "--timeout", "0"], "'0' is no duration: it must be more than 0"),
         (["replay", "refund_flow", "--timeout", "soon"], "'soon' is not a duration such as 250ms"),
         (["serve", "--route", "a=b"], "'a=b' is not FROM=TO, such as https://your-app.com=http://127.0.0.1:5000"),
         (["serve", "--route", "ftp://a=http://b"], "'ftp://a' is not an http:// or https:// URL"),
