@@ -1,4 +1,4 @@
-"""How long ``mockserver check`` takes, and how a server that answers in two writes is waited for."""
+"""How long ``mockserver check`` takes, by what the consumer is like; and how two writes of an answer are waited for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from mockserver.server.mock import Mock
 
 _CONSUMER = ("-m", "benchmarks.plain_consumer")
 _OURS, _AIOHTTP = "a delivery that is answered in two writes", "aiohttp.ClientSession"
-_CHECK = "mock.check, all checks, URL alone"
+
+#: Each check that is timed: what the consumer is like, whether its effects are probed, and the seconds to reach.
+_CHECKS = (
+    ("of a fast consumer, URL alone", (), False, 1.5),
+    ("of a fast consumer, with a probe", (), True, 3.0),
+    ("of one with effects after 1 s, with a probe", ("--effects-after", "1"), True, 20.0),
+    ("of one that takes 1.5 s to answer, with a probe", ("--answer-after", "1.5"), True, 60.0),
+)
 
 
 def measure(*, quick: bool) -> list[Measurement]:
@@ -30,13 +37,20 @@ def measure(*, quick: bool) -> list[Measurement]:
     count = 5 if quick else 50
     with child(_CONSUMER) as (_, url):
         answers = Rounds({_OURS: lambda: _ours(url, count), _AIOHTTP: lambda: _aiohttp(url, count)}, 1 if quick else 3)
-        checks = Rounds({_CHECK: lambda: _checked(url, quick=quick)}, 1 if quick else 3)
     ours, theirs = answers.median(_OURS), answers.median(_AIOHTTP)
     ratio = answers.ratio(_OURS, _AIOHTTP)
     return [
         Measurement(_OURS, "ms", ours, _AIOHTTP, theirs, ratio, Figure("ratio", "at most", 0.5)),
-        Measurement(_CHECK, "s", checks.median(_CHECK), figure=Figure("value", "at most", 10)),
+        *(_check(*each, quick=quick) for each in (_CHECKS[:2] if quick else _CHECKS)),
     ]
+
+
+def _check(what: str, consumer: tuple[str, ...], probed: bool, most: float, *, quick: bool) -> Measurement:
+    """Time all checks, the median of three where they are fast."""
+    name = f"all checks {what}"
+    with child(["-m", "benchmarks.checked_consumer", *consumer]) as (_, url):
+        taken = Rounds({name: lambda: _checked(url, probed, quick=quick)}, 3 if most < 10 and not quick else 1)
+    return Measurement(name, "s", taken.median(name), figure=Figure("value", "at most", most))
 
 
 def _ours(url: str, count: int) -> float:
@@ -66,10 +80,14 @@ def _aiohttp(url: str, count: int) -> float:
     return asyncio.run(post()) / count * 1000
 
 
-def _checked(url: str, *, quick: bool) -> float:
+def _checked(url: str, probed: bool, *, quick: bool) -> float:
+    only = ["PG001", "PG010"] if quick else ()
     with MockServer() as mock:
         begin = perf_counter()
-        report = mock.check(url, SECRET, only=["PG001", "PG010"] if quick else ())
+        if probed:
+            report = mock.check(f"{url}/hooks", SECRET, only=only, probe=f"{url}/count", probe_json="$.count")
+        else:
+            report = mock.check(f"{url}/hooks", SECRET, only=only)
         seconds = perf_counter() - begin
     if report.finding("control").verdict != "pass" or report.problems:
         raise RuntimeError(f"the consumer was not checked: {report.summary}")

@@ -66,8 +66,9 @@ def _unwatched(*, quick: bool) -> list[Measurement]:
     memory: dict[str, float] = {}
 
     def begin(name: str, command: tuple[str, ...]) -> float:
-        took, memory[name] = start(command)
-        return took
+        started = start(command)
+        memory[name] = started.megabytes
+        return started.milliseconds
 
     contenders = {"ours": lambda: begin("ours", _SERVE), "--no-ui": lambda: begin("--no-ui", without)}
     rounds = Rounds(contenders, 1 if quick else 15)

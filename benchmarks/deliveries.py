@@ -1,7 +1,8 @@
 """Deliveries per second to a fast receiver, 50 at a time, against client libraries that sign and post the same body.
 
 Ours makes each event's payload, signs it, sends it and records it whole. The peers get a payload that is made once,
-sign it and post it, and keep nothing. The limit is a protocol that writes one and the same request again and again.
+sign it and post it, and keep nothing. The limits are a protocol that writes one and the same request again and again,
+and wrk, which does so in C on one thread.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ import asyncio
 import gc
 import hashlib
 import hmac
+import json
+import re
+import subprocess
+import tempfile
 from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,6 +47,7 @@ _OURS, _OURS_UVLOOP = "standard loop", "uvloop"
 _AIOHTTP, _AIOHTTP_UVLOOP = "aiohttp.ClientSession, standard loop", "aiohttp.ClientSession, uvloop"
 _REQUESTS, _HTTPX = "requests.Session, 50 threads", "httpx.AsyncClient, standard loop"
 _LIMIT, _LIMIT_UVLOOP = "the same request again and again, standard loop", "the same request again and again, uvloop"
+_WRK = "wrk, one thread"
 _FAN_OUT, _ONE_WEBHOOK = "processor time of one event to 10,000 webhooks", "10,000 events to one webhook"
 
 #: What each contender needs beside the package's own dependencies.
@@ -51,6 +57,7 @@ _NEEDS = {
     _LIMIT_UVLOOP: "uvloop",
     _REQUESTS: "requests",
     _HTTPX: "httpx",
+    _WRK: "wrk",
 }
 
 #: Our contender, its peer, and the ratio to reach.
@@ -61,6 +68,14 @@ _PAIRS: tuple[tuple[str, str, float | None], ...] = (
     (_OURS, _REQUESTS, None),
     (_OURS, _HTTPX, None),
     (_OURS, _LIMIT, None),
+    (_OURS_UVLOOP, _LIMIT_UVLOOP, None),
+    (_OURS_UVLOOP, _WRK, None),
+)
+
+#: Whose processor time is compared, and the ratio to reach.
+_BUSY_PAIRS: tuple[tuple[str, str, float | None], ...] = (
+    (_OURS, _AIOHTTP, None),
+    (_OURS_UVLOOP, _AIOHTTP, 0.23),
     (_OURS_UVLOOP, _LIMIT_UVLOOP, None),
 )
 
@@ -76,7 +91,7 @@ def measure(*, quick: bool) -> list[Measurement]:
     with receiving() as receiver:
         contenders = _contenders(receiver, count, seconds)
         made = Rounds({name: work for name, work in contenders.items() if name not in absent}, rounds)
-        busy = Rounds(_processor_times(receiver.url, count, seconds, absent), rounds)
+        busy = Rounds(_processor_times(receiver, count, seconds, absent), rounds)
         fan = Rounds(_fan_out(receiver.url, 500 if quick else 10_000), 1 if quick else 3)
     rows = []
     for ours, peer, at_least in _PAIRS:
@@ -92,12 +107,12 @@ def measure(*, quick: bool) -> list[Measurement]:
                 f"processor time of a delivery, {ours}",
                 "µs",
                 busy.median(ours),
-                _AIOHTTP,
-                busy.median(_AIOHTTP),
-                busy.ratio(ours, _AIOHTTP),
+                peer,
+                busy.median(peer),
+                busy.ratio(ours, peer),
                 Figure("ratio", "at most", at_most) if at_most else None,
             )
-            for ours, at_most in ((_OURS, None), (_OURS_UVLOOP, 0.23))
+            for ours, peer, at_most in _BUSY_PAIRS
             if ours not in absent
         ),
         Measurement(
@@ -114,8 +129,8 @@ def measure(*, quick: bool) -> list[Measurement]:
 
 
 def uninstalled() -> dict[str, str]:
-    """Return the contenders that cannot be measured here, each with the package that it lacks."""
-    return {name: package for name, package in _NEEDS.items() if not is_installed(package)}
+    """Return the contenders that cannot be measured here, each with the package or program that it lacks."""
+    return {name: needed for name, needed in _NEEDS.items() if not is_installed(needed)}
 
 
 def one_step_script(repeat: int, concurrency: int = CONCURRENCY) -> Script:
@@ -137,6 +152,7 @@ def _contenders(receiver: Receiver, count: int, seconds: float) -> dict[str, Cal
         _LIMIT_UVLOOP: lambda: _run_on("uvloop", _limit(receiver, count)),
         _REQUESTS: lambda: _requests(url, seconds),
         _HTTPX: lambda: _run_on("standard", _httpx(url, seconds)),
+        _WRK: lambda: _wrk(url),
     }
 
 
@@ -149,12 +165,16 @@ def _run_on(kind: str, work: Coroutine[Any, Any, float]) -> float:
         loop.close()
 
 
-def _processor_times(url: str, count: int, seconds: float, absent: Collection[str]) -> dict[str, Callable[[], float]]:
+def _processor_times(
+    receiver: Receiver, count: int, seconds: float, absent: Collection[str]
+) -> dict[str, Callable[[], float]]:
     """The microseconds of processor time that one delivery of each contender takes in this process."""
+    url = receiver.url
     times = {
         _OURS: lambda: 1e6 / _run_on("standard", _ours(url, count, process_time)),
         _AIOHTTP: lambda: 1e6 / _run_on("standard", _aiohttp(url, seconds, process_time)),
         _OURS_UVLOOP: lambda: 1e6 / _run_on("uvloop", _ours(url, count, process_time)),
+        _LIMIT_UVLOOP: lambda: 1e6 / _run_on("uvloop", _limit(receiver, count, process_time)),
     }
     return {name: time for name, time in times.items() if name not in absent}
 
@@ -213,17 +233,33 @@ class _Repeating(asyncio.Protocol):
             self._transport.close()
 
 
-async def _limit(receiver: Receiver, count: int) -> float:
+async def _limit(receiver: Receiver, count: int, clock: Callable[[], float] = perf_counter) -> float:
     event = Event(_EVENT, _TIMESTAMP, _body())
     request = build_request(event, Target.parse(receiver.url), _SECRET, ()).wire
-    loop, begin = asyncio.get_running_loop(), perf_counter()
+    loop, begin = asyncio.get_running_loop(), clock()
     protocols = []
     for _ in range(CONCURRENCY):
         factory = partial(_Repeating, request, count // CONCURRENCY)
         _, protocol = await loop.create_connection(factory, "127.0.0.1", receiver.port)
         protocols.append(protocol)
     await asyncio.gather(*(protocol.done for protocol in protocols))
-    return count / (perf_counter() - begin)
+    return count / (clock() - begin)
+
+
+def _wrk(url: str) -> float:
+    """For a second, which is the least that wrk does."""
+    body = _body()
+    lines = ['wrk.method = "POST"', f"wrk.body = {json.dumps(body.decode())}"]
+    lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in _headers(body).items()]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write("\n".join(lines))
+        script.flush()
+        command = ["wrk", "-t1", f"-c{CONCURRENCY}", "-d1s", "-s", script.name, url]
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    found = re.search(r"Requests/sec: *([0-9.]+)", output)
+    if found is None or "Non-2xx" in output:
+        raise RuntimeError(f"wrk measured nothing: {output}")
+    return float(found[1])
 
 
 def _body() -> bytes:

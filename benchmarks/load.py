@@ -44,7 +44,7 @@ class _Client(asyncio.Protocol):
         length = _LENGTH.search(self._data, 0, end) if end >= 0 else None
         if length is None or len(self._data) < end + 4 + int(length[1]):
             return
-        if not self._data.startswith(b"HTTP/1.1 201 "):
+        if not self._data.startswith((b"HTTP/1.1 201 ", b"HTTP/1.1 200 ")):
             self._end(RuntimeError(self._data.decode("latin-1")))
             return
         self._data = b""

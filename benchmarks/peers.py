@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Coroutine
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -12,9 +13,13 @@ from benchmarks.table import Measurement, missing
 T = TypeVar("T")
 
 
-def is_installed(package: str) -> bool:
-    """Whether a package can be imported."""
-    return find_spec(package) is not None
+#: Peers that are no Python packages.
+_PROGRAMS = ("wrk",)
+
+
+def is_installed(peer: str) -> bool:
+    """Whether a package can be imported, or a program be run."""
+    return bool(shutil.which(peer)) if peer in _PROGRAMS else find_spec(peer) is not None
 
 
 def not_installed(what: str, package: str) -> Measurement:

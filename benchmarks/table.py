@@ -72,14 +72,15 @@ def render(measurements: Sequence[Measurement], *, judged: bool = True) -> str:
         judged: Whether to say which figures were reached.
     """
     header = ("what", "ours", "peer", "its value", "ratio", "to reach", "reached")
-    rows = [header, *(_cells(row, judged=judged) for row in measurements)]
+    rows = [header, *(cells(row, judged=judged) for row in measurements)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     notes = [f"{row.what}: {row.note}" for row in measurements if row.note]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *(["", *notes] if notes else [])])
 
 
-def _cells(row: Measurement, *, judged: bool) -> tuple[str, ...]:
+def cells(row: Measurement, *, judged: bool = True) -> tuple[str, ...]:
+    """Return a row as texts: what, ours, peer, its value, ratio, to reach, and whether it was reached."""
     ratio = f"{row.ratio:.2f} x" if row.ratio is not None else ""
     reached = {None: "", True: "yes", False: "NO"}[row.reached if judged else None]
     ours = "-" if row.ours is None else _shown(row.ours, row.unit)
