@@ -181,12 +181,12 @@ class _PythonParser(Reader, Scanner, Parser):
             chunks += [*spaces, piece]
             end = self.get_mark()
             self.allow_simple_key = False
-            spaces = self.scan_plain_spaces(indent, start)
+            spaces = self._plain_spaces(indent)
             if not spaces or (not self.flow_level and self.column < indent):
                 break
         return yaml.ScalarToken("".join(chunks), True, start, end)
 
-    def scan_plain_spaces(self, indent: int, start_mark: yaml.Mark) -> list[str]:
+    def _plain_spaces(self, indent: int) -> list[str]:
         """Scan the spaces and line breaks within plain text; return what they mean."""
         spaces = self._take(_SPACES)
         if not self._skip_line_break():
@@ -197,7 +197,7 @@ class _PythonParser(Reader, Scanner, Parser):
             self._take(_BLANK_LINE)
             if self.peek() == "\t" and self.column < indent:
                 problem = "found a tab character that violates indentation"
-                raise ScannerError("while scanning a plain scalar", start_mark, problem, self.get_mark())
+                raise ScannerError(None, None, problem, self.get_mark())
             if self._skip_line_break():
                 breaks.append("\n")
             else:
@@ -218,7 +218,7 @@ class _PythonParser(Reader, Scanner, Parser):
             chunks: list[str] = super().scan_flow_scalar_non_spaces(double, start_mark)
         except (ValueError, OverflowError):  # chr() knows no such character
             problem = "found invalid Unicode character escape code"
-            raise ScannerError("while parsing a quoted scalar", start_mark, problem, self.get_mark()) from None
+            raise ScannerError(None, None, problem, self.get_mark()) from None
         return chunks
 
     def scan_block_scalar(self, style: str) -> yaml.ScalarToken:
@@ -227,7 +227,7 @@ class _PythonParser(Reader, Scanner, Parser):
         self.forward()
         chomping, increment = self.scan_block_scalar_indicators(start)
         self.scan_block_scalar_ignored_line(start)
-        lines, ended, end = self._block_lines(start, increment)
+        lines, ended, end = self._block_lines(increment)
         kept = len(lines)
         while kept and not lines[kept - 1]:
             kept -= 1
@@ -251,7 +251,7 @@ class _PythonParser(Reader, Scanner, Parser):
         self._take(_SPACES)
         super().scan_block_scalar_ignored_line(start_mark)
 
-    def _block_lines(self, start: yaml.Mark, increment: int | None) -> tuple[list[str], bool, yaml.Mark]:
+    def _block_lines(self, increment: int | None) -> tuple[list[str], bool, yaml.Mark]:
         """Return the lines of a block, whether the last one has an end, and where the block ends."""
         least = max(self.indent + 1, 0)
         indent = None if increment is None else max(self.indent, 0) + increment
@@ -267,7 +267,7 @@ class _PythonParser(Reader, Scanner, Parser):
                 if line[width] == "\t" and width < least:
                     self.forward(width)
                     problem = "found a tab character where an indentation space is expected"
-                    raise ScannerError("while scanning a block scalar", start, problem, self.get_mark())
+                    raise ScannerError(None, None, problem, self.get_mark())
                 indent = max(least, width, widest)
             if indent is not None and not is_blank and width < indent:
                 break
@@ -300,7 +300,7 @@ class _PythonParser(Reader, Scanner, Parser):
     def scan_directive(self) -> yaml.DirectiveToken:
         """Refuse a directive: the version of a first document is not shown to parsers."""
         start = self.get_mark()
-        raise ScannerError("while scanning a directive", start, "found unknown directive name", start)
+        raise ScannerError(None, None, "found unknown directive name", start)
 
     def _skip_line_break(self) -> bool:
         base: Any = super()
@@ -318,20 +318,18 @@ class _PythonParser(Reader, Scanner, Parser):
 
 def _folded(lines: list[str]) -> str:
     """Join the lines of a text after >: single line breaks are spaces, except around lines that are indented more."""
-    text = ""
-    before = ""
-    breaks = 0
     chunks: list[str] = []
+    breaks = 0
     for line in lines:
         if not line:
             breaks += 1
             continue
         if not chunks:
-            text = "\n" * breaks
-        elif before[0] in " \t" or line[0] in " \t":
-            text = "\n" * (breaks + 1)
+            between = "\n" * breaks
+        elif chunks[-1][0] in " \t" or line[0] in " \t":
+            between = "\n" * (breaks + 1)
         else:
-            text = "\n" * breaks or " "
-        chunks += [text, line]
-        before, breaks = line, 0
+            between = "\n" * breaks or " "
+        chunks += [between, line]
+        breaks = 0
     return "".join(chunks)

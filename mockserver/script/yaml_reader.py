@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -79,12 +80,12 @@ def worded(error: MarkedYAMLError, text: str) -> Problem:
 Wording = Callable[[SyntaxProblem, str], tuple[int, str]]
 
 
-def _at_start(message: str) -> Wording:
-    return lambda found, _: (found.start_index, message)
+def _at_start(message: str, found: SyntaxProblem, _: str) -> tuple[int, str]:
+    return found.start_index, message
 
 
-def _at_problem(message: str) -> Wording:
-    return lambda found, _: (found.problem_index, message)
+def _at_problem(message: str, found: SyntaxProblem, _: str) -> tuple[int, str]:
+    return found.problem_index, message
 
 
 def _unclosed_quote(found: SyntaxProblem, text: str) -> tuple[int, str]:
@@ -93,7 +94,7 @@ def _unclosed_quote(found: SyntaxProblem, text: str) -> tuple[int, str]:
 
 def _bad_escape(found: SyntaxProblem, text: str) -> tuple[int, str]:
     # libyaml points to the backslash or behind the letter, PyYAML to the letter or behind it.
-    index = text.rindex("\\", found.start_index, found.problem_index + 1)
+    index = text.rindex("\\", 0, found.problem_index + 1)
     letter = text[index + 1 : index + 2]
     digits = {"x": "2 hexadecimal digits", "u": "4 hexadecimal digits", "U": "8 hexadecimal digits"}.get(letter)
     if digits:
@@ -106,32 +107,26 @@ def _bad_character(found: SyntaxProblem, text: str) -> tuple[int, str]:
     return found.problem_index, TAB if char == "\t" else f"text cannot start with {char}: put quotes around it"
 
 
-def _bad_flow(opening: str, closing: str, what: str) -> Wording:
-    def wording(found: SyntaxProblem, text: str) -> tuple[int, str]:
-        if found.problem_index >= len(text):
-            return found.start_index, f"this {opening} is never closed: a {closing} is missing"
-        line, column = place_of(text, found.start_index)
-        message = f"expected , or {closing} here, in the {what} that {opening} opened at line {line}, column {column}"
-        if text[found.problem_index] == ":":
-            message += "; a key is in one line with its colon"
-        return found.problem_index, message
-
-    return wording
+def _bad_flow(opening: str, closing: str, what: str, found: SyntaxProblem, text: str) -> tuple[int, str]:
+    if found.problem_index >= len(text):
+        return found.start_index, f"this {opening} is never closed: a {closing} is missing"
+    line, column = place_of(text, found.start_index)
+    message = f"expected , or {closing} here, in the {what} that {opening} opened at line {line}, column {column}"
+    if text[found.problem_index] == ":":
+        message += "; a key is in one line with its colon"
+    return found.problem_index, message
 
 
-def _bad_block(what: str, next_one: str) -> Wording:
-    def wording(found: SyntaxProblem, text: str) -> tuple[int, str]:
-        char = text[found.problem_index : found.problem_index + 1]
-        if char == ":":
-            return found.problem_index, "a key is missing before the colon"
-        line, column = place_of(text, found.problem_index)
-        if text[found.problem_index - column + 1 : found.problem_index].strip(" -?"):
-            return found.problem_index, f"{char} cannot follow the value in this line: put quotes around the whole text"
-        line, column = place_of(text, found.start_index)
-        message = f"expected {next_one} or the end of the {what} that starts at line {line}, column {column}"
-        return found.problem_index, f"{message}: check the indentation"
-
-    return wording
+def _bad_block(what: str, next_one: str, found: SyntaxProblem, text: str) -> tuple[int, str]:
+    char = text[found.problem_index : found.problem_index + 1]
+    if char == ":":
+        return found.problem_index, "a key is missing before the colon"
+    _, column = place_of(text, found.problem_index)
+    if text[found.problem_index - column + 1 : found.problem_index].strip(" -?"):
+        return found.problem_index, f"{char} cannot follow the value in this line: put quotes around the whole text"
+    line, column = place_of(text, found.start_index)
+    message = f"expected {next_one} or the end of the {what} that starts at line {line}, column {column}"
+    return found.problem_index, f"{message}: check the indentation"
 
 
 def _missing_value(found: SyntaxProblem, text: str) -> tuple[int, str]:
@@ -142,40 +137,65 @@ def _missing_value(found: SyntaxProblem, text: str) -> tuple[int, str]:
     )
 
 
+def _unknown(found: SyntaxProblem, _: str) -> tuple[int, str]:
+    return found.problem_index, f"this is not YAML: {found.problem}"
+
+
 # The first that matches counts.
 _WORDINGS: tuple[tuple[str, Wording], ...] = (
-    ("nesting depth", _at_problem(TOO_DEEP)),
-    ("tab character", _at_problem(TAB)),
+    ("nesting depth", partial(_at_problem, TOO_DEEP)),
+    ("tab character", partial(_at_problem, TAB)),
     ("unexpected end of stream", _unclosed_quote),
-    ("document (?:indicator|separator)", _at_problem("a quoted text cannot hold a line with --- or ...: indent it")),
+    (
+        "document (?:indicator|separator)",
+        partial(_at_problem, "a quoted text cannot hold a line with --- or ...: indent it"),
+    ),
     (
         "directive|incompatible|duplicate",
-        _at_start(DIRECTIVE),
+        partial(_at_start, DIRECTIVE),
     ),
-    ("undefined tag handle", _at_problem(TAGS)),
-    (r"\btag\b", _at_start(TAGS)),
+    ("undefined tag handle", partial(_at_problem, TAGS)),
+    (r"\btag\b", partial(_at_start, TAGS)),
     ("escape character|hexdecimal|hexadecimal numbers|character escape code", _bad_escape),
     (
         "could not find expected ':'",
-        _at_start("expected a key with a colon and a space: 'key: value', the key in one line"),
+        partial(_at_start, "expected a key with a colon and a space: 'key: value', the key in one line"),
     ),
     (
         "mapping values are not allowed",
-        _at_problem("a colon is not allowed here: quote text with ': ' in it; keys of one object start in one column"),
+        partial(
+            _at_problem,
+            "a colon is not allowed here: quote text with ': ' in it; keys of one object start in one column",
+        ),
     ),
-    ("sequence entries are not allowed", _at_problem("a list item cannot start here: put '- ' on a line of its own")),
-    ("mapping keys are not allowed", _at_problem("'? ' cannot start a key here: put quotes around the text")),
+    (
+        "sequence entries are not allowed",
+        partial(_at_problem, "a list item cannot start here: put '- ' on a line of its own"),
+    ),
+    ("mapping keys are not allowed", partial(_at_problem, "'? ' cannot start a key here: put quotes around the text")),
     ("cannot start any token", _bad_character),
-    ("an anchor", _at_start("& must be followed by a name (letters, digits, - and _): put quotes around text with &")),
-    ("an alias", _at_start("* must be followed by a name (letters, digits, - and _): put quotes around text with *")),
-    ("block scalar", _at_problem("after | or > only + or - and one digit from 1 to 9 can follow, then a new line")),
-    ("expected '?<document start>", _at_problem("the file's value ends before this place: nothing can follow it")),
-    ("flow sequence", _bad_flow("[", "]", "list")),
-    ("flow mapping", _bad_flow("{", "}", "object")),
-    ("block collection", _bad_block("list", "another item '- '")),
-    ("block mapping", _bad_block("object", "another key 'key: value'")),
+    (
+        "an anchor",
+        partial(_at_start, "& must be followed by a name (letters, digits, - and _): put quotes around text with &"),
+    ),
+    (
+        "an alias",
+        partial(_at_start, "* must be followed by a name (letters, digits, - and _): put quotes around text with *"),
+    ),
+    (
+        "block scalar",
+        partial(_at_problem, "after | or > only + or - and one digit from 1 to 9 can follow, then a new line"),
+    ),
+    (
+        "expected '?<document start>",
+        partial(_at_problem, "the file's value ends before this place: nothing can follow it"),
+    ),
+    ("flow sequence", partial(_bad_flow, "[", "]", "list")),
+    ("flow mapping", partial(_bad_flow, "{", "}", "object")),
+    ("block collection", partial(_bad_block, "list", "another item '- '")),
+    ("block mapping", partial(_bad_block, "object", "another key 'key: value'")),
     ("node", _missing_value),
-    ("", lambda found, _: (found.problem_index, f"this is not YAML: {found.problem}")),
+    ("", _unknown),
 )
 
 
