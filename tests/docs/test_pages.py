@@ -114,22 +114,12 @@ class Links(HTMLParser):
             self.loaded.append(loaded)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The site, built without a warning."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-W",
-        "--keep-going",
-        "-q",
-        "-d",
-        folder / "trees",
-        DOCS,
-        folder / "html",
-    ]
+@pytest.mark.full
+def test_the_site_is_whole(tmp_path):
+    """Built without a warning, every link leads somewhere, nothing comes from elsewhere, and the search answers."""
+    site = tmp_path / "html"
+    places = ["-d", tmp_path / "trees", DOCS, site]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", *places]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert broken_links(site) == []
