@@ -12,7 +12,7 @@ def test_a_failed_run_is_noted(mockserver: MockServer) -> None:
     mockserver.route("https://your-app.com", to=app)
     mockserver.register(URL, events=["run.failed"], secret=SECRET)
     assert mockserver.send("run.failed", override={"run_id": "run_1"}).delivered
-    assert failed_runs == ["run_1"]
+    assert "run_1" in failed_runs
 
 
 def test_a_forged_event_is_refused(mockserver: MockServer) -> None:

@@ -23,7 +23,7 @@ SECRET = "whsec_of_the_pages"
 
 #: What is not run here, and what runs it instead, or why nothing does.
 ELSEWHERE = {
-    r"pip install ": "tests/packaging installs the package in every way, and tests/test_readme.py runs what follows",
+    r"(pip|npm) install ": "tests/packaging follows the guides, and installs the package in every way",
     r"python -m venv ": "as above",
     r"pytest": "tests/docs/test_snippets.py runs the tutorial, .ci/run the tests of the project",
     r"python -m benchmarks": ".ci/run measures with --quick",

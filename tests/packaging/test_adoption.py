@@ -6,12 +6,10 @@ are written.
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,26 +17,9 @@ import pytest
 import yaml
 
 from tests.load.consumer import SECRET
+from tests.packaging.installing import ROOT, TOOLS, run, uv_environment
 
 pytestmark = pytest.mark.full
-
-ROOT = Path(__file__).parents[2]
-TOOLS = Path(sys.executable).parent
-
-
-def run(*command, **options):
-    options = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 240, **options}
-    done = subprocess.run(list(map(str, command)), check=False, **options)
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def folder():
-    """A folder that every user may read, as the root of a container is."""
-    path = Path(tempfile.mkdtemp(prefix="packaging"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +35,6 @@ def runner_temp(folder, steps):
     )
     assert code == 0, printed
     return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(folder):
-    """The package as it is published."""
-    code, printed = run(TOOLS / "uv", "build", "-q", "--wheel", "-o", folder / "dist", ROOT, env=uv_environment())
-    assert code == 0, printed
-    return next((folder / "dist").glob("*.whl"))
 
 
 @pytest.mark.parametrize(
@@ -208,9 +181,3 @@ def test_beside_the_real_mockserver_client(tmp_path, ours_last):
         assert "mockserver-client" in printed
         assert "pip install --force-reinstall playgent-mockserver" in printed
         assert "Traceback" not in printed
-
-
-def uv_environment():
-    """The index that pip is configured for: uv does not read pip's configuration."""
-    _, index = run(sys.executable, "-m", "pip", "config", "get", "global.index-url")
-    return {**os.environ, "UV_DEFAULT_INDEX": index.strip()} if index.startswith("http") else dict(os.environ)
