@@ -153,22 +153,17 @@ class DropsSilentlyAndTellsDuplicates(Consumer):
         return self.answer(new=True)
 
 
-_CORRECT: list[Callable[[], Consumer]] = [
-    Consumer,
+_ANSWERS: list[Callable[[], Consumer]] = [
     WithoutBody,
-    WorksLater,
     NumbersItsAnswers,
     SaysReceived,
     RefusesWith400,
     RefusesWith403,
     HidesItself,
-    CountsTwo,
-    CountsDown,
-    OnlyFailedRuns,
-    TakesItsTime,
     ClosesEachConnection,
     RepeatsTheEvent,
 ]
+_EFFECTS: list[Callable[[], Consumer]] = [WorksLater, CountsTwo, CountsDown, OnlyFailedRuns, TakesItsTime]
 _SILENT: list[Callable[[], Consumer]] = [DropsSilently, DropsSilentlyAndTellsDuplicates]
 
 
@@ -176,7 +171,12 @@ def _name(kind: Any) -> str:
     return str(kind.__name__)
 
 
-@pytest.mark.parametrize("kind", _CORRECT, ids=_name)
+def _in_full(*kinds: Any) -> list[Any]:
+    """Those that differ in nothing that is looked at here, or that wait."""
+    return [pytest.param(kind, marks=pytest.mark.full) for kind in kinds]
+
+
+@pytest.mark.parametrize("kind", [Consumer, *_ANSWERS, *_in_full(*_EFFECTS)], ids=_name)
 async def test_a_correct_consumer_passes_without_a_probe(kind, aiohttp_server):
     """Nothing fails, nothing is warned of, and nothing that could be tested is left open."""
     server = await aiohttp_server(kind().app())
@@ -185,7 +185,7 @@ async def test_a_correct_consumer_passes_without_a_probe(kind, aiohttp_server):
     assert report.ok
 
 
-@pytest.mark.parametrize("kind", _CORRECT, ids=_name)
+@pytest.mark.parametrize("kind", [Consumer, *_EFFECTS[:-2], *_in_full(*_EFFECTS[-2:], *_ANSWERS)], ids=_name)
 async def test_a_correct_consumer_passes_with_a_probe(kind, aiohttp_server):
     """The same with a look at the effects."""
     server = await aiohttp_server(kind().app())

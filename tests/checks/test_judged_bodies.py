@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -231,7 +232,8 @@ async def test_where_every_answer_is_slow_nothing_is_said_of_waiting(judged):
 
     consumer.take = take
     finding = await judged.finding(consumer, "PG053")
-    assert (finding.verdict, finding.summary) == ("inconclusive", "an ordinary answer takes 0.2 s: too long to judge")
+    assert finding.verdict == "inconclusive"
+    assert re.fullmatch(r"an ordinary answer takes [\d.]+ s: too long to judge", finding.summary)
 
 
 async def test_an_application_object_that_reads_no_chunks_is_warned_of():

@@ -255,7 +255,7 @@ async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged):
     assert finding.summary == "two deliveries of one event had 2 effects"
 
 
-@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("step", [1, pytest.param(-1, marks=pytest.mark.full)])
 async def test_an_effect_may_once_take_longer_than_it_did_at_first(step, judged):
     """It is waited for, whether the count grows or shrinks."""
     consumer = late(step, lambda number: 0.01 if number < 7 else 0.3)

@@ -188,6 +188,7 @@ async def test_half_of_a_body_that_is_handled_is_found_out():
     assert verdicts(report, "fail") == {"PG054": "fail: half of a body had an effect of 1"}
 
 
+@pytest.mark.usefixtures("quick_recovery")
 async def test_a_consumer_that_breaks_at_half_a_body_is_found_out():
     """The next valid event is not taken any more."""
     async with _handles_half_bodies([], breaks=True) as url:
@@ -210,29 +211,6 @@ async def test_the_smallest_order_that_fails_is_named(aiohttp_server):
     server = await aiohttp_server(consumer.app())
     report = await checked(str(server.make_url("/hooks")), only=("order",), probe=lambda: consumer.count)
     assert verdicts(report, "fail") == {"PG078": "fail: run.completed before run.failed: run.failed answered 409"}
-
-
-async def test_a_handler_that_fails_for_good_never_handles_the_event(aiohttp_server):
-    """The retry is an error as well: the event is lost for another reason than a swallowed one."""
-
-    class FailsForGood(Consumer):
-        failing = False
-
-        @override
-        async def take(self, key: tuple[str, str]) -> web.Response:
-            return web.Response(status=500) if self.failing else await super().take(key)
-
-    consumer = FailsForGood()
-    server = await aiohttp_server(consumer.app())
-
-    def fail() -> None:
-        consumer.failing = True
-
-    report = await checked(
-        str(server.make_url("/hooks")), only=("PG081",), probe=lambda: consumer.count, fail_once=fail
-    )
-    assert report.finding("PG081").verdict == "fail"
-    assert "never handled" in report.finding("PG081").summary
 
 
 async def test_answers_that_repeat_the_event_are_compared_without_it(aiohttp_server):

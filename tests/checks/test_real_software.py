@@ -182,6 +182,7 @@ class Queue(Consumer):
         return web.Response(status=202)
 
 
+@pytest.mark.full  # test_run has the same with fewer checks
 async def test_late_effects_are_counted_where_they_belong(aiohttp_server):
     """No check is blamed for the effect of another one."""
     report = await report_of(aiohttp_server, Queue(), probed=True)

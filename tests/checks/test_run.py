@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks import effects
+from mockserver.checks import context, effects
 from mockserver.checks.model import Check
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import CHECKS
@@ -131,6 +131,7 @@ async def test_a_page_for_people_is_recognised(aiohttp_server):
     assert set(verdicts(report, "fail")) == {"PG001", "PG004"}
 
 
+@pytest.mark.usefixtures("quick_recovery")
 async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_after_it(aiohttp_server):
     """What comes after it cannot be judged, and that is not held against it."""
     server = await aiohttp_server(BreaksForGood().app())
@@ -326,7 +327,7 @@ async def test_only_the_events_that_are_named_are_sent(aiohttp_server):
 
 
 class LimitsItsRate(Consumer):
-    """Takes so many requests in a row, then wants a pause; a pause of half a second will do."""
+    """Takes so many requests in a row, then wants a pause; a pause of a fifth of a second will do."""
 
     most = 25
     limit_ends = True
@@ -339,22 +340,24 @@ class LimitsItsRate(Consumer):
     @override
     async def webhook(self, request: web.Request) -> web.Response:
         now = asyncio.get_running_loop().time()
-        if self.limit_ends and now - self.last > 0.4:
+        if self.limit_ends and now - self.last > 0.1:
             self.taken = 0
         self.taken, self.last = self.taken + 1, now
         return await super().webhook(request) if self.taken <= self.most else web.Response(status=429)
 
 
-async def test_a_rate_limit_is_waited_out(aiohttp_server):
+async def test_a_rate_limit_is_waited_out(aiohttp_server, monkeypatch):
     """429 says nothing about the event: neither that it was refused, nor that it was not taken."""
+    monkeypatch.setattr(context, "_PAUSES", (0.05, 0.2, 0.4, 0.8))
     server = await aiohttp_server(LimitsItsRate().app())
     report = await checked(str(server.make_url("/hooks")), only=("PG002", "PG010", "PG012", "PG030", "PG071"))
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert report.ok
 
 
-async def test_a_rate_limit_that_does_not_end_stops_the_run(aiohttp_server):
+async def test_a_rate_limit_that_does_not_end_stops_the_run(aiohttp_server, monkeypatch):
     """Nothing is passed or failed by it, and the report does not say that all is well."""
+    monkeypatch.setattr(context, "_PAUSES", (0.01, 0.02))
 
     class LimitsForGood(LimitsItsRate):
         limit_ends = False
@@ -367,12 +370,12 @@ async def test_a_rate_limit_that_does_not_end_stops_the_run(aiohttp_server):
 
 
 async def test_effects_that_come_much_later_are_waited_for(aiohttp_server):
-    """A queue that takes a second for each event: the pace is learned, and nothing is taken for another's effect."""
+    """A queue that takes a moment for each event: the pace is learned, and nothing is taken for another's effect."""
 
     class WorksMuchLater(Consumer):
         @override
         def effect(self, event: str) -> None:
-            asyncio.get_running_loop().call_later(1.0, super().effect, event)
+            asyncio.get_running_loop().call_later(0.4, super().effect, event)
 
     consumer = WorksMuchLater()
     server = await aiohttp_server(consumer.app())
@@ -389,7 +392,7 @@ async def test_effects_that_come_too_late_are_said_to_be_unseen(aiohttp_server):
     class WorksTooLate(Consumer):
         @override
         def effect(self, event: str) -> None:
-            asyncio.get_running_loop().call_later(0.6, super().effect, event)
+            asyncio.get_running_loop().call_later(3.0, super().effect, event)
 
     consumer = WorksTooLate()
     server = await aiohttp_server(consumer.app())
@@ -420,6 +423,7 @@ async def test_events_are_neither_old_nor_of_the_future(aiohttp_server):
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
+@pytest.mark.usefixtures("quick_recovery")
 async def test_a_consumer_that_is_gone_fails_the_last_look():
     """Whatever ended it: a build must not be green when nobody is there any more."""
     consumer = Consumer()

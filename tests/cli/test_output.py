@@ -15,7 +15,7 @@ import pytest
 from mockserver.cli.output import MOST_WAITING, Printer, Writer
 from tests.cli.program import COMMAND, ROOT, SECRET, environment, mockserver, recorder, running
 
-ENDLESS = "version: 1\nsteps:\n  - {event: run.failed, repeat: 1000000}\n"
+ENDLESS = "version: 1\nsteps:\n  - {event: run.failed, repeat: 20000}\n"
 SLOW = "version: 1\nsteps:\n  - event: run.failed\n  - pause: 1h\n  - event: run.completed\n"
 
 
