@@ -305,10 +305,7 @@ class _Examination:
     def _unknown(self, why: str = "") -> Diagnosis:
         response = self._control.response
         hint = hint_of(response) if response else ""
-        parts = [
-            f"not found: it expects none of the {self._tried} usual wrong forms that were tried{why}",
-            hint,
-        ]
+        parts = [f"not found: it expects none of the {self._tried} usual wrong forms that were tried{why}", hint]
         if self._unsigned.delivered:
             parts.append("it accepts events without any signature")
         return self._diagnosis("; ".join(filter(None, parts)), _COMPARE)

@@ -35,15 +35,11 @@ _PATIENCE = 30.0
 _SHOWN = 200
 
 
-class HookError(Exception):
-    """The hook does not work; the message says why."""
-
-
 async def run_command(command: str) -> None:
     """Run a command of the shell.
 
     It gets a session of its own: when it takes too long, or is not waited for any more, all that it started is ended.
-    Raises HookError.
+    Raises AccessError.
     """
     # Into files: what a command leaves running in the background would keep a pipe open, and be waited for.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -57,10 +53,10 @@ async def run_command(command: str) -> None:
             await _end(process)
             await ending
         if not in_time:
-            raise HookError(f"the command {command!r} took longer than {_PATIENCE:g} s")
+            raise AccessError(f"the command {command!r} took longer than {_PATIENCE:g} s")
         if process.returncode:
             said = _end_of(err) or _end_of(out)
-            raise HookError(
+            raise AccessError(
                 f"the command {command!r} ended with exit code {process.returncode}" + (f": {said}" if said else "")
             )
 
@@ -96,14 +92,14 @@ def _end_of(file: IO[bytes]) -> str:
 
 
 async def post(target: Target, transport: Transport, sender: SenderHeaders, timeout: float) -> None:
-    """POST nothing to a URL; raises HookError."""
+    """POST nothing to a URL; raises AccessError."""
     head = f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n{header_lines(sender)}"
     request = Request(target, f"{head}Content-Length: 0\r\n\r\n".encode("ascii"), b"")
     exchange = await transport.exchange(request, timeout)
     if exchange.error is not None or exchange.response is None:
-        raise HookError(f"POST {target.url} got no answer: {exchange.error.message if exchange.error else 'none'}")
+        raise AccessError(f"POST {target.url} got no answer: {exchange.error.message if exchange.error else 'none'}")
     if not exchange.response.ok:
-        raise HookError(f"POST {target.url} answered {exchange.response.status}")
+        raise AccessError(f"POST {target.url} answered {exchange.response.status}")
 
 
 #: What fails a build, with the words of 0.1 for it.
@@ -267,19 +263,5 @@ def _fail_once(host: CheckHost, hook: str | Callable[[], Any]) -> Callable[[], A
         return lambda: _read(host.prober.call(hook, "fail_once"))
     if hook.lower().startswith(("http://", "https://")):
         target = host.routes.resolve(hook)
-        return lambda: _post(host.transport_to(target), target, host)
-
-    async def command() -> None:
-        try:
-            await run_command(hook)
-        except HookError as error:
-            raise AccessError(str(error)) from None
-
-    return command
-
-
-async def _post(transport: Transport, target: Target, host: CheckHost) -> None:
-    try:
-        await post(target, transport, host.settings.sender, host.settings.timeout)
-    except HookError as error:
-        raise AccessError(str(error)) from None
+        return lambda: post(target, host.transport_to(target), host.settings.sender, host.settings.timeout)
+    return lambda: run_command(hook)

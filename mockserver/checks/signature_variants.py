@@ -265,10 +265,7 @@ OTHER_SECRET_FORMS = (
         _ENV_FILE,
     ),
     _changed(
-        "secret_expanded",
-        "takes the `$` in the secret for a variable, which is empty",
-        _without_variables,
-        _ENV_FILE,
+        "secret_expanded", "takes the `$` in the secret for a variable, which is empty", _without_variables, _ENV_FILE
     ),
     _changed("secret_url_decoded", "decodes the secret as if it were part of a URL", unquote_plus),
     _changed(

@@ -74,11 +74,7 @@ GitHub Actions the Markdown report also goes to the summary page of the job.
 @extra_event_option
 @option("--probe", metavar="URL", help="A URL that answers with the number of events handled, in JSON.")
 @option("--probe-json", metavar="PATH", default="$", show_default=True, help="The JSONPath of that number.")
-@option(
-    "--state",
-    metavar="URL",
-    help="A URL that answers with the state of the object {id}, in JSON.",
-)
+@option("--state", metavar="URL", help="A URL that answers with the state of the object {id}, in JSON.")
 @option("--state-json", metavar="PATH", default="$", show_default=True, help="The JSONPath of that state.")
 @option(
     "--fail-once",
@@ -86,12 +82,7 @@ GitHub Actions the Markdown report also goes to the summary page of the job.
     help="What makes the consumer fail at the next event: a shell command, or a URL to POST to.",
 )
 @option("--effect-within", type=duration, metavar="TIME", help="The longest time until an effect shows.")
-@option(
-    "--only",
-    multiple=True,
-    metavar="CHECK",
-    help="A check to make, by id or name, or a list with commas.",
-)
+@option("--only", multiple=True, metavar="CHECK", help="A check to make, by id or name, or a list with commas.")
 @option("--skip", multiple=True, metavar="CHECK", help="A check to leave out, or a list with commas.")
 @option(
     "--fail-on",

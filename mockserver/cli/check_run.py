@@ -25,7 +25,7 @@ from mockserver.model.settings import Settings
 from mockserver.model.wording import one_line
 from mockserver.reports.check_report import CheckReport, clean_finding
 from mockserver.reports.check_text import diagnosis_text, together, worst_first
-from mockserver.reports.evidence import curl_of, request_line, request_of, why_no_curl
+from mockserver.reports.evidence import curl_of, head_lines, request_of, status_line, why_no_curl
 from mockserver.server.mock import Mock
 
 if TYPE_CHECKING:
@@ -54,7 +54,13 @@ class UrlCheck:
         self._mock = Mock(settings)
         self._on_begin: OnBegin = lambda _: None
         self._on_finding: OnFinding = lambda _: None
-        self._run = prepare_check(self._mock, options, self.report, self._begin, self._found)
+        self._run = prepare_check(
+            self._mock,
+            options,
+            self.report,
+            lambda check: self._on_begin(check),  # noqa: PLW0108 - the listeners come with the run
+            lambda found: self._on_finding(found),  # noqa: PLW0108 - as above
+        )
 
     async def run(self, readiness: Readiness, on_begin: OnBegin, on_finding: OnFinding) -> None:
         """Make the checks."""
@@ -80,12 +86,6 @@ class UrlCheck:
         if self.report.unreachable:
             return exit_codes.UNREACHABLE
         return exit_codes.OK if self.report.ok else exit_codes.FAILED
-
-    def _begin(self, check: Check) -> None:
-        self._on_begin(check)
-
-    def _found(self, finding: Finding) -> None:
-        self._on_finding(finding)
 
 
 def _spellings(secret: str) -> Iterable[str]:
@@ -167,9 +167,7 @@ def _sent(delivery: Delivery) -> Iterator[str]:
 
 
 def _request(request: Request) -> Iterator[str]:
-    yield _line(request_line(request))
-    for name, value in request.headers:
-        yield _line(f"{name}: {value}")
+    yield from map(_line, head_lines(request))
     if request.body:
         yield ""
         yield from _body(request.body)
@@ -178,7 +176,7 @@ def _request(request: Request) -> Iterator[str]:
 def _answer(delivery: Delivery) -> Iterator[str]:
     response = delivery.response
     if response is not None:
-        yield f"  answer: {one_line(f'{response.status} {response.reason}'.rstrip())}"
+        yield f"  answer: {one_line(status_line(response))}"
         if response.body:
             yield from _body(response.body)
     if delivery.error is not None:
@@ -190,7 +188,7 @@ def _brief_answer(delivery: Delivery) -> Iterator[str]:
     parts = []
     if response is not None:
         body = one_line(shortened(response.body.decode("utf-8", "replace"), _BRIEF_BODY))
-        parts.append(one_line(f"{response.status} {response.reason} {body}".strip()))
+        parts.append(one_line(f"{status_line(response)} {body}".strip()))
     if delivery.error is not None:
         parts.append(one_line(delivery.error.message))
     if parts:

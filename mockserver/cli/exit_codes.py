@@ -30,10 +30,7 @@ TERMINATED = 143
 
 
 #: The exit code of each signal that stops a command.
-STOPPING: dict[signal.Signals, int] = {
-    signal.SIGINT: INTERRUPTED,
-    signal.SIGTERM: TERMINATED,
-}
+STOPPING: dict[signal.Signals, int] = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 if hasattr(signal, "SIGHUP"):  # pragma: no branch - Windows has none
     STOPPING[signal.SIGHUP] = HUNG_UP
 

@@ -176,12 +176,7 @@ def _fault_view(fault: Fault) -> dict[str, Any]:
         "doc": fault.doc,
         "forged": fault.forged,
         "parameters": [
-            {
-                "name": each.name,
-                "doc": each.doc,
-                "default": _default(each),
-                "schema": each.kind.schema(),
-            }
+            {"name": each.name, "doc": each.doc, "default": _default(each), "schema": each.kind.schema()}
             for each in fault.parameters
         ],
     }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mockserver.script.model import Script
 
 C = TypeVar("C", bound=Callable[..., Any])
+T = TypeVar("T")
 
 #: Above it, waits are shorter than a clock can measure: that is max.
 _FASTEST = 1e9
@@ -85,12 +86,16 @@ def option(*names: str, **settings: Any) -> Callable[[C], C]:
     return click.option(*names, cls=EnvironmentOption, **settings)
 
 
-def duration(text: str) -> float:
-    """Read a duration: ``250ms``, ``2s``, ``1m30s``, or a number of seconds."""
+def _read(reader: Callable[[str], T], text: str) -> T:
     try:
-        return parse_duration(text)
+        return reader(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def duration(text: str) -> float:
+    """Read a duration: ``250ms``, ``2s``, ``1m30s``, or a number of seconds."""
+    return _read(parse_duration, text)
 
 
 def positive_duration(text: str) -> float:
@@ -103,10 +108,7 @@ def positive_duration(text: str) -> float:
 
 def size(text: str) -> int:
     """Read a number of bytes: ``64MiB``, ``2MB``."""
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+    return _read(parse_size, text)
 
 
 def replay_speed(text: str) -> Speed:
@@ -137,20 +139,14 @@ def _speed(text: str, nor: str) -> Speed:
 
 
 def retry_policy(text: str) -> str:
-    """Read the name of a retry policy, or a schedule such as ``0s,1s,4s``."""
-    try:
-        read_retry(text, load_retry_policies())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+    """Check the name of a retry policy, or a schedule such as ``0s,1s,4s``."""
+    _read(lambda text: read_retry(text, load_retry_policies()), text)
     return text
 
 
 def header_line(text: str) -> str:
-    """Read a header: ``NAME: VALUE``."""
-    try:
-        read_header(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+    """Check a header: ``NAME: VALUE``."""
+    _read(read_header, text)
     return text
 
 
@@ -315,12 +311,7 @@ extra_event_option = option(
 
 #: JSON instead of a table.
 json_option = option(
-    "--json",
-    "json",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write JSON to a file; - is standard output.",
+    "--json", "json", metavar="FILE", is_flag=False, flag_value="-", help="Write JSON to a file; - is standard output."
 )
 
 

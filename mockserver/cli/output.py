@@ -240,13 +240,7 @@ def row_of(delivery: Delivery) -> Row:
         milliseconds=last.exchange.total_ms if last else 0.0,
         where=printable(where),
         notes=printable(
-            _notes(
-                delivery.faults,
-                len(delivery.attempts),
-                delivery.source,
-                location,
-                error.message if error else "",
-            )
+            _notes(delivery.faults, len(delivery.attempts), delivery.source, location, error.message if error else "")
         ),
     )
 

@@ -56,10 +56,7 @@ class ReplayRun:
         self.redactor = Redactor.of(settings, self._secret, *_secrets(plans))
 
     async def run(
-        self,
-        on_delivery: Callable[[Delivery], None],
-        readiness: Readiness,
-        on_wait: WaitListener | None = None,
+        self, on_delivery: Callable[[Delivery], None], readiness: Readiness, on_wait: WaitListener | None = None
     ) -> None:
         """Replay every script; when this ends, however it ends, the reports account for every event."""
         self._mock.records.subscribe(self._reach.note)

@@ -58,13 +58,7 @@ judged. `mockserver faults` lists them.
 @extra_event_option
 @option("--dry-run", is_flag=True, help="Send nothing; print the request as a curl command.")
 @delivery_options
-def send(
-    event: str,
-    target: str | None,
-    secret: str | None,
-    dry_run: bool,
-    **chosen: Any,
-) -> int:
+def send(event: str, target: str | None, secret: str | None, dry_run: bool, **chosen: Any) -> int:
     """Check everything, then send."""
     step = literal_step(load_catalog(), event, extra_events=chosen["extra_events"], **read_event_options(chosen))
     destination = Destination(

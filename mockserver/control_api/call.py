@@ -29,15 +29,13 @@ from mockserver.vendor_api.requests import code_of
 _TEXT = Text(templates=True)
 
 RESEND_FIELDS: Fields = {
-    "fresh": Field(YesOrNo(), "whether the event is signed anew, with the webhook's secret of today"),
+    "fresh": Field(YesOrNo(), "whether the event is signed anew, with the webhook's secret of today")
 }
 
-ADVANCE_FIELDS: Fields = {
-    "by": Field(Duration(), 'how much time passes, such as {"by": "5m"}', required=True),
-}
+ADVANCE_FIELDS: Fields = {"by": Field(Duration(), 'how much time passes, such as {"by": "5m"}', required=True)}
 
 WEBHOOK_CHANGE_FIELDS: Fields = {
-    "active": Field(YesOrNo(), 'whether events are delivered to it, such as {"active": false}', required=True),
+    "active": Field(YesOrNo(), 'whether events are delivered to it, such as {"active": false}', required=True)
 }
 
 REGISTRATION_FIELDS: Fields = {

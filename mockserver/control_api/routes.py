@@ -355,10 +355,10 @@ class ControlApi:
 
     def _operation(self, operation: Operation) -> Answerer:
         """Read what an operation is called with, and do it."""
-        having = next(part for part in (self, *self._others) if hasattr(part, operation.name))
-        handler: Handler = getattr(having, operation.name)
+        having = next((part for part in (self, *self._others) if hasattr(part, operation.name)), None)
 
         async def answer(request: web.Request) -> web.StreamResponse:
+            handler: Handler = getattr(having or self._check_runs(), operation.name)
             query = read_query(request.query, operation.query)
             body = b""
             if operation.takes:
@@ -520,22 +520,6 @@ class ControlApi:
         return web.Response(status=204)
 
     # --- checks, and what can be sent: imported when they are asked for, as most mocks never are
-
-    async def start_check(self, call: Call) -> web.Response:
-        """Check a consumer in the background."""
-        return await self._check_runs().start_check(call)
-
-    async def check(self, call: Call) -> web.Response:
-        """Return a run of checks."""
-        return await self._check_runs().check(call)
-
-    async def finding(self, call: Call) -> web.Response:
-        """Return a finding with its evidence."""
-        return await self._check_runs().finding(call)
-
-    async def stop_check(self, call: Call) -> web.Response:
-        """End a run of checks."""
-        return await self._check_runs().stop_check(call)
 
     def _check_runs(self) -> CheckRuns:
         if self._checks is None:

@@ -362,15 +362,7 @@ def read_settings(user: type[UserAttributes], host: str | None) -> LoadSettings:
     script = read_script(read_script_file(path), catalog, Path(path).name)
     target = Target.parse(host.rstrip("/") + user.path)
     sender = sender_headers(Settings().user_agent, user.headers)
-    plan = LoadPlan(
-        script,
-        catalog,
-        target,
-        user.secret,
-        sender,
-        shares=read_shares(user.faults),
-        counted=user.counted,
-    )
+    plan = LoadPlan(script, catalog, target, user.secret, sender, shares=read_shares(user.faults), counted=user.counted)
     return LoadSettings(
         name=name,
         plan=plan,

@@ -11,6 +11,7 @@ from mockserver.model.messages import Exchange
 from mockserver.model.records import Delivery
 from mockserver.model.signing import SIGNATURE_HEADER
 from mockserver.model.wording import one_line
+from mockserver.reports.evidence import head_lines, status_line
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -178,7 +179,7 @@ def _sent(delivery: Delivery) -> list[str]:
     request = delivery.attempts[-1].request if delivery.attempts else None
     if request is None:
         return ["no request was made"]
-    head = [_cut(one_line(line)) for line in request.head.decode("latin-1").split("\r\n") if line]
+    head = [_cut(one_line(line)) for line in head_lines(request)]
     signed = any(name.lower() == SIGNATURE_HEADER.lower() for name, _ in request.headers)
     unsigned = [] if signed else [f"(no {SIGNATURE_HEADER})"]
     return [*head, *unsigned, _excerpt(request.body, len(request.body))]
@@ -190,8 +191,7 @@ def _came_back(delivery: Delivery) -> list[str]:
     problem = [one_line(error.message)] if error else []
     if response is None:
         return problem or ["no answer"]
-    line = one_line(f"{response.status} {response.reason}".rstrip())
-    return [line, _excerpt(response.body, response.body_size), *problem]
+    return [one_line(status_line(response)), _excerpt(response.body, response.body_size), *problem]
 
 
 def _excerpt(body: bytes, size: int) -> str:

@@ -129,13 +129,19 @@ def exchange_text(delivery: Delivery) -> str:
         return f"{delivery.delivery_id} was never attempted"
     attempt = delivery.attempts[-1]
     title = f"{delivery.delivery_id}, attempt {attempt.number}"
-    sent = _request(attempt.request) if attempt.request else ["no request could be made"]
+    request = attempt.request
+    sent = [*head_lines(request), "", _body(request.body)] if request else ["no request could be made"]
     return visible("\n".join([f"{title}: sent", *sent, f"{title}: came back", *_answer(attempt.exchange)]))
 
 
-def _request(request: Request) -> list[str]:
-    line = request.head.split(b"\r\n", 1)[0].decode("latin-1")
-    return [line, *_message(request.headers, request.body)]
+def head_lines(request: Request) -> list[str]:
+    """Return the first line of a request and its headers, as they were sent; other bytes are read as Latin-1."""
+    return [line for line in request.head.decode("latin-1").split("\r\n") if line]
+
+
+def status_line(response: Response) -> str:
+    """Return the status of an answer with its reason, if there is one."""
+    return f"{response.status} {response.reason}".rstrip()
 
 
 def _answer(exchange: Exchange) -> list[str]:
@@ -143,14 +149,12 @@ def _answer(exchange: Exchange) -> list[str]:
     response = exchange.response
     if response is None:
         return error or ["nothing"]
-    line = f"{response.status} {response.reason}".rstrip()
-    return [line, *_message(response.headers, response.body), *error]
+    headers = (f"{name}: {value}" for name, value in response.headers)
+    return [status_line(response), *headers, "", _body(response.body), *error]
 
 
-def _message(headers: Sequence[tuple[str, str]], body: bytes) -> list[str]:
-    text = body.decode("utf-8", "replace")
-    more = f"... ({len(text) - _BODY} more characters)" if len(text) > _BODY else ""
-    return [*(f"{name}: {value}" for name, value in headers), "", text[:_BODY] + more]
+def _body(body: bytes) -> str:
+    return shortened(body.decode("utf-8", "replace"), _BODY)
 
 
 #: A longer body is not written as a command, and not in whole in the reports that show every delivery, in bytes.

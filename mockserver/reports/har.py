@@ -63,10 +63,7 @@ def _request(request: Request) -> dict[str, Any]:
         "cookies": [],
         "headers": _pairs(request.headers),
         "queryString": [{"name": name, "value": value} for name, value in query],
-        "postData": {
-            "mimeType": _header(request.headers, "content-type"),
-            **_body(request.body),
-        },
+        "postData": {"mimeType": _header(request.headers, "content-type"), **_body(request.body)},
         "headersSize": len(request.head),
         "bodySize": len(request.body),
     }

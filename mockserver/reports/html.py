@@ -22,7 +22,7 @@ from mockserver.model.quantities import format_duration, format_timestamp
 from mockserver.model.records import Attempt, Delivery
 from mockserver.replay.report import Report, StepReport
 from mockserver.reports.check_text import counts, is_wrong, worst_first
-from mockserver.reports.evidence import curl_of, shortened, why_no_curl
+from mockserver.reports.evidence import curl_of, request_line, shortened, status_line, why_no_curl
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -107,7 +107,7 @@ def whole(delivery: Delivery) -> dict[str, Any]:
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     request, response, error = attempt.request, attempt.response, attempt.error
-    line = request.head.partition(b"\r\n")[0].decode("latin-1") if request else "no request could be made"
+    line = request_line(request) if request else "no request could be made"
     return {
         "number": attempt.number,
         "at": format_timestamp(attempt.at),
@@ -117,7 +117,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "sent": line,
         "sent_headers": _headers(request.headers) if request else "",
         "sent_body": _body(request.body) if request else "",
-        "line": f"{response.status} {response.reason}".strip() if response else "",
+        "line": status_line(response) if response else "",
         "headers": _headers(response.headers) if response else "",
         "body": _body(response.body) if response else "",
         "error": f"{error.message}\n{error.detail}".strip() if error else "",

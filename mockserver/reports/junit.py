@@ -37,6 +37,10 @@ def junit_xml(reports: Sequence[Report]) -> str:
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
     root.set("time", f"{sum(report.seconds for report in reports):.3f}")
+    return _document(root)
+
+
+def _document(root: ET.Element) -> str:
     ET.indent(root)
     # ASCII with character references: some viewers guess the encoding.
     content = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode()
@@ -62,12 +66,7 @@ def _suite(root: ET.Element, number: int, report: Report) -> ET.Element:
     return suite
 
 
-def _case(
-    suite: ET.Element,
-    report: Report,
-    step: StepReport,
-    unmet: Mapping[str, Sequence[Delivery]],
-) -> ET.Element:
+def _case(suite: ET.Element, report: Report, step: StepReport, unmet: Mapping[str, Sequence[Delivery]]) -> ET.Element:
     case = ET.SubElement(
         suite,
         "testcase",
@@ -97,10 +96,7 @@ def check_junit(report: CheckResult) -> str:
     suite = _check_suite(root, report)
     for name in ("tests", "failures", "errors", "time"):
         root.set(name, suite.get(name, ""))
-    ET.indent(root)
-    # ASCII with character references: some viewers guess the encoding.
-    content = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode()
-    return f"<?xml version='1.0' encoding='us-ascii'?>\n{content}\n"
+    return _document(root)
 
 
 def _check_suite(root: ET.Element, report: CheckResult) -> ET.Element:

@@ -91,11 +91,7 @@ def _at(data: Any, path: str) -> Any:
 
 
 async def wait_for_deliveries(
-    mock: Mock,
-    event: str,
-    count: int,
-    timeout: float,
-    where: Mapping[str, Any] | None,
+    mock: Mock, event: str, count: int, timeout: float, where: Mapping[str, Any] | None
 ) -> tuple[Delivery, ...]:
     """Wait until ``count`` deliveries of an event have arrived; see ``MockServer.wait_for``."""
     mock.catalog.check(event, mock.settings.extra_events)
@@ -115,11 +111,7 @@ async def wait_for_deliveries(
     return tuple(arrived)
 
 
-async def wait_for_registration(
-    mock: Mock,
-    events: Sequence[str],
-    timeout: float,
-) -> Webhook:
+async def wait_for_registration(mock: Mock, events: Sequence[str], timeout: float) -> Webhook:
     """Wait until a webhook for some events is registered; see ``MockServer.wait_for_registration``."""
     for event in events:
         mock.catalog.check(event, mock.settings.extra_events)
@@ -163,9 +155,7 @@ def _fits(webhook: Webhook, events: Sequence[str]) -> bool:
 
 
 async def _until(
-    happened: Callable[[Any], bool],
-    subscribe: Callable[[Callable[[Any], None]], Callable[[], None]],
-    timeout: float,
+    happened: Callable[[Any], bool], subscribe: Callable[[Callable[[Any], None]], Callable[[], None]], timeout: float
 ) -> bool:
     """Wait until something new is what was waited for; False when it does not come in time."""
     loop = asyncio.get_running_loop()

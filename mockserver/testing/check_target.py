@@ -94,9 +94,7 @@ async def _check(
         webhook = _registered(mock, url)
         secret = secret if secret is not None else webhook.secret if webhook else TEST_SECRET
         request = CheckOptions(
-            url=url,
-            secret=secret,
-            **{"events": webhook.events if webhook else (), **chosen, **_absolute(url, chosen)},
+            url=url, secret=secret, **{"events": webhook.events if webhook else (), **chosen, **_absolute(url, chosen)}
         )
         known = (registered.secret for registered in mock.webhooks.all())
         report = CheckReport(Redactor.of(mock.settings, secret, *known))

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from mockserver.checks import options
-from mockserver.checks.options import HookError, post, run_command
+from mockserver.checks.options import AccessError, post, run_command
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
@@ -40,7 +40,7 @@ async def test_a_command_is_one_of_the_shell(tmp_path):
 
 async def test_a_command_reads_nothing():
     """One that asks a question gets no answer, and does not wait for the person at the terminal."""
-    with pytest.raises(HookError, match="exit code 1"):
+    with pytest.raises(AccessError, match="exit code 1"):
         await run_command("read answer")
 
 
@@ -58,13 +58,13 @@ async def test_a_command_reads_nothing():
 )
 async def test_a_command_that_fails_is_told_with_what_it_said(command, why):
     """The exit code, and what it wrote to standard error; where that is nothing, what it wrote at all."""
-    with pytest.raises(HookError, match=why):
+    with pytest.raises(AccessError, match=why):
         await run_command(command)
 
 
 async def test_of_much_output_the_end_is_shown():
     """There stands what went wrong."""
-    with pytest.raises(HookError) as caught:
+    with pytest.raises(AccessError) as caught:
         await run_command(f"{PYTHON} \"import sys; print('x' * 5000, file=sys.stderr); sys.exit('the reason')\"")
     message = str(caught.value)
     assert message.endswith("the reason")
@@ -101,7 +101,7 @@ async def test_a_command_may_not_take_for_ever(monkeypatch, gate):
     """After its time it is ended, with all that it started, and told."""
     monkeypatch.setattr(options, "_PATIENCE", 0.5)
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)  # so that the command need not wait for a reader
-    with pytest.raises(HookError, match=r"the command .* took longer than 0\.5 s"):
+    with pytest.raises(AccessError, match=r"the command .* took longer than 0\.5 s"):
         await run_command(f"sleep 600 > '{gate}'; echo on")
     os.close(reading)
     assert is_held_no_more(gate)
@@ -189,14 +189,14 @@ async def test_any_other_answer_is_told(service, status):
 
     async with consuming() as consumer:
         consumer.answer = answer
-        with pytest.raises(HookError, match=f"^POST {consumer.url}/fail answered {status}$"):
+        with pytest.raises(AccessError, match=f"^POST {consumer.url}/fail answered {status}$"):
             await posted(service, f"{consumer.url}/fail")
         assert len(consumer.received) == 1
 
 
 async def test_where_nobody_listens_that_is_told(service, closed_port):
     """In the words of the transport."""
-    with pytest.raises(HookError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nothing listens"):
+    with pytest.raises(AccessError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nothing listens"):
         await posted(service, f"http://127.0.0.1:{closed_port}/")
 
 
