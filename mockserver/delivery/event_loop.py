@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from mockserver.errors import LoopRunningError, UsageError
 
-#: Seconds that always run forward, at the pace of the real time. Not a plain function of ``time``, nor one that those
+#: Seconds that always run forward, at the pace of real time. Not a plain function of ``time``, nor one that those
 #: libraries know of.
 monotonic: Callable[[], float] = (
     functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
@@ -38,7 +38,7 @@ def in_real_time(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
 
 T = TypeVar("T")
 
-#: The most seconds that anything may take to end before it is left to itself.
+#: The most seconds that anything may take to end before it is abandoned.
 PATIENCE = 5.0
 
 
@@ -165,7 +165,7 @@ class LoopThread:
 
 
 async def cancel_others() -> None:
-    """Cancel every other task of the running loop, and wait until they have ended, but not for ever."""
+    """Cancel every other task of the running loop, and wait until they have ended, but not forever."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

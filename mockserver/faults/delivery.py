@@ -1,6 +1,6 @@
 """Faults of the delivery as a whole: how often it is made, in which order, and when it says that it happened.
 
-They change no request. The engine asks for the :func:`delivery_plan` and acts on it.
+They change no request. The dispatcher asks for the :func:`delivery_plan` and acts on it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mockserver.model.fields import Duration, Whole
 
 
 class DeliveryPlan(msgspec.Struct, frozen=True):
-    """What the engine does with a delivery.
+    """What the dispatcher does with a delivery.
 
     Args:
         copies: How many times it is made, the same bytes each time.
@@ -61,7 +61,7 @@ DELIVERY_FAULTS = (
 
 
 def delivery_plan(faults: Iterable[ChosenFault]) -> DeliveryPlan:
-    """Return what the engine does itself with a delivery that has these faults."""
+    """Return what the dispatcher does with a delivery that has these faults."""
     chosen = {fault.name: fault.values for fault in faults}
     copies = chosen.get("duplicate") or chosen.get("concurrent_duplicates") or {"times": 1}
     return DeliveryPlan(

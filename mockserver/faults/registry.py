@@ -81,7 +81,7 @@ def check_combination(faults: Sequence[ChosenFault]) -> None:
 def is_signature_fault(faults: Iterable[ChosenFault]) -> bool:
     """Return whether a consumer must refuse (4xx) a delivery with these faults: it is not what the vendor signed.
 
-    Where a fault also ends the connection before an answer is read, nothing can be said of the answer, so: False.
+    Where a fault also ends the connection before an answer is read, nothing can be said about the answer: False.
     """
     chosen = [fault.fault for fault in faults]
     return any(fault.forged for fault in chosen) and not any(fault.slot == "ending" for fault in chosen)

@@ -175,7 +175,7 @@ def _request(draft: Draft, *, last: bool) -> Request:
 
 
 def _merged(steps: Sequence[WireStep]) -> tuple[WireStep, ...]:
-    """Steps of which no two are bytes one after the other: what can go out in one write does."""
+    """Return the steps with adjacent bytes joined: what can go out in one write does."""
     merged: list[WireStep] = []
     for step in steps:
         before = merged[-1] if merged else None

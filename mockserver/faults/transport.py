@@ -11,7 +11,7 @@ from mockserver.faults.request_builder import Draft
 from mockserver.model.fields import Duration, OneOf, Size, Whole
 from mockserver.model.messages import AwaitContinue, Close, Pause, WireStep
 
-#: What drips comes in this many pieces, or in one a second if that makes more.
+#: A dripping message comes in this many pieces, or in one piece a second if that makes more.
 PIECES = 20
 
 _LONGEST = 3600.0
@@ -54,7 +54,7 @@ def _lowercase_headers(draft: Draft) -> None:
     draft.headers = [(name.lower(), value) for name, value in draft.headers]
 
 
-# --- when the bytes are written, and what comes of the connection
+# --- when the bytes are written, and how the connection ends
 
 
 def _truncated_body(draft: Draft, after: int | None) -> None:

@@ -1,1 +1,1 @@
-"""The words that all parts speak: events, webhooks, deliveries, messages, targets, settings and signing. No I/O."""
+"""The values that every part shares: events, webhooks, deliveries, messages, targets, settings and signing. No I/O."""

@@ -55,7 +55,7 @@ class Effect(msgspec.Struct, frozen=True):
     within: float = 0.0
 
     def why_not(self, before: Any, after: Any) -> str | None:
-        """Say how a change differs from the one that is expected; None if it is the expected one."""
+        """Say how a change differs from the expected one; None if it does not."""
         if self.change is None:
             return None if same_json(after, self.to) else f"expected the effect {_shown(self.to)}, got {_shown(after)}"
         if not _is_number(before) or not _is_number(after):

@@ -65,7 +65,7 @@ INVALID: Any = object()
 #: After this many problems, reading stops.
 MOST_PROBLEMS = 100
 
-#: No more of a wrong word than this is compared with the known ones: comparing takes long with a text that is no word.
+#: Only this much of a wrong word is compared with the known ones: comparing a long text takes long.
 _LONGEST_WORD = 64
 
 
@@ -597,7 +597,7 @@ def described(node: Node, *, secret: bool = False) -> str:
 
 
 def shortened(value: Any, write: Callable[[Any], str] = repr) -> str:
-    """Return a value as it is written, cut off where that gets long."""
+    """Return a value as it is written, cut off where it gets long."""
     cut = value[:100] if isinstance(value, str) else value
     text = write(cut)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -39,7 +39,7 @@ NEVER_CONNECTED: frozenset[ErrorKind] = frozenset({"address", "resolve", "connec
 
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
-    """In the middle of a request nothing is written for a while: real time, whatever the mock's clock does."""
+    """A pause in the middle of a request, in real time, whatever the mock's clock does."""
 
     seconds: float
 
@@ -204,7 +204,7 @@ class Transport(Protocol):
             timeout: Seconds until the answer must be complete, connecting included.
 
         Returns:
-            The answer, or why there is none. Never raises but for cancellation.
+            The answer, or why there is none. Never raises, except for cancellation.
         """
         ...
 

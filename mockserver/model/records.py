@@ -203,7 +203,7 @@ class RecordStore:
         """Note that a delivery has its final outcome, and show it to the listeners."""
         delivery.size = size_of_delivery(delivery)
         if self._pending.get(delivery.number) is not delivery:
-            return  # begun before the record was cleared: today's listeners have nothing to do with it
+            return  # begun before the record was cleared: it does not concern the present listeners
         del self._pending[delivery.number]
         if delivery.number >= self._deliveries[0].number:  # else it was dropped before it was over
             self._share.keep(delivery)
@@ -234,7 +234,7 @@ class RecordStore:
         self._deliveries = deque(each for each in self._deliveries if each.account != account)
 
     def clear(self) -> None:
-        """Forget every delivery, and begin the numbers again."""
+        """Forget every delivery, and restart the numbering."""
         for delivery in self._deliveries:
             self._let_go(delivery)
         self._deliveries.clear()

@@ -35,7 +35,7 @@ SHORTEST = 8
 _BEGINNING = 12
 #: What follows where a text was cut off.
 _CUT = "..."
-#: What a user adds to requests that is no secret, in lower case.
+#: Headers, in lower case, that are no secret when a user adds them.
 _OPEN_HEADERS = ("user-agent", "accept", "accept-language")
 _PRIVATE_PARAMETER = re.compile(r"(?i)([?&](?:secret|api_?key|token|access_token|key|password)=)[^&#\s\"'<>]+")
 

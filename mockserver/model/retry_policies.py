@@ -62,7 +62,7 @@ def requested_wait(headers: Headers, at: float) -> float:
     """
     value = _first(headers, "retry-after")
     if re.fullmatch("[0-9]+", value):
-        # As a float, for Python refuses to make an int of some thousand digits.
+        # As a float: Python refuses to make an int of thousands of digits.
         return min(float(value), LONGEST_WAIT)
     until = _http_date(value)
     if until is None:
@@ -121,7 +121,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         jitter: A delay is multiplied by a factor drawn evenly from ``1 - jitter`` to ``1 + jitter``; 0 to 1.
         timeout: Seconds that an attempt may take; None for what the settings say.
         retry_on: What is retried: a class of statuses such as ``5xx``, a status such as ``429``, or ``network`` for
-            every error that leaves no complete answer, but for a refused address and the end of the replay.
+            every error that leaves no complete answer, except a refused address and the end of the replay.
         gone_deactivates: Whether a 410 ends the delivery and deactivates the webhook.
         obeys_retry_after: Whether the Retry-After header of an answer lengthens the wait, up to one day.
         deactivate_after: How many failed deliveries in a row deactivate the webhook; None for never.

@@ -42,7 +42,7 @@ def read_header(line: str) -> tuple[str, str]:
 
 
 def sender_headers(user_agent: str, lines: Sequence[str]) -> SenderHeaders:
-    """Return the headers of every request to a consumer; ``user_agent`` holds where no line says otherwise."""
+    """Return the headers of every request to a consumer; ``user_agent`` applies unless a line overrides it."""
     added = tuple(map(read_header, lines))
     if any(name.lower() == _USER_AGENT.lower() for name, _ in added):
         return added

@@ -45,7 +45,7 @@ def sign(payload: bytes, secret: str) -> str:
 def verify(payload: bytes, signature: str | None, secret: str) -> bool:
     """Return whether a signature header's value belongs to a body, comparing in constant time.
 
-    Any value that a stranger puts into the header gets an answer: text that is not ASCII, empty, of another
+    Any value that a sender puts into the header gets an answer: text that is not ASCII, empty, of another
     length, in upper case, without the prefix or missing altogether (None) is simply not the signature.
 
     Args:

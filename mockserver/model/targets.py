@@ -132,7 +132,7 @@ class Routes:
         self._resolved.clear()
 
     def clear(self) -> None:
-        """Forget every route, but for what :meth:`forgotten` names until others are forgotten."""
+        """Forget every route, except that :meth:`forgotten` names them until others are forgotten."""
         self._forgotten = set(self._routes) or self._forgotten
         self._routes.clear()
         self._resolved.clear()
@@ -167,8 +167,8 @@ class Routes:
         if not matches:
             if source := self.forgotten(url):
                 raise UsageError(
-                    f"{url} was registered by an application of before the reset, to which {source} was routed: it is "
-                    "refused. If this test means it, route it"
+                    f"{url} was registered by an application from before the reset, to which {source} was routed: it "
+                    "is refused. If this test means it, route it"
                 )
             return Target.parse(url)
         source = max(matches, key=len)

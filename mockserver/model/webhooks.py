@@ -24,7 +24,7 @@ from mockserver.model.wording import did_you_mean, listed
 URL_MAX_LENGTH = 2048
 SECRET_MAX_LENGTH = 1024
 
-# Guessing takes time for each letter and each key: a hostile body must not hold up everybody else.
+# Guessing takes time for each letter and each key: a hostile body must not hold up other callers.
 _MAX_GUESSED_LENGTH = 64
 _MAX_GUESSED_KEYS = 32
 
@@ -305,7 +305,7 @@ class WebhookRegistry:
         return webhook
 
     def clear(self) -> None:
-        """Forget every webhook, and begin the ids again."""
+        """Forget every webhook, and restart the ids."""
         for webhook in self._webhooks.values():
             self._share.remove(_size(webhook))
         self._webhooks.clear()

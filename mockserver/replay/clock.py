@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def _present() -> float:
-    """What the process takes for the present, in seconds since 1970."""
+    """Return what the process takes for the present, in seconds since 1970."""
     # Not time.time(): on a thread of its own, freezegun lets that go on.
     return dt.datetime.now(dt.timezone.utc).timestamp()
 
@@ -175,7 +175,7 @@ class SteppedClock(SkippingClock):
             await waiter
 
     def end(self) -> None:
-        """Give a token back; when it was the last and nothing is due, wake up those who wait for that."""
+        """Give a token back; when it was the last and nothing is due, wake up what waits for that."""
         super().end()
         if not self._active:
             waiting, self._idle = self._idle, []
@@ -184,7 +184,7 @@ class SteppedClock(SkippingClock):
                     waiter.set_result(None)
 
     async def outside(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait without a token: time is in the hands of the one who advances it."""
+        """Wait without a token: time passes only when it is advanced."""
         self.end()
         try:
             return await work
@@ -231,7 +231,7 @@ class Group:
             raise self._failure
 
     async def _end_all(self) -> None:
-        """Cancel what is left and see it end, also when this is cancelled meanwhile: nothing may go on unjoined."""
+        """Cancel what is left and see it end, even when this is cancelled meanwhile: nothing may go on unjoined."""
         cancelled: asyncio.CancelledError | None = None
         while self._tasks:
             for task in self._tasks:
@@ -273,7 +273,7 @@ class Group:
             for other in self._tasks:
                 other.cancel()
         if self._waiter is not None and not self._waiter.done() and len(self._tasks) < self._room:
-            # The token of this task goes to the one who waits: between the two nothing may jump.
+            # The token of this task goes to the waiter: between the two, the clock must not jump.
             self._waiter.set_result(None)
         else:
             self._clock.end()
@@ -302,7 +302,7 @@ class Work:
         return None if task.cancelled() else task.result()
 
     def cancel(self) -> None:
-        """End everything. Those who wait for it go on as if it were over."""
+        """End everything. What waits for it goes on as if it were over."""
         for task in self._tasks:
             task.cancel()
 

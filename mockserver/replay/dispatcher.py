@@ -113,7 +113,7 @@ class Dispatcher:
     async def publish(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> None:
         """Deliver an event to its webhooks, to all of them at once, until each delivery has its final outcome.
 
-        Each delivery is added to ``deliveries`` when it begins. Also when this is cancelled, each has an outcome: what
+        Each delivery is added to ``deliveries`` when it begins. Even when this is cancelled, each has an outcome: what
         was in flight is ``interrupted``, what had not begun is ``not_sent``.
         """
         webhooks, plan = occurrence.webhooks, occurrence.options.plan
@@ -189,7 +189,7 @@ class Dispatcher:
             if policy is not None and not delivery.attempts[-1].delivered:
                 await self._retry(delivery, request, clock, policy, occurrence)
         finally:
-            # Also when it is stopped in the middle: what was sent is on record.
+            # Even when it is stopped in the middle, what was sent is on record.
             if policy is not None and delivery.attempts:
                 self._apply_policy(delivery, policy)
             self._finish(delivery, occurrence.expect)
@@ -213,7 +213,7 @@ class Dispatcher:
     async def _retry(
         self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, occurrence: Occurrence
     ) -> None:
-        """Make further attempts, with the very bytes of the first, as long as the policy says."""
+        """Make further attempts, with exactly the bytes of the first, as long as the policy says."""
         seed = f"{occurrence.options.seed}/{delivery.webhook_id}/retry"
         chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
         while not delivery.attempts[-1].delivered and not _refused_as_expected(delivery, occurrence.expect):
@@ -226,7 +226,7 @@ class Dispatcher:
             await self._attempt(delivery, request, clock, policy)
 
     def _finish(self, delivery: Delivery, expect: Expectation | None) -> None:
-        """Note the final outcome of a delivery, whatever it met with, and in which points it is not as expected."""
+        """Note the final outcome of a delivery, whatever happened to it, and in which points it is not as expected."""
         delivery.outcome = outcome = _outcome(delivery)
         as_expected = outcome == "delivered" and expect is DELIVERED  # nearly always
         if not as_expected and expect is not None and outcome in ("delivered", "failed"):

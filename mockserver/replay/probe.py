@@ -14,7 +14,7 @@ from mockserver.model.messages import Request, Transport
 from mockserver.model.settings import SenderHeaders, header_lines
 from mockserver.model.targets import Routes
 
-#: Real seconds between two looks at an effect that is still to come.
+#: Real seconds between two checks of an effect that is still to come.
 _INTERVAL = 0.02
 
 ProbeFunction = Callable[[], Any] | Callable[[], Awaitable[Any]]
@@ -56,7 +56,7 @@ class Prober:
     async def why_not(self, effect: Effect, before: Any) -> str | None:
         """Say how the state differs from the one that is expected after a step; None if it is that.
 
-        An effect with ``within`` may take that long to show; that there is none is looked at when the time is over.
+        An effect with ``within`` may take that long to show; that there is none is checked when the time is over.
         """
         deadline = monotonic() + effect.within
         if effect.change == 0:

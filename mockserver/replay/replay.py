@@ -80,19 +80,19 @@ class Replay:
         self.report = report
 
     def hold_clock(self) -> None:
-        """Let no time pass from now on, but for the script's own: for a replay that is about to be run."""
+        """Let no time pass from now on except the script's own: for a replay that is about to run."""
         if not self._holds_clock:
             self._holds_clock = True
             self._clock.begin()
 
     def release_clock(self) -> None:
-        """Give the clock free, also when the replay was never run."""
+        """Release the clock, even if the replay was never run."""
         if self._holds_clock:
             self._holds_clock = False
             self._clock.end()
 
     async def run(self) -> Report:
-        """Replay the script. The report accounts for every event, also when this is cancelled."""
+        """Replay the script. The report accounts for every event, even when this is cancelled."""
         begun, scripted = monotonic(), self._clock.now()
         reason = STOPPED
         self.report.began = time.time()
@@ -122,7 +122,7 @@ class Replay:
                 await self._await_registration(step)
 
     def _stop_if_failed(self) -> None:
-        """Go no further, if a step has a problem and that is how it was asked for."""
+        """Go no further if a step has a problem and the replay is to fail fast."""
         if self._fail_fast and self.report.first_unmet:
             raise _Halted(f"stopped after step {self.report.first_unmet}, which has a problem (fail-fast)")
 
@@ -132,7 +132,7 @@ class Replay:
                 group.spawn(self._proved(inner, self._repeat(inner, self._clock.now())))
 
     async def _proved(self, step: EventStep, happening: Coroutine[Any, Any, None]) -> None:
-        """Let a step happen, and look whether it has the effect on the consumer's state that it must have."""
+        """Run a step, and check whether it has the effect on the consumer's state that it must have."""
         effect = step.expect.effect
         if effect is None:
             await self._timed(step, happening)
@@ -160,7 +160,7 @@ class Replay:
             self.report.took(step.number, monotonic() - begun)
 
     async def _repeat(self, step: EventStep, begin: float) -> None:
-        """Let an event happen as often as its step says, at most ``concurrency`` at once."""
+        """Make an event happen as often as its step says, at most ``concurrency`` at once."""
         indexes = iter(range(step.repeat))
         if step.concurrency == 1:
             await self._work(step, indexes, begin)
@@ -212,7 +212,7 @@ class Replay:
                 group.spawn(self._work(step, iter((index,)), begin))
 
     def _occur(self, step: EventStep, index: int) -> Occurrence | None:
-        """Let one event happen; None, if nothing of it is to be published now."""
+        """Make one event happen; None if nothing of it is to be published now."""
         webhooks = self._webhooks.subscribed_to(step.event) if len(self._webhooks) else self._own
         if not webhooks:
             self.report.count_not_sent(step.number, self._why_nobody(step.event))
@@ -258,7 +258,7 @@ class Replay:
             await self._clock.sleep_until(self._clock.now() + seconds)
 
     async def _await_registration(self, step: AwaitStep) -> None:
-        """Wait in real time, with the clock held: what the application does takes the time it takes."""
+        """Wait in real time, with the clock held: the application takes the time it takes."""
         changed, late = asyncio.Event(), asyncio.Event()
         unsubscribe = self._webhooks.subscribe(lambda _: changed.set())
         # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation, and the replay would go on.
@@ -336,7 +336,7 @@ class RunningReplay:
         return self._task.done()
 
     async def wait(self) -> Report:
-        """Return the report when the replay is over, also when it was stopped."""
+        """Return the report when the replay is over, even if it was stopped."""
         await asyncio.wait([self._task])
         self.report.close(STOPPED)  # for one that was stopped before it began
         return self.report
@@ -418,7 +418,7 @@ class RunningReplays(Mapping[str, RunningReplay]):
         oldest.report.leave_budget()
 
     def reset(self) -> None:
-        """End every replay, forget it, and begin the ids again."""
+        """End every replay, forget it, and restart the ids."""
         while self._over:
             self._forget_oldest()
         for running in self._replays.values():

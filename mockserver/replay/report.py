@@ -18,13 +18,13 @@ from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Ste
 #: Why an event with the fault of this name was not sent.
 LOST = "lost on purpose"
 
-#: Why an event has no outcome that was in flight when the replay was stopped.
+#: Why an event that was in flight when the replay was stopped has no outcome.
 INTERRUPTED = "interrupted, outcome unknown"
 
-#: Why an event was not sent that had not begun when the replay was stopped.
+#: Why an event that had not begun when the replay was stopped was not sent.
 STOPPED = "the replay was stopped"
 
-#: Why the events of a step were not sent that must have an effect.
+#: Why the events of a step that must have an effect were not sent.
 NO_STATE = "the consumer's state could not be read before"
 
 #: How many sentences of a step are kept as evidence; all unmet expectations are counted.
@@ -85,7 +85,7 @@ class StepReport(msgspec.Struct, kw_only=True):
         self.evidence += evidence[: _EVIDENCE - len(self.evidence)]
 
     def count_not_sent(self, reason: str, events: int = 1) -> None:
-        """Count events that went nowhere; of very many different reasons, the later ones are put together."""
+        """Count events that went nowhere; of too many different reasons, the later ones are put together."""
         if reason not in self.not_sent and len(self.not_sent) >= _EVIDENCE:
             reason = "other reasons"
         self.not_sent[reason] = self.not_sent.get(reason, 0) + events
@@ -183,7 +183,7 @@ class Report:
 
     @property
     def broken(self) -> bool:
-        """The contrary of :attr:`ok`, for those who only pass the report on: they have not looked at it."""
+        """The opposite of :attr:`ok`, for code that only passes the report on: that does not count as a look at it."""
         unmet = any(step.unmet for step in self.steps)
         return bool(self._halted or unmet or self.reasons.keys() - {LOST})
 
@@ -204,7 +204,7 @@ class Report:
 
     @property
     def delivery_ids(self) -> tuple[str, ...]:
-        """The ids of :attr:`deliveries`; asking for them alone is no look at an outcome."""
+        """The ids of :attr:`deliveries`; asking for them alone does not count as a look at an outcome."""
         return tuple(delivery.delivery_id for delivery in self._deliveries)
 
     def step(self, number: str) -> StepReport:
@@ -229,7 +229,7 @@ class Report:
             self._drop_oldest()
 
     def leave_budget(self) -> None:
-        """Count its deliveries no longer: it is over, and belongs to the one who asked for it."""
+        """Stop counting its deliveries: it is over, and belongs to whatever asked for it."""
         if self._share is not None:
             for delivery in self._deliveries:
                 self._share.release(delivery)
@@ -260,7 +260,7 @@ class Report:
 
         Args:
             reason: Why.
-            number: The step that it cannot go beyond; empty when no step is at fault, or one that is known for it.
+            number: The step that it cannot go beyond; empty when no step is at fault, or the report knows it already.
         """
         self._halted, self.halted_at = reason, number
 

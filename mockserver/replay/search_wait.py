@@ -1,4 +1,4 @@
-"""Waiting for deliveries that a search finds, instead of sleeping; what came instead, when they do not come."""
+"""Waiting for deliveries that a search finds, instead of sleeping; and what came instead when they do not come."""
 
 from __future__ import annotations
 

@@ -30,12 +30,12 @@ class Slots:
         try:
             await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled():  # the slot came in the very moment: the next one gets it
+            if not waiter.cancelled():  # the slot came at that very moment: the next one gets it
                 self.give_back()
             raise
 
     def give_back(self) -> None:
-        """Give a slot back: to the first that waits, if any."""
+        """Give a slot back: to the first waiter, if any."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():  # done: cancelled

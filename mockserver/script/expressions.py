@@ -338,7 +338,7 @@ def _filter(node: Any) -> Evaluate:
 
 
 def _check_filter(name: str, value: Any, arguments: Sequence[Any]) -> None:
-    """Refuse what a filter would compute for long with."""
+    """Refuse what would keep a filter busy for long."""
     if name == "sum" and not all(isinstance(each, (int, float, str)) for each in arguments):
         raise TemplateError("sum adds numbers: use join for text")
     if name == "int" and isinstance(value, str) and len(value) > 300:

@@ -187,7 +187,7 @@ class States(Kind):
 
 
 class AdvanceKind(Kind):
-    """What moves it on: time, a number of reads, or a hand."""
+    """What moves a resource on: time, a number of reads, or a manual call."""
 
     def read(self, node: Node, reading: Reading) -> Any:
         if isinstance(node.value, dict):
@@ -203,7 +203,7 @@ class AdvanceKind(Kind):
 
 
 class NodeList(Kind):
-    """A list of ``what``, whose items are read one by one later, for they depend on the rest of the script."""
+    """A list of ``what``, whose items are read one by one later, because they depend on the rest of the script."""
 
     def __init__(self, what: str, items: Any) -> None:
         self._what = what
@@ -310,7 +310,7 @@ FLOW_FIELDS: Fields = flow_fields(lambda: _step_schema("event"))
 
 
 class StepList(Kind):
-    """The steps: read one by one later, for they depend on the rest of the script."""
+    """The steps: read one by one later, because they depend on the rest of the script."""
 
     def read(self, node: Node, reading: Reading) -> Any:
         if isinstance(node.value, list):

@@ -268,12 +268,12 @@ class FlowEvent(msgspec.Struct, frozen=True):
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule: which calls it decides, and what becomes of what they make.
+    """A rule: which calls it decides, and what happens to the resources they make.
 
     Args:
         on: The call, such as ``POST /v1/runs``.
         when: Values that fields of the request must have, by dotted path: one, or a list of those allowed.
-        times: How many calls it is good for; None for all.
+        times: How many calls it applies to; None for all.
         states: How many seconds each state lasts; None where the rule does not say.
         advance: What moves it from one state to the next.
         reads: How many reads move it one state on, with ``advance`` by reads.

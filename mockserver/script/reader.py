@@ -356,7 +356,7 @@ class _ScriptReader:
         return template
 
     def _note_templates(self, node: Node, message: str) -> None:
-        """Find the strings whose templates are wrong, each at its own place; else the whole of them is too much."""
+        """Find the strings whose templates are wrong, each at its own place; if none is, all are too large."""
         known = len(self.reading.problems)
         pending = [node]
         while pending:

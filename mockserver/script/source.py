@@ -79,7 +79,7 @@ def place_of(text: str, index: int) -> tuple[int, int]:
 
 
 def bad_character(text: str, index: int) -> Problem:
-    """Return the problem that a character is."""
+    """Return the problem with a character."""
     code = ord(text[index])
     message = f"the character U+{code:04X} is not allowed in a YAML file"
     if not 0xD800 <= code <= 0xDFFF:

@@ -111,7 +111,7 @@ class DataTemplate:
         return self._data
 
     def with_value(self, key: str, value: Any) -> DataTemplate:
-        """Return the same data but for the value of one key, which is no template."""
+        """Return the same data with another value, which is no template, for one key."""
         data = {**self._data, key: value}
         return self.literal(data) if self.constant else DataTemplate(data, self._variables)
 

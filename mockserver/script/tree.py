@@ -139,7 +139,7 @@ class _JsonReader:
         return members, index
 
     def _begin(self, index: int, closing: str) -> tuple[int, str]:
-        """Return where the first item is, with a comma that could be before it; of an empty list its end."""
+        """Return where the first item is, as if after a comma; for an empty list, its end."""
         found = _NEXT.match(self._text, index)
         if found is None or found[1] not in ("", closing):
             raise _NotJsonError
@@ -163,7 +163,7 @@ class _JsonReader:
         return text, end
 
     def _number(self, text: str, line: int, column: int) -> Any:
-        if len(text) <= 18 and text.isdecimal():  # nearly all are; the rest of the rules is for others
+        if len(text) <= 18 and text.isdecimal():  # nearly all are
             return int(text)
         try:
             return resolve(text)

@@ -27,7 +27,7 @@ _MOST_REREAD = 256 * 1024
 #: What libyaml misreads: a question mark that begins text within brackets, and what follows | or > without a space.
 _MISREAD = re.compile(r"[\[{,\s]\?[^\s,\[\]{}]|[|>][-+0-9]{0,2}(?:#| *\t)")
 
-# YAML allows no control characters but tabs and line breaks; the line breaks of YAML 1.1 are none in JSON.
+# YAML allows no control characters but tabs and line breaks; JSON does not have the line breaks of YAML 1.1.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _DIRECTIVE = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?[\r\n])*(%[^\r\n]*)")
 _VERSION = re.compile(r"%YAML[ \t]+1\.[12](?:[ \t]+#.*|[ \t]*)")
@@ -57,7 +57,9 @@ class YamlText:
         self.text = text
         # Parsers differ in directives, so they are not shown any; places stay.
         self.parsed = text if "%" not in text else _without_version(text)
-        if text.endswith(" ") and _LAST_SPACES.search(text):  # libyaml takes a last line without its end for no line
+        if text.endswith(" ") and _LAST_SPACES.search(
+            text
+        ):  # libyaml ignores a last line of spaces that has no line break
             self.parsed += "\n"
 
     @property
@@ -133,7 +135,7 @@ class _PythonParser(Reader, Scanner, Parser):
         return isinstance(last, (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken))
 
     def stale_possible_simple_keys(self) -> None:
-        """Forget keys whose colon can come no more; within brackets it may come on a later line."""
+        """Forget keys whose colon can no longer come; within brackets it may come on a later line."""
         inner = {level: key for level, key in self.possible_simple_keys.items() if level}
         for level in inner:
             del self.possible_simple_keys[level]
@@ -280,17 +282,17 @@ class _PythonParser(Reader, Scanner, Parser):
     # --- places
 
     def parse_flow_mapping_value(self) -> Any:
-        """Parse the value in a flow mapping; one that is not there has its place behind the spaces."""
+        """Parse the value in a flow mapping; the place of a missing one is after the spaces."""
         base: Any = super()
         return self._moved(base.parse_flow_mapping_value())
 
     def parse_flow_sequence_entry_mapping_value(self) -> Any:
-        """Parse the value of a mapping without braces; one that is not there has its place behind the spaces."""
+        """Parse the value of a mapping without braces; the place of a missing one is after the spaces."""
         base: Any = super()
         return self._moved(base.parse_flow_sequence_entry_mapping_value())
 
     def _moved(self, event: Any) -> Any:
-        if event.start_mark.index == event.end_mark.index:  # only a value that is not there takes no room
+        if event.start_mark.index == event.end_mark.index:  # only a missing value is empty
             parser: Any = self
             event.start_mark = parser.peek_token().start_mark
         return event

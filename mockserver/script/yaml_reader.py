@@ -1,7 +1,7 @@
 """Reading YAML into a tree of nodes, as YAML 1.2 reads JSON, with syntax errors in words for the author of the file.
 
 A parser's events are put together here with a stack of our own, because every rule needs the place of a value: no tag
-runs code, keys are text and occur once, and whatever a file holds, time and memory stay bounded. ``yaml.compose`` does
+runs code, keys are text and occur once, and whatever a file holds, time and memory stay bounded. ``yaml.compose`` will
 not do: it recurses (a file of a hundred thousand brackets ends the process), it holds the whole tree before a limit can
 be seen, and it refuses an anchor that is given twice, which YAML allows.
 
@@ -52,13 +52,13 @@ class SyntaxProblem(NamedTuple):
 
     @classmethod
     def of(cls, error: MarkedYAMLError) -> SyntaxProblem:
-        """Take a parser's exception apart; what was found instead is left out, for only one of the parsers says it."""
+        """Take a parser's exception apart; what was found instead is left out, as only one parser says it."""
         problem = re.sub(r",? but (?:found|got) .*", "", error.problem or "", flags=re.DOTALL)
         return cls(error.context or "", problem, error.context_mark, error.problem_mark)
 
     @property
     def start_index(self) -> int:
-        """Index of the character where the thing began that cannot be read."""
+        """Index of the first character of what cannot be read."""
         mark = self.problem_mark if self.context_mark is None else self.context_mark
         return int(mark.index)
 
@@ -93,7 +93,7 @@ def _unclosed_quote(found: SyntaxProblem, text: str) -> tuple[int, str]:
 
 
 def _bad_escape(found: SyntaxProblem, text: str) -> tuple[int, str]:
-    # libyaml points to the backslash or behind the letter, PyYAML to the letter or behind it.
+    # libyaml points to the backslash or after the letter, PyYAML to the letter or after it.
     index = text.rindex("\\", 0, found.problem_index + 1)
     letter = text[index + 1 : index + 2]
     digits = {"x": "2 hexadecimal digits", "u": "4 hexadecimal digits", "U": "8 hexadecimal digits"}.get(letter)

@@ -121,7 +121,9 @@ class HttpHost:
         for connection in tuple(self._connections):
             connection.abort()
         turns = 0
-        while self._connections and turns < _LAST_TURNS:  # gone in the next turn of the loop; TLS needs a few more
+        while (
+            self._connections and turns < _LAST_TURNS
+        ):  # gone in the next turn of the loop; TLS needs a few more turns turns
             await asyncio.sleep(0)
             turns += 1
 
@@ -132,7 +134,7 @@ class HttpHost:
 
 
 class _Connection(web.RequestHandler):
-    """One connection: aiohttp's, but that it words errors as the fallback does, can be cut off, and does not wait long.
+    """One connection of aiohttp's that words errors as the fallback does, can be cut off, and does not wait long.
 
     Connections that say nothing, or half a request, would use up all descriptors: the head of a request must come in
     time, and of too many connections the oldest that is idle makes room.

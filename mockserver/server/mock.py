@@ -235,7 +235,7 @@ class Mock:
         at: float | None = None,
         account: str | None = None,
     ) -> SendResult:
-        """Let one event happen, and deliver it. It gets an id of its own, where the sample's id was used before.
+        """Make one event happen, and deliver it, with an id of its own where the sample's id was used before.
 
         The timing of the step means nothing here: it happens ``at`` a moment, or now. ``only`` is the id of the one
         webhook that it goes to, whatever that is subscribed to; otherwise it goes to those of the account, or of all.
@@ -276,7 +276,7 @@ class Mock:
         await self._dispatcher.publish(occurrence, clock, deliveries)
 
     def _with_new_id(self, step: EventStep, seed: str) -> EventStep:
-        """Make a step be about an object of its own, where an event with the sample's id was sent before."""
+        """Give a step an object of its own if an event with the sample's id was sent before."""
         if not step.sample_id or step.event not in self._sent_samples:
             self._sent_samples |= {step.event} if step.sample_id else set()
             return step
@@ -375,7 +375,7 @@ class Mock:
         return self.replays.start(lambda: self.replaying(script, speed))
 
     async def play(self, step: EventStep) -> RunningReplay:
-        """Let an event step happen with all that it says of repeats, times and effects: a script of one step.
+        """Play an event step with all that it says of repeats, times and effects: a script of one step.
 
         The replay that is returned is over; on a stepped clock, nothing more of it is due. Raises a UsageError if it
         takes more than ten years.
@@ -396,7 +396,7 @@ class Mock:
         if not isinstance(self.clock, SteppedClock):
             raise UsageError("the clock runs by itself: to advance it by hand, choose speed='stepped'")
         if self.clock.now() + seconds > _LAST_MOMENT:
-            raise UsageError(f"the clock shows {format_timestamp(self.clock.now())}: it goes no further than to 9998")
+            raise UsageError(f"the clock shows {format_timestamp(self.clock.now())}: it stops at the end of 9998")
         await self.clock.advance(seconds)
 
     def _clock_of_send(self) -> AnyClock:
@@ -425,7 +425,7 @@ class Mock:
         return fresh and (not self.has_flows or self.flows.pristine)
 
     def _note_late(self, webhook: Webhook) -> None:
-        """Name a registration that seems to come from an application of before the last reset: an earlier test."""
+        """Name a registration that seems to come from an application from before the last reset: an earlier test."""
         if source := self.routes.forgotten(webhook.url):
             _logger.warning(
                 "%s is registered, and was routed until the last reset, as %s: does an application of an earlier test "
@@ -439,7 +439,7 @@ class Mock:
         self._touched = True
 
     def forget(self, account: str) -> None:
-        """Forget what belongs to one account, and end its flows; the others notice nothing."""
+        """Forget what belongs to one account, and end its flows; the others are not affected."""
         for webhook in self.webhooks.all(account):
             self.webhooks.remove(webhook.webhook_id)
         self.records.forget(account)
@@ -449,7 +449,7 @@ class Mock:
             self.flows.forget(account)
 
     def reset(self) -> None:
-        """Forget webhooks, deliveries, calls, planned answers, routes and resources, and begin ids again."""
+        """Forget webhooks, deliveries, calls, planned answers, routes and resources, and restart the ids."""
         self._touched = False
         if self.has_flows:
             self.flows.reset()

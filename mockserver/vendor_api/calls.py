@@ -149,23 +149,23 @@ class CallLog:
         self._sizes = deque(size for _, size in kept)
 
     def clear(self) -> None:
-        """Forget the calls and the counter of dropped ones. Listeners stay, and the numbers go on."""
+        """Forget the calls and the counter of dropped ones. Listeners stay, and the numbering goes on."""
         while self._calls:
             self._drop_oldest()
         self.dropped = 0
 
 
 class PlannedAnswer(msgspec.Struct, frozen=True):
-    """A bad answer that the vendor API shall give.
+    """A bad answer that the vendor API is to give.
 
     Args:
         status: The HTTP status.
-        times: How many calls are answered so.
+        times: How many calls are answered this way.
         headers: Headers to add, or to replace the API's own with.
         delay: Seconds to wait before answering.
         body: The body, as it is; None for the vendor's error envelope.
         refuse: Whether the connection is cut off instead, without an answer.
-        account: Whose calls are answered so; empty for all.
+        account: Whose calls are answered this way; empty for all.
     """
 
     status: int
@@ -266,10 +266,10 @@ def _planned_size(planned: PlannedAnswer) -> int:
     return len(planned.body or b"") + size_of(planned.headers)
 
 
-#: What a planned answer says, but for its body.
+#: What a planned answer says, except for its body.
 PLANNED_ANSWER_FIELDS: Fields = {
     "status": Field(Whole(200, 599), "the HTTP status; one below 400 needs a body, except for 204 and 304"),
-    "times": Field(Whole(1), "how many calls are answered so, one after another"),
+    "times": Field(Whole(1), "how many calls are answered this way, one after another"),
     "headers": Field(
         MapOf(
             Text(pattern=r"[\t\x20-\x7e\x80-\xff]*", expected="text on one line", templates=True, empty=True),

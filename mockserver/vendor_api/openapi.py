@@ -356,7 +356,7 @@ _ANSWERS = (
     documented.Experiment,
 )
 
-#: Defaults that stand for "left out": the vendor documents none.
+#: Defaults that mean "left out": the vendor documents none.
 _NO_DEFAULTS: tuple[Any, ...] = ("", [], (), {}, None)
 
 

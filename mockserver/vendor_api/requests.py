@@ -80,7 +80,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the API answers, but for the headers that every answer has.
+    """What the API answers, except for the headers that every answer has.
 
     Args:
         status: The HTTP status.
@@ -249,7 +249,7 @@ async def _read_on(content: StreamReader, limit: int) -> bytes:
 
 
 async def _next_piece(content: StreamReader) -> bytes:
-    # aiohttp leaves a reader waiting for ever when chunks turn out to be malformed; hence the time-out. A timer alone,
+    # aiohttp leaves a reader waiting forever when chunks turn out to be malformed; hence the time-out. A timer alone,
     # as wait_for makes a task of each wait up to Python 3.11.
     timer = asyncio.get_running_loop().call_later(BODY_PATIENCE, content.set_exception, asyncio.TimeoutError())
     try:

@@ -181,12 +181,12 @@ class VendorApi:
         return _respond(ApiError(status, message).answer(), self._limits.count("", self._now()))
 
     def reset(self, on_registered: Callable[[Webhook], None] | None = None) -> None:
-        """Begin the counts of the rate limit again; None leaves what is called with each new webhook as it was."""
+        """Restart the counts of the rate limit; None leaves what is called with each new webhook as it was."""
         self._on_registered = on_registered or self._on_registered
         self._limits.clear()
 
     async def _continue(self, request: web.Request) -> None:
-        """Have a client that asked first (``Expect: 100-continue``) send its body, unless it is too large anyway."""
+        """Let a client that asked first (``Expect: 100-continue``) send its body, unless it is too large anyway."""
         if (request.content_length or 0) <= self._settings.max_request_bytes:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
@@ -228,10 +228,10 @@ class VendorApi:
             webhook = self._registry.add(read_registration(read_json(call), self._rules), call.account)
         except (RegistrationError, WebhookLimitError) as error:
             raise ApiError(400, str(error)) from None
-        self._tell(webhook)
+        self._report(webhook)
         return ok(self._settings.created_status, ShownWebhook.of(webhook))
 
-    def _tell(self, webhook: Webhook) -> None:
+    def _report(self, webhook: Webhook) -> None:
         if self._on_registered is None:
             return
         try:
@@ -355,6 +355,6 @@ def _respond(answer: Answer, allowance: Allowance) -> web.Response:
     if answer.body:
         headers["Content-Type"] = "application/json"
     response = web.Response(status=answer.status, body=answer.body, headers=headers)
-    for name, value in answer.headers:  # each replaces a standing one, whatever its case
+    for name, value in answer.headers:  # each replaces an earlier one, whatever its case
         response.headers[name] = value
     return response

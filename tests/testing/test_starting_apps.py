@@ -113,6 +113,6 @@ def test_a_late_registration_of_an_earlier_test_is_named(caplog):
         app.register()
         assert "https://svc.example/hooks is registered, and was routed until the last reset" in caplog.text
         sent = mock.send("run.failed")
-        assert "application of before the reset" in sent.deliveries[0].error.message
+        assert "application from before the reset" in sent.deliveries[0].error.message
         mock.route(BASE, to=app)
         assert mock.send("run.failed").delivered

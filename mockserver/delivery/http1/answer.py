@@ -86,7 +86,7 @@ class Answer:
         return self.complete or bool(self.error)
 
     def end(self, how: str) -> None:
-        """End the answer, or the hope for one, with the connection; only one that was "closed" is a proper end."""
+        """End the answer with the connection; only a connection that was "closed" is a proper end."""
         self.reusable = False
         if self._head_done and how == "closed" and self._ends_with_connection():
             self.complete = True
@@ -147,7 +147,7 @@ class Answer:
     def _cut_off(self) -> None:
         if self._size > self._record_limit:
             self.complete = True
-        else:  # not the body is endless, but what is wrapped around it
+        else:  # it is not the body that is endless, but what is wrapped around it
             message = f"the answer has no end within {self._read_limit >> 10} KiB, of which {self._size} are body"
             self.error = ExchangeError("too_large", message)
 

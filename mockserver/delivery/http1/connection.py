@@ -45,7 +45,7 @@ from mockserver.delivery.http1.dial import Dial, Undialled, hostport
 from mockserver.model.messages import AwaitContinue, Close, Exchange, ExchangeError, Pause, Request, Response, WireStep
 from mockserver.model.quantities import format_duration
 
-#: Over TLS, seconds that the other side has for its goodbye when we close on purpose.
+#: Over TLS, seconds that the other side has to end TLS when we close on purpose.
 _GOODBYE = 0.25
 #: Makes closing a socket reset the connection: linger, for no time.
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -127,17 +127,17 @@ class PlannedWrite:
 Key = tuple[str, str, int]
 
 
-#: A connection that its other side closes within so many seconds after an answer was not meant to be kept.
+#: A connection that the other side closes within this many seconds after an answer was not meant to be kept.
 _AT_ONCE = 0.5
 
-#: So often in a row, connections to a server are closed at once before they are kept no longer.
+#: After this many connections in a row that a server closes at once, its connections are no longer kept.
 _PATIENCE = 3
 
-#: Of how many servers that is remembered, and for how many seconds after the last delivery.
+#: For how many servers that is remembered, and for how many seconds after the last delivery.
 _MOST_REMEMBERED = 1000
 _REMEMBERED = 10.0
 
-#: Idle for longer, in seconds, a connection is looked at before it is used: its end may have come unnoticed.
+#: A connection that has been idle for longer, in seconds, is checked before it is used: it may have been closed.
 _TRUSTED = 0.05
 
 
@@ -184,7 +184,7 @@ class Pool:
             self.note_closed(connection.key, monotonic() - connection.idle_since)
 
     def note_closed(self, key: Key, idle: float) -> None:
-        """Note that a server closed a kept connection, which had been idle for so many seconds when that was seen."""
+        """Note that a server closed a kept connection, and for how many seconds it had been idle when that was seen."""
         if idle < _AT_ONCE:
             if len(self._closed_at_once) >= _MOST_REMEMBERED:
                 self._closed_at_once.clear()
@@ -223,7 +223,7 @@ class Pool:
         for connection in tuple(self._live):
             connection.fail(ExchangeError("stopped", "interrupted before the answer was complete: outcome unknown"))
         await emptied.wait()
-        # The loop closes a socket in the turn in which, or after which, it says that the connection is lost.
+        # The loop closes a socket in the turn in which it reports that the connection is lost, or in the next.
         await asyncio.sleep(0)
 
     def _set_timer(self, seconds: float) -> None:
@@ -339,7 +339,7 @@ class Connection(asyncio.Protocol):
         return waiter
 
     def is_closing(self) -> bool:
-        """Whether the transport is at its end."""
+        """Whether the transport is ending."""
         if self._transport is None or self._transport.is_closing():
             return True
         if self.key[0] == "http":
@@ -356,7 +356,7 @@ class Connection(asyncio.Protocol):
             return False
 
     def abandon(self, waiter: Waiter) -> None:
-        """This exchange is no longer waited for. Closes the connection, unless it has gone on to another one."""
+        """Stop waiting for this exchange, and close the connection, unless it has gone on to another exchange."""
         if self._waiter is waiter:
             self._waiter = None
             self.drop()
@@ -370,12 +370,12 @@ class Connection(asyncio.Protocol):
         self.drop()
 
     def drop(self) -> None:
-        """Close the connection now. What was not yet written is not written any more."""
+        """Close the connection now. What was not yet written never will be."""
         if self._planned is not None:
             self._planned.stop()
         if self._transport is not None:
             # abort() of a plain connection whose data has been written ends it as close() does; but close() would
-            # wait for what cannot be written any more, and with TLS for the goodbye of the other side.
+            # wait for what can no longer be written, and with TLS for the other side to end it.
             self._transport.abort()
         else:
             self._dialling.cancel()
@@ -423,7 +423,7 @@ class Connection(asyncio.Protocol):
         self._write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Read a part of the answer. What comes when nothing was asked has no owner: the connection is closed."""
+        """Read a part of the answer. Data that nothing asked for closes the connection."""
         if self._waiter is None:
             self._pool.remove(self)
             self.drop()
@@ -447,9 +447,9 @@ class Connection(asyncio.Protocol):
         self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is no more."""
+        """Note the end of the connection."""
         self._ended(_how_lost(exc))
-        self.drop()  # the connection is gone, but a TLS transport of Python 3.10 wants to be closed nevertheless
+        self.drop()  # the connection is gone, but a TLS transport of Python 3.10 must be closed all the same
         self._transport = None
         self._leave_if_closed()
 
@@ -470,10 +470,10 @@ class Connection(asyncio.Protocol):
             self._pool.forget(self)
 
     def _acknowledge(self) -> None:
-        """Acknowledge a part of an answer now, where the system can (Linux): TCP would wait for 40 ms.
+        """Acknowledge a part of an answer now, where the system can (Linux): otherwise TCP waits for 40 ms.
 
-        For so long a server that writes the head and the body apart holds the body back, unless it has switched off
-        the algorithm of RFC 896. The system forgets the setting by itself, so it is made each time.
+        During that time a server that writes the head and the body apart holds the body back, unless it has switched
+        off the algorithm of RFC 896. The system forgets the setting by itself, so it is made each time.
         """
         if _QUICK_ACKNOWLEDGEMENT is not None:
             sock = cast("asyncio.Transport", self._transport).get_extra_info("socket")

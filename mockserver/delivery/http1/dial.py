@@ -124,7 +124,7 @@ class Dial:
         self._resolving = False
 
     async def connect(self, protocol: Callable[[], asyncio.Protocol]) -> Undialled | None:
-        """Connect, and return why that failed, if it did. Never raises but for cancellation."""
+        """Connect, and return why that failed, if it did. Never raises, except for cancellation."""
         try:
             return await self._connect(protocol)
         except Exception as error:  # noqa: BLE001 - whatever an event loop raises here, the exchange must say so
@@ -205,8 +205,8 @@ class Dial:
 
     def _unreachable(self, failures: dict[str, OSError]) -> ExchangeError:
         tried = "" if self._target.host in failures else f" (tried {' and '.join(failures)})"
-        telling = [error for error in failures.values() if error.errno not in _NO_SUCH_FAMILY]
-        if telling and all(isinstance(error, ConnectionRefusedError) for error in telling):
+        informative = [error for error in failures.values() if error.errno not in _NO_SUCH_FAMILY]
+        if informative and all(isinstance(error, ConnectionRefusedError) for error in informative):
             message = f"nothing listens on {self._where}{tried}: is the application running?"
         else:
             reasons = dict.fromkeys(_why(error) for error in failures.values())

@@ -35,7 +35,7 @@ class Http1Transport:
         self._closings = 0
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
-        """Send one request and wait for its answer. Never raises but for cancellation, which closes the connection.
+        """Send one request and wait for its answer. Never raises, except for cancellation, which closes the connection.
 
         A request is never sent again if it may have arrived. Only where a kept connection turns out to have been closed
         before the request came to it, so that the other side cannot have read it, is it sent on a fresh one; a probe's

@@ -1,4 +1,4 @@
-"""Deliveries to applications in this process: ASGI, WSGI and aiohttp objects, without a port of their own to know.
+"""Deliveries to applications in this process: ASGI, WSGI and aiohttp objects, which need no port of their own.
 
 How it fits together
     :class:`App` is what a route leads to; :class:`AppTransport` keeps the apps of one mock and carries requests to

@@ -1,6 +1,6 @@
 """aiohttp applications, which are neither ASGI nor WSGI: each is served on a free loopback port.
 
-This module is imported where there is such an application, and so aiohttp.
+This module, and with it aiohttp, is imported only where there is such an application.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ async def _without_exits(handler: Callable[..., Awaitable[Any]], request: web.Ba
 
 
 class _Connection(web.RequestHandler):
-    """One connection: aiohttp's, but that it notes what the application raises before it words it as a 500."""
+    """One connection of aiohttp's, which notes what the application raises before it becomes a 500."""
 
     __slots__ = ("_failures",)
 

@@ -32,7 +32,7 @@ class AsgiHost(LoopHost):
         self._lifespan = Lifespan(app)
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
-        """Deliver a request; returns when the application is through with it, background tasks included."""
+        """Deliver a request; returns when the application has finished with it, background tasks included."""
         call = Call(request)
         self.run(functools.partial(self._serve, call))
         return await self._calls.wait(call, timeout)
@@ -174,7 +174,7 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> ExchangeError | None:
-        """Start it, and return why that failed, if it did. An application that knows no lifespan is fine."""
+        """Start it, and return why that failed, if it did. An application need not know of lifespans."""
         self._task = asyncio.get_running_loop().create_task(self._run())
         await self._started.wait()
         return self._failure
@@ -184,7 +184,7 @@ class Lifespan:
         if self._task is None:
             return
         self._stopping.set()
-        patience = PATIENCE if self._started.is_set() else 0  # one that hangs in its start will not hear of it
+        patience = PATIENCE if self._started.is_set() else 0  # one that hangs in its start will never see it
         await asyncio.wait([self._task], timeout=patience)
         if self._task.cancel() and patience:
             raise asyncio.TimeoutError
@@ -199,7 +199,7 @@ class Lifespan:
             if self._started.is_set() and self._failure is None:
                 _logger.warning("the lifespan of an application in this process failed", exc_info=error)
         finally:
-            self._started.set()  # it raised or returned instead of starting: as servers do, take it to know no lifespan
+            self._started.set()  # it raised or returned instead of starting: like servers, assume that it has none
 
     async def _receive(self) -> dict[str, str]:
         if not self._told_to_start:

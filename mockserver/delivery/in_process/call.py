@@ -38,7 +38,7 @@ def app_error(error: BaseException, prefix: str = "") -> ExchangeError:
 
 
 def may_be_ctrl_c(error: BaseException) -> bool:
-    """Whether what an application raised may be the user's interruption: not on the thread that is there for it."""
+    """Whether what an application raised may be the user's Ctrl-C, which never comes on the thread of applications."""
     return isinstance(error, KeyboardInterrupt) and threading.current_thread().name != APP_THREAD
 
 
@@ -55,7 +55,7 @@ def _theirs(trace: TracebackType | None) -> TracebackType | None:
     return first or trace
 
 
-#: Where requests seem to come from: a machine and a port.
+#: Where requests seem to come from: an address and a port.
 CLIENT = ("127.0.0.1", 123)
 
 #: How many bytes of an answer's body are kept, as of one that came over the network.
@@ -77,7 +77,7 @@ class Call:
         query: What follows the question mark.
         headers: The names and values, as they would be sent, in that order.
         closing: The end of the connection that a fault asks for. Other faults of the wire do not show in a process.
-        done: Resolved when the application is through.
+        done: Resolved when the application has finished with it.
         starting: Whether the application is still being started.
         cancel: Ends the application's work on this, from any thread.
     """
@@ -105,7 +105,7 @@ class Call:
 
     @property
     def cut_short(self) -> bool:
-        """Whether less of a body comes than its header says."""
+        """Whether the body is shorter than its header says."""
         lengths = [int(value) for name, value in self.headers if name.lower() == b"content-length"]
         return bool(lengths) and lengths[0] > len(self.request.body)
 
@@ -153,7 +153,7 @@ class Call:
         self._ended_at = monotonic()
 
     def finish(self, error: ExchangeError | None = None) -> None:
-        """The application is through with it, well or not. Only the first time counts."""
+        """Note that the application has finished with it, well or not. Only the first time counts."""
         if not self.done.done():
             self._error = error
             with contextlib.suppress(concurrent.futures.InvalidStateError):  # the mock was stopped at this moment

@@ -1,6 +1,6 @@
 """Hosts: what runs an application, on which event loop, and how it ends. Here is what every interface has in common.
 
-Ending is the hard part, for the caller that resets or stops the mock may be
+Ending is the hard part, because the caller that resets or stops the mock may be
 
 - on a thread whose loop is running, perhaps the app's own: waiting would block it, so the ending only begins there, and
   goes on by itself in the next turns of that loop;
@@ -71,7 +71,7 @@ class Ending(Protocol):
     """Something that has begun to end."""
 
     def settle(self) -> None:
-        """Wait until it has ended, unless that would block a running loop; never for more than some seconds."""
+        """Wait until it has ended, unless that would block a running loop; never for more than a few seconds."""
         ...
 
 
@@ -102,7 +102,7 @@ class ThreadEnding:
         self._patience = patience
 
     def settle(self) -> None:
-        """Wait until they have ended: they wait for no loop of others, so this may block one for a moment."""
+        """Wait until they have ended: they do not wait for other loops, so this may block one for a moment."""
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(self._patience)
@@ -151,7 +151,7 @@ class Calls:
         self._calls: set[Call] = set()
 
     async def wait(self, call: Call, timeout: float) -> Exchange:
-        """Wait until the application is through with a call that was handed to it, or the time is up."""
+        """Wait until the application has finished with a call that was handed to it, or the time is up."""
         self._calls.add(call)
         try:
             await asyncio.wait([asyncio.wrap_future(call.done)], timeout=timeout)

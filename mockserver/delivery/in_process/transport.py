@@ -138,7 +138,9 @@ class AppTransport:
             self._last_loops[known] = app.home or self._last_loops.get(known)
             return known
         self._added += 1
-        key = f"app-{self._added}"  # never used again: a delivery of before a reset must not reach another application
+        key = (
+            f"app-{self._added}"  # never used again: a delivery from before a reset must not reach another application
+        )
         self._apps[key] = app
         self._last_loops[key] = app.home
         return key
@@ -148,7 +150,7 @@ class AppTransport:
         return self._key_of(app) is not None
 
     def remove(self, key: str) -> None:
-        """Forget one application, and begin to shut it down; :meth:`settle` waits for that."""
+        """Forget one application, and start shutting it down; :meth:`settle` waits for that."""
         self._apps.pop(key, None)
         self._last_loops.pop(key, None)
         hosts = [self._hosts.pop(each) for each in tuple(self._hosts) if each[0] == key]
@@ -181,7 +183,7 @@ class AppTransport:
         return next((problem.message for problem in problems if problem is not None), "")
 
     def reset(self) -> None:
-        """Forget every application, and begin to shut them down; :meth:`settle` waits for that."""
+        """Forget every application, and start shutting them down; :meth:`settle` waits for that."""
         self._apps.clear()
         self.shut_down()
 
@@ -201,7 +203,7 @@ class AppTransport:
         return bool(self._endings)
 
     def shut_down(self) -> None:
-        """Begin to shut the applications down; one that gets a request after that is started again."""
+        """Start shutting the applications down; one that gets a request after that is started again."""
         hosts, thread = tuple(self._hosts.values()), self._thread
         self._last_loops.clear()
         self._hosts.clear()
@@ -241,7 +243,7 @@ class AppTransport:
         return host
 
     def _new_host(self, app: App, loop: asyncio.AbstractEventLoop | None) -> Host:
-        # Imported here: only those who route to such an application pay for it.
+        # Imported here: only a route to such an application pays for it.
         if loop is None:
             from mockserver.delivery.in_process.wsgi import WsgiHost  # noqa: PLC0415 - start-up does without
 

@@ -18,7 +18,7 @@ from mockserver.model.messages import Exchange, ExchangeError, Request
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
-#: Seconds that a thread gets to end: one that hangs cannot be stopped, and is left behind as a daemon.
+#: Seconds that a thread gets to end: one that hangs cannot be stopped, and stays behind as a daemon.
 _PATIENCE = 0.2
 
 
@@ -31,7 +31,7 @@ class WsgiHost:
         self._threads: set[threading.Thread] = set()
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
-        """Deliver a request; returns when the application is through with it."""
+        """Deliver a request; returns when the application has finished with it."""
         call = Call(request)
         # Not from a pool, whose threads the interpreter waits for when it ends: an application may hang.
         context = contextvars.Context()
@@ -105,7 +105,7 @@ def _environ_of(call: Call) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
-        "wsgi.input_terminated": True,  # a body may be read to its end, also one that came in chunks
+        "wsgi.input_terminated": True,  # a body may be read to its end, even one that came in chunks
         "REQUEST_METHOD": call.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(call.path).decode("latin-1"),

@@ -73,7 +73,7 @@ def plain_json(value: msgspec.Struct) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-#: What a score must reach where the request does not say; documented.
+#: What a score must reach if the request does not say; documented.
 THRESHOLD = 0.7
 #: The scorer that finds something wrong first, as in the vendor's sample.
 _FIRST_TO_FAIL = "faithfulness"
@@ -95,7 +95,7 @@ def chance_of(*parts: object) -> random.Random:
 
 
 def score(chance: random.Random, threshold: float, *, passing: bool) -> float:
-    """Draw a score with two decimals on one side of a threshold, as far as 0 to 1 has that side."""
+    """Draw a score with two decimals on one side of a threshold, as far as the range 0 to 1 allows."""
     least = math.ceil(min(max(threshold, 0.0), 1.0) * 100 - 1e-9)  # the first that reaches the threshold
     if passing:
         return chance.randint(max(least, min(98, max(75, least))), max(98, least)) / 100
@@ -103,12 +103,12 @@ def score(chance: random.Random, threshold: float, *, passing: bool) -> float:
 
 
 def failing_scorer(scorers: Sequence[str]) -> str:
-    """Return the scorer that a failure is laid to: faithfulness, as in the vendor's sample, or else the first."""
+    """Return the scorer that a failure is blamed on: faithfulness, as in the vendor's sample, or else the first."""
     return _FIRST_TO_FAIL if _FIRST_TO_FAIL in scorers else scorers[0]
 
 
 def scored(scorers: Sequence[str], chance: random.Random, *, passing: bool) -> dict[str, ScorerOutput]:
-    """Draw what the scorers say of a turn; where it fails, one of them lies below the threshold."""
+    """Draw what the scorers say of a turn; where it fails, one of them is below the threshold."""
     guilty = None if passing else failing_scorer(scorers)
     outputs = {}
     for scorer in scorers:
@@ -120,7 +120,7 @@ def scored(scorers: Sequence[str], chance: random.Random, *, passing: bool) -> d
 def results(
     scorers: Sequence[str], threshold: float, chance: random.Random, *, passing: bool
 ) -> dict[str, ScorerResult]:
-    """Draw the results of an evaluation; where it is to fail, one scorer lies below the threshold if it can."""
+    """Draw the results of an evaluation; where it is to fail, one scorer is below the threshold if possible."""
     guilty = None if passing else failing_scorer(scorers)
     found = {}
     for scorer in scorers:
@@ -147,7 +147,7 @@ def spoken(scorer: str) -> str:
     return scorer.replace("_", " ").capitalize()
 
 
-#: As many turns as the vendor's example adds up.
+#: The number of turns that the vendor's example adds up.
 DEFAULT_TURNS = 3
 #: The turn that fails in the vendor's sample of ``run.failed``.
 _DEFAULT_FAILED_TURN = 2

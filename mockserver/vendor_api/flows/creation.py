@@ -1,6 +1,6 @@
 """From a call to a resource: the request is read, a rule decides, and the content is planned, once and for all.
 
-The first installed rule that matches a call and is not used up decides.
+The first installed rule that matches a call and is not used up decides it.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Rules:
         return all(rule.standing and not rule.used for rule in self._rules)
 
 
-#: The state of what has no other.
+#: The state of resources that have no other.
 CREATED = "created"
 
 

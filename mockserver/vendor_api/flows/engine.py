@@ -54,7 +54,7 @@ class BoundData(DataTemplate):
 
     @property
     def constant(self) -> bool:
-        """Whether every event has the same data, made without a rendering: no."""
+        """Return False: the data has to be rendered."""
         return False
 
     def render(self, moment: Moment) -> Mapping[str, Any]:
@@ -100,7 +100,7 @@ _logger = logging.getLogger("mockserver.flows")
 
 #: Seconds of real time between an answer and the event about it. An application gets its answer through a socket and
 #: some layers of a client library, while the event may be one call away: without it, the race of ``before_answer``
-#: would be won now and then by chance.
+#: would sometimes be won by chance.
 HEAD_START = 0.001
 
 #: Seconds that the answer waits for a consumer that does not answer the event before it: one that handles one request
@@ -110,7 +110,7 @@ PATIENCE = 1.0
 #: The most flows that may be under way at once.
 MOST_UNDER_WAY = 50_000
 
-#: The most deliveries about a resource that it names: the newest.
+#: The most deliveries that a resource names: the newest.
 MOST_DELIVERIES = 100
 
 
@@ -234,8 +234,8 @@ class FlowEngine:
     async def settle(self, timeout: float) -> None:
         """Wait until no flow is under way: what time moves has ended, and every event has its outcome.
 
-        What waits for a read or a hand is not under way, and on a stepped clock neither is what waits for time. Raises
-        a WaitTimeoutError, which names the flows that are still under way.
+        What waits for a read or a manual call is not under way, and on a stepped clock neither is what waits for time.
+        Raises a WaitTimeoutError, which names the flows that are still under way.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -290,7 +290,7 @@ class FlowEngine:
     # ---------------------------------------------------------------- inside
 
     def _move(self, resource: Resource) -> None:
-        """Go one state on, not by time."""
+        """Move one state on, not by time."""
         clock = self._publishing.clock_of_flow()
         self._enter(resource, clock)
         if resource.state == resource.end:
@@ -301,7 +301,7 @@ class FlowEngine:
         self.resources.note(resource)
 
     def _start_soon(self, resource: Resource, work: Callable[[], Coroutine[Any, Any, None]], clock: AnyClock) -> None:
-        """Begin something when the answer that has just been sent can have arrived."""
+        """Begin something once the answer that has just been sent may have arrived."""
         self._starts += 1
         number = self._starts
         clock.begin()
@@ -354,7 +354,7 @@ class FlowEngine:
             self._enter(resource, clock)
 
     async def _publish(self, resource: Resource, clock: AnyClock) -> None:
-        """Let the events of the end happen: those of the rule, or the documented one."""
+        """Publish the events of the end: those of the rule, or the documented one."""
         flow = resource.flow
         if flow is not None and (flow.events is not None or flow.webhook is not None):
             await self._replay(resource, clock)
@@ -383,7 +383,7 @@ class FlowEngine:
             self._record(resource, FlowEventRecord(event, 1, int(arrived), int(not arrived)))
 
     def _receivers(self, resource: Resource, event: str) -> Sequence[Webhook]:
-        """Return where an event goes; where it goes nowhere, that is on record with its reason."""
+        """Return where an event goes; if it goes nowhere, record why."""
         webhooks = self._publishing.webhooks_of(resource.account)
         receivers = webhooks.subscribed_to(event)
         if not receivers:

@@ -17,9 +17,9 @@ from mockserver.model.wording import did_you_mean, listed
 
 R = TypeVar("R", bound=msgspec.Struct)
 
-#: The most problems that are worded; of a hostile body there could be a million.
+#: The most problems that are worded: a hostile body could have a million.
 _MOST_SHOWN = 10
-#: Guessing takes time for each letter and each key.
+#: Guessing costs time for each letter and each key.
 _MOST_GUESSED = 32
 
 _Found = list[str]

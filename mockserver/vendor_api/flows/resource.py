@@ -114,7 +114,7 @@ class Resource(msgspec.Struct):
         return plain_json(self.content.shown(self.state))
 
     def enter(self, now: float) -> None:
-        """Go one state on, if there is one.
+        """Move one state on, if there is one.
 
         Args:
             now: When, by the mock's clock.
@@ -189,7 +189,7 @@ class ResourceStore:
         """Return an id that no resource of an account has; the ids of each kind are a sequence of their own."""
         chance = self._chances.get((account, prefix))
         if chance is None:
-            if len(self._chances) >= _MOST_SEQUENCES:  # ids that are in use are passed over
+            if len(self._chances) >= _MOST_SEQUENCES:  # ids that are in use are skipped
                 del self._chances[next(iter(self._chances))]
             chance = random.Random(f"{self._seed}/{account}/{prefix}")  # noqa: S311 - repeatable on purpose
             self._chances[account, prefix] = chance
@@ -215,7 +215,7 @@ class ResourceStore:
         return self._resources.get((account, resource_id))
 
     def find(self, resource_id: str) -> Resource | None:
-        """Return the first resource with this id, whose-ever it is; None if there is none."""
+        """Return the first resource with this id, of any account; None if there is none."""
         found = self._resources.get(("", resource_id))
         return found or next((each for each in self if each.resource_id == resource_id), None)
 
@@ -233,13 +233,13 @@ class ResourceStore:
         return lambda: self._listeners.remove(listener)
 
     def forget(self, account: str) -> None:
-        """Forget the resources of one account, and begin its ids again."""
+        """Forget the resources of one account, and restart its ids."""
         for key in [key for key in self._resources if key[0] == account]:
             self._share.remove(self._resources.pop(key).size)
         self._chances = {key: chance for key, chance in self._chances.items() if key[0] != account}
 
     def clear(self) -> None:
-        """Forget every resource, and begin the ids again."""
+        """Forget every resource, and restart the ids."""
         while self._resources:
             self._drop_oldest()
         self._chances.clear()
