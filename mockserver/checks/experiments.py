@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -213,28 +214,33 @@ def accepting(*variants: Variant) -> Experiment:
 
 def accepting_each(variants: Callable[[CheckContext, str], Iterable[Variant]]) -> Experiment:
     """Return the experiment of a check that makes deliveries of each event type, which must all be accepted."""
-    return accepting_all(
-        lambda context: [each for event in context.events_in_question for each in variants(context, event)]
-    )
+    return accepting_all(partial(_of_each_type, variants))
+
+
+def _of_each_type(
+    variants: Callable[[CheckContext, str], Iterable[Variant]], context: CheckContext
+) -> Sequence[Variant]:
+    return [each for event in context.events_in_question for each in variants(context, event)]
 
 
 def accepting_all(
     variants: Callable[[CheckContext], Iterable[Variant]], cause: Callable[[set[str]], str] = lambda _: ""
 ) -> Experiment:
     """Return the experiment of a check that makes deliveries which must all be accepted, and have their effects."""
+    return Experiment(partial(_send_all, variants), partial(_judge_all, cause))
 
-    async def send(context: CheckContext) -> Trial:
-        return await sent(context, variants(context))
 
-    async def judge(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
-        judgement = await judge_effects(context, trial, change)
-        refused = {variant.label for variant, delivery in trial.made if not delivery.delivered}
-        mistake = cause(refused) if refused else ""
-        if not mistake:
-            return judgement
-        return Judgement(judgement.verdict, f"{judgement.summary}; {mistake}", judgement.evidence, judgement.fix)
+async def _send_all(variants: Callable[[CheckContext], Iterable[Variant]], context: CheckContext) -> Trial:
+    return await sent(context, variants(context))
 
-    return Experiment(send, judge)
+
+async def _judge_all(
+    cause: Callable[[set[str]], str], context: CheckContext, trial: Trial, change: float | None
+) -> Judgement:
+    judgement = await judge_effects(context, trial, change)
+    refused = {variant.label for variant, delivery in trial.made if not delivery.delivered}
+    mistake = cause(refused) if refused else ""
+    return msgspec.structs.replace(judgement, summary=f"{judgement.summary}; {mistake}") if mistake else judgement
 
 
 async def sent(context: CheckContext, variants: Iterable[Variant]) -> Trial:
@@ -264,12 +270,12 @@ async def judge_effects(context: CheckContext, trial: Trial, change: float | Non
 
 def enduring(*variants: Variant, times: int = 1) -> Callable[[CheckContext], Awaitable[Judgement]]:
     """Return the procedure of a check that makes deliveries which may be refused, but always in the same way."""
+    return partial(_endured, variants, times)
 
-    async def procedure(context: CheckContext) -> Judgement:
-        made = await context.deliver_all([variant for variant in variants for _ in range(times)])
-        return judge_endured([made[at : at + times] for at in range(0, len(made), times)])
 
-    return procedure
+async def _endured(variants: Sequence[Variant], times: int, context: CheckContext) -> Judgement:
+    made = await context.deliver_all([variant for variant in variants for _ in range(times)])
+    return judge_endured([made[at : at + times] for at in range(0, len(made), times)])
 
 
 def judge_accepted(made: Sequence[Made]) -> Judgement:
@@ -318,8 +324,8 @@ def _deliveries(made: Sequence[Made]) -> tuple[Delivery, ...]:
     return tuple(delivery for _, delivery in made[:_NAMED])
 
 
-#: What becomes of one that should have been refused.
-_Fate = Literal["handled", "dropped", "unknown"]
+#: What becomes of one that should have been refused; None where that cannot be seen.
+_Fate = Literal["handled", "dropped"] | None
 
 #: The most variants that are named in a summary.
 _MOST_REFUSALS = 3
@@ -365,33 +371,29 @@ def refusing_each(label: str, fault: ChosenFault | str) -> Experiment:
 
     Some consumers verify in the branch of one event type only.
     """
-    return refusing_all(
-        lambda context: [Variant(label.format(event=each), (fault,), each) for each in context.events_in_question]
-    )
+    return refusing_all(partial(_defective_of_each_type, label, fault))
+
+
+def _defective_of_each_type(label: str, fault: ChosenFault | str, context: CheckContext) -> Sequence[Variant]:
+    return [Variant(label.format(event=each), (fault,), each) for each in context.events_in_question]
 
 
 def refusing_all(
     variants: Callable[[CheckContext], Sequence[Variant]], accepted: Verdict = "fail", refusals: Sequence[int] = ()
 ) -> Experiment:
     """Return the experiment of a check that makes deliveries which must all be refused."""
-
-    async def send(context: CheckContext) -> Trial:
-        return Trial(await context.deliver_all(variants(context)))
-
-    async def judge(context: CheckContext, trial: Trial, change: float | None) -> Judgement:
-        return await judge_refusals(context, [_Sent(*each) for each in trial.made], change, accepted, refusals)
-
-    return Experiment(send, judge, forged=True)
+    return Experiment(partial(_send_forged, variants), partial(_judge_forged, accepted, refusals), forged=True)
 
 
-async def judge_refusals(
-    context: CheckContext,
-    sent: Sequence[_Sent],
-    change: float | None,
-    accepted: Verdict = "fail",
-    refusals: Sequence[int] = (),
+async def _send_forged(variants: Callable[[CheckContext], Sequence[Variant]], context: CheckContext) -> Trial:
+    return Trial(await context.deliver_all(variants(context)))
+
+
+async def _judge_forged(
+    accepted: Verdict, refusals: Sequence[int], context: CheckContext, trial: Trial, change: float | None
 ) -> Judgement:
     """Judge the answers and the effects of deliveries that must be refused."""
+    sent = [_Sent(*each) for each in trial.made]
     taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
     if change:
         return await _judge_effect(context, sent, taken, change, accepted)
@@ -453,11 +455,11 @@ async def _fate(context: CheckContext, sent: _Sent) -> _Fate:
     """Find out what became of a delivery that was answered 2xx, where answers reveal duplicates."""
     baseline = context.baselines.get(sent.event.type, ResponseBaseline())
     if not baseline.reveals_duplicates:
-        return "unknown"
+        return None
     twin = comparable(await context.deliver(_as_sent(sent)))
     if twin == baseline.known:
         return "handled"
-    return "dropped" if twin == baseline.fresh else "unknown"
+    return "dropped" if twin == baseline.fresh else None
 
 
 async def _is_taken_for_genuine(context: CheckContext, sent: _Sent) -> bool:

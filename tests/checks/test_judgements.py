@@ -177,6 +177,36 @@ async def test_who_answers_otherwise_each_time_is_not_judged_by_answers(judged):
     assert "only --probe can show" in finding.summary
 
 
+async def test_what_is_dropped_in_sight_of_a_probe_is_refused(judged):
+    """The answer is that to a genuine event, but nothing came of it."""
+    consumer = Hooks(refuse=lambda: JSON({"status": "handled"}))
+    finding = await judged.finding(consumer, "PG015", probed=True)
+    assert finding.verdict == "pass"
+    assert finding.summary.endswith(" more: it was dropped, as the probe saw no effect")
+    assert len(finding.evidence) == 3
+
+
+async def test_the_answer_to_a_genuine_event_is_a_sign_where_nonsense_gets_another(judged):
+    """It is no proof, for nothing shows what became of the forgery."""
+    received = {"received": True}
+    consumer = believing(lambda **_: JSON(received))
+    finding = await judged.finding(consumer, "PG010", events=("run.failed",))
+    assert finding.verdict == "warn"
+    assert finding.summary.endswith(
+        ": the answer is the one that a genuine event gets; --probe would prove it either way"
+    )
+    assert len(finding.evidence) == 1
+
+
+async def test_of_forgeries_that_are_all_taken_the_one_with_an_effect_is_named(judged):
+    """Each is made once more, alone, as the effect of all does not say whose it is."""
+    consumer = Hooks(refuse=lambda: answer_with(200))
+    consumer.is_genuine = lambda body, given: given in (signed(body), signed(body)[:-1])
+    finding = await judged.finding(consumer, "PG015", probed=True)
+    assert finding.verdict == "fail"
+    assert finding.summary == "all but the last digit (answered 200): it had an effect, as if genuine"
+
+
 async def test_an_empty_answer_shows_no_acceptance(judged):
     """Not even where anything but an event is answered otherwise."""
 
