@@ -12,7 +12,7 @@ from mockserver import MockServer, UsageError
 from mockserver.checks import diagnosis as doctor
 from mockserver.control_api import operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
-from mockserver.model import events, fields, retry_policies
+from mockserver.model import events, fields, retry_policies, targets
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.records import RecordStore
 from mockserver.model.redaction import Redactor
@@ -46,6 +46,8 @@ FIXED = {
     "values in a script, aliases written out": (source.MAX_NODES, 0),
     "nesting of a script": (source.MAX_DEPTH, 0),
     "problems shown of a script": (fields.MOST_PROBLEMS, 0),
+    "expressions in one text": (expressions.MOST_EXPRESSIONS, 0),
+    "characters of a URL that deliveries go to": (targets.LONGEST_URL, 0),
     "characters and items of one value in a template": (expressions.LARGEST_VALUE, MIB),
     "characters and items that the templates of one event handle": (expressions.LARGEST_EVENT, MIB),
     "characters and values of the data of one event": (events.LARGEST_DATA, MIB),

@@ -37,19 +37,23 @@ def used_patterns():
             continue
         module = importlib.import_module(name)
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-                continue
-            if call.func.attr not in METHODS or not isinstance(call.func.value, ast.Name):
-                continue
-            owner = call.func.value.id
-            value = getattr(module, owner, None)
-            if owner == "re":
-                value = module_value(call.args[0], module)
-            if isinstance(value, (str, bytes)) and owner == "re":
-                value = re.compile(value)
-            if isinstance(value, re.Pattern):
-                found[value, call.func.attr] = f"{name}:{call.lineno}"
+            if isinstance(call, ast.Call):
+                found |= dict.fromkeys(patterns_of(call, module), f"{name}:{call.lineno}")
     return found
+
+
+def patterns_of(call, module):
+    """The patterns that a call uses, each with the method."""
+    for argument in call.keywords:  # of the fields of scripts, settings and the control API
+        if argument.arg in {"pattern", "key"} and isinstance(argument.value, ast.Constant):
+            yield re.compile(argument.value.value), "fullmatch"
+    method, owner = getattr(call.func, "attr", ""), getattr(call.func, "value", None)
+    if method in METHODS and isinstance(owner, ast.Name):
+        value = module_value(call.args[0], module) if owner.id == "re" else getattr(module, owner.id, None)
+        if isinstance(value, (str, bytes)) and owner.id == "re":
+            value = re.compile(value)
+        if isinstance(value, re.Pattern):
+            yield value, method
 
 
 def module_value(expression, module):

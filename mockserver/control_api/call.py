@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from mockserver.control_api.operations import DELIVERY_ID, MOST_LISTED, SPEED, STATUS, Query
-from mockserver.errors import UsageError
+from mockserver.errors import Problem, UsageError
 from mockserver.model.events import Catalog
 from mockserver.model.expectations import matches_status
 from mockserver.model.fields import Duration, Field, Fields, JsonValue, ListOf, ObjectOf, Text, YesOrNo, read_plain
@@ -67,6 +67,10 @@ _OUTCOMES = get_args(Outcome)
 
 #: A key of YAML. YAML whose lines were joined begins with a comment, or with a key that another one follows.
 _KEY = rb"(?<![\w-])[\w-]+:(?:\s|$)"
+
+#: The most characters of a message, and of a problem of a script: what is quoted in them may be long.
+_LONGEST_MESSAGE = 100_000
+_LONGEST_PROBLEM = 2_000
 
 #: The most of an unknown name that is shown, and compared with what is known.
 _SHOWN = 64
@@ -233,6 +237,12 @@ def json_answer(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=encode_view(value), status=status, headers=_HEADERS)
 
 
+def problem_view(problem: Problem) -> dict[str, Any]:
+    """Return a problem of a script as JSON values."""
+    return {"line": problem.line, "column": problem.column, "message": problem.message[:_LONGEST_PROBLEM]}
+
+
 def error_answer(status: int, message: str, **more: Any) -> web.Response:
     """Return an error: its code, its message, and what else there is to know."""
-    return json_answer({"error": {"code": code_of(status), "message": message, **more}}, status)
+    shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
+    return json_answer({"error": {"code": code_of(status), "message": shown, **more}}, status)

@@ -21,6 +21,7 @@ from mockserver.control_api.call import (
     json_answer,
     lost_lines_hint,
     number_of,
+    problem_view,
     read_filters,
     read_flag,
     read_json_body,
@@ -370,7 +371,7 @@ class ControlApi:
             try:
                 return await handler(Call(request, request.match_info, query, body))
             except ScriptError as error:
-                problems = [msgspec.to_builtins(problem) for problem in error.problems]
+                problems = [problem_view(problem) for problem in error.problems]
                 return error_answer(400, f"{error}{lost_lines_hint(body)}", problems=problems)
 
         return answer

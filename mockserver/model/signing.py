@@ -67,11 +67,21 @@ def verify(payload: bytes, signature: str | None, secret: str) -> bool:
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
+#: Longer secrets are not remembered: they would fill the memory.
+_LONGEST_KNOWN = 1024
+
+
+def _keyed(secret: str) -> tuple[Any, Any]:
+    """The two hashes of an HMAC (RFC 2104), which have taken in the key: copying them is four times as fast as anew."""
+    return _known(secret) if len(secret) <= _LONGEST_KNOWN else _new(secret)
 
 
 @lru_cache(maxsize=1024)
-def _keyed(secret: str) -> tuple[Any, Any]:
-    """The two hashes of an HMAC (RFC 2104), which have taken in the key: copying them is four times as fast as anew."""
+def _known(secret: str) -> tuple[Any, Any]:
+    return _new(secret)
+
+
+def _new(secret: str) -> tuple[Any, Any]:
     # A secret read from the environment may hold surrogates for bytes that are not UTF-8: give those bytes back.
     key = secret.encode("utf-8", "surrogateescape")
     key = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")

@@ -14,6 +14,10 @@ from mockserver.errors import UsageError
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _MOST_RESOLVED = 10_000
+_LONGEST_REMEMBERED = 2048
+
+#: The most characters of a URL: what servers take is less.
+LONGEST_URL = 16_384
 
 #: What a request target may hold unescaped; anything else is percent-encoded.
 _SAFE_IN_TARGET = "/?:@!$&'()*+,;=-._~%[]"
@@ -49,6 +53,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         Raises:
             UsageError: It is not such a URL; the message says which part is wrong.
         """
+        if len(url) > LONGEST_URL:
+            raise UsageError(f"a URL has at most {LONGEST_URL:,} characters, and this one has {len(url):,}")
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -143,7 +149,9 @@ class Routes:
         if target is None:
             if len(self._resolved) >= _MOST_RESOLVED:
                 self._resolved.clear()
-            target = self._resolved[url] = self._follow(url)
+            target = self._follow(url)
+            if len(url) <= _LONGEST_REMEMBERED:
+                self._resolved[url] = target
         return target
 
     @property

@@ -20,7 +20,10 @@ LARGEST_VALUE = 1024 * 1024
 #: The templates of one event may handle this many characters and items together.
 LARGEST_EVENT = 8 * LARGEST_VALUE
 _MOST_BITS = 1024
+_LARGEST_PLAIN = 1 << 64
 _MOST_TOKENS = 500
+#: The most expressions in one text.
+MOST_EXPRESSIONS = 1_000
 _MOST_BRACKETS = 20
 _DEEPEST = 40
 
@@ -70,12 +73,25 @@ def size_of(value: Any) -> int:
         elif isinstance(item, Mapping):
             pending += [*item, *item.values()]
         elif isinstance(item, (list, tuple)):
-            pending += item
+            if (plain := _size_of_plain(item)) is None:
+                pending += item
+            else:
+                size += plain
         elif isinstance(item, int) and item.bit_length() > _MOST_BITS:
             raise TemplateError("the number is too large: it has more than 300 digits")
         if size + len(pending) > LARGEST_VALUE:
             raise TemplateError(f"the value is too large: it has more than {LARGEST_VALUE} characters")
     return size
+
+
+def _size_of_plain(items: Sequence[Any]) -> int | None:
+    """The size of many items that are all texts, or all small numbers: seen at once, as it takes long one by one."""
+    kinds = set(map(type, items)) if len(items) > 8 else set()
+    if kinds == {str}:
+        return len(items) + sum(map(len, items))
+    if kinds == {int} and -_LARGEST_PLAIN < min(items) <= max(items) < _LARGEST_PLAIN:
+        return len(items)
+    return None
 
 
 #: Computes the value of an expression.
@@ -112,10 +128,13 @@ def _check_length(text: str) -> None:
     """Refuse what would exhaust the stack of the parser, before it parses."""
     if len(text) < _MOST_TOKENS // 2 and sum(map(text.count, "([{")) <= _MOST_BRACKETS:
         return
-    tokens = brackets = 0
+    tokens = brackets = expressions = 0
     for _, kind, token in environment().lex(text):
         if kind == "variable_begin":
             tokens = brackets = 0
+            expressions += 1
+            if expressions > MOST_EXPRESSIONS:
+                raise TemplateError(f"has more than {MOST_EXPRESSIONS:,} expressions")
         tokens += kind not in ("whitespace", "data")
         brackets += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
         if tokens > _MOST_TOKENS or brackets > _MOST_BRACKETS:

@@ -202,8 +202,16 @@ class _TextTemplate:
             raise TemplateError(f"{_shown(self._text)} fails: {str(error) or type(error).__name__}") from None
 
 
-@lru_cache(maxsize=4096)
 def _text(text: str) -> _TextTemplate:
+    return _known(text) if len(text) <= _LONGEST_KNOWN else _TextTemplate(text)
+
+
+#: Longer texts are not remembered: they would fill the memory.
+_LONGEST_KNOWN = 200
+
+
+@lru_cache(maxsize=1024)
+def _known(text: str) -> _TextTemplate:
     return _TextTemplate(text)
 
 
