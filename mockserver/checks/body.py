@@ -1,4 +1,4 @@
-"""Checks of the body: what is verified is its bytes, and what is in it may surprise."""
+"""Checks of the body: its bytes are what is verified, and its content may be unexpected."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _respelled(context: CheckContext) -> list[Variant]:
 
 
 def _with_number(context: CheckContext) -> list[Variant]:
-    """A number that is written in another way when it is parsed and written again; none where no event has one."""
+    """A number that changes its spelling when it is parsed and written again; none where no event has a number."""
     for event in context.events_in_question:
         if _set_number(_data(context, event), 1.0):
             return [Variant("1.0 for 1", event=event, change=lambda data: _set_number(data, 1.0))]

@@ -83,7 +83,7 @@ _LAST = len(FAULTS)
 
 
 def defect(name: str, stage: Stage, apply: Callable[[Draft], None]) -> ChosenFault:
-    """Make a fault that is in no registry."""
+    """Make a fault that is not in the registry."""
     fault = Fault(name=name, layer="signature", doc="", stage=stage, apply=apply, position=_LAST)
     return ChosenFault(fault, {})
 
@@ -98,14 +98,14 @@ def signature(name: str, form: Callable[[bytes, str], str]) -> ChosenFault:
 
 
 def digest(payload: bytes, secret: str, algorithm: str = "sha256") -> str:
-    """Return the digest of a payload in hex, without a name before it."""
+    """Return the digest of a payload in hex, without the prefix."""
     if algorithm == "sha256":
         return sign(payload, secret).removeprefix(PREFIX)
     return hmac.new(secret.encode("utf-8", "surrogateescape"), payload, getattr(hashlib, algorithm)).hexdigest()
 
 
 def tampered_id() -> ChosenFault:
-    """Change the id of what an event is about after signing, by one character: what comes is still such an event."""
+    """Change one character of the id of the event's object after signing: the result is still a valid event."""
 
     def apply(draft: Draft) -> None:
         payload = draft.payload
@@ -117,7 +117,7 @@ def tampered_id() -> ChosenFault:
 
 
 def method(name: str) -> ChosenFault:
-    """Make a request with another method than POST."""
+    """Make a request with a method other than POST."""
 
     def apply(draft: Draft) -> None:
         draft.opening = [name.encode("ascii") + step[4:] if isinstance(step, bytes) else step for step in draft.opening]
@@ -152,14 +152,14 @@ LIMITS = (429, 503)
 _AT_ONCE = 16
 #: A consumer that takes this many seconds for an answer is slow.
 _SLOW = 0.3
-#: Real seconds that a consumer gets to come back: some are started again when they end.
+#: Real seconds that a consumer gets to come back: some are restarted when they end.
 _RECOVERY, _RECOVERY_PAUSE = 5.0, 0.25
-#: Seconds until a consumer that gave no answer is asked whether it lives, and within which it may end afterwards.
+#: Seconds until a consumer that gave no answer is asked whether it still runs, and within which it may end afterwards.
 _MOMENT, _AFTERMATH = 0.05, 1.0
 
 
 class RateLimitedError(Exception):
-    """The consumer takes no more requests for now, so nothing can be found out; the message says so."""
+    """The consumer accepts no more requests for now, so nothing can be found out; the message says so."""
 
 
 class GoneError(Exception):
@@ -269,13 +269,13 @@ class CheckContext:
 
     @property
     def events(self) -> tuple[str, ...]:
-        """The event types that the consumer accepts, as far as is known: what else it does is shown with them."""
+        """The event types that the consumer accepts, as far as is known: the other checks use these."""
         refused = {event for event, delivery in self.first.items() if not delivery.delivered}
         return tuple(event for event in self.all_events if event not in refused) or self.all_events
 
     @property
     def slow(self) -> bool:
-        """Whether the handler takes its time: then deliveries are made at the same time."""
+        """Whether the handler is slow: then deliveries are made at the same time."""
         first = self.deliveries[0] if self.deliveries else None
         return first is not None and seconds_of(first) > _SLOW
 
@@ -358,7 +358,7 @@ class CheckContext:
     # ---------------------------------------------------------------- deliveries
 
     def request(self, event: Event, *faults: ChosenFault | str | Mapping[str, Any]) -> Request:
-        """Make the request of an event: a valid one, but for the faults."""
+        """Make the request of an event, valid except for the faults."""
         chosen = [fault if isinstance(fault, ChosenFault) else read_fault(fault) for fault in faults]
         chance = random.Random(f"{self.seed}/{len(self.deliveries)}")  # noqa: S311 - repeatable on purpose
         return build_request(event, self.target, self.secret, self._sender, chosen, chance)
@@ -373,7 +373,7 @@ class CheckContext:
     ) -> Delivery:
         """Deliver an event once; again, if the consumer answers that there are too many requests.
 
-        After a delivery without an answer the consumer is asked whether it lives.
+        After a delivery without an answer, the consumer is asked whether it still runs.
 
         Args:
             event: The event.
@@ -462,7 +462,7 @@ class CheckContext:
     async def _wait_out(
         self, delivery: Delivery, faults: Sequence[ChosenFault | str | Mapping[str, Any]], timeout: float | None
     ) -> Delivery:
-        """Try again, slower; what is answered so while a valid event is accepted is answered so for itself."""
+        """Try again, slower; a request answered so while a valid event is accepted is answered so for its own sake."""
         for pause in _PAUSES:
             status = status_of(delivery)
             await asyncio.sleep(min(_retry_after(delivery) or pause, _LONGEST_PAUSE))
@@ -483,7 +483,7 @@ class CheckContext:
     async def _look_after(
         self, delivery: Delivery, faults: Sequence[ChosenFault | str | Mapping[str, Any]], timeout: float | None
     ) -> Delivery:
-        """See whether a consumer that gave no answer lives; if not, note which request ended it, and wait for it."""
+        """See whether a consumer that gave no answer still runs; if not, note what ended it, and wait for it."""
         if not _never_came(delivery):
             for _ in range(3):  # it may take a moment to end
                 await asyncio.sleep(_MOMENT)
@@ -510,7 +510,7 @@ class CheckContext:
         return (unusual or [each for each, _ in reached] or others or [delivery])[-1]
 
     async def recovers(self) -> bool:
-        """Wait for a while until the consumer takes a valid event again."""
+        """Wait for a while until the consumer accepts a valid event again."""
         deadline = monotonic() + _RECOVERY
         while monotonic() < deadline:
             await asyncio.sleep(_RECOVERY_PAUSE)
@@ -559,7 +559,7 @@ def _never_came(delivery: Delivery) -> bool:
 
 
 def _retry_after(delivery: Delivery) -> float:
-    """What an answer says of when to come again, in seconds; 0 if it does not."""
+    """The seconds after which an answer asks to try again; 0 if it does not."""
     headers = delivery.response.headers if delivery.response else ()
     value = next((value for name, value in headers if name == "retry-after"), "")
     return float(value) if value.isdecimal() else 0.0

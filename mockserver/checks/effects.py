@@ -17,9 +17,9 @@ _INTERVAL, _EAGER, _LONG_INTERVAL = 0.005, 0.2, 0.02
 _LONGEST = 3.0
 #: A count that still changes this many seconds after the last delivery is changed by something else.
 _RESTLESS = 8.0
-#: How long is waited at least to see that there is no effect, or no further one, in seconds.
+#: The shortest wait to see that there is no effect, or no further one, in seconds.
 _SHORTEST_SETTLING = 0.03
-#: How long a count must rest at least, in seconds, until it is taken to have settled.
+#: How long a count must rest before it counts as settled, in seconds.
 _QUIET = 0.3
 #: A queue that pauses for this many seconds does not double that any more.
 _BACKED_OFF = 0.6
@@ -63,7 +63,7 @@ def _hint(value: Any) -> str:
 
 
 def _pause_after(took: float) -> float:
-    """How long a count must rest after a change that took so long: a queue that backs off doubles its pauses."""
+    """How long a count must rest after a change that took this long: a queue that backs off doubles its pauses."""
     return max(2.5 * took if took < _BACKED_OFF else 1.5 * took, _QUIET)
 
 
@@ -159,7 +159,7 @@ class Effects:
                 self.patience = max(3 * took, 1.0)
 
     async def learn_pace(self, before: Mark) -> bool:
-        """Find out how long effects take to show, from deliveries that were made just now, and wait for all of them.
+        """Find out from the latest deliveries how long effects take to show, and wait for all of them.
 
         Raises AccessError.
         """
@@ -202,7 +202,7 @@ class Effects:
             self.units[event] = change
 
     async def _learned_at_once(self, events: Sequence[str], deliver: Deliver) -> bool:
-        """Deliver the first type once, the second twice, the third four times: what the sum is made of shows in it."""
+        """Deliver the first type once, the second twice, the third four times: the sum shows which have an effect."""
         unit = next(iter(self.units.values()), 0.0)
         if not unit:
             return False
@@ -216,7 +216,7 @@ class Effects:
         return True
 
     async def change_since(self, before: Mark, expected: float) -> float:
-        """Return by how much the count has grown when it has settled, without what was delivered beside."""
+        """Return by how much the count has grown once it has settled, without deliveries that are not measured."""
         return await self._settled_change(before, lambda change: abs(change) >= abs(expected))
 
     async def _settled_change(self, before: Mark, there: Callable[[float], bool]) -> float:

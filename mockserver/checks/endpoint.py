@@ -56,7 +56,7 @@ def _answers(context: CheckContext) -> str:
 
 
 def _given_away(delivery: Delivery, secret: str) -> str:
-    """What an answer gives away that only those may know who sign."""
+    """What an answer gives away that only the sender may know."""
     answer = _whole_answer(delivery)
     request = delivery.attempts[-1].request if delivery.attempts else None
     if not answer or request is None:

@@ -1,4 +1,4 @@
-"""Experiments: checks whose deliveries have a known effect together, so that it is waited for once for all of them.
+"""Experiments: checks whose deliveries have a known effect in total, so that one wait is enough for all of them.
 
 An effect may come long after its answer, from a queue. To wait for it after each check would take minutes. So the
 deliveries of many checks are made first: those that must have an effect in one batch, forgeries that must have none in
@@ -80,7 +80,7 @@ class Batches:
 
     async def judgement(self, check: Check, experiment: Experiment) -> Judgement:
         """Make an experiment, and judge it."""
-        for forged in (False, True):  # what is right first: what is wrong may break something
+        for forged in (False, True):  # valid events first: wrong ones may break something
             if forged <= experiment.forged and forged not in self._begun:
                 self._begun.add(forged)
                 await self._run(forged=forged)
@@ -125,7 +125,7 @@ class Batches:
             await self._clear(chosen, trials)
 
     async def _units_were_wrong(self) -> bool:
-        """Learn the effect of each event type again, where effects come late: one that was wrong makes all wrong."""
+        """Learn the effect of each event type again, where effects come late: one that is wrong makes all wrong."""
         effects = self._context.effects
         known = dict(effects.units)
         if effects.late:
@@ -133,7 +133,7 @@ class Batches:
         return effects.units != known
 
     async def _clear(self, chosen: dict[str, Experiment], trials: dict[str, Trial]) -> None:
-        """Make those again together that were not answered 2xx: most likely none of them had an effect."""
+        """Repeat those that were not answered 2xx, together: most likely none of them had an effect."""
         quiet = {each: kind for each, kind in chosen.items() if not any(map(_accepted, trials[each].deliveries))}
         before = await self._mark() if quiet and len(quiet) < len(chosen) else None
         if before is not None:
@@ -170,7 +170,7 @@ class Batches:
         return dict(zip(experiments, made, strict=True))
 
     async def _look_after(self, check: str, trial: Trial) -> None:
-        """After an error see whether the consumer still takes a valid event; if not, this check broke it."""
+        """After an error, see whether the consumer still accepts a valid event; if not, this check broke it."""
         if not any(status_of(each) >= 500 for each in trial.deliveries):
             return
         control = await self._context.control()
@@ -330,7 +330,7 @@ _Fate = Literal["handled", "dropped"] | None
 #: The most variants that are named in a summary.
 _MOST_REFUSALS = 3
 
-#: What many findings have in common.
+#: The causes that many findings have in common.
 _CRASHED = "refused, but with an error: answer 400, 401 or 403, because senders retry a 5xx"
 _ENDED = "it ended the consumer (PG007)"
 _NOT_REFUSED = "neither accepted nor refused with a 4xx"
@@ -463,7 +463,7 @@ async def _fate(context: CheckContext, sent: _Sent) -> _Fate:
 
 
 async def _is_taken_for_genuine(context: CheckContext, sent: _Sent) -> bool:
-    """Whether the answer is that to a genuine event, of a consumer that does not answer everything so."""
+    """Whether the answer is the one to a genuine event, and the consumer does not give it to everything."""
     baseline, answer = context.baselines[sent.event.type], comparable(sent.delivery)
     if answer is None or answer != baseline.fresh or not answer.body:
         return False
@@ -472,7 +472,7 @@ async def _is_taken_for_genuine(context: CheckContext, sent: _Sent) -> bool:
 
 
 def _as_sent(sent: _Sent) -> Event:
-    """The event as its body had it: one that was tampered with may be about another object."""
+    """The event in the body as it was sent: after tampering it may be about another object."""
     request = sent.delivery.attempts[-1].request
     return msgspec.structs.replace(sent.event, payload=request.body) if request else sent.event
 

@@ -9,7 +9,7 @@ import msgspec
 
 from mockserver.model.records import Delivery
 
-#: How much it matters: ``must`` fails a build, ``should`` is a defect that may be lived with, ``note`` is good to know.
+#: How much it matters: ``must`` fails a build, ``should`` is a defect that you can live with, ``note`` is good to know.
 Severity = Literal["must", "should", "note"]
 
 #: What a check came to.
@@ -177,7 +177,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 class CheckResult:
-    """What is known of a consumer when all checks are over: data, which reports show in their ways.
+    """What is known of a consumer when all checks are over, as data that each report shows in its own way.
 
     Args:
         target: The consumer's URL.
@@ -218,7 +218,7 @@ class CheckResult:
 
     @property
     def broken(self) -> bool:
-        """The contrary of :attr:`ok`, for those who only pass the report on: they have not looked at it."""
+        """The opposite of :attr:`ok`, for callers that only pass the report on: they have not looked at it."""
         return bool(self.problems) or any(finding.breaks for finding in self.findings)
 
     @property

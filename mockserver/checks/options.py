@@ -62,7 +62,7 @@ async def run_command(command: str) -> None:
 
 
 async def _started(command: str, out: IO[bytes], err: IO[bytes]) -> asyncio.subprocess.Process:
-    """Start a shell; one that is not wanted any more before it has begun is ended with all that it started."""
+    """Start a shell; if it is cancelled before it has begun, end it with everything that it started."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_shell(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -102,7 +102,7 @@ async def post(target: Target, transport: Transport, sender: SenderHeaders, time
         raise AccessError(f"POST {target.url} answered {exchange.response.status}")
 
 
-#: What fails a build, with the words of 0.1 for it.
+#: What fails a build; ``fail`` and ``warn`` are the words of version 0.1.
 FAIL_ON: Mapping[str, FailOn] = {
     "proven": "proven",
     "suspected": "suspected",
@@ -111,7 +111,7 @@ FAIL_ON: Mapping[str, FailOn] = {
     "warn": "suspected",
 }
 
-#: What stands for the id of an object in the URL of a state.
+#: The placeholder for the id of an object in the URL of a state.
 ID = "{id}"
 
 
@@ -155,7 +155,7 @@ class CheckHost(Protocol):
 
     @property
     def routes(self) -> Routes:
-        """Where URLs really lead."""
+        """Where requests for a URL really go."""
         ...
 
     @property

@@ -33,7 +33,7 @@ def orders_to_try(length: int, most: int, seed: str) -> list[Order]:
 
 
 def simpler(order: Order) -> Iterator[Order]:
-    """Give what is simpler than an order that fails: with one event less, or with one pair the right way round."""
+    """Yield simpler orders than one that fails: with one event less, or with one pair the right way round."""
     for leave_out in range(len(order)):
         shorter = order[:leave_out] + order[leave_out + 1 :]
         if list(shorter) != sorted(shorter):
@@ -161,7 +161,7 @@ class _Stories:
         return [payload["data"][self._context.object_field(payload["event"])] for payload in payloads]
 
     def difference(self, end: _End, ordered: _End) -> str:
-        """Say how an end differs from that of the same events in order; empty if it does not."""
+        """Describe how an end differs from that of the same events in order; empty if it does not."""
         if end.refused and not ordered.refused:
             return f"{end.refused[0].event.type} {answer_of(end.refused[0])}"
         if end.change != ordered.change:

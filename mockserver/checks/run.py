@@ -219,7 +219,7 @@ class CheckRun:
         return judgement
 
     async def _survived(self, check: Check, judgement: Judgement) -> tuple[Judgement, bool]:
-        """See whether the consumer still takes a valid event; if not, this check is what broke it."""
+        """See whether the consumer still accepts a valid event; if not, this check broke it."""
         control = await self._context.control()
         if control.delivered or check == STILL_WELL:
             return judgement, control.delivered

@@ -46,7 +46,7 @@ def key_as_given(secret: str) -> bytes:
 
 
 def raw_body(signed: Signed) -> bytes:
-    """Return what is signed in truth: the raw body."""
+    """Return what is really signed: the raw body."""
     return signed.body
 
 
@@ -70,7 +70,7 @@ _ALL_DIGITS = bytes.fromhex("fbefbeffffff0123456789abcdef") * 5
 
 
 class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
-    """One way of signing that is wrong, but for what is said of it: the rest is as documented.
+    """One wrong way of signing: as documented, except for the steps that are given here.
 
     Args:
         name: What the record calls it.
@@ -98,7 +98,7 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
         return None if essence is None else self.headers(self.text(essence[0], signed), signed)
 
     def essence(self, signed: Signed, secret: str) -> tuple[bytes, SignatureHeaders] | None:
-        """Return what distinguishes this form from others: equal ones come to the same headers, and not by chance.
+        """Return what distinguishes this form from others: equal ones give the same headers, and not by chance.
 
         The digest stands for itself: written down, two ways to write may look alike, as base64 and its URL-safe form do
         for many digests.
@@ -111,7 +111,7 @@ class WrongForm(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What two forms share that only differ in what the digest is, and so look alike to who cannot verify."""
+        """What two forms share that differ only in the digest, and so look alike to a consumer that cannot verify."""
         return self.headers, self.text, len(self.digest(b"", b""))
 
 
@@ -174,7 +174,7 @@ def _without_prefix(secret: str) -> str:
 
 
 def _from_base64(text: str) -> bytes:
-    """Decode leniently: what is no digit of base64 is passed over, padding is not needed, half a byte is dropped."""
+    """Decode leniently: skip what is not a digit of base64, need no padding, drop half a byte."""
     digits = _OUTSIDE_BASE64.sub("", text.partition("=")[0])
     digits = digits[:-1] if len(digits) % 4 == 1 else digits
     return base64.b64decode(digits + "=" * (-len(digits) % 4))
@@ -719,7 +719,7 @@ WRONG_FORMS = (*SINGLE_FORMS, *PAIRS)
 
 
 def distinct(forms: Iterable[WrongForm], signed: Signed, secret: str) -> list[tuple[WrongForm, ...]]:
-    """Return forms in groups that come to the same; what equals the right form is left out."""
+    """Return forms in groups that give the same signature; those that equal the right form are left out."""
     groups: dict[tuple[bytes, SignatureHeaders] | None, list[WrongForm]] = {}
     for form in forms:
         groups.setdefault(form.essence(signed, secret), []).append(form)

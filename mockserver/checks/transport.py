@@ -54,7 +54,7 @@ class Drip:
         return quick, self._slow.done() or not quick.delivered
 
     async def slow(self) -> Delivery:
-        """Return the delivery that dripped, when it is over; another one each further time."""
+        """Return the delivery that dripped, once it is over; a new one each further time."""
         if self._taken:
             return await _dripping(self._context, _DRIP)
         self._taken = True

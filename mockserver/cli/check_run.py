@@ -80,7 +80,7 @@ class UrlCheck:
 
     @property
     def exit_code(self) -> int:
-        """What it comes to; what was proved before something did not work any more counts for more."""
+        """The exit code; what was proved before something stopped working counts for more."""
         if self.report.unusable and not self.report.failures:
             return exit_codes.USAGE
         if self.report.unreachable:
@@ -127,7 +127,7 @@ def group_block(findings: Sequence[Finding], *, verbose: bool) -> Iterator[str]:
 
 
 def diagnosis_block(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[str]:
-    """Show what would explain that right events are refused; the arguments and lines are like those of a finding."""
+    """Show what would explain that right events are refused."""
     yield f"  {one_line(diagnosis_text(diagnosis))}"
     if diagnosis.evidence:
         yield "  this delivery is wrong, and was accepted:"
@@ -250,7 +250,7 @@ class CheckView:
             self._live = LiveChecks(checked.checks, COLOURS)
 
     def start(self, notes: Iterable[str]) -> None:
-        """Begin, with what is to be said first."""
+        """Begin with some notes."""
         for note in notes:
             self._printer.line(note)
         if self._live is not None:
@@ -299,7 +299,7 @@ class CheckView:
         self._printer.line(f"{verdict}  {check.id}  {check.severity:<6}  {title}  {self._seen(finding)}")
 
     def _warn(self, control: Finding) -> None:
-        """Say at once that everything hangs on one thing."""
+        """Say at once that everything else depends on the control."""
         lines = [f"THE CONTROL FAILED ({one_line(control.summary)}): nothing can be judged until that is fixed"]
         if not self._checked.options.diagnose:
             lines.append(_HINT)

@@ -95,7 +95,7 @@ class Interruptible:
 
 
 def _end_soon(exit_code: int) -> None:
-    """See to it that the process ends, even where a thread hangs in a name lookup, which nothing can cut short."""
+    """Make sure that the process ends, even where a thread hangs in a name lookup, which nothing can cut short."""
     deadline = threading.Timer(_PATIENCE, os._exit, (exit_code,))
     deadline.daemon = True  # it does not hold up a process that ends by itself
     deadline.start()

@@ -390,7 +390,7 @@ def event_options(command: C) -> C:
 
 
 def read_event_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Take them out of the options of a command; raises UsageError."""
+    """Take these options out of those of a command; raises UsageError."""
     data = options.pop("data")
     return {
         "data": None if data is None else _read_data(data),

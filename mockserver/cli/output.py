@@ -246,7 +246,7 @@ def row_of(delivery: Delivery) -> Row:
 
 
 def is_as_expected(delivery: Delivery) -> bool:
-    """Return whether a delivery that is over was accepted, or had the fate that its step says."""
+    """Return whether a delivery that is over was accepted, or did what its step expects."""
     return not delivery.unmet and (delivery.delivered or (delivery.outcome == "failed" and bool(delivery.faults)))
 
 
@@ -294,7 +294,7 @@ def delivery_line(row: Row, style: StreamStyle, *, with_id: bool = False) -> str
 
 
 def printable(text: str) -> str:
-    """Return text of others with its control characters spelled out: it must not command the terminal."""
+    """Return text from elsewhere with its control characters spelled out: it must not control the terminal."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)

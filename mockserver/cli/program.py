@@ -138,7 +138,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _prepare_streams() -> None:
-    """See to it that printing never fails for lack of a stream or of a character."""
+    """Make sure that printing never fails for lack of a stream or a character."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller

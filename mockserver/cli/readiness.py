@@ -37,7 +37,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
     @staticmethod
     def of(options: dict[str, Any]) -> Readiness:
-        """Take it out of the options of a command; raises UsageError."""
+        """Take the options of waiting out of those of a command; raises UsageError."""
         within, url = options.pop("wait_for_target"), options.pop("wait_for")
         if url is not None:
             Target.parse(url)

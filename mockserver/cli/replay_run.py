@@ -156,7 +156,7 @@ class ReplayView:
             self._live = ReplayTable(planned)
 
     def start(self, notes: Iterable[str]) -> None:
-        """Begin, with what is to be said first."""
+        """Begin with some notes."""
         for note in notes:
             self._printer.line(note)
         self._printer.flush()

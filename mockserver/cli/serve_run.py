@@ -105,7 +105,7 @@ class ServeLoop:
             self._err.line("mockserver: it does not listen on a loopback address: other machines can reach it")
 
     def _install(self, script: Script) -> None:
-        """Have the flows of a script decide from now on, also after a reset."""
+        """Let the flows of a script decide from now on, also after a reset."""
         self.mock.flows.rules.install(script.flows, standing=True)
         count = len(script.flows)
         self._out.line(printable(f"{script.name}: {count} flow{'' if count == 1 else 's'} for calls of the API"))
@@ -143,7 +143,7 @@ class ServeLoop:
         return Redactor.of(self.mock.settings, *own, *webhooks)
 
     def _webhook(self, webhook: Webhook) -> None:
-        """Show a registration, and what it means that there was one of the same URL before."""
+        """Show a registration, and what it means if the same URL was registered before."""
         if webhook.webhook_id in self._known:
             return
         self._known.add(webhook.webhook_id)

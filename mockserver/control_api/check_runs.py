@@ -23,7 +23,7 @@ from mockserver.vendor_api.requests import ApiError
 
 #: The most runs that are kept; the oldest that are over go first.
 _KEPT = 20
-#: The most that may go on at once: each floods its consumer.
+#: The most runs at once: each floods its consumer.
 _MOST_RUNNING = 4
 
 

@@ -627,7 +627,7 @@ async def _unknown(request: web.Request) -> web.Response:
 
 
 def _other_method(allowed: list[str]) -> Answerer:
-    """Answer a method that no operation of a path has: OPTIONS, or one that is not possible."""
+    """Answer a method that no operation of a path has: OPTIONS, or one that is not allowed."""
     allow = ", ".join(allowed)
 
     async def answer(request: web.Request) -> web.Response:

@@ -32,7 +32,7 @@ MOST_WRITTEN = 256 * 1024
 #: Seconds between two signs of life, so that proxies and readers know that the stream is alive.
 _HEARTBEAT = 15.0
 
-#: Seconds between two looks whether the reader is still there: aiohttp does not report that it went.
+#: Seconds between two looks whether the reader is still there: aiohttp does not report when it leaves.
 _LOOK = 0.25
 
 
@@ -64,7 +64,7 @@ class Readers:
         self._share = budget.share(self._drop_oldest)
 
     def add(self, reader: EventStream) -> None:
-        """Take in a reader."""
+        """Add a reader."""
         self._readers.add(reader)
 
     def remove(self, reader: EventStream) -> None:
@@ -222,7 +222,7 @@ class EventStream:
             self._dropped += 1
 
     def forget(self) -> None:
-        """Let go of what was not read."""
+        """Drop what was not read."""
         while self._waiting:
             self._pop()
 

@@ -94,7 +94,7 @@ class Dashboard:
 
 
 class _Entrance(web.PlainResource):
-    """A path that is there for browsers alone; everybody else gets the answer of the route that comes next."""
+    """A path for browsers alone; every other client gets the answer of the route that comes next."""
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
         """Match a browser that opens a page."""

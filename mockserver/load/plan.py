@@ -1,4 +1,4 @@
-"""The plan of a load: which event is sent as which, decided by numbers alone.
+"""The plan of a load: which event is sent when and with which content, decided by numbers alone.
 
 A *play* is one pass through the script, under ids of its own. Its name holds the seed, and decides every byte but the
 timestamp: the same seed gives the same events however many workers send them, and no two plays send the same event by

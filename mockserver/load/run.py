@@ -1,4 +1,4 @@
-"""One load, in every process that has a part in it: users, the schedule of an open loop, the counts, the end.
+"""One load, in every process that takes part: users, the schedule of an open loop, the counts, the end.
 
 Processes
     The master (or the one process, without workers) decides: it numbers the users, schedules the arrivals of an open
@@ -129,11 +129,11 @@ class LoadRun:
         return arrival
 
     def begin_sending(self) -> None:
-        """Have an event in flight: the end of the load waits for it."""
+        """Note that an event is in flight: the end of the load waits for it."""
         self.in_flight += 1
 
     def end_sending(self) -> None:
-        """Have one event less in flight."""
+        """Note that an event is no longer in flight."""
         self.in_flight -= 1
         self.last_answer = time.monotonic()
 
@@ -230,7 +230,7 @@ class LoadRun:
     # Beginning and end
 
     def begin(self) -> None:
-        """Begin anew: forget the last load, check where this one goes, and read the probe."""
+        """Start afresh: forget the last load, check where this one goes, and read the probe."""
         self.counts = Counts()
         self.halted, self.ledger, self._origin, self._problem = False, None, None, ""
         self._reported, self._final, self._users = {}, set(), 0

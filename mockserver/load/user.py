@@ -137,7 +137,7 @@ class WebhookUser(UserAttributes, FastHttpUser):
             status = int(response.status_code) if response is not None else 0
             error = None if status else failure
         statuses.append(status)
-        # In an open loop an answer is as late as it is for the one who counted on its moment.
+        # In an open loop, an answer is late by the time that its event was due.
         took = (time.monotonic() - (begun if due is None else due)) * 1000
         wrong = None if event.is_right(status) else CatchResponseError(self._run.why_wrong(event, status, error))
         self.environment.events.request.fire(

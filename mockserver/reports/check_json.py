@@ -1,4 +1,4 @@
-"""JSON: everything that is known when all checks are over."""
+"""A check as JSON: everything that is known when it is over."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def json_text(value: Any) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """A value in which a byte of the network that is no text, kept as half a surrogate pair, is a question mark."""
+    """A value with a question mark for each byte from the network that is not text (half a surrogate pair)."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The report of a check as its users hold it: what was found, which shows itself as text without secrets."""
+"""The report of a check as its users get it: printed, it is a text without secrets."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _case(suite: ET.Element, report: Report, step: StepReport, unmet: Mapping[st
     return case
 
 
-#: The case that stands for the run itself, where it could not be made to its end.
+#: The case for the run itself, where it could not be completed.
 _CAN_BE_MADE = "the checks can be made"
 
 
@@ -143,7 +143,7 @@ def _check_case(suite: ET.Element, target: str, finding: Finding) -> None:
 
 
 def _output(report: CheckResult) -> str:
-    """The summary, and whatever is wrong without being a failure of the build."""
+    """The summary, and everything that is wrong but does not fail the build."""
     parts = [
         f"{each.verdict} {each.check.id} {each.check.title} ({each.check.severity}): {explained(each)}"
         for each in worst_first(report)

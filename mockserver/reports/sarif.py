@@ -1,4 +1,4 @@
-"""SARIF 2.1.0: the findings as results of an analysis tool, for what collects those of many tools.
+"""SARIF 2.1.0: the findings as results of an analysis tool, for services that collect those of many tools.
 
 The format is an OASIS standard, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01".
 Where it leaves a choice, it is made so that GitHub's code scanning shows what is meant:
@@ -91,7 +91,7 @@ def _rule(check: Check) -> dict[str, Any]:
 
 
 def _invocation(report: CheckResult) -> dict[str, Any]:
-    """How the run itself went; that checks fail is its result, not a fault of it."""
+    """How the run itself went; failed checks are its result, not a fault of it."""
     return {
         "executionSuccessful": not report.problems,
         "startTimeUtc": iso_time(report.began),
@@ -166,7 +166,7 @@ def _sentence(text: str) -> str:
 
 
 def _exchange(finding: Finding) -> dict[str, Any]:
-    """Request and answer of the most telling delivery."""
+    """Request and answer of the delivery that shows most."""
     attempt = last_attempt(finding.evidence[0]) if finding.evidence else None
     if attempt is None:
         return {}

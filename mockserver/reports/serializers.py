@@ -108,7 +108,7 @@ def delivery_view(delivery: Delivery) -> dict[str, Any]:
 
 
 def call_view(call: VendorCall) -> dict[str, Any]:
-    """Return a call to the vendor API, so that a test sees what the application sent, but for its secrets.
+    """Return a call to the vendor API, so that a test sees what the application sent, except for its secrets.
 
     The API key and the secrets in the body are hidden wherever they are. A body that is not JSON is left out, for
     it cannot be known where in it a secret is.
@@ -130,12 +130,12 @@ def call_view(call: VendorCall) -> dict[str, Any]:
 
 
 def problem_view(call: VendorCall) -> str:
-    """Return why a call to the vendor API was refused, but for secrets; empty if it was not."""
+    """Return why a call to the vendor API was refused, without secrets; empty if it was not."""
     return _redactor(call, _decoded(call.body)).text(call.problem) if call.problem else ""
 
 
 def resource_view(resource: Resource) -> dict[str, Any]:
-    """Return what a call has made, with its states and its events, but for secrets."""
+    """Return what a call has made, with its states and its events, without secrets."""
     request = dict(resource.request)
     redactor = Redactor(_secrets(request))
     return {
@@ -212,7 +212,7 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
-    """A body in which whatever is private by the name of its key is hidden, of whatever type it is."""
+    """A body in which everything with a private key is hidden, whatever its type."""
     if not isinstance(value, (dict, list)):
         return value
     if depth > _MOST_SHOWN_LEVELS:

@@ -132,7 +132,7 @@ def snippets_of(delivery: Delivery, sample: Mapping[str, Any] | None, curl: str,
 
 
 def _expected(delivery: Delivery) -> str:
-    """What a right consumer answers: not what this one did, if that is what is to be fixed."""
+    """What a correct consumer answers, which may not be what this one did."""
     from mockserver.faults.registry import FAULTS  # noqa: PLC0415 - the catalogue is read by those who need code
 
     faults = [FAULTS[name] for name in delivery.faults if name in FAULTS]

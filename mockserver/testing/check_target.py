@@ -139,7 +139,7 @@ def _address(mock: Mock, destination: str | App | None, path: str) -> Iterator[s
 
 
 def _free_host(mock: Mock) -> str:
-    """An address that no route of the test's leads away from."""
+    """An address that no route of the test redirects."""
     hosts = itertools.chain([_HOST], (f"{_HOST}:{port}" for port in itertools.count(8001)))
     return next(host for host in hosts if host not in mock.routes)
 

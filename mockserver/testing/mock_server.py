@@ -92,12 +92,12 @@ class BackgroundReplay:
         return self._thread.wait(self._running.wait())
 
     async def aresult(self) -> Report:
-        """Do as :meth:`result` does, without blocking the running event loop."""
+        """Like :meth:`result`, without blocking the running event loop."""
         return await asyncio.wrap_future(self._thread.submit(self._running.wait()))
 
 
 class ClockControl:
-    """What time it is for the mock.
+    """The time as the mock sees it.
 
     Args:
         thread: Where the mock runs.
@@ -126,7 +126,7 @@ class ClockControl:
         self._thread.wait(self._mock.advance(_seconds(by)))
 
     async def aadvance(self, by: float | str) -> None:
-        """Do as :meth:`advance` does, without blocking the running event loop."""
+        """Like :meth:`advance`, without blocking the running event loop."""
         await asyncio.wrap_future(self._thread.submit(self._mock.advance(_seconds(by))))
 
 
@@ -256,7 +256,7 @@ class MockServer:
 
     @property
     def settings(self) -> Settings:
-        """What was chosen, and the defaults of the rest."""
+        """The settings, including the defaults."""
         return self._mock.settings
 
     @property
@@ -376,7 +376,7 @@ class MockServer:
         after: float | str = 0.0,
         nobody_ok: bool = False,
     ) -> SendResult:
-        """Let one event happen, and deliver it to every webhook that is subscribed.
+        """Make one event happen, and deliver it to every webhook that is subscribed.
 
         Without ``data``, and unless its id is overridden, an event of a type that was sent before is about an object of
         its own: it has another ``run_id``, or whatever the id of its type is. Otherwise a consumer would rightly take
@@ -420,7 +420,7 @@ class MockServer:
         after: float | str = 0.0,
         nobody_ok: bool = False,
     ) -> SendResult:
-        """Do as :meth:`send` does, without blocking the running event loop."""
+        """Like :meth:`send`, without blocking the running event loop."""
         step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
         moment = _moment(at, after, self._mock.clock.now())
         return _sent(await self._awaited(self._mock.send(step, at=moment)), nobody_ok)
@@ -444,7 +444,7 @@ class MockServer:
         return self._noted(self._running.wait(self._mock.replay(self._script(script), speed)))
 
     async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
-        """Do as :meth:`replay` does, without blocking the running event loop."""
+        """Like :meth:`replay`, without blocking the running event loop."""
         return self._noted(await self._awaited(self._mock.replay(self._script(script), speed)))
 
     def start_replay(
@@ -493,7 +493,7 @@ class MockServer:
     # ---------------------------------------------------------------- flows
 
     def flow(self, on: str, **keys: Any) -> None:
-        """Say what becomes of a call of the application; of several flows, the first that matches a call decides.
+        """Decide what becomes of a call of the application; of several flows, the first that matches a call counts.
 
         Args:
             on: The call, such as ``"POST /v1/runs"``.
@@ -523,7 +523,7 @@ class MockServer:
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """What calls of the application have made, the oldest first: runs, evaluations, agents and so on, as now."""
+        """What calls of the application have made, as of now, the oldest first: runs, evaluations, agents and so on."""
         return self._running.call(lambda: tuple(map(copy, self._mock.flows.resources)) if self._mock.has_flows else ())
 
     def advance(self, resource_id: str) -> Resource:
@@ -559,7 +559,7 @@ class MockServer:
         self._running.wait(self._settled(timeout))
 
     async def asettle(self, timeout: float = 30.0) -> None:
-        """Do as :meth:`settle` does, without blocking the running event loop."""
+        """Like :meth:`settle`, without blocking the running event loop."""
         await self._awaited(self._settled(timeout))
 
     async def _settled(self, timeout: float) -> None:
@@ -578,7 +578,7 @@ class MockServer:
 
     @property
     def clock(self) -> ClockControl:
-        """What time it is for the mock; with ``speed="stepped"`` it is advanced by hand."""
+        """The mock's clock; with ``speed="stepped"`` it is advanced by hand."""
         return ClockControl(self._running, self._mock)
 
     # ---------------------------------------------------------------- checks
@@ -614,7 +614,7 @@ class MockServer:
     async def acheck(
         self, target: object = None, secret: str | None = None, **options: Unpack[CheckKeywords]
     ) -> CheckReport:
-        """Do as :meth:`check` does, without blocking the running event loop."""
+        """Like :meth:`check`, without blocking the running event loop."""
         __tracebackhide__ = True
         try:
             return await self._awaited(self._kept(checking(self._mock, target, secret, options)))
@@ -680,7 +680,7 @@ class MockServer:
         *,
         q: str | None = None,
     ) -> tuple[Delivery, ...]:
-        """Do as :meth:`wait_for` does, without blocking the running event loop."""
+        """Like :meth:`wait_for`, without blocking the running event loop."""
         return await self._awaited(self._waiting(event, count, timeout, where, q))
 
     def _waiting(
@@ -719,7 +719,7 @@ class MockServer:
         return self._running.wait(wait_for_registration(self._mock, events, timeout))
 
     async def await_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
-        """Do as :meth:`wait_for_registration` does, without blocking the running event loop."""
+        """Like :meth:`wait_for_registration`, without blocking the running event loop."""
         return await self._awaited(wait_for_registration(self._mock, events, timeout))
 
     # ---------------------------------------------------------------- assertions
@@ -905,7 +905,7 @@ def check(target: object, secret: str | None = None, **options: Unpack[CheckKeyw
 
 
 async def acheck(target: object, secret: str | None = None, **options: Unpack[CheckKeywords]) -> CheckReport:
-    """Do as :func:`check` does, without blocking the running event loop."""
+    """Like :func:`check`, without blocking the running event loop."""
     __tracebackhide__ = True
     async with _Checker() as checker:
         return await checker.acheck(target, secret, **options)
