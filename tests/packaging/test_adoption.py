@@ -10,7 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,8 +109,7 @@ def test_it_runs_as_in_the_container(folder):
     code, printed = run(folder / "image/bin/pip", "install", "--quiet", ROOT)
     assert code == 0, printed
     command = folder / "image/bin/mockserver"
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
+    port = free_port()
     options = {"env": {"MOCKSERVER_PORT": str(port)}, "cwd": "/"}
     if os.getuid() == 0:
         options |= {"user": 10001, "group": 10001, "extra_groups": []}
@@ -123,11 +125,64 @@ def test_it_runs_as_in_the_container(folder):
     assert run(command, "health", **options)[0] == 3
 
 
+def test_the_compose_example_delivers(tmp_path):
+    """Its two services as processes, with the environment that it gives them; only their names lead to this machine."""
+    services = yaml.safe_load((ROOT / "examples/compose/compose.yaml").read_text())["services"]
+    port, app_port = free_port(), free_port()
+    mock_url = f"http://127.0.0.1:{port}"
+    of_mock = {**services["mock"]["environment"], "MOCKSERVER_PORT": str(port)}
+    of_app = {**services["app"]["environment"], "PORT": str(app_port), "PLAYGENT_BASE_URL": mock_url}
+    route = f"http://app:5000=http://127.0.0.1:{app_port}"
+    mockserver = [sys.executable, "-m", "mockserver"]
+    log = tmp_path / "app.log"
+    with ExitStack() as stack:
+        start(stack, [*mockserver, "serve", "--route", route], of_mock)
+        code, printed = run(*mockserver, "health", mock_url, "--wait", "30s")
+        assert code == 0, printed
+        with log.open("wb") as output:
+            start(stack, [sys.executable, "examples/compose/app.py"], of_app, output)
+        wait_for(lambda: "registered wh_" in log.read_text())
+        # How the other container calls it, and one that nobody allowed.
+        assert status(mock_url + "/_mock/health", "mock:8484") == 200
+        assert status(mock_url + "/_mock/health", "elsewhere:8484") == 403
+        (command,) = re.findall(r"`(curl [^`]+)`", (ROOT / "docs/guides/containers.md").read_text())
+        code, printed = run("bash", "-c", command.replace("127.0.0.1:8484", f"127.0.0.1:{port}"))
+        assert '"delivered"' in printed
+        wait_for(lambda: "run.failed run_def456" in log.read_text())
+
+
+def start(stack, command, more, output=subprocess.DEVNULL):
+    """Start a program that ends with the test."""
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **more}, stdout=output, stderr=output)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def status(url, host):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host})) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        return holder.getsockname()[1]
+
+
 def test_the_gitlab_component_runs(tmp_path):
     """Its script, with the inputs filled in, starts the application, checks it and writes the reports that it names."""
     spec, job = yaml.safe_load_all((ROOT / "templates/webhook-check.yml").read_text())
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
+    port = free_port()
     app = "import app; app.register = print; app.main()"
     inputs = {name: each.get("default", "") for name, each in spec["spec"]["inputs"].items()}
     inputs |= {
