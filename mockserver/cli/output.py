@@ -16,6 +16,7 @@ import msgspec
 
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
+from mockserver.model.redaction import without_tokens
 
 #: Seconds for which lines are gathered before they are written.
 _GATHER = 0.1
@@ -230,7 +231,7 @@ def row_of(delivery: Delivery) -> Row:
     if request is not None and request.target.authority not in where:
         where = f"{where} -> {request.target.url}"
     error = delivery.error
-    location = dict(delivery.response.headers).get("location", "") if delivery.response else ""
+    location = without_tokens(dict(delivery.response.headers).get("location", "")) if delivery.response else ""
     return Row(
         expected=is_as_expected(delivery),
         time=time_of(delivery),
@@ -238,7 +239,7 @@ def row_of(delivery: Delivery) -> Row:
         event=printable(delivery.event.type),
         status=error.kind if error else str(delivery.response.status) if delivery.response else "-",
         milliseconds=last.exchange.total_ms if last else 0.0,
-        where=printable(where),
+        where=printable(without_tokens(where)),
         notes=printable(
             _notes(delivery.faults, len(delivery.attempts), delivery.source, location, error.message if error else "")
         ),
@@ -262,7 +263,7 @@ def row_of_view(view: dict[str, Any]) -> Row:
         event=printable(view["event"]),
         status=error["kind"] if error else str(response["status"]) if response else view["outcome"],
         milliseconds=last.get("total_ms", 0.0),
-        where=printable(view["url"]),
+        where=printable(without_tokens(view["url"])),
         notes=printable(
             _notes(
                 view["faults"],

@@ -11,6 +11,7 @@ import click
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import ENVIRONMENT, host_option, needed, option, port_option, secret_option
 from mockserver.cli.output import Printer, shortened
+from mockserver.model.redaction import without_tokens
 from mockserver.model.wording import one_line
 
 if TYPE_CHECKING:
@@ -75,6 +76,6 @@ def _print(printer: Printer, received: Received) -> None:
     when = time.strftime("%H:%M:%S")
     event = one_line(received.event) or "(not an event)"
     reason = f"  {received.refusal}" if received.refusal else ""
-    printer.line(f"{when}  {event:<22} {word}  {received.status}  {one_line(received.path)}{reason}")
+    printer.line(f"{when}  {event:<22} {word}  {received.status}  {one_line(without_tokens(received.path))}{reason}")
     if received.body:
         printer.line(f"          {one_line(shortened(received.body.decode('utf-8', 'replace'), _SHOWN_BODY))}")

@@ -20,7 +20,7 @@ from mockserver.control_api import ControlApi
 from mockserver.dashboard import PAGE, Dashboard
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
-from mockserver.model.redaction import Redactor
+from mockserver.model.redaction import Redactor, without_tokens
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import Webhook
 from mockserver.model.wording import one_line
@@ -163,7 +163,9 @@ class ServeLoop:
             )
         when = format_timestamp(time.time())[11:19]
         events = ", ".join(webhook.events)
-        self._out.line(one_line(f"{when}  webhook {webhook.webhook_id}  {webhook.url}  ({events}){note}"))
+        self._out.line(
+            one_line(f"{when}  webhook {webhook.webhook_id}  {without_tokens(webhook.url)}  ({events}){note}")
+        )
 
     def _call(self, call: VendorCall) -> None:
         status = str(call.status)

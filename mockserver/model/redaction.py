@@ -40,6 +40,11 @@ _OPEN_HEADERS = ("user-agent", "accept", "accept-language")
 _PRIVATE_PARAMETER = re.compile(r"(?i)([?&](?:secret|api_?key|token|access_token|key|password)=)[^&#\s\"'<>]+")
 
 
+def without_tokens(text: str) -> str:
+    """Return a text without the tokens and keys in the queries of its URLs."""
+    return _PRIVATE_PARAMETER.sub(rf"\1{HIDDEN}", text) if "=" in text else text
+
+
 class Redactor:
     """Hides secrets: given values wherever they appear, and the values of headers that are private."""
 
@@ -66,7 +71,7 @@ class Redactor:
         """Return a text of ours without the secrets that may be quoted in it."""
         if self._long is not None:
             text = self._without_beginnings(self._long.sub(HIDDEN, text))
-        return _PRIVATE_PARAMETER.sub(rf"\1{HIDDEN}", text) if "=" in text else text
+        return without_tokens(text)
 
     def message_text(self, text: str) -> str:
         """Return a part of a message without the secrets; short ones are hidden where they are values."""

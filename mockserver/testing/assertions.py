@@ -11,8 +11,11 @@ from mockserver.errors import DeliveryError, StartError, UsageError, WaitTimeout
 from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery, seen
 from mockserver.model.webhooks import Webhook
+from mockserver.model.wording import visible
 from mockserver.server.mock import Mock
 
+#: How many characters of an answer are shown.
+_SHOWN_ANSWER = 500
 _SHOWN = 20
 _MISSING = object()
 
@@ -57,11 +60,12 @@ def describe(deliveries: Sequence[Delivery], event: str = "", where: Mapping[str
 def _answer(delivery: Delivery) -> str:
     """What the consumer said, where that helps: the body of an answer that was no success, an app's traceback."""
     if delivery.error is not None and delivery.error.detail:
-        return delivery.error.detail.rstrip().replace("\n", "\n      ")
+        return visible(delivery.error.detail.rstrip()).replace("\n", "\n      ")
     if delivery.delivered or delivery.response is None:
         return ""
     text = delivery.response.text.strip()
-    return text if len(text) <= 500 else text[:500] + " ..."
+    text = visible(text if len(text) <= _SHOWN_ANSWER else text[:_SHOWN_ANSWER] + " ...")
+    return text.replace("\n", "\n      ")  # at the beginning of a line it could be a command to a CI
 
 
 def _difference(delivery: Delivery, event: str, where: Mapping[str, Any] | None) -> str | None:

@@ -862,6 +862,13 @@ def _sent(result: SendResult, nobody_ok: bool) -> SendResult:
     return result
 
 
+def _whole_second(text: str) -> float:
+    seconds = parse_timestamp(text)
+    if not seconds.is_integer():
+        raise ValueError(f"{text!r} has a fraction of a second, and the timestamps of events have none")
+    return seconds
+
+
 def _moment(at: datetime | str | float | None, after: float | str, now: float) -> float | None:
     """When an event happens, in seconds since 1970; None for now."""
     if at is None and not after:
@@ -870,7 +877,7 @@ def _moment(at: datetime | str | float | None, after: float | str, now: float) -
         wait = parse_duration(after)
         if isinstance(at, datetime):
             return at.timestamp() + wait
-        return (now if at is None else parse_timestamp(at) if isinstance(at, str) else float(at)) + wait
+        return (now if at is None else _whole_second(at) if isinstance(at, str) else float(at)) + wait
     except ValueError as error:
         raise UsageError(f"when the event happens: {error}") from None
 

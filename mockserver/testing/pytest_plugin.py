@@ -73,7 +73,7 @@ def mockserver(
     settings = {**_configured(request.config), **mockserver_settings}
     for marker in reversed(list(request.node.iter_markers("mockserver"))):
         settings.update(marker.kwargs)
-    server = _mockserver_pool.get(settings)
+    server = _started(_mockserver_pool, settings)
     server.reset()
     try:
         yield server
@@ -81,6 +81,17 @@ def mockserver(
             _fail_for_unseen(server)  # what happened in other fixtures, on their way out
     finally:
         server.reset()
+
+
+def _started(pool: ServerPool, settings: dict[str, Any]) -> MockServer:
+    from mockserver.errors import MockServerError  # noqa: PLC0415 - only those who use the fixture pay for it
+
+    problem = ""
+    try:
+        return pool.get(settings)
+    except MockServerError as error:
+        problem = str(error)
+    pytest.fail(problem, pytrace=False)
 
 
 @pytest.fixture

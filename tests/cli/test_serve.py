@@ -275,14 +275,18 @@ def test_a_service_that_never_registers(tmp_path):
 
 def test_registering_again_is_shown_and_can_replace():
     """An app that registers at every start gets each event several times: the log says so, --one-per-url replaces."""
-    hook = {"url": "http://127.0.0.1:9/hooks", "events": ["run.failed"], "secret": SECRET}
+    hook = {"url": "http://127.0.0.1:9/hooks?token=private", "events": ["run.failed"], "secret": SECRET}
     with running("--port=0") as command:
         url = url_of(command.wait_for_line(READY))
         for _ in range(2):
             call("POST", f"{url}/_mock/webhooks", hook)
-        assert "registered" not in command.wait_for_line("  webhook wh_")
+        line = command.wait_for_line("  webhook wh_")
+        assert "registered" not in line
+        assert "?token=***" in line
         line = command.wait_for_line("  webhook wh_")
         assert "registered 2 times: each event is delivered 2 times (check PG092); --one-per-url replaces" in line
+        call("POST", f"{url}/_mock/events", {"event": "run.failed"})
+        assert "?token=***" in command.wait_for_line("dlv_000001")
     with running("--port=0", "--one-per-url") as command:
         url = url_of(command.wait_for_line(READY))
         for _ in range(3):

@@ -150,6 +150,24 @@ def test_a_failing_test_shows_its_deliveries(suite):
     )
 
 
+def test_an_answer_is_shown_and_commands_neither_terminal_nor_ci(suite):
+    """Control characters are spelled out, and each line is indented: at its beginning it could be a command."""
+    result = suite(
+        """
+        def app(environ, start_response):
+            start_response("500 Broken", [])
+            return [b"broken\\n::error::x\\x1b[31m"]
+
+        def test_it(mockserver):
+            mockserver.route("http://app.example", to=app)
+            mockserver.register("http://app.example/hooks")
+            assert mockserver.send("run.failed").delivered
+        """
+    )
+    result.stdout.fnmatch_lines(["*answer: broken", r"      ::error::x\x1b[[]31m"])
+    result.stdout.no_fnmatch_line("::error*")
+
+
 def test_assert_delivered_says_how_what_came_differs(suite):
     """A failed assertion names the first difference of each delivery."""
     result = suite(
