@@ -61,14 +61,25 @@ class Fallback(Part, Protocol):
 
 
 class HttpHost:
-    """Serves its parts over HTTP; the fallback answers whatever has no route in another. It can be started once."""
+    """Serves its parts over HTTP; the fallback answers whatever has no route in another. It can be started once.
 
-    def __init__(self, fallback: Fallback, *parts: Part, max_request_bytes: int = 1024 * 1024) -> None:
+    No other part may have a route in a path that begins as one of ``fallback_paths`` does.
+    """
+
+    def __init__(
+        self,
+        fallback: Fallback,
+        *parts: Part,
+        fallback_paths: tuple[str, ...] = (),
+        max_request_bytes: int = 1024 * 1024,
+    ) -> None:
         app = web.Application(client_max_size=max_request_bytes, middlewares=[_routeless_to(fallback)])
         for part in (*parts, fallback):
             part.add_to(app)
         self._runner = web.AppRunner(app, shutdown_timeout=_GRACE)
         self._fallback = fallback
+        self._fallback_paths = fallback_paths
+        self._routed: Callable[[Any], Awaitable[web.StreamResponse]]
         self._server: asyncio.AbstractServer | None = None
         self._connections: dict[_Connection, None] = {}  # in the order in which they were opened
         self._most = most_connections()
@@ -93,6 +104,9 @@ class HttpHost:
         says why it cannot listen there, and what to do.
         """
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - setting up has made it
+        self._routed, server.request_handler = server.request_handler, self._answer
         try:
             listening = await _listen(host, port)
         except (OSError, UnicodeError) as error:
@@ -126,6 +140,12 @@ class HttpHost:
         ):  # gone in the next turn of the loop; TLS needs a few more turns turns
             await asyncio.sleep(0)
             turns += 1
+
+    async def _answer(self, request: Any) -> web.StreamResponse:
+        """Answer a request: without the way through aiohttp's router where it can only lead to the fallback."""
+        if request.rel_url.raw_path.startswith(self._fallback_paths) and "Expect" not in request.headers:
+            return await self._fallback.handle(request)
+        return await self._routed(request)
 
     def _connect(self) -> _Connection:
         manager = self._runner.server
@@ -169,10 +189,11 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Take data in; the rest of a head must come in time."""
         super().data_received(data)
-        if not self.idle:
-            self._stop_waiting()
-        elif self._late is None:
-            self._await_head()
+        if (self._late is None) == self.idle:
+            if self._late is None:
+                self._await_head()
+            else:
+                self._stop_waiting()
 
     @property
     def idle(self) -> bool:

@@ -175,7 +175,12 @@ class Mock:
             now=time.time,
             flows=lambda: self.flows,
         )
-        server = HttpHost(vendor, *(make(self) for make in parts), max_request_bytes=self.settings.max_request_bytes)
+        server = HttpHost(
+            vendor,
+            *(make(self) for make in parts),
+            fallback_paths=("/v1/",),
+            max_request_bytes=self.settings.max_request_bytes,
+        )
         if self.settings.tls:
             from mockserver.server.http_host import LocalCertificate  # noqa: PLC0415 - start-up does without
 

@@ -29,7 +29,7 @@ from mockserver.model.webhooks import (
 )
 from mockserver.model.wording import did_you_mean
 from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
-from mockserver.vendor_api.operations import WEBHOOKS, Directory, Match, Operation, offered
+from mockserver.vendor_api.operations import Directory, Match, Operation, offered
 from mockserver.vendor_api.requests import (
     Allowance,
     Answer,
@@ -116,8 +116,7 @@ class VendorApi:
 
     def add_to(self, app: web.Application) -> None:
         """Take every path of an application that has no other route, added before or after."""
-        for path in (WEBHOOKS, "/{path:.*}"):  # the first is for speed alone: aiohttp finds plain paths at once
-            app.router.add_route("*", path, self.handle, expect_handler=self._continue)
+        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=self._continue)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a request, and record it."""
