@@ -13,6 +13,7 @@ import yaml
 from mockserver.checks.registry import CHECKS
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
+from tests.cli.program import mockserver
 from tests.consumers.mistakes import MISTAKES
 from tests.consumers.serve import serve_flask
 from tests.test_wings import WINGS
@@ -55,9 +56,9 @@ def test_the_commands_that_pages_show_are_there():
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
     for line in sorted(set(re.findall(r"(?:^\$ |- (?:run: )?)(mockserver .+)", text, re.MULTILINE))):
         command, *words = shlex.split(line, comments=True)[1:]
-        help_text = run(ROOT, command, "--help")
+        help_text = mockserver(command, "--help").out
         for word in (word.partition("=")[0] for word in words if word.startswith("-")):
-            assert re.search(rf"(^|\s|,){word}\b", help_text.stdout), line
+            assert re.search(rf"(^|\s|,){word}\b", help_text), line
 
 
 def test_the_workflow_snippets_install_before_they_run():
