@@ -20,8 +20,8 @@ from mockserver.model.search import read_search
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay import replay as replays
-from mockserver.script import expressions, source
 from mockserver.script import format as script_format
+from mockserver.script import source, templates
 from mockserver.server import http_host
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from mockserver.vendor_api.flows import engine
@@ -46,10 +46,10 @@ FIXED = {
     "values in a script, aliases written out": (source.MAX_NODES, 0),
     "nesting of a script": (source.MAX_DEPTH, 0),
     "problems shown of a script": (fields.MOST_PROBLEMS, 0),
-    "expressions in one text": (expressions.MOST_EXPRESSIONS, 0),
+    "expressions in one text": (templates.MOST_EXPRESSIONS, 0),
     "characters of a URL that deliveries go to": (targets.LONGEST_URL, 0),
-    "characters and items of one value in a template": (expressions.LARGEST_VALUE, MIB),
-    "characters and items that the templates of one event handle": (expressions.LARGEST_EVENT, MIB),
+    "characters and items of one value in a template": (templates.LARGEST_VALUE, MIB),
+    "characters and items that the templates of one event handle": (templates.LARGEST_EVENT, MIB),
     "characters and values of the data of one event": (events.LARGEST_DATA, MIB),
     "flows installed at once": (default(Rules, "limit"), 0),
     "flows under way at once": (engine.MOST_UNDER_WAY, 0),

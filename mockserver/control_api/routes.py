@@ -63,9 +63,9 @@ from mockserver.reports.serializers import (
     timeline_view,
     webhook_view,
 )
-from mockserver.script.expressions import TemplateError
 from mockserver.script.model import EventStep
 from mockserver.script.package_files import bundled_scripts, load_retry_policies, read_bundled_script
+from mockserver.script.templates import TemplateError
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.requests import ApiError, read_body, why_foreign
 

@@ -20,8 +20,8 @@ from mockserver.replay.clock import Clock, Group
 from mockserver.replay.dispatcher import Dispatcher, Occurrence
 from mockserver.replay.probe import ProbeError, Prober
 from mockserver.replay.report import LOST, NO_STATE, STOPPED, Report
-from mockserver.script.expressions import TemplateError
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Step, TogetherStep
+from mockserver.script.templates import TemplateError
 
 
 class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on, and the report says why

@@ -15,7 +15,6 @@ from mockserver.model.events import Catalog, PathError, change_place, check_json
 from mockserver.model.expectations import Expectation
 from mockserver.model.fields import Fields, Member, Node, Reading, TooManyProblemsError, described, read_object
 from mockserver.model.wording import did_you_mean, listed
-from mockserver.script.expressions import TemplateError
 from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, SCRIPT_FIELDS, STEP_FIELDS
 from mockserver.script.model import (
     FLOW_NAMES,
@@ -33,7 +32,7 @@ from mockserver.script.model import (
     expectation_for,
 )
 from mockserver.script.package_files import load_retry_policies
-from mockserver.script.templates import FIRST, NAMES, DataTemplate, Moment
+from mockserver.script.templates import FIRST, NAMES, DataTemplate, Moment, TemplateError
 from mockserver.script.tree import read_tree
 
 _LITERALS = ("true", "false", "none")  # words of Jinja2

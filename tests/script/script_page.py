@@ -10,7 +10,6 @@ from textwrap import wrap
 
 from mockserver.model.fields import Fields
 from mockserver.model.retry_policies import POLICY_FIELDS
-from mockserver.script.expressions import FILTERS, METHODS_LISTED
 from mockserver.script.format import (
     AWAIT_FIELDS,
     BODY_FIELDS,
@@ -24,7 +23,7 @@ from mockserver.script.format import (
     WEBHOOK_FIELDS,
 )
 from mockserver.script.package_files import load_retry_policies
-from mockserver.script.templates import GENERATORS
+from mockserver.script.templates import FILTERS, GENERATORS, METHODS_LISTED
 
 PAGE = Path(__file__).parents[2] / "docs" / "scripts.md"
 

@@ -5,8 +5,7 @@ import uuid
 
 import pytest
 
-from mockserver.script.expressions import LARGEST_EVENT, TemplateError
-from mockserver.script.templates import DataTemplate, Moment
+from mockserver.script.templates import LARGEST_EVENT, DataTemplate, Moment, TemplateError
 from tests.tables import each_row
 
 NAMES = {"run": "run_1", "n": 3, "flag": True, "items": ["a", "b"], "obj": {"key": [1]}, "none_": None}

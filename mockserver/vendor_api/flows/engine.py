@@ -27,9 +27,8 @@ from mockserver.model.webhooks import Recipients, Webhook
 from mockserver.replay.clock import AnyClock, SteppedClock
 from mockserver.replay.dispatcher import Dispatcher
 from mockserver.replay.replay import Replay
-from mockserver.script.expressions import TemplateError
 from mockserver.script.model import FLOW_ROUTES, EventStep, Flow, FlowEvent, Script
-from mockserver.script.templates import DataTemplate, Moment
+from mockserver.script.templates import DataTemplate, Moment, TemplateError
 from mockserver.vendor_api.flows.creation import Creation, Rules
 from mockserver.vendor_api.flows.reading import RequestError
 from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource, ResourceStore

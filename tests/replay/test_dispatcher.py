@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mockserver.replay.slots import Slots
+from mockserver.replay.dispatcher import Slots
 
 
 async def test_slots_go_to_those_who_wait_in_their_order():
