@@ -1,4 +1,4 @@
-"""Consumers with a verification of their own, and the examination of them by the doctor."""
+"""Consumers with a verification of their own, and the examination of them by the diagnosis."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def telling_catalog(catalog: Catalog) -> Catalog:
 
 
 class Examination:
-    """A consumer, and what the doctor needs to examine it."""
+    """A consumer, and what the diagnosis needs to examine it."""
 
     def __init__(self, consumer: Consumer, service: Mock, **options: Any) -> None:
         self.consumer = consumer
@@ -80,7 +80,7 @@ class Examination:
         return self.context.deliveries
 
     async def diagnose(self, **options: Any) -> Diagnosis:
-        """Make the control, and ask the doctor why it was refused."""
+        """Make the control, and ask the diagnosis why it was refused."""
         control = await self.context.control(patient=False)
         assert not control.delivered
         return await diagnose(self.context, **options)
@@ -103,6 +103,6 @@ async def examining(
 
 
 async def diagnosed(answer: Answer, **options: Any) -> Diagnosis:
-    """What the doctor says of a consumer that answers so."""
+    """What the diagnosis says of a consumer that answers so."""
     async with examining(answer, **options) as examination:
         return await examination.diagnose()

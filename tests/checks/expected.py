@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-#: What anybody who can send without knowing the secret gets past.
+#: What anyone who can send without knowing the secret gets past.
 _FORGERIES = ("PG010", "PG011", "PG012", "PG013", "PG014", "PG015", "PG016", "PG017", "PG018", "PG019", "PG020")
 _ODD_SIGNATURES = ("PG015", "PG016", "PG017", "PG018", "PG019")
 

@@ -1,4 +1,4 @@
-"""What consumers take for the right signature, for each mistake that the doctor knows: written a second time here.
+"""What consumers take for the right signature, for each mistake that the diagnosis knows: written a second time here.
 
 Each is what one would write in such a consumer, and shares no code with the forms that the doctor tries.
 """

@@ -133,6 +133,6 @@ NEW, OLD = Answer(200, b"handled"), Answer(200, b"duplicate")
         (ResponseBaseline(), False),
     ],
 )
-def test_duplicates_are_told_where_both_answers_are_known_and_differ(baseline, told):
+def test_duplicates_are_reported_where_both_answers_are_known_and_differ(baseline, told):
     """Whoever answers otherwise each time tells nothing."""
     assert baseline.reveals_duplicates is told

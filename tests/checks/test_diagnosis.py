@@ -30,7 +30,7 @@ from tests.tables import each_row
 
 WITHOUT_PREFIX = b"Consumer-Under_Test9"
 FORMS = {form.name: form for form in WRONG_FORMS}
-#: What the doctor says of the mistakes that a consumer of tests/consumers can be told to make.
+#: What the diagnosis says of the mistakes that a consumer of tests/consumers can be told to make.
 MUTANTS = {
     "secret_without_prefix": "without its prefix",
     "secret_base64_decoded": "decodes the rest of the secret from base64",
@@ -105,8 +105,8 @@ async def test_two_mistakes_are_named_together(form):
         for consumer in dict.fromkeys((MISTAKES[mistake].consumers[0], MISTAKES[mistake].consumers[-1]))
     ],
 )
-async def test_real_consumers_are_told_their_mistake(consumer, mistake):
-    """Programs in Python and Node.js that are told to make a mistake are told by the doctor which one it is."""
+async def test_real_consumers_are_shown_their_mistake(consumer, mistake):
+    """Programs in Python and Node.js that are told to make a mistake are told by the diagnosis which one it is."""
     with launch(consumer, secret=SECRET, mistake=mistake) as running:
         service = Mock(Settings(timeout=5))
         try:
@@ -142,7 +142,7 @@ async def test_an_application_in_this_process_is_diagnosed_too():
 
 
 async def test_another_secret_is_not_a_mistake_that_is_known():
-    """Where no form is accepted the doctor says so, and how to go on; nothing counts as evidence."""
+    """Where no form is accepted the diagnosis says so, and how to go on; nothing counts as evidence."""
     async with examining(verifying(keyed(b"quite another secret"))) as examination:
         diagnosis = await examination.diagnose()
         assert diagnosis.explanation.startswith(
@@ -176,7 +176,7 @@ async def test_a_header_in_which_anything_goes_is_reported():
     assert diagnosis.evidence[0].faults == ("forged header X-Signature",)
 
 
-async def test_unsigned_events_that_are_accepted_mislead_nobody():
+async def test_unsigned_events_that_are_accepted_mislead_no_one():
     """A consumer with a wrong secret that lets unsigned events through is told the secret, and the other thing too."""
     stripped = keyed(WITHOUT_PREFIX)
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None or stripped(received)))
@@ -185,8 +185,8 @@ async def test_unsigned_events_that_are_accepted_mislead_nobody():
     )
 
 
-async def test_unsigned_events_that_are_accepted_are_told_without_a_mistake_too():
-    """Where no form explains the refusal, the doctor still tells that unsigned events are accepted."""
+async def test_unsigned_events_that_are_accepted_are_reported_without_a_mistake_too():
+    """Where no form explains the refusal, the diagnosis still tells that unsigned events are accepted."""
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None))
     assert diagnosis.explanation.startswith("not found")
     assert diagnosis.explanation.endswith("it accepts events without any signature")
@@ -258,7 +258,7 @@ async def test_a_right_signature_is_not_blamed(status, what):
     assert diagnosis.tried == 0
 
 
-async def test_the_text_of_an_answer_tells_right_from_wrong_too():
+async def test_the_text_of_an_answer_separates_right_from_wrong_too():
     """A consumer that answers 400 to everything, but with other words to the right signature, verifies well."""
 
     async def answer(received: Received) -> web.Response:
@@ -276,7 +276,7 @@ async def test_only_some_event_types_are_taken():
     )
 
 
-async def test_event_types_that_nobody_verifies_prove_nothing():
+async def test_event_types_that_no_one_verifies_prove_nothing():
     """An event type that is accepted with any signature does not clear the signature."""
     stripped = keyed(WITHOUT_PREFIX)
     diagnosis = await diagnosed(verifying(lambda received: received.event == "run.failed" or stripped(received)))

@@ -51,7 +51,7 @@ def whole_numbers(body: bytes) -> bytes:
     ],
     ids=["stripped", "written again", "in another order", "escapes", "numbers"],
 )
-async def test_the_spellings_that_are_refused_tell_what_is_verified_instead(verified, cause, judged):
+async def test_the_spellings_that_are_refused_show_what_is_verified_instead(verified, cause, judged):
     """One sentence, that names the mistake."""
     consumer = Consumer()
 
@@ -101,7 +101,7 @@ async def test_a_field_that_may_not_be_null_is_named(judged):
     )
 
 
-async def test_bodies_have_the_sizes_that_are_told(judged):
+async def test_bodies_have_the_sizes_that_are_reported(judged):
     """To the byte."""
     consumer = Keeps()
     finding = await judged.finding(consumer, "PG045", events=("run.failed",))

@@ -38,7 +38,7 @@ def again(consumer: Consumer, then) -> Consumer:
     ("unit", "change", "effects"),
     [(1, 1, "2 effects"), (2, 2, "2 effects"), (2, 1, "1.5 effects"), (1, -1, "no effect"), (-1, -1, "2 effects")],
 )
-async def test_a_second_effect_is_told_in_effects_and_not_in_counts(unit, change, effects, judged):
+async def test_a_second_effect_is_reported_in_effects_and_not_in_counts(unit, change, effects, judged):
     """Whatever one event counts for; and an effect that is taken back is none."""
     consumer = Consumer()
 
@@ -63,7 +63,7 @@ async def test_a_duplicate_that_breaks_the_consumer_is_a_failure_though_it_has_o
     assert finding.summary.startswith("two deliveries of one event: one effect, but 1 answered 500")
 
 
-async def test_whether_a_duplicate_is_accepted_cannot_be_told_where_the_first_is_not(judged):
+async def test_whether_a_duplicate_is_accepted_is_unknown_where_the_first_is_not(judged):
     """There is no duplicate then."""
     consumer = Consumer()
     taken = consumer.take
@@ -94,7 +94,7 @@ async def test_a_lost_answer_is_not_the_same_as_copies_at_once():
     consumer = ChecksThenActs()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # By hand, as some servers break off what nobody waits for, and others do not.
+        # By hand, as some servers break off what no one waits for, and others do not.
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
@@ -264,7 +264,7 @@ async def test_an_effect_may_once_take_longer_than_it_did_at_first(step, judged)
 
 
 async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same(judged):
-    """Nobody is told that it has none."""
+    """No one is told that it has none."""
     consumer = late(1, lambda number: 0.01 if number == 1 else 0.2)
     finding = await judged.finding(consumer, "PG070", probed=True, events=("run.failed",))
     assert finding.summary == "the probe sees it: run.failed +1"

@@ -68,7 +68,7 @@ async def test_what_becomes_of_a_failure(fail, told, retried, judged):
     assert found == [told, retried]
 
 
-async def test_effects_of_a_retry_are_told_in_effects_and_not_in_counts(judged):
+async def test_effects_of_a_retry_are_reported_in_effects_and_not_in_counts(judged):
     """Whatever one event counts for."""
     consumer = FailsOnce(_half_done)
 
@@ -89,7 +89,7 @@ async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged):
         assert not report.ok
 
 
-async def test_the_evidence_of_a_retry_tells_the_story_in_its_order(judged):
+async def test_the_evidence_of_a_retry_shows_the_story_in_its_order(judged):
     """First the failure, then the retry."""
     consumer = FailsOnce(_marks_first)
     report = await judged.report(consumer, "PG081", probed=True, fail_once=consumer.fail_next)

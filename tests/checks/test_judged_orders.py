@@ -52,7 +52,7 @@ class ForgetsFailures(Keeps):
         self.order: list[tuple[str, str]] = []
 
 
-async def test_an_effect_that_order_takes_away_is_told(judged):
+async def test_an_effect_that_order_takes_away_is_reported(judged):
     """With what it is in order."""
     finding = await judged.finding(ForgetsFailures(), "PG078", probed=True, effect_within=0.3)
     assert finding.summary == "run.completed before run.failed: the effect is 1, in order it is 2"

@@ -61,7 +61,7 @@ async def test_what_stands_in_front_is_known_by_its_answer(status, text, locatio
     assert report.finding("PG003").verdict == ("fail" if 300 <= status < 400 else "pass")
 
 
-async def test_a_redirect_to_nowhere_is_told_as_one(judged):
+async def test_a_redirect_to_nowhere_is_reported_as_one(judged):
     """The header Location is missing."""
     finding = await judged.finding(AnswersAll(lambda _: answer_with(304)), "PG003")
     assert finding.summary == "a correct event answered 304, to nowhere"

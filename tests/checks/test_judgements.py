@@ -47,7 +47,7 @@ async def test_a_refusal_is_a_4xx(status, verdict, judged):
     assert finding.summary.endswith(": neither accepted nor refused with a 4xx") is (verdict == "warn")
 
 
-async def test_all_statuses_of_refusals_are_told(judged):
+async def test_all_statuses_of_refusals_are_reported(judged):
     """Once each, in order."""
     finding = await judged.finding(MissingIs403(), "PG010")
     assert finding.summary == "refused with 403"
@@ -122,7 +122,7 @@ async def test_forgeries_of_every_type_are_sent(judged):
         assert finding.summary.startswith("run.completed ")
 
 
-async def test_a_forgery_that_was_dropped_is_told_from_one_that_was_handled(judged):
+async def test_a_forgery_that_was_dropped_is_distinguished_from_one_that_was_handled(judged):
     """By the answer to the genuine event after it: it is taken as new."""
     consumer = Hooks(refuse=lambda: JSON({"status": "handled"}))
     finding = await judged.finding(consumer, "PG010")

@@ -57,7 +57,7 @@ async def _full_check(consumer: Endpoint, *, skip: tuple[str, ...] = (), time_li
 
 @pytest.mark.parametrize(("mistake", "consumer"), _MUTANTS, ids=[f"{each[0]}-{each[1]}" for each in _MUTANTS])
 async def test_a_mistake_is_caught_by_its_check_and_by_no_other(mistake, consumer, record_property):
-    """It fails the checks that are about it, and no must-check besides; where it refuses all, the doctor names it."""
+    """It fails the checks that are about it, and no must-check besides; where it refuses all, a diagnosis is made."""
     # A sender that drips takes its time, and most mistakes have nothing to do with it: the correct ones show that.
     skip = () if mistake in ("one_at_a_time", "content_length_only") else SLOW
     with _consumer(consumer, mistake) as endpoint:
@@ -95,7 +95,7 @@ async def test_a_correct_consumer_passes_with_the_url_alone(name):
 
 
 @pytest.mark.parametrize("mistake", ["no_verification", "missing_signature_accepted", "verifies_some_events"])
-async def test_accepted_forgeries_are_proved_without_a_probe_where_answers_tell_duplicates(mistake):
+async def test_accepted_forgeries_are_proved_without_a_probe_where_answers_reveal_duplicates(mistake):
     """The genuine event after the forged one is answered as a duplicate: so the forged one was handled."""
     with _consumer("flask", mistake) as endpoint:
         report = await checked(endpoint.webhook_url, skip=SLOW)

@@ -63,7 +63,7 @@ def test_what_breaks_a_build_is_chosen(fail_on):
     assert finding("fail", 12).id == "PG012"
 
 
-def test_a_finding_tells_what_its_judgement_says():
+def test_a_finding_shows_what_its_judgement_says():
     """With the remedy of the check, unless the judgement knows a better one."""
     delivery = Delivery(1, Event("run.failed", "", encode_payload("run.failed", "", {})), "w", "http://x/", "PG001")
     each = Finding(check(), Judgement("fail", "seen", (delivery,)))
@@ -155,7 +155,7 @@ def test_what_could_not_be_checked_is_not_ok(kind):
         made.raise_for_failures()
 
 
-def test_all_problems_are_told():
+def test_all_problems_are_reported():
     """In the order in which they are asked about."""
     made = report()
     made.stopped, made.unusable = "by Ctrl-C", "the probe answered 404"
@@ -207,8 +207,8 @@ def test_to_raise_for_failures_raises_the_report_as_text():
         lambda made: made.raise_for_failures(),
     ],
 )
-def test_whoever_asks_how_it_ended_has_looked(look):
-    """A report that nobody looked at can then be told from one that was."""
+def test_asking_how_it_ended_is_looking(look):
+    """A report that no one looked at can then be told from one that was."""
     made = report(finding("pass"))
     look(made)
     assert made.looked_at
@@ -223,7 +223,7 @@ def test_whoever_asks_how_it_ended_has_looked(look):
         repr,
     ],
 )
-def test_whoever_passes_it_on_has_not_looked(look):
+def test_passing_it_on_is_not_looking(look):
     """To print it, or to write it to a file, is no assertion."""
     made = report(finding("pass"))
     look(made)
@@ -241,7 +241,7 @@ def test_secrets_are_hidden_in_the_short_form_too():
 # ---------------------------------------------------------------- as text
 
 
-def test_the_text_tells_the_diagnosis():
+def test_the_text_shows_the_diagnosis():
     """Why correct deliveries are refused, and what to do about it, where that is known."""
     made = report(finding("fail"))
     made.diagnosis = Diagnosis("it strips\tthe body", "verify the raw body", 3)
@@ -250,7 +250,7 @@ def test_the_text_tells_the_diagnosis():
     assert str(made).endswith("\n\ndiagnosis: it answers 404")
 
 
-def test_a_delivery_that_was_not_attempted_is_told_as_such():
+def test_a_delivery_that_was_not_attempted_is_reported_as_such():
     """There is neither a request nor an answer."""
     event = Event("run.failed", "", encode_payload("run.failed", "", {}))
     made = report(Finding(check(), Judgement("fail", "seen", (Delivery(1, event, "w", "http://x/", "PG001"),))))

@@ -56,7 +56,7 @@ async def test_a_command_reads_nothing():
         ("kill -9 $$", "exit code -9"),
     ],
 )
-async def test_a_command_that_fails_is_told_with_what_it_said(command, why):
+async def test_a_command_that_fails_is_reported_with_what_it_said(command, why):
     """The exit code, and what it wrote to standard error; where that is nothing, what it wrote at all."""
     with pytest.raises(AccessError, match=why):
         await run_command(command)
@@ -85,7 +85,7 @@ def gate(tmp_path):
 
 
 def is_held_no_more(gate: Path) -> bool:
-    """Wait until nobody holds the pipe open for writing."""
+    """Wait until no one holds the pipe open for writing."""
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
     waiting = select.poll()
     waiting.register(reading, select.POLLIN)  # and for the last of those who hold it
@@ -107,7 +107,7 @@ async def test_a_command_may_not_take_for_ever(monkeypatch, gate):
     assert is_held_no_more(gate)
 
 
-async def test_a_command_that_nobody_waits_for_is_ended(gate):
+async def test_a_command_that_no_one_waits_for_is_ended(gate):
     """With all that it started: so Ctrl-C ends it too."""
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
     running = asyncio.create_task(run_command(f"echo begun > '{gate}'; sleep 600 > '{gate}'; echo on"))
@@ -121,7 +121,7 @@ async def test_a_command_that_nobody_waits_for_is_ended(gate):
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_a_command_that_nobody_wants_any_more_before_it_has_begun(turns, gate):
+async def test_a_command_that_no_one_wants_any_more_before_it_has_begun(turns, gate):
     """It may just be starting: what it starts is ended all the same."""
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
     running = asyncio.create_task(run_command(f"sleep 600 > '{gate}'; echo on"))
@@ -181,7 +181,7 @@ async def test_every_2xx_is_a_yes(service, status):
 
 
 @pytest.mark.parametrize("status", [302, 404, 405, 500])
-async def test_any_other_answer_is_told(service, status):
+async def test_any_other_answer_is_reported(service, status):
     """With its status and the URL."""
 
     async def answer(_):
@@ -194,7 +194,7 @@ async def test_any_other_answer_is_told(service, status):
         assert len(consumer.received) == 1
 
 
-async def test_where_nobody_listens_that_is_told(service, closed_port):
+async def test_where_no_one_listens_that_is_reported(service, closed_port):
     """In the words of the transport."""
     with pytest.raises(AccessError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nothing listens"):
         await posted(service, f"http://127.0.0.1:{closed_port}/")
@@ -235,7 +235,7 @@ async def test_a_url_that_is_none_is_wrong_usage(aiohttp_server):
     assert consumer.handled == []
 
 
-async def test_a_function_that_fails_is_told(aiohttp_server):
+async def test_a_function_that_fails_is_reported(aiohttp_server):
     """As a command is that fails: the consumer did nothing wrong."""
     consumer = Consumer()
     server = await aiohttp_server(consumer.app())

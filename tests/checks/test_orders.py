@@ -175,7 +175,7 @@ def test_no_order_means_anything_at_any_depth(state, chance):
         (1, 1.0, {}),
     ],
 )
-def test_differences_are_told_with_their_place(left, right, found):
+def test_differences_are_reported_with_their_place(left, right, found):
     """The path of each, and both values."""
     assert differences(left, right) == found
 

@@ -17,7 +17,7 @@ from tests.checks.consumer import Consumer
 
 
 class RefusesOneType(Consumer):
-    """Nobody ever tried an optimization."""
+    """No one ever tried an optimization."""
 
     @override
     async def take(self, key: tuple[str, str]) -> web.Response:
@@ -104,7 +104,7 @@ class BelievesEverything(Consumer):
 
 
 class AnswersForgeriesOtherwise(Consumer):
-    """Answers a forgery 200, with other words than a genuine event; nobody knows what it does."""
+    """Answers a forgery 200, with other words than a genuine event; no one knows what it does."""
 
     @override
     def refuse(self) -> web.Response:
@@ -235,7 +235,7 @@ async def test_answers_that_repeat_the_event_are_compared_without_it(aiohttp_ser
 
 
 async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(aiohttp_server):
-    """The types that are ignored are answered 200 to anybody; the one that is handled shows the hole."""
+    """The types that are ignored are answered 200 to anyone; the one that is handled shows the hole."""
 
     class HandlesFailuresOfAnybody(Consumer):
         @override

@@ -53,7 +53,7 @@ async def test_forgeries_that_cannot_be_shown_to_be_refused_fail(aiohttp_server)
 
 
 @pytest.mark.parametrize(("consumer", "ok"), [(AnswersOk, True), (VerifiesNothing, False)])
-async def test_a_probe_tells_who_drops_forgeries_from_who_handles_them(consumer, ok, aiohttp_server):
+async def test_a_probe_shows_who_drops_forgeries_and_who_handles_them(consumer, ok, aiohttp_server):
     """To answer 2xx and do nothing is a choice."""
     report = await report_of(aiohttp_server, consumer(), probed=True)
     assert report.ok is ok

@@ -40,7 +40,7 @@ class WantsACookie(Consumer):
 
 
 class BreaksForGood(Consumer):
-    """Takes nothing any more once somebody has sent nonsense as a signature."""
+    """Takes nothing any more once someone has sent nonsense as a signature."""
 
     broken = False
 
@@ -75,7 +75,7 @@ class AlsoCountsOthers(Consumer):
 
 
 class HasOtherTraffic(Consumer):
-    """Handles something of somebody else's, once, while a forgery comes in."""
+    """Handles something of someone else's, once, while a forgery comes in."""
 
     quiet = True
 
@@ -97,7 +97,7 @@ class LosesItsProbe(Consumer):
         return await super().debug(request) if len(self.handled) < 20 else web.Response(status=503)
 
 
-async def test_a_target_that_nobody_listens_at_is_unreachable(closed_port):
+async def test_a_target_that_no_one_listens_at_is_unreachable(closed_port):
     """There is no finding at all, and the report says why."""
     report = await checked(f"http://127.0.0.1:{closed_port}/hooks")
     assert "nothing listens" in report.unreachable
@@ -259,8 +259,8 @@ async def test_without_a_seed_every_run_has_ids_of_its_own(aiohttp_server):
         assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
-async def test_findings_are_told_as_they_come(aiohttp_server):
-    """Each check is announced before it is made, and told when it is over."""
+async def test_findings_are_reported_as_they_come(aiohttp_server):
+    """Each check is announced before it is made, and reported when it is over."""
     server = await aiohttp_server(Consumer().app())
     service = Mock(read_settings())
     told: list[tuple[str, str]] = []
@@ -310,14 +310,14 @@ async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(aioh
         ({"only": ("nonsense",)}, "no check 'nonsense'"),
     ],
 )
-async def test_what_cannot_be_used_is_told_before_anything_is_sent(given, why):
+async def test_what_cannot_be_used_is_reported_before_anything_is_sent(given, why):
     """Wrong usage is an error that says what is allowed."""
     with pytest.raises(UsageError, match=why):
         await checked(**{"url": "http://127.0.0.1:9/hooks", **given})
 
 
 async def test_only_the_events_that_are_named_are_sent(aiohttp_server):
-    """A consumer of one event type is not asked about others, but for one that nobody knows."""
+    """A consumer of one event type is not asked about others, but for one that no one knows."""
     consumer = Consumer()
     server = await aiohttp_server(consumer.app())
     report = await checked(str(server.make_url("/hooks")), events=("run.failed",), probe=lambda: consumer.count)
@@ -425,7 +425,7 @@ async def test_events_are_neither_old_nor_of_the_future(aiohttp_server):
 
 @pytest.mark.usefixtures("quick_recovery")
 async def test_a_consumer_that_is_gone_fails_the_last_look():
-    """Whatever ended it: a build must not be green when nobody is there any more."""
+    """Whatever ended it: a build must not be green when no one is there any more."""
     consumer = Consumer()
     runner = web.AppRunner(consumer.app(), shutdown_timeout=0.1)
     await runner.setup()

@@ -103,7 +103,7 @@ def test_other_languages_spell_json_so():
 
 
 @each_row("payload", payloads()[1::2])
-def test_a_telling_event_tells_all_spellings_apart(payload):
+def test_a_distinctive_event_separates_all_spellings(payload):
     """In an event that was made for it no two forms of the body come to the same."""
     forms = (*COMMON_BODY_FORMS, *OTHER_BODY_FORMS)
     assert [len(group) for group in distinct(forms, Signed(payload), SECRET)] == [1] * len(forms)
@@ -201,7 +201,7 @@ def test_a_form_is_said_in_a_way_that_can_be_read_on():
         assert re.fullmatch(r"[a-z`].*[^.\s]", text), text
 
 
-def test_what_cannot_be_told_from_the_right_form_is_left_out():
+def test_what_cannot_be_distinguished_from_the_right_form_is_left_out():
     """A form that this secret or body does not change, or of which none can be made, is not tried."""
     names = {form.name for group in distinct(SINGLE_FORMS, Signed(BODY), "plain") for form in group}
     assert not names & {"secret_without_prefix", "secret_lower_case", "secret_unhexed", "secret_stripped", "compact"}
@@ -257,7 +257,7 @@ def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status):
     ],
 )
 def test_reasons_beside_the_signature(response, words, fix):
-    """A redirect, a protection for browsers and a wrong path are told with what to do."""
+    """A redirect, a protection for browsers and a wrong path are reported with what to do."""
     reason = reason_of(response)
     assert words in reason.explanation
     assert fix in reason.fix

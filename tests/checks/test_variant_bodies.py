@@ -1,4 +1,4 @@
-"""Bodies as other languages write them: what the doctor signs must be what such a consumer signs."""
+"""Bodies as other languages write them: what the diagnosis signs must be what such a consumer signs."""
 
 from __future__ import annotations
 

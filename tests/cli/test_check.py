@@ -115,7 +115,7 @@ def test_a_correct_consumer_passes_everything(flask, tmp_path):
 
 
 def test_without_a_probe_it_says_what_is_missing(flask):
-    """What needs more than the URL and the secret is told in one line, not in ten."""
+    """What needs more than the URL and the secret is reported in one line, not in ten."""
     done = check(flask, "--only", "effect,duplicate_effect,PG073", "--only", "retry after failure")
     assert done.code == 0
     (line,) = (line for line in done.out.splitlines() if line.startswith("not tested"))
@@ -148,8 +148,8 @@ def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
     assert "missing signature" in (tmp_path / "r.md").read_text("utf-8")
 
 
-def test_failures_with_one_cause_are_told_together():
-    """The cause once, each check with its remedy, and one proof; few are told one by one."""
+def test_failures_with_one_cause_are_reported_together():
+    """The cause once, each check with its remedy, and one proof; few are reported one by one."""
     with launch("flask", secret=SECRET, mistake="no_verification") as consumer:
         few = check(consumer, "--only", "PG010,PG012").out
         done = check(consumer, "--only", "PG010,PG012,PG015,PG021")
@@ -194,7 +194,7 @@ def test_a_refused_control_is_said_first():
     assert SECRET.removeprefix("whsec_") not in done.out + diagnosed.out
 
 
-def test_nothing_of_a_consumer_commands_the_terminal_or_tells_the_secret(tmp_path):
+def test_nothing_of_a_consumer_commands_the_terminal_or_shows_the_secret(tmp_path):
     """An answer that holds the secret, whole or without its prefix, and control characters is shown without both."""
     bare = SECRET.removeprefix("whsec_")
     with answering(lambda _: (200, f"\x1b[2J{SECRET} {bare} end".encode())) as url:
@@ -210,7 +210,7 @@ def test_nothing_of_a_consumer_commands_the_terminal_or_tells_the_secret(tmp_pat
 
 
 @pytest.mark.parametrize("wait", [(), ("--wait-for-target", "200ms")])
-def test_nobody_listens(tmp_path, wait, closed_port):
+def test_no_one_listens(tmp_path, wait, closed_port):
     """One line, exit code 3, and reports that say so."""
     done = check(f"http://127.0.0.1:{closed_port}/hooks", *wait, *REPORTS, cwd=tmp_path)
     assert done.code == 3
@@ -357,7 +357,7 @@ def test_the_list_of_some():
 
 
 def test_one_explained():
-    """--explain tells all about one check, by id or by name."""
+    """--explain says all about one check, by id or by name."""
     done = mockserver("check", "--explain", "PG012")
     assert done.code == 0
     assert done.out.startswith("PG012 wrong secret (must)\n\nsends:    ")
@@ -486,7 +486,7 @@ def test_ctrl_c_gives_the_terminal_back():
     assert "; the run was stopped" in terminal.plain
 
 
-def test_nobody_listens_on_a_terminal(closed_port):
+def test_no_one_listens_on_a_terminal(closed_port):
     """There is nothing to draw, and the cursor is there again."""
     terminal = Terminal("check", f"http://127.0.0.1:{closed_port}/hooks", "--secret", SECRET)
     assert terminal.end() == 3
@@ -509,7 +509,7 @@ def test_more_deliveries_than_are_shown_are_counted():
     assert whole.count("\n  answer: the same") == 3
 
 
-def test_what_cannot_be_shown_is_not_told_as_a_command():
+def test_what_cannot_be_shown_is_not_reported_as_a_command():
     """A command that holds a line separator cannot be copied from a terminal as it is."""
     with answering(lambda body: (400 if "\u2028".encode() in body else 200, b"ok")) as url:
         done = check(url, "--only", "PG031", "-v")
@@ -584,8 +584,8 @@ def test_a_command_that_is_too_long_is_not_printed():
     ],
     ids=["all", "the first sentences", "one sentence"],
 )
-def test_why_it_matters_is_told_in_whole_sentences(why, shown):
-    """As many as fit; --explain tells all."""
+def test_why_it_matters_is_reported_in_whole_sentences(why, shown):
+    """As many as fit; --explain says all."""
     assert f"\n  why:  {shown}\n" in block_of(why=why)
 
 

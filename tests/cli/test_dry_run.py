@@ -32,7 +32,7 @@ steps:
 
 
 def shell(commands: str, home: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run commands in sh, in the environment of somebody whose own settings would change what curl sends."""
+    """Run commands in sh, in the environment of someone whose own settings would change what curl sends."""
     (home / ".curlrc").write_text('header = "X-Own: 1"\nuser-agent = "own"\n', "utf-8")
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "http_proxy": "http://127.0.0.1:1/"}
     return subprocess.run(["sh"], input=commands.encode(), capture_output=True, check=False, env=env)
@@ -87,8 +87,8 @@ def test_without_a_target_the_commands_fit_the_receiver():
     assert "`mockserver receive --secret whsec_dry_run` takes them" in done.err
 
 
-def test_a_template_that_fails_is_told(tmp_path):
-    """An event that cannot be made is told with its reason, and the exit code is 1."""
+def test_a_template_that_fails_is_reported(tmp_path):
+    """An event that cannot be made is reported with its reason, and the exit code is 1."""
     step = 'steps:\n  - {event: run.failed, repeat: 2, override: {run_id: "{{ 1 // (1 - index) }}"}}\n'
     (tmp_path / "s.yaml").write_text(f"version: 1\n{step}", "utf-8")
     done = mockserver("replay", "s.yaml", "--dry-run", cwd=tmp_path)
@@ -139,7 +139,7 @@ def script_of(faults: list[str]) -> str:
 
 
 @pytest.mark.full
-def test_defective_requests_are_told_byte_for_byte(tmp_path):
+def test_defective_requests_are_reported_byte_for_byte(tmp_path):
     """Requests with faults are told as they are; one with a header that curl cannot send is a comment instead."""
     faults = [name for name, fault in FAULTS.items() if fault.layer in {"signature", "body"}]
     (tmp_path / "s.yaml").write_text(script_of(faults), "utf-8")

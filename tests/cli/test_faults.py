@@ -97,7 +97,7 @@ def test_faults_that_exclude_each_other():
     assert "run.failed: faults 'wrong_secret' and 'empty_signature' exclude each other" in done.err
 
 
-def test_the_answer_of_a_consumer_that_tells_its_secret():
+def test_the_answer_of_a_consumer_that_shows_its_secret():
     """What is printed does not have it."""
     body = f"secret={SECRET}".encode()
     answer = b"HTTP/1.1 500 %s\r\nContent-Length: %d\r\n\r\n%s" % (SECRET.encode(), len(body), body)

@@ -68,7 +68,7 @@ def test_each_command_has_help_with_an_example(command):
     ],
 )
 def test_wrong_usage_is_one_line(arguments, message):
-    """Wrong usage is told in one line on standard error, and the exit code is 2."""
+    """Wrong usage is reported in one line on standard error, and the exit code is 2."""
     done = mockserver(*arguments)
     assert done.code == 2
     assert done.out == ""
@@ -154,7 +154,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 
 def test_a_full_disk_is_one_line():
-    """Output that cannot be written is told in one line."""
+    """Output that cannot be written is reported in one line."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*COMMAND, "events"], check=False, stdout=full, stderr=subprocess.PIPE, env=environment())
     assert done.returncode == 4

@@ -65,7 +65,7 @@ def test_a_wrong_secret_fails():
     assert "401" in done.err
 
 
-def test_nobody_listens(closed_port):
+def test_no_one_listens(closed_port):
     """A target that cannot be reached is one line that says what to do, and exit code 3."""
     url = f"http://127.0.0.1:{closed_port}/hooks"
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed", "max")
@@ -131,7 +131,7 @@ def test_target_and_secret_from_the_environment(script):
 
 
 def test_nothing_is_sent_if_one_script_is_invalid(script):
-    """All scripts are checked first: every problem of each is told with its place, and nothing is sent."""
+    """All scripts are checked first: every problem of each is reported with its place, and nothing is sent."""
     (script / "bad.yaml").write_text("version: 1\nsteps:\n  - event: run.faild\n  - evnt: x\n", "utf-8")
     (script / "worse.yaml").write_text("version: 2\nsteps: []\n", "utf-8")
     with recorder() as server:
@@ -294,7 +294,7 @@ def test_expectations_decide(script):
         (["--retry", "0s,90s", "--speed", "0.5"], "next attempt of dlv_000001 in 3m (at 10:01:30)"),
     ],
 )
-def test_a_long_wait_for_the_next_attempt_is_told(script, options, line):
+def test_a_long_wait_for_the_next_attempt_is_reported(script, options, line):
     """While nothing happens for long, a line says what is waited for: how long really, and until when by the script."""
     with (
         recorder(REFUSAL) as server,
@@ -310,8 +310,8 @@ def test_a_long_wait_for_the_next_attempt_is_told(script, options, line):
 @pytest.mark.parametrize(
     "options", [["--retry", "0s,1h", "--speed", "max"], ["--retry", "0s,1m", "--speed", "1000"], ["--retry", "0s,1ms"]]
 )
-def test_a_wait_that_is_over_at_once_is_not_told(tmp_path, options):
-    """No line for what nobody notices."""
+def test_a_wait_that_is_over_at_once_is_not_reported(tmp_path, options):
+    """No line for what no one notices."""
     (tmp_path / "one.yaml").write_text("version: 1\nsteps: [event: run.failed]\n", "utf-8")
     with recorder(REFUSAL, OK) as server:
         done = mockserver("replay", "one.yaml", "--target", server.url, "--secret", SECRET, *options, cwd=tmp_path)

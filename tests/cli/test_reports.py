@@ -231,7 +231,7 @@ def test_fail_fast_ends_the_whole_run(folder):
 
 
 def test_retry(folder):
-    """--retry makes failed attempts again; at speed max nobody waits for them."""
+    """--retry makes failed attempts again; at speed max no one waits for them."""
     no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
     for policy in ("0s,1h,1d", "three_attempts"):
         with recorder(no, no, OK) as server:
@@ -250,7 +250,7 @@ def test_a_retry_policy_that_is_not_there():
 
 
 def test_stepped_time_is_for_servers():
-    """Nobody could advance it in a replay: the message says where it can be had, and serve takes it."""
+    """No one could advance it in a replay: the message says where it can be had, and serve takes it."""
     done = mockserver("replay", "run_failed", "--speed", "stepped")
     assert done.code == 2
     assert "stepped time is advanced by a test, which a replay has none of" in done.err

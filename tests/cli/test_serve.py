@@ -81,8 +81,8 @@ def test_target_secret_and_script():
         assert len(server.requests) == 2
 
 
-def test_a_script_that_nobody_listens_to():
-    """Events that nobody takes are explained, and the server goes on."""
+def test_a_script_that_no_one_listens_to():
+    """Events that no one takes are explained, and the server goes on."""
     with running("--port=0", "--script", "run_failed", "--speed=max") as command:
         url = url_of(command.wait_for_line(READY))
         command.wait_for_line("1 planned = 0 delivered + 0 failed + 1 not sent")
@@ -117,7 +117,7 @@ def test_a_call_that_is_refused_says_why():
 
 
 def test_a_reason_of_many_words_is_cut_off():
-    """Nobody fills the terminal with a call."""
+    """No one fills the terminal with a call."""
     hook = {"url": "https://a.example/", "events": ["x" * 40 + str(number) for number in range(50)], "secret": "s"}
     with running("--port=0") as command:
         url = url_of(command.wait_for_line(READY))

@@ -166,7 +166,7 @@ def test_a_body_is_asked_for():
     assert "sha256=" in terminal.text
 
 
-def test_a_long_wait_is_told_above_the_table():
+def test_a_long_wait_is_reported_above_the_table():
     """The line that says what is waited for stays, and the table goes on below it."""
     refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
     with recorder(refusal) as server:

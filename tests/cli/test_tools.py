@@ -26,8 +26,8 @@ def test_sign_and_verify_work_on_raw_bytes(tmp_path):
     assert mockserver("verify", "--signature", "", stdin=BODY, **env) == (1, "invalid\n", "")
 
 
-def test_validate_tells_of_each_script(tmp_path):
-    """A good script is told with its number of events and its duration, a bad one with every problem."""
+def test_validate_reports_each_script(tmp_path):
+    """A good script is reported with its number of events and its duration, a bad one with every problem."""
     (tmp_path / "bad.yaml").write_text("version: 1\nsteps: [event: run.faild]\n", "utf-8")
     good = mockserver("validate", "refund_flow", "run_failed", cwd=tmp_path)
     assert (good.code, good.err) == (0, "")

@@ -114,7 +114,7 @@ async def test_several_webhooks(control, consumer):
     assert answer["delivered"] is True
 
 
-async def test_an_event_that_nobody_takes(control):
+async def test_an_event_that_no_one_takes(control):
     """No deliveries, not delivered, and the reason."""
     answer = await control.post("/events", {"event": "run.failed"})
     assert (answer["delivered"], answer["deliveries"]) == (False, [])
@@ -188,7 +188,7 @@ async def test_steps_that_are_refused(control, consumer, body, message):
     assert consumer.received == []
 
 
-async def test_all_problems_are_told_with_their_places(control):
+async def test_all_problems_are_reported_with_their_places(control):
     """Line and column of each, for an editor."""
     answer = await control.call("POST", "/events", "event: run.faild\nafer: 2s\nrepeat: 0\n")
     assert answer.status == 400

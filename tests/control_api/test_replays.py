@@ -206,7 +206,7 @@ async def test_bad_flags(control, query):
     assert "wait" in (await control.call("POST", f"/replays?{query}", YAML)).fails()
 
 
-async def test_all_problems_of_a_script_are_told_at_once(control, consumer):
+async def test_all_problems_of_a_script_are_reported_at_once(control, consumer):
     """Each with line and column, in the order of the file; nothing is sent."""
     await control.register(consumer.url)
     script = "version: 2\nsteps:\n  - event: run.faild\n    repeat: 0\n  - evnt: run.failed\n"
@@ -243,8 +243,8 @@ async def test_no_such_replay(control, name):
     assert "there is no replay" in (await control.call("GET", f"/replays/{name}")).fails(404)
 
 
-async def test_a_failure_of_our_own_is_told(caplog):
-    """Should a replay fail in a way that nobody foresaw, its report and the log say so."""
+async def test_a_failure_of_our_own_is_reported(caplog):
+    """Should a replay fail in a way that no one foresaw, its report and the log say so."""
 
     class Broken:
         async def exchange(self, *_) -> Exchange:

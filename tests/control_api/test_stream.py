@@ -134,7 +134,7 @@ async def test_a_sign_of_life(control, monkeypatch):
     response.close()
 
 
-async def test_a_slow_reader_is_told_what_it_missed(control):
+async def test_a_slow_reader_learns_what_it_missed(control):
     """A reader that does not read costs bounded memory; then it learns how many events were left out, and goes on."""
     reading = socket.socket()
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -200,7 +200,7 @@ async def test_too_many_bytes_at_once(control, monkeypatch):
     response.close()
 
 
-async def test_nobody_keeps_a_stream(control):
+async def test_no_one_keeps_a_stream(control):
     """It is no answer that a browser or a proxy may give again."""
     response, _ = await opened(control)
     assert response.headers["Cache-Control"] == "no-store"

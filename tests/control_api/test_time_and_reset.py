@@ -20,7 +20,7 @@ def moment(answer):
 
 
 @pytest.mark.parametrize(("by", "seconds"), [("5m", 300), (1, 1), (0.5, 0.5), ("0", 0), ("1d", 86400), ("1m30s", 90)])
-async def test_time_passes_as_it_is_told(stepped, by, seconds):
+async def test_time_passes_as_requested(stepped, by, seconds):
     """The clock stands still but for what it is advanced by."""
     before = moment(await stepped.get("/health"))
     after = moment(await stepped.post("/clock/advance", {"by": by}))

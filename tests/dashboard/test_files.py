@@ -1,4 +1,4 @@
-"""The page's files: their headers, their size, who is sent to them, and that nobody reads them before."""
+"""The page's files: their headers, their size, who is sent to them, and that no one reads them before."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ async def test_no_other_file_is_served(control, name):
 
 @pytest.mark.parametrize("path", ["/", "/_mock", "/_mock/", "/_mock/ui"])
 async def test_browsers_are_sent_to_the_page(control, path):
-    """What asks for HTML is; everybody else gets the answer as ever."""
+    """What asks for HTML is; everyone else gets the answer as ever."""
     browser = {"Accept": "text/html,application/xhtml+xml"}
     async with control.session.get(control.url + path, headers=browser, allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"]) == (302, "/_mock/ui/")
@@ -61,7 +61,7 @@ async def test_pages_of_others_get_nothing(control):
 
 
 def test_the_page_can_be_left_out():
-    """Nothing is at its address then, and nobody is sent there."""
+    """Nothing is at its address then, and no one is sent there."""
     with subprocess.Popen(
         [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--no-ui"], stdout=subprocess.PIPE, text=True
     ) as server:
@@ -76,7 +76,7 @@ def test_the_page_can_be_left_out():
             server.terminate()
 
 
-def test_nothing_of_it_is_read_before_somebody_looks():
+def test_nothing_of_it_is_read_before_someone_looks():
     """What `serve` imports is what mounts the page, and nothing else of it, nor what only the page asks for."""
     code = (
         "import sys, mockserver.cli.serve_run\n"

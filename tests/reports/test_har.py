@@ -102,7 +102,7 @@ async def test_secrets_are_in_no_part_of_it():
     assert entry["response"]["content"]["text"] == '{"secret": "***"}'
 
 
-async def test_bytes_that_are_no_text_are_told():
+async def test_bytes_that_are_no_text_are_reported():
     """A body that is not UTF-8 is shown as well as can be, and a comment says so."""
 
     async def answer(_):
@@ -114,7 +114,7 @@ async def test_bytes_that_are_no_text_are_told():
     assert entry["request"]["postData"]["comment"] == "bytes that are not UTF-8 are shown as U+FFFD"
 
 
-async def test_what_was_not_recorded_is_told():
+async def test_what_was_not_recorded_is_reported():
     """Of a long answer the beginning is on record; the size is that of the whole."""
     report = await replayed("- event: run.failed\n")
     (delivery,) = report.deliveries

@@ -62,7 +62,7 @@ async def test_a_suite_for_each_script_and_a_case_for_each_step():
     assert not next(iter(first)).result
 
 
-async def test_a_failure_tells_the_line_what_was_sent_and_what_came_back():
+async def test_a_failure_shows_the_line_what_was_sent_and_what_came_back():
     """A reader of the build needs nothing else."""
 
     async def answer(_):

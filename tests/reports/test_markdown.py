@@ -69,7 +69,7 @@ def test_a_long_script_is_cut():
 
 
 def test_a_delivery_without_a_request():
-    """A URL that nobody can connect to, and a delivery that was never attempted, are told."""
+    """A URL that no one can connect to, and a delivery that was never attempted, are told."""
     report = Report(script("- event: run.failed\n- event: run.failed\n"))
     exchange = Exchange(error=ExchangeError("address", "nowhere"))
     event = Event("run.failed", "", b"{}")

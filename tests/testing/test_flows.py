@@ -15,7 +15,7 @@ def client(mockserver):
     client.close()
 
 
-def test_without_a_rule_everything_is_completed_and_tells_so(mockserver, client):
+def test_without_a_rule_everything_is_completed_and_says_so(mockserver, client):
     """The answer has the documented fields; the event, the read and the record agree."""
     answer = client.run(test_case_id="tc_refund", agent_id="agent_1")
     assert list(answer) == ["run_id", "status", "test_case_count", "estimated_duration_s", "webhook_url"]

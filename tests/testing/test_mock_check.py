@@ -347,7 +347,7 @@ def test_the_report_shows_the_request_that_proves_a_failure(report):
     assert str(report).count("\n  > POST") == 1
 
 
-def test_a_cause_that_many_failures_have_is_told_once(report):
+def test_a_cause_that_many_failures_have_is_reported_once(report):
     """The others name the first of them."""
     assert " ".join(str(report).split()).count("the genuine event after it was answered as a duplicate") == 1
     seen = report.finding("PG012").particular
@@ -355,7 +355,7 @@ def test_a_cause_that_many_failures_have_is_told_once(report):
     assert f"{seen}: as PG011" in " ".join(str(report).split())
 
 
-def test_what_was_not_tested_is_told_with_its_reason(report):
+def test_what_was_not_tested_is_reported_with_its_reason(report):
     """A line for each reason, not one for each check."""
     lines = [line for line in str(report).splitlines() if line.startswith("not tested: ")]
     assert len(lines) == 4
@@ -383,7 +383,7 @@ def test_what_a_consumer_answers_cannot_command_the_terminal(mock):
     assert "\n  < \\x1b[2Jgone\\nPG001 pass\n" in str(report)
 
 
-def test_an_unreachable_consumer_is_told_in_one_line(mock, closed_port):
+def test_an_unreachable_consumer_is_reported_in_one_line(mock, closed_port):
     """There is nothing else to say."""
     report = mock.check(f"http://127.0.0.1:{closed_port}/hooks")
     assert not report.ok
@@ -403,7 +403,7 @@ def test_broken_checks_are_those_that_failed_since_the_last_reset(mock, url):
     assert mock.broken_checks() == ()
 
 
-def test_the_report_tells_why_correct_events_are_refused(mock):
+def test_the_report_shows_why_correct_events_are_refused(mock):
     """When that was asked for: the mistake, and how to fix it."""
     app = flask_app.create_app(SECRET, "secret_without_prefix")
     assert "diagnosis: " not in str(mock.check(app, SECRET, only="PG001"))

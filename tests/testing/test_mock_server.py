@@ -142,7 +142,7 @@ def test_the_application_registers_itself_as_in_production(mock, consumer):
     assert request.json()["url"] == "https://your-app.com/hooks"
 
 
-def test_the_vendor_api_fails_when_told_to(mock):
+def test_the_vendor_api_fails_on_request(mock):
     """The next calls are answered badly, with the headers that were asked for, and then well again."""
     mock.fail_next(status=503, times=2, headers={"Retry-After": "1"})
     body = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
@@ -437,7 +437,7 @@ def test_reset_ends_what_is_in_flight(mock, consumer):
     assert mock.unseen_failures() == ()
 
 
-def test_a_port_in_use_is_told_at_once():
+def test_a_port_in_use_is_reported_at_once():
     """No hang: the exception comes out of the start, with what to do."""
     before = own_threads()
     with socket.socket() as taken:

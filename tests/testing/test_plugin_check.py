@@ -135,7 +135,7 @@ def test_a_test_that_fails_otherwise_shows_the_table_too(suite):
     result.stdout.fnmatch_lines(["*something else*", "*- mockserver check -*", *TABLE])
 
 
-def test_a_check_alone_is_not_told_to_have_sent_nothing(suite):
+def test_a_check_alone_is_not_said_to_have_sent_nothing(suite):
     """The record of deliveries is empty, for checks are none of its business: it is left out."""
     result = suite(
         """

@@ -51,7 +51,7 @@ FORMS: dict[str, Callable[[CheckReport, Redactor], str]] = {
 
 
 def check(number: str = "PG012", name: str = "wrong_secret", severity: str = "must", **more) -> Check:
-    """Make a check that nobody can run."""
+    """Make a check that no one can run."""
     told = {
         "sends": "An event signed with another secret.",
         "good": "401, and no effect",
@@ -107,7 +107,7 @@ def sent(made: Delivery, body: bytes) -> Delivery:
 
 
 def without_request() -> Delivery:
-    """Return a delivery whose URL nobody can connect to."""
+    """Return a delivery whose URL no one can connect to."""
     exchange = Exchange(error=ExchangeError("address", "203.0.113.1 is no private address"))
     attempts = (Attempt(1, 0, None, exchange),)
     return Delivery(1, Event("run.failed", "", b"{}"), "check", TARGET, "PG012", attempts, "failed")

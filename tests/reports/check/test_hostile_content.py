@@ -122,7 +122,7 @@ def test_findings_with_nothing_to_show(form):
 
 @every_form
 async def test_a_long_list(form):
-    """Thousands of findings with their evidence are a report, in a time that nobody notices."""
+    """Thousands of findings with their evidence are a report, in a time that no one notices."""
     made = await delivery()
     findings = [finding("fail", f"number {n}", made, made, of=check(f"PG{n:04}")) for n in range(2000)]
     text = written(form, report_of(*findings))

@@ -46,7 +46,7 @@ async def test_a_case_for_each_check():
     assert cases[0].time == 0.25
 
 
-async def test_a_failure_tells_all():
+async def test_a_failure_shows_all():
     """What was seen, how to fix it, what was sent and what came back."""
     suite = read(report_of(finding("fail", "answered 200, and handled it", await delivery())))
     (failure,) = next(iter(suite)).result
