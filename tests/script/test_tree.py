@@ -182,7 +182,11 @@ HOSTILE = [
     ("? [a: 1]\n: b\nc: 1", [(1, 3, KEY)], {"c": 1}),
     ("&a a: 1\n*a : 2", [(2, 1, "an alias (*a) cannot be a key")], {"a": 1}),
     ("{[{a: 1}]: b, c: 1}", [(1, 2, KEY)], {"c": 1}),
-    ("a: {{ run }}", [(1, 5, 'put quotes around a template: "{{ name }}"')], {"a": {}}),
+    (
+        "a: {{ run }}",
+        [(1, 5, 'put quotes around a template: "{{ name }}"; without them, it is YAML for an object in an object')],
+        {"a": {}},
+    ),
     # tags
     ("!!python/object/apply:os.system [echo]", [(1, 1, TAGS)], ["echo"]),
     ("a: !!str 1", [(1, 4, TAGS)], {"a": 1}),
@@ -394,6 +398,13 @@ def test_every_value_and_key_knows_its_place(libyaml):
     )
 
 
+@each_row("libyaml", PARSERS)
+def test_what_is_not_there_has_a_place_too(libyaml):
+    """Where a value would be, or where the alias is that leads nowhere."""
+    assert read("a:", libyaml)[0].value["a"].node == Node(1, 3, None)
+    assert read("a: *b", libyaml)[0].value["a"].node == Node(1, 4, None)
+
+
 def test_places_are_right_on_a_line_with_surrogate_escapes():
     """Putting surrogate pairs together moves nothing that follows on the line."""
     tree, _ = read(r'["\ud83d\ude00", b]')
@@ -501,6 +512,46 @@ def test_bombs_are_refused_by_both_parsers():
         for libyaml in PARSERS:
             _, problems = read(make(), libyaml)
             assert fragment in problems[-1][2], (name, libyaml)
+
+
+VALUES_LIMIT = f"the file has more than {MAX_NODES:,} values, aliases written out: use repeat instead of many steps"
+TEXT_LIMIT = f"with its aliases written out, the file has more than {MAX_BYTES:,} characters"
+A_THOUSAND_NODES = f"- &a [{'1,' * 999}]\n"
+
+
+@each_row(
+    ("source", "place", "message"),
+    [
+        (laughs("lol", "[{}]"), (7, 18), VALUES_LIMIT),
+        (A_THOUSAND_NODES + "- *a\n" * 248 + "- 1\n" * 1000, (1249, 3), VALUES_LIMIT),
+        (A_THOUSAND_NODES + "- *a\n" * 248 + "- 1\n" * 999 + "- []", (1249, 3), VALUES_LIMIT),
+        (A_THOUSAND_NODES + "- *a\n" * 300, (250, 3), VALUES_LIMIT),
+        (f"- &a {'x' * 2**14}\n" + "- *a\n" * 1025, (1026, 3), TEXT_LIMIT),
+        (f"- &a [{'x' * 99_999}, b]\n" + "- *a\n" * 200, (169, 3), TEXT_LIMIT),
+        (f"- &a {'x' * 100_000}\n- &b [*a, *a]\n" + "- *b\n" * 100, (85, 3), TEXT_LIMIT),
+    ],
+)
+def test_what_aliases_blow_up_is_refused_where_it_gets_too_large(source, place, message):
+    """The values, and the characters, written out; by both parsers alike."""
+    for libyaml in PARSERS:
+        assert read(source, libyaml)[1] == [(*place, message)]
+
+
+def test_aliases_just_within_the_limits_are_read():
+    """The limits are limits: what just keeps them is fine."""
+    for source in (
+        A_THOUSAND_NODES + "- *a\n" * 248 + "- 1\n" * 999,
+        f"- &a {'x' * 2**14}\n" + "- *a\n" * 1024,
+    ):
+        assert read(source)[1] == []
+
+
+def test_what_was_found_before_is_kept_where_a_file_is_read_again():
+    """A syntax error makes the other parser read; only what the first one found in this file is forgotten."""
+    reading = Reading([])
+    reading.problem_at(7, 1, "in another file")
+    read_tree("a: !x 1\nb: [", reading)
+    assert [problem.line for problem in reading.problems] == [7, 1, 2]
 
 
 def test_aliases_up_to_the_limits_can_be_written_out():
