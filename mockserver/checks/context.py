@@ -29,6 +29,8 @@ from mockserver.model.settings import SenderHeaders
 from mockserver.model.signing import PREFIX, SIGNATURE_HEADER, sign
 from mockserver.model.targets import Target
 
+# ---------------------------------------------------------------- comparing answers
+
 #: What changes from answer to answer: moments, UUIDs and other long hexadecimal ids, numbers.
 _VARYING = re.compile(rb"[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*|\d+(?:[.:T-]\d+)*Z?")
 _TEXT = re.compile(rb'"([^"\\]{4,})"')
@@ -77,6 +79,8 @@ class ResponseBaseline(msgspec.Struct, frozen=True):
         """Whether the answer says if an event was known already."""
         return self.fresh is not None and self.known is not None and self.fresh != self.known
 
+
+# ---------------------------------------------------------------- defects that only checks make
 
 #: After every fault of the registry, so that these have the last word.
 _LAST = len(FAULTS)
@@ -133,6 +137,8 @@ def header_case(name: str, change: Callable[[str], str]) -> ChosenFault:
 
     return defect(name, "framing", apply)
 
+
+# ---------------------------------------------------------------- the context
 
 #: The type of an event that the vendor does not have.
 UNKNOWN_EVENT = "mockserver.unknown"

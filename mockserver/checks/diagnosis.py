@@ -37,6 +37,8 @@ from mockserver.model.messages import NEVER_CONNECTED, Response
 from mockserver.model.records import Delivery, Event
 from mockserver.model.signing import SIGNATURE_HEADER
 
+# ---------------------------------------------------------------- what the answer shows by itself
+
 
 class Reason(msgspec.Struct, frozen=True):
     """Why a delivery is refused.
@@ -100,6 +102,8 @@ def _redirected(response: Response) -> Reason:
 def _header(response: Response, name: str) -> str:
     return next((value for known, value in response.headers if known == name), "")
 
+
+# ---------------------------------------------------------------- what wrong forms show
 
 #: How long it may take, in seconds, and how many deliveries it may make.
 SECONDS, MOST_DELIVERIES = 20.0, 150

@@ -12,6 +12,8 @@ from mockserver.checks.model import Check, Judgement, Verdict
 from mockserver.model.records import Delivery
 from mockserver.model.signing import PREFIX, sign
 
+# ---------------------------------------------------------------- answers: how long they take, what they give away
+
 #: Seconds: the median, and the worst, that are a defect.
 _MEDIAN, _WORST = 1.0, 5.0
 #: A shorter secret, and a shorter one of letters alone, may be in an answer by chance.
@@ -128,6 +130,7 @@ LEAK_CHECKS = (
     ),
 )
 
+# ---------------------------------------------------------------- what gets there
 
 #: What a server answers to a method that it does not know at all (RFC 9110, section 15.6.2).
 _NOT_IMPLEMENTED = 501

@@ -30,6 +30,8 @@ from mockserver.checks.model import Check, Judgement, Verdict
 from mockserver.faults.fault import ChosenFault
 from mockserver.model.records import Delivery, Event
 
+# ---------------------------------------------------------------- experiments
+
 
 class Trial(msgspec.Struct):
     """What a check has sent.
@@ -201,6 +203,8 @@ def _accepted(delivery: Delivery) -> bool:
     return 200 <= status_of(delivery) < 300
 
 
+# ---------------------------------------------------------------- what must be accepted, or may be refused
+
 #: The most variants that are named in a summary.
 _NAMED = 4
 #: The most variants that are tried alone to find those without an effect.
@@ -323,6 +327,8 @@ def _listed(names: Iterable[str]) -> str:
 def _deliveries(made: Sequence[Made]) -> tuple[Delivery, ...]:
     return tuple(delivery for _, delivery in made[:_NAMED])
 
+
+# ---------------------------------------------------------------- what must be refused
 
 #: What becomes of one that should have been refused; None where that cannot be seen.
 _Fate = Literal["handled", "dropped"] | None

@@ -239,6 +239,8 @@ EFFECT_CHECKS = (
     ),
 )
 
+# ---------------------------------------------------------------- after a failure
+
 
 async def _failing(context: CheckContext) -> tuple[Event, Delivery]:
     """Make the consumer fail, and deliver an event."""

@@ -29,6 +29,8 @@ from mockserver.model.settings import SenderHeaders, Settings, header_lines
 from mockserver.model.targets import Routes, Target
 from mockserver.replay.probe import ProbeError, Prober
 
+# ---------------------------------------------------------------- hooks that make a consumer fail once
+
 #: Seconds that a command may take.
 _PATIENCE = 30.0
 #: The most characters of what a command says that are shown.
@@ -101,6 +103,8 @@ async def post(target: Target, transport: Transport, sender: SenderHeaders, time
     if not exchange.response.ok:
         raise AccessError(f"POST {target.url} answered {exchange.response.status}")
 
+
+# ---------------------------------------------------------------- options, and the run
 
 #: What fails a build; ``fail`` and ``warn`` are the words of version 0.1.
 FAIL_ON: Mapping[str, FailOn] = {

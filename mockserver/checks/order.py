@@ -15,6 +15,8 @@ from mockserver.checks.model import Check, Judgement
 from mockserver.model.records import Delivery, Event
 from mockserver.model.wording import shown
 
+# ---------------------------------------------------------------- orders and states
+
 #: The places of events in the order in which they happened.
 Order = tuple[int, ...]
 
@@ -76,6 +78,8 @@ def _orderless(value: Any) -> str:
     whole = isinstance(value, float) and value.is_integer()
     return repr(int(value) if whole else value)
 
+
+# ---------------------------------------------------------------- the checks
 
 #: How many orders are tried, and where effects come late, so that each takes its time.
 _TRIED, _TRIED_LATE = 8, 3

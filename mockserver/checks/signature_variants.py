@@ -139,6 +139,8 @@ def forged(form: WrongForm, noise: bytes) -> WrongForm:
     return msgspec.structs.replace(form, name=f"forged {form.name}", digest=lambda *_: noise[:size])
 
 
+# ---------------------------------------------------------------- the secret
+
 _WHSEC = "whsec_"
 _OR_HERE = "; or, if the consumer has the right one, give that here as --secret"
 _EXACTLY = f"use the secret exactly as it was given, with its prefix: do not strip, decode or change it{_OR_HERE}"
@@ -286,6 +288,7 @@ OTHER_SECRET_FORMS = (
     ),
 )
 
+# ---------------------------------------------------------------- what is signed
 
 #: How the raw body is reached.
 RAW_BODY = (

@@ -94,6 +94,8 @@ def _spellings(secret: str) -> Iterable[str]:
     return (secret, bare) if len(bare) >= _LONG else (secret,)
 
 
+# ---------------------------------------------------------------- one finding
+
 #: A consumer that takes all of these verifies nothing.
 _NOTHING_VERIFIED = {"missing_signature", "wrong_secret", "tampered_body", "truncated_signature", "malformed_signature"}
 #: A longer command is not printed, in characters.
@@ -214,6 +216,8 @@ def _beginning(text: str) -> str:
         first = f"{first}. {sentence}"
     return first
 
+
+# ---------------------------------------------------------------- the whole check
 
 #: The colour of each verdict.
 COLOURS: Mapping[Verdict, str] = MappingProxyType(

@@ -63,6 +63,8 @@ class LivePicture:
         self._live.update(self._picture(), refresh=True)
 
 
+# ---------------------------------------------------------------- a replay
+
 #: How many deliveries are shown, and how many of them may be failures.
 _ROWS, _FAILURES = 12, 8
 #: From this many planned events on there is a progress bar.
@@ -128,6 +130,8 @@ class ReplayTable:
         self._progress.update(self._bar, completed=min(self._ended, self._planned))
         return Group(table, self._progress)
 
+
+# ---------------------------------------------------------------- a check
 
 #: Lines of the terminal that are left to others.
 _SPARED = 4

@@ -322,6 +322,9 @@ def needed(value: str | None, name: str, why: str) -> str:
     return value
 
 
+# ---------------------------------------------------------------- where events go
+
+
 class Destination(msgspec.Struct, frozen=True):
     """A URL, and the secret that deliveries to it are signed with."""
 
@@ -367,6 +370,8 @@ def settings_of(options: dict[str, Any], scripts: Iterable[Script] = ()) -> Sett
     extra_events = tuple(dict.fromkeys((*chosen.pop("extra_events", ()), *events)))
     return read_settings(extra_events=extra_events, **chosen)
 
+
+# ---------------------------------------------------------------- what an event holds
 
 _EVENT_OPTIONS: Sequence[Callable[[Any], Any]] = (
     option("--data", metavar="JSON|@FILE|-", help="The exact data of the payload; - is standard input."),

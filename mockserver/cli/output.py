@@ -199,6 +199,9 @@ def _write_to_file(stream: TextIO, text: str) -> None:
         rest = rest[os.write(stream.fileno(), rest) :]
 
 
+# ---------------------------------------------------------------- deliveries as lines
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """What a line shows of a delivery; its texts can be printed.
 

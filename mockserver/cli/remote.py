@@ -121,6 +121,8 @@ def _tls(ca_file: str | None) -> ssl.SSLContext:
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+# ---------------------------------------------------------------- the commands
+
 #: Seconds between two questions whether a mock is ready.
 _PAUSE = 0.1
 #: Seconds until a mock must say that it is ready.

@@ -125,6 +125,8 @@ def _secrets(plans: Sequence[Plan]) -> Iterator[str]:
             yield destination.secret
 
 
+# ---------------------------------------------------------------- what it shows
+
 #: The most explanations that are printed; more would hide the first.
 _EXPLANATIONS = 40
 #: Seconds of silence from which on a line says what is waited for.

@@ -106,6 +106,8 @@ class ReportFiles:
         append_to_file(self._summary, shortened_markdown(text, _LARGEST_SUMMARY).encode("utf-8", "replace"))
 
 
+# ---------------------------------------------------------------- the forms
+
 #: What is added up over several scripts.
 _TOTALS = ("planned", "delivered", "failed", "not_sent", "unmet")
 

@@ -61,6 +61,7 @@ CHECK_FIELDS: Fields = {
     "time_limit": Field(Duration(), "how long it may take in all"),
 }
 
+# ---------------------------------------------------------------- queries and bodies
 
 _NAMED_SPEEDS: dict[str, Speed] = {"max": "max", "stepped": "stepped"}
 _OUTCOMES = get_args(Outcome)
@@ -206,6 +207,8 @@ def read_json_body(raw: bytes, fields: Fields) -> dict[str, Any]:
         raise UsageError(str(error)) from None
     return values
 
+
+# ---------------------------------------------------------------- the call and its answers
 
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 

@@ -97,6 +97,9 @@ def known_delivery(call: Call, mock: Mock) -> Delivery:
     return delivery
 
 
+# ---------------------------------------------------------------- deliveries: searched, waited for, as code
+
+
 class DeliverySearch:
     """What finds deliveries."""
 
@@ -194,6 +197,9 @@ def _miss_view(miss: NearMiss) -> dict[str, Any]:
     }
 
 
+# ---------------------------------------------------------------- resources and flows
+
+
 class FlowOperations:
     """The resources and flows of a mock."""
 
@@ -269,6 +275,9 @@ def _one_of(call: Call, name: str, allowed: tuple[str, ...]) -> str | None:
     return value
 
 
+# ---------------------------------------------------------------- what can be sent
+
+
 def catalog_view(mock: Mock) -> dict[str, Any]:
     """Return what can be sent: event types, faults, retry policies, bundled scripts, keys of searches, checks."""
     from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - few ask for it
@@ -308,6 +317,8 @@ def _fault_view(fault: Fault) -> dict[str, Any]:
 def _policy_view(policy: RetryPolicy) -> dict[str, Any]:
     return {"name": policy.name, "delays": list(policy.delays), "note": policy.note}
 
+
+# ---------------------------------------------------------------- all operations
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -162,6 +162,9 @@ def _reasons(what: str, reasons: Mapping[str, int]) -> Iterator[tuple[str, str]]
         yield what, f"{count:,}: {reason}"
 
 
+# ---------------------------------------------------------------- the consumer's own count
+
+
 class LoadProbeError(Exception):
     """The count cannot be read; the message says why."""
 
@@ -202,6 +205,8 @@ def _shown(found: list[Any], path: str | None) -> str:
     where = f" at {path}" if path else ""
     return f"{len(found)} values{where}, not one number" if len(found) != 1 else f"no number{where}"
 
+
+# ---------------------------------------------------------------- the tab of Locust's page
 
 _KEY = "webhook-ledger"
 _COLUMNS = (("user", "User"), ("what", "What"), ("value", "Value"))

@@ -299,6 +299,9 @@ def _headers(head: bytes) -> dict[str, str]:
     return {**kept, "Accept-Encoding": "identity"}
 
 
+# ---------------------------------------------------------------- what a user class asks for
+
+
 class UserAttributes:
     """The attributes that a user class may set; :class:`~mockserver.load.user.WebhookUser` describes each of them."""
 

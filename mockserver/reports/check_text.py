@@ -13,6 +13,8 @@ from mockserver.model.signing import SIGNATURE_HEADER
 from mockserver.model.wording import one_line
 from mockserver.reports.evidence import head_lines, status_line
 
+# ---------------------------------------------------------------- which findings, in which order
+
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -57,6 +59,8 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     fix = f"; fix: {diagnosis.fix}" if diagnosis.fix else ""
     return f"why correct deliveries are refused: {diagnosis.explanation}{fix}"
 
+
+# ---------------------------------------------------------------- the text
 
 _COLUMNS = ("verdict", "check", "severity", "title", "what was seen")
 #: The most characters of a line that are used, but the last column is never narrower than this.

@@ -13,6 +13,8 @@ from mockserver.model.redaction import HIDDEN
 from mockserver.model.wording import visible
 from mockserver.replay.report import Report
 
+# ---------------------------------------------------------------- curl commands
+
 #: Methods that curl can use with a body; HEAD would wait for one that never comes.
 _METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 #: Headers that curl makes by itself, from the URL and the body.
@@ -108,6 +110,8 @@ def _url_options(url: str) -> list[str]:
     return [*options, "--path-as-is"] if "/." in url else options
 
 
+# ---------------------------------------------------------------- exchanges as text
+
 #: The most deliveries of a step that are shown.
 _SHOWN = 3
 #: The most characters of a body that are shown.
@@ -156,6 +160,8 @@ def _answer(exchange: Exchange) -> list[str]:
 def _body(body: bytes) -> str:
     return shortened(body.decode("utf-8", "replace"), _BODY)
 
+
+# ---------------------------------------------------------------- the evidence of a finding
 
 #: A longer body is not written as a command, and not in whole in the reports that show every delivery, in bytes.
 LONGEST_BODY = 64 * 1024

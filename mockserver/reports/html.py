@@ -24,6 +24,8 @@ from mockserver.replay.report import Report, StepReport
 from mockserver.reports.check_text import counts, is_wrong, worst_first
 from mockserver.reports.evidence import curl_of, request_line, shortened, status_line, why_no_curl
 
+# ---------------------------------------------------------------- the frame of a page
+
 _FOLDER = Path(__file__).parent / "templates"
 
 #: Characters that cannot be seen, or turn the direction of text.
@@ -64,6 +66,8 @@ def _templates() -> Environment:
     environment.filters["visible"] = visible
     return environment
 
+
+# ---------------------------------------------------------------- a delivery
 
 #: The most characters of a body that are shown.
 _BODY = 16 * 1024
@@ -153,6 +157,8 @@ class _Spelled(float):
     def __repr__(self) -> str:
         return self.text
 
+
+# ---------------------------------------------------------------- the timeline
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _MOST_ROWS = 1200.0, 190.0, 16.0, 30.0, 15.0, 6
 #: Seconds between two marks of the axis, the finest first.
@@ -265,6 +271,8 @@ def _marks(scale: _Scale) -> list[dict[str, Any]]:
     return marks
 
 
+# ---------------------------------------------------------------- replays
+
 #: The most deliveries with a problem that are shown whole, and of the others.
 _WHOLE, _GOOD = 300, 100
 #: The most more that are shown as a line each.
@@ -333,6 +341,8 @@ def _step(report: Report, step: StepReport) -> dict[str, Any]:
         "verdict": "not met" if problems else "not sent" if not_sent else "ok", "bad": bool(problems),
     }  # fmt: skip
 
+
+# ---------------------------------------------------------------- checks
 
 #: The most deliveries that prove a finding; a burst has more.
 _PROOFS = 5

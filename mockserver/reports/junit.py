@@ -86,6 +86,8 @@ def _case(suite: ET.Element, report: Report, step: StepReport, unmet: Mapping[st
     return case
 
 
+# ---------------------------------------------------------------- checks
+
 #: The case for the run itself, where it could not be completed.
 _CAN_BE_MADE = "the checks can be made"
 

@@ -113,6 +113,8 @@ def _exchanges(report: Report) -> list[str]:
     return lines
 
 
+# ---------------------------------------------------------------- checks
+
 #: The most findings that are shown with their evidence.
 _WITH_EVIDENCE = 100
 #: The most characters of a cell that are shown.

@@ -94,6 +94,9 @@ def _at(data: Any, path: str) -> Any:
     return data
 
 
+# ---------------------------------------------------------------- waiting
+
+
 async def wait_for_deliveries(
     mock: Mock, event: str, count: int, timeout: float, where: Mapping[str, Any] | None
 ) -> tuple[Delivery, ...]:
