@@ -17,28 +17,14 @@ DEFAULT_LIMIT = 64 * 1024 * 1024
 
 
 class Kept(Protocol):
-    """A thing that more than one share may hold; its bytes count once.
-
-    Attributes:
-        size: Its bytes.
-        keepers: How many shares hold it.
-    """
+    """A thing that more than one share may hold; its bytes count once, however many keepers it has."""
 
     size: int
     keepers: int
 
 
 class MemoryBudget:
-    """How many bytes the parts of a mock may keep together.
-
-    Args:
-        limit: The bytes.
-
-    Attributes:
-        limit: The bytes.
-        used: How many of them are in use.
-        fixed: How many of those cannot be given up.
-    """
+    """How many bytes the parts of a mock may keep together; ``fixed`` are those in use that cannot be given up."""
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self.limit = limit
@@ -47,11 +33,9 @@ class MemoryBudget:
         self._shares: list[Share] = []
 
     def share(self, drop_oldest: Callable[[], object] | None = None) -> Share:
-        """Return a share for one more part.
+        """Return a share for one more part, with what gives up its oldest thing.
 
-        Args:
-            drop_oldest: Gives up the oldest thing that the part holds. None if it can give up none: it has to ask
-                :meth:`Share.fits` before it takes one.
+        A part that can give up none has to ask :meth:`Share.fits` before it takes one.
         """
         share = Share(self, drop_oldest)
         self._shares.append(share)
@@ -64,8 +48,7 @@ class MemoryBudget:
     def make_room(self, newest: Share) -> None:
         """Have the largest shares give up their oldest, until the limit is kept.
 
-        Args:
-            newest: Where the newest thing of all was put: it stays, whatever its size.
+        The newest thing of all stays, whatever its size.
         """
         while self.used > self.limit:
             able = [share for share in self._shares if share.drop_oldest and share.things > (share is newest)]
@@ -75,13 +58,7 @@ class MemoryBudget:
 
 
 class Share:
-    """What one part of a mock keeps. Made by :meth:`MemoryBudget.share`.
-
-    Attributes:
-        size: How many bytes it holds.
-        things: How many things it holds.
-        drop_oldest: Gives up the oldest of them.
-    """
+    """What one part of a mock keeps: how many things and bytes. Made by :meth:`MemoryBudget.share`."""
 
     __slots__ = ("_budget", "drop_oldest", "size", "things")
 

@@ -197,14 +197,9 @@ class Transport(Protocol):
     """Carries requests to a consumer."""
 
     async def exchange(self, request: Request, timeout: float) -> Exchange:
-        """Send one request and wait for its answer.
+        """Send one request and wait for its answer. Never raises, except for cancellation.
 
-        Args:
-            request: What to send.
-            timeout: Seconds until the answer must be complete, connecting included.
-
-        Returns:
-            The answer, or why there is none. Never raises, except for cancellation.
+        The answer must be complete within ``timeout`` seconds, connecting included.
         """
         ...
 

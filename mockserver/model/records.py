@@ -166,12 +166,7 @@ WaitListener = Callable[[Delivery, float, float], None]
 
 
 class RecordStore:
-    """The deliveries of one mock. At a limit the oldest go, and :attr:`dropped` counts them.
-
-    Args:
-        max_deliveries: How many deliveries to hold.
-        budget: The bytes of requests and answers that may be held; None for the default.
-    """
+    """The deliveries of one mock. At a limit the oldest go, and :attr:`dropped` counts them."""
 
     def __init__(self, max_deliveries: int = 10_000, budget: MemoryBudget | None = None) -> None:
         self._max_deliveries = max_deliveries

@@ -241,13 +241,7 @@ class WebhookLimitError(UsageError):
 
 
 class WebhookRegistry:
-    """The webhooks of one mock, in the order in which they were registered.
-
-    Args:
-        limit: How many there may be at once.
-        seed: Makes their ids repeatable.
-        budget: The bytes that their texts may take; None for the default.
-    """
+    """The webhooks of one mock, in the order in which they were registered, with ids repeatable by seed."""
 
     def __init__(self, limit: int = 100_000, seed: int = 0, budget: MemoryBudget | None = None) -> None:
         self._limit = limit
@@ -266,12 +260,7 @@ class WebhookRegistry:
     def add(self, registration: Registration, account: str = "") -> Webhook:
         """Keep a new webhook. The same URL twice gives two webhooks, each of them served.
 
-        Args:
-            registration: What was asked for.
-            account: Whose it is.
-
-        Raises:
-            WebhookLimitError: There are as many as the limit allows, or they take too many bytes.
+        Raises a WebhookLimitError if there are as many as the limit allows, or they take too many bytes.
         """
         if len(self._webhooks) >= self._limit:
             raise WebhookLimitError(f"{self._limit} webhooks are registered, which is the limit: delete some first")

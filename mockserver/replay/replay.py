@@ -33,20 +33,10 @@ class _Halted(Exception):  # noqa: N818 - not an error: the replay cannot go on,
 
 
 class Replay:
-    """One run of a script.
+    """One run of a script, which its report knows; the report is complete when :meth:`run` has ended, however it ended.
 
-    Args:
-        report: Where what happens is counted; it knows what to replay.
-        dispatcher: Makes the deliveries.
-        prober: Reads the consumer's state, for steps that expect an effect.
-        webhooks: Where the events go; while none is registered, they go to the script's own webhook.
-        clock: The time of the script; it must show its ``start``.
-        settings: How payloads are spelled, and how many deliveries may be in flight.
-        retry: When failed attempts are made again, where the script does not say; None for never.
-        fail_fast: Whether to begin no further step once one has a problem.
-
-    Attributes:
-        report: What has happened so far; complete when :meth:`run` has ended, however it ended.
+    While no webhook is registered, the events go to the script's own. The clock must show the ``start`` of the script.
+    ``retry`` applies where the script does not say; with ``fail_fast``, no further step begins once one has a problem.
     """
 
     def __init__(
@@ -305,15 +295,9 @@ _logger = logging.getLogger("mockserver.replay")
 
 
 class RunningReplay:
-    """A replay in the background, started on a running event loop.
+    """A replay in the background, started on a running event loop; ``size`` is how many bytes its script takes.
 
-    Args:
-        replay_id: Its id.
-        replay: What to run. Its clock is held from now on, so that no time passes before it has begun.
-        when_over: Called when it is over.
-
-    Attributes:
-        size: How many bytes its script takes.
+    Its clock is held from now on, so that no time passes before it has begun.
     """
 
     def __init__(self, replay_id: str, replay: Replay, when_over: Callable[[RunningReplay], None]) -> None:
@@ -362,8 +346,7 @@ class RunningReplay:
 class RunningReplays(Mapping[str, RunningReplay]):
     """The replays of one mock in the background, by id: those that go on, and the last ones that are over.
 
-    Args:
-        budget: The bytes that their scripts may take; of those that are over, the oldest are forgotten.
+    Of those that are over, the oldest are forgotten when their scripts take too many bytes.
     """
 
     def __init__(self, budget: MemoryBudget) -> None:

@@ -70,12 +70,7 @@ class VendorCall(msgspec.Struct, frozen=True):
 
 
 class CallLog:
-    """The calls received, the newest of them: at a limit the oldest go, and a counter says how many went.
-
-    Args:
-        limit: How many calls are kept.
-        budget: The bytes that they may take; None for the default.
-    """
+    """The calls received, the newest of them: at a limit the oldest go, and a counter says how many went."""
 
     def __init__(self, limit: int, budget: MemoryBudget | None = None) -> None:
         self._limit = limit
@@ -178,12 +173,7 @@ class PlannedAnswer(msgspec.Struct, frozen=True):
 
 
 class AnswerPlan:
-    """The bad answers still to be given, first come first served.
-
-    Args:
-        limit: How many plans may wait at once.
-        budget: The bytes that their bodies and headers may take; None for the default.
-    """
+    """The bad answers still to be given, first come, first served."""
 
     def __init__(self, limit: int = 1_000, budget: MemoryBudget | None = None) -> None:
         self._limit = limit

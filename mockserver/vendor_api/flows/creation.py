@@ -66,12 +66,7 @@ class Rule(msgspec.Struct):
 
 
 class Rules:
-    """The rules of one mock, in the order in which they were installed.
-
-    Args:
-        limit: How many there may be.
-        budget: The bytes that they may take; None for the default.
-    """
+    """The rules of one mock, in the order in which they were installed."""
 
     def __init__(self, limit: int = 10_000, budget: MemoryBudget | None = None) -> None:
         self._limit = limit

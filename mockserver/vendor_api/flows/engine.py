@@ -141,19 +141,7 @@ class _Start(NamedTuple):
 
 
 class FlowEngine:
-    """Plays flows. It belongs to one event loop.
-
-    Args:
-        publishing: Clocks, webhooks and replays.
-        dispatcher: Publishes the documented event of an outcome.
-        max_resources: How many resources are kept.
-        budget: The bytes that their requests, and the rules, may take.
-        seed: Makes ids and values repeatable.
-
-    Attributes:
-        resources: What calls have made.
-        rules: The flows that decide.
-    """
+    """Plays flows: ``rules`` decide, and ``resources`` are what calls have made. It belongs to one event loop."""
 
     def __init__(
         self, publishing: Publishing, dispatcher: Dispatcher, *, max_resources: int, budget: MemoryBudget, seed: int

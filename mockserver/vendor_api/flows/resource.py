@@ -162,13 +162,7 @@ Listener = Callable[[Resource, FlowEventRecord | None], None]
 
 
 class ResourceStore:
-    """What calls of the vendor API have made.
-
-    Args:
-        limit: How many resources are kept.
-        budget: The bytes that their requests may take.
-        seed: Makes their ids repeatable.
-    """
+    """What calls of the vendor API have made, with ids repeatable by seed."""
 
     def __init__(self, limit: int, budget: MemoryBudget, seed: int) -> None:
         self._limit = limit
