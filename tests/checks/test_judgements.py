@@ -128,6 +128,7 @@ async def test_a_forgery_that_was_dropped_is_distinguished_from_one_that_was_han
     finding = await judged.finding(consumer, "PG010")
     assert finding.verdict == "pass"
     assert finding.summary.endswith("it was dropped: the genuine event after it was taken as new")
+    assert len(finding.evidence) == 3
 
 
 async def test_where_the_genuine_event_gets_a_third_answer_nothing_is_claimed(judged):
@@ -201,10 +202,39 @@ async def test_the_answer_to_a_genuine_event_is_a_sign_where_nonsense_gets_anoth
 async def test_of_forgeries_that_are_all_taken_the_one_with_an_effect_is_named(judged):
     """Each is made once more, alone, as the effect of all does not say whose it is."""
     consumer = Hooks(refuse=lambda: answer_with(200))
-    consumer.is_genuine = lambda body, given: given in (signed(body), signed(body)[:-1])
+    consumer.is_genuine = lambda body, given: given in (signed(body), signed(body)[:-1], "sha256=")
     finding = await judged.finding(consumer, "PG015", probed=True)
     assert finding.verdict == "fail"
-    assert finding.summary == "all but the last digit (answered 200): it had an effect, as if genuine"
+    assert sorted(finding.summary.removesuffix(": it had an effect, as if genuine").split("; ")) == [
+        "all but the last digit (answered 200)",
+        "no digest after `sha256=` (answered 200)",
+    ]
+    assert finding.cause == "it had an effect, as if genuine"
+
+
+async def test_a_change_that_does_not_come_again_is_that_of_something_else(judged):
+    """It was there with all forgeries, three times, but not with each alone: nothing is claimed."""
+    calls = itertools.count(1)
+    consumer = Hooks()
+
+    def refuse() -> web.Response:
+        consumer.count += 5 if next(calls) <= 3 else 0
+        return answer_with(401)
+
+    consumer.refuse = refuse
+    finding = await judged.finding(consumer, "PG010", probed=True, events=("run.failed",))
+    assert finding.verdict == "inconclusive"
+    assert finding.summary == (
+        "the count changed by 5 meanwhile, but not when all was sent again: something else changes it"
+    )
+    assert len(finding.evidence) == 1
+
+
+async def test_a_forgery_of_a_type_that_there_is_not_is_judged_without_a_baseline(judged):
+    """No genuine event of it was answered; the other types show what becomes of forgeries."""
+    finding = await judged.finding(believing(), "PG012")
+    assert finding.verdict == "fail"
+    assert "answered as a duplicate, so it was handled" in finding.summary
 
 
 async def test_an_empty_answer_shows_no_acceptance(judged):
@@ -301,6 +331,51 @@ async def test_what_is_refused_is_named_beside_what_is_accepted(judged):
     assert "💸".encode() in finding.evidence[0].event.payload
 
 
+class Spaced(Hooks):
+    """Answers as it should, but counts what has spaces after its colons in its own way."""
+
+    def effect(self, event: str) -> None:
+        super().effect(event)
+        if b'": ' in self.bodies[-1]:
+            self.count += self.more()
+
+
+async def test_what_is_answered_but_has_no_effect_is_found_alone(judged):
+    """Of all that was accepted, only what lost its effect is named."""
+    finding = await judged.finding(Spaced(more=lambda: -1), "PG030", probed=True, events=("run.failed",))
+    assert finding.verdict == "fail"
+    assert (
+        finding.summary == "answered 2xx, but without the effect of an event: spaces after colons and commas, indented"
+    )
+    assert [b'": ' in delivery.attempts[-1].request.body for delivery in finding.evidence] == [True, True]
+
+
+async def test_an_effect_of_all_that_none_has_alone_is_that_of_something_else(judged):
+    """The sum was wrong each time, and each part is right: nothing is claimed."""
+    calls = itertools.count(1)
+    consumer = Spaced(more=lambda: 5 if next(calls) <= 6 else 0)
+    finding = await judged.finding(consumer, "PG030", probed=True, events=("run.failed",))
+    assert finding.verdict == "inconclusive"
+    assert finding.summary.startswith("the effect of all was ")
+    assert finding.summary.endswith(", and each alone had the right one: something else changes the count")
+    assert finding.evidence
+
+
+async def test_each_type_has_its_own_effect(judged):
+    """What must come of all is the sum of what comes of each type."""
+
+    class Weighted(Hooks):
+        @override
+        def effect(self, event: str) -> None:
+            super().effect(event)
+            self.count += 10 if event == "run.failed" else 0
+
+    consumer = Weighted()
+    report = await judged.report(consumer, "PG031", "PG042", probed=True, events=("run.failed", "run.completed"))
+    assert [report.finding(check).verdict for check in ("PG031", "PG042")] == ["pass", "pass"]
+    assert set(consumer.handled) == {"run.failed", "run.completed"}
+
+
 async def test_no_answer_to_a_bad_body_is_a_failure(judged):
     """It is tried again as a 5xx is."""
     finding = await judged.finding(BadBody(meet=hang_up), "PG043")
@@ -356,3 +431,15 @@ async def test_the_same_bad_body_must_get_the_same_answer(statuses, verdict, jud
     if verdict == "fail":
         assert finding.summary == "invalid JSON: answered 400, 200, 400 to the same thing"
         assert len(finding.evidence) == 3
+
+
+async def test_different_bad_bodies_may_get_different_answers(judged):
+    """As long as each gets its own again."""
+
+    class Distinguishes(BadBody):
+        def meet(self, _: web.Request) -> web.Response:
+            return answer_with(422 if self.bodies[-1] else 400)
+
+    finding = await judged.finding(Distinguishes(), "PG043")
+    assert finding.verdict == "pass"
+    assert "no body 400" in finding.summary
