@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from mockserver import __version__
-from mockserver.control_api.call import ADVANCE_FIELDS, CHECK_FIELDS, RESEND_FIELDS, WEBHOOK_CHANGE_FIELDS
+from mockserver.control_api.call import (
+    ADVANCE_FIELDS,
+    CHECK_FIELDS,
+    PLANNED_ANSWER_BODY,
+    RESEND_FIELDS,
+    WEBHOOK_CHANGE_FIELDS,
+)
+from mockserver.control_api.client_schemas import for_clients, of, script_schemas
 from mockserver.control_api.operations import (
     DELIVERY_ID,
     KINDS,
@@ -16,12 +23,11 @@ from mockserver.control_api.operations import (
     Operation,
 )
 from mockserver.model.events import DOCUMENTED_EVENTS
-from mockserver.model.fields import Field, Fields, Whole, object_schema
+from mockserver.model.fields import Field, Fields, Schema, Whole, object_schema
 from mockserver.model.records import Outcome
-from mockserver.script.format import EVENT_FIELDS, FLOW_FIELDS, script_schema, without_editor_messages
+from mockserver.model.webhooks import TARGET_URL_PATTERN
+from mockserver.script.format import EVENT_FIELDS, without_editor_messages
 from mockserver.script.package_files import bundled_scripts
-
-Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -31,48 +37,41 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _HEADERS: Schema = {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}}
 
-_HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 
+def schemas(events: Sequence[str] = DOCUMENTED_EVENTS) -> dict[str, Schema]:
+    """Return every schema, by the name under which the document refers to it.
 
-def schemas() -> dict[str, Schema]:
-    """Return every schema, by the name under which the document refers to it."""
-    return {**_taken(), **_given()}
-
-
-def of(name: str) -> Schema:
-    """Return a reference to one of the schemas."""
-    return {"$ref": f"#/components/schemas/{name}"}
+    Args:
+        events: The event types that there are.
+    """
+    repeat = Field(Whole(1, MOST_REPEATS_OF_A_CALL), "how many times it happens; for more, replay a script")
+    step = object_schema({**EVENT_FIELDS, "repeat": repeat}, example={"event": "run.failed"})
+    script = script_schemas(EventStep=step)
+    others = for_clients({**_taken(events), **_given()})
+    return {**script, "FlowScript": _with_flows(script["Script"]), **others}
 
 
 # --- what it takes
 
 
-def _taken() -> dict[str, Schema]:
-    repeat = Field(Whole(1, MOST_REPEATS_OF_A_CALL), "how many times it happens; for more, replay a script")
-    step = without_editor_messages(object_schema({**EVENT_FIELDS, "repeat": repeat}))
-    script = script_schema(for_editors=False)
+def _taken(events: Sequence[str]) -> dict[str, Schema]:
     return {
-        "EventStep": {**step, "description": "An event step of the script format", "example": {"event": "run.failed"}},
-        "Script": {**script, "example": {"version": 1, "steps": [{"event": "run.failed"}]}},
-        "Flow": {
+        "NewFlows": {
             "description": "A flow of the script format, or a script with flows",
-            "anyOf": [
-                without_editor_messages(object_schema(FLOW_FIELDS)),
-                {"allOf": [of("Script"), {"required": ["flows"], "properties": {"flows": {"minItems": 1}}}]},
-            ],
+            "anyOf": [of("Flow"), of("FlowScript")],
             "example": {"on": "POST /v1/runs", "outcome": "failed"},
         },
         "Resend": _body(RESEND_FIELDS, {"fresh": True}),
         "Advance": _body(ADVANCE_FIELDS, {"by": "5m"}),
-        "PlannedAnswer": _planned_answer(),
+        "PlannedAnswer": _body(PLANNED_ANSWER_BODY, {"status": 429, "times": 2, "headers": {"Retry-After": "1"}}),
         "Registration": _object(
             {
-                "url": {"type": "string", "pattern": r"^https?://[a-z]{1,40}(:[1-9][0-9]{0,3})?/[a-z/]{0,40}$"},
-                "events": {"type": "array", "items": {"enum": list(DOCUMENTED_EVENTS)}, "minItems": 1},
+                "url": {"type": "string", "pattern": TARGET_URL_PATTERN},
+                "events": {"type": "array", "items": {"enum": list(events)}, "minItems": 1},
                 "secret": {"type": "string", "minLength": 1},
             },
             ("url", "secret"),
-            example={"url": "http://127.0.0.1/hooks", "secret": "whsec_test"},
+            example={"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"},
         ),
         "CheckRequest": {
             **_body(CHECK_FIELDS, {"url": "http://127.0.0.1:3000/webhooks/playgent", "secret": "whsec_test"}),
@@ -82,48 +81,19 @@ def _taken() -> dict[str, Schema]:
     }
 
 
-def _body(fields: Fields, example: dict[str, Any]) -> Schema:
-    schema = without_editor_messages(object_schema(fields))
-    for each in schema["properties"].values():
-        if each.get("type") == ["number", "string"]:
-            each["pattern"] = r"^[0-9]{1,4}(ms|s|m|h)$"  # a pattern cannot say that ten years are the most
-    return {**schema, "example": example}
-
-
-def _planned_answer() -> Schema:
-    shared: Schema = {
-        "times": {"description": "how many calls are answered so", "type": "integer", "minimum": 1, "default": 1},
-        "headers": {
-            "type": "object",
-            "propertyNames": {
-                "allOf": [
-                    {"pattern": _HEADER_NAME},
-                    {"not": {"pattern": "^([cC]ontent-[lL]ength|[tT]ransfer-[eE]ncoding)$"}},
-                ]
-            },
-            "additionalProperties": {"type": "string", "pattern": r"^[\t\x20-\x7e\x80-\xff]*$"},
-        },
-        "refuse": {"description": "whether the connection is cut off instead, without an answer", **_YES_OR_NO},
-        "delay": {
-            "description": "how long to wait before answering, at most an hour",
-            "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": 3600},
-                {"type": "string", "pattern": "^[0-9]{1,3}(ms|s)$"},
-            ],
-        },
-    }
-    error = {"type": "integer", "minimum": 400, "maximum": 599, "default": 503}
-    body = {"description": "text is sent as it is, anything else as JSON; without it, the vendor's error envelope"}
-    success = {"anyOf": [{"type": "integer", "minimum": low, "maximum": low + 99} for low in (200, 300)],
-               "not": {"enum": [204, 304]}}  # fmt: skip
+def _with_flows(script: Schema) -> Schema:
+    flows = {**script["properties"]["flows"], "minItems": 1}
     return {
-        "anyOf": [
-            _object({"status": error, "body": body, **shared}, required=()),
-            _object({"status": {"enum": [204, 304]}, "body": {"const": None}, **shared}, required=("status",)),
-            _object({"status": success, "body": {**body, "not": {"const": None}}, **shared}, ("status", "body")),
-        ],
-        "example": {"status": 429, "times": 2, "headers": {"Retry-After": "1"}},
+        **script,
+        "description": "A script with flows",
+        "properties": {**script["properties"], "flows": flows},
+        "required": [*script["required"], "flows"],
+        "example": {"version": 1, "flows": [{"on": "POST /v1/runs", "outcome": "failed"}]},
     }
+
+
+def _body(fields: Fields, example: dict[str, Any]) -> Schema:
+    return {**without_editor_messages(object_schema(fields)), "example": example}
 
 
 # --- what it gives
@@ -363,13 +333,18 @@ def describe(events: Sequence[str]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Control API of the playgent-mockserver", "version": __version__, "description": _ABOUT},
         "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys(map(_tag, OPERATIONS))],
         "security": [],
         "paths": paths,
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas(events),
             "responses": {f"Error{status}": _error_response(text) for status, text in _ERRORS.items()},
         },
     }
+
+
+def _tag(operation: Operation) -> str:
+    return operation.path.split("/")[1].removesuffix(".json")
 
 
 def _operation(operation: Operation, events: Sequence[str]) -> dict[str, Any]:
@@ -382,14 +357,14 @@ def _operation(operation: Operation, events: Sequence[str]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.doc,
-        "tags": [operation.path.split("/")[1].removesuffix(".json")],
+        "tags": [_tag(operation)],
         "responses": responses,
     }
     if parameters := _parameters(operation, events):
         described["parameters"] = parameters
     if operation.takes:
         content = {"application/json": {"schema": of(operation.takes)}}
-        if operation.takes in ("Script", "EventStep", "Flow"):
+        if operation.takes in ("Script", "EventStep", "NewFlows"):
             content["application/yaml"] = {"schema": of(operation.takes)}
         described["requestBody"] = {"required": operation.body_required, "content": content}
     return described

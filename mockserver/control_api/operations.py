@@ -204,7 +204,7 @@ OPERATIONS = (
     Operation("GET", "/flows", "flows", "List the flows, in their order: the first that matches a call decides.",
               query=(ACCOUNT,), gives="Flows", answer="The flows"),
     Operation("POST", "/flows", "install_flows", "Add flows: one as an object, or those of a script.",
-              takes="Flow", query=(ACCOUNT,), status=201, gives="Flows", answer="The flows that were added",
+              takes="NewFlows", query=(ACCOUNT,), status=201, gives="Flows", answer="The flows that were added",
               errors=(413,)),
     Operation("DELETE", "/flows", "forget_flows", "Forget every flow.", query=(ACCOUNT,), status=204),
     Operation("POST", "/clock/advance", "advance",

@@ -63,6 +63,12 @@ def url_pattern(rules: RegistrationRules) -> str:
     return f"^{https if rules.strict else f'(?:{https}|{http})'}{_PORT}{_REST}$"
 
 
+#: The regular expression for any URL that deliveries can go to.
+TARGET_URL_PATTERN = (
+    rf"^https?://(?:[A-Za-z0-9](?:[A-Za-z0-9_-]{{0,61}}[A-Za-z0-9])?(?:\.{_LABEL})*|{_ipv6()}){_PORT}{_REST}$"
+)
+
+
 @lru_cache(16)
 def _url_form(rules: RegistrationRules) -> re.Pattern[str]:
     return re.compile(url_pattern(rules)[1:-1])

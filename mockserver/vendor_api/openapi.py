@@ -48,6 +48,9 @@ _ERROR_HEADERS = {
     429: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
 }
 
+#: What the events are grouped under.
+EVENTS_TAG = "events"
+
 
 def describe(operations: Sequence[Operation], rules: RegistrationRules, settings: Settings) -> dict[str, Any]:
     """Describe the API as it is set up, ready for JSON."""
@@ -62,6 +65,7 @@ def describe(operations: Sequence[Operation], rules: RegistrationRules, settings
         "openapi": "3.1.0",
         "info": {"title": "Playgent webhooks, played by a mock", "version": __version__, "description": _ABOUT},
         "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys([*map(_tag, operations), EVENTS_TAG])],
         "paths": paths,
         "webhooks": event_webhooks(catalog),
         "components": {
@@ -72,6 +76,10 @@ def describe(operations: Sequence[Operation], rules: RegistrationRules, settings
             "schemas": _schemas(rules, [operation.name for operation in operations]) | event_schemas(catalog),
         },
     }
+
+
+def _tag(operation: Operation) -> str:
+    return operation.path.removeprefix("/v1").split("/")[1].removesuffix(".json")
 
 
 def _about_keys(settings: Settings) -> str:
@@ -87,6 +95,7 @@ def _operation(operation: Operation, settings: Settings) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
+        "tags": [_tag(operation)],
         "description": _about(operation),
         "x-documented": operation.documented,
         "security": [] if operation.open else [{"apiKey": []}],
@@ -173,7 +182,7 @@ def _schemas(rules: RegistrationRules, names: Sequence[str]) -> dict[str, Any]:
         },
         "Webhook": _webhook_schema(rules),
         **{f"{name}Error": _error_schema(CODES[status]) for status, (name, _) in _ERRORS.items()},
-        "Document": {"type": "object", "required": ["openapi", "info", "paths"]},
+        "Document": {"type": "object", "required": ["openapi", "info", "paths"], "additionalProperties": True},
         **resource_schemas(),
     }
     if "updateWebhook" in names:
@@ -272,6 +281,9 @@ def event_document(catalog: Catalog) -> dict[str, Any]:
             "description": "What a registered webhook receives. Payloads marked x-documented are the vendor's; the "
             "others are ours, where its documentation shows no sample.",
         },
+        # Linters want one; events go to the URL that was registered.
+        "servers": [{"url": "/", "description": "The application's own server"}],
+        "tags": [{"name": EVENTS_TAG}],
         "security": [],
         "webhooks": event_webhooks(catalog),
         "components": {"schemas": event_schemas(catalog)},
@@ -286,6 +298,7 @@ def _received(event_type: EventType) -> dict[str, Any]:
         "operationId": f"on{_schema_name(event_type).removesuffix('Event')}",
         "summary": event_type.fires_when[0].upper() + event_type.fires_when[1:],
         "description": f"Sent when {event_type.fires_when}. Sample data: {event_type.source}.",
+        "tags": [EVENTS_TAG],
         "x-documented": event_type.documented,
         "security": [],
         "parameters": [
@@ -373,6 +386,8 @@ def _marked(schema: dict[str, Any]) -> dict[str, Any]:
         field.setdefault("x-documented", True)
         if field.get("type") == "array":
             field.setdefault("items", {})  # msgspec leaves them out where anything will do; generators want them
+        if field.get("type") == "object":
+            field.setdefault("additionalProperties", True)  # without it, some take it for an object without keys
         if "default" in field and (field["default"] in _NO_DEFAULTS or "$ref" in field):
             del field["default"]
     return schema
