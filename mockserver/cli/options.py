@@ -340,9 +340,9 @@ _SHORTEST_SECRET = 8
 
 
 def note_short_secret(secret: str) -> None:
-    """Print a note if hiding a secret in reports may hide other words as well."""
+    """Print a note if a secret is too short to be hidden wherever it appears."""
     if len(secret) < _SHORTEST_SECRET:
-        hidden = "where it is a part of other values, it is hidden too"
+        hidden = "reports hide it where it is a whole value, and not within a longer one"
         click.echo(f"mockserver: the secret is shorter than {_SHORTEST_SECRET} characters: {hidden}", err=True)
 
 

@@ -7,7 +7,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from mockserver.model.quantities import format_timestamp
-from mockserver.model.records import Delivery
+from mockserver.model.records import RESENT, Delivery
 from mockserver.model.redaction import without_tokens
 
 #: Seconds for which lines are gathered before they are written.
@@ -251,7 +251,14 @@ def row_of(delivery: Delivery) -> Row:
 
 def is_as_expected(delivery: Delivery) -> bool:
     """Return whether a delivery that is over was accepted, or did what its step expects."""
-    return not delivery.unmet and (delivery.delivered or (delivery.outcome == "failed" and bool(delivery.faults)))
+    return _as_expected(delivery.outcome, delivery.unmet, delivery.faults, delivery.source)
+
+
+def _as_expected(outcome: str, unmet: Sequence[str], faults: Sequence[str], source: str) -> bool:
+    if unmet or outcome == "delivered":
+        return not unmet
+    judged = not source.startswith(RESENT)  # nothing is expected of those, but that they are accepted
+    return outcome == "failed" and (judged or bool(faults))
 
 
 def row_of_view(view: dict[str, Any]) -> Row:
@@ -260,7 +267,7 @@ def row_of_view(view: dict[str, Any]) -> Row:
     response, error = last.get("response"), last.get("error")
     headers = dict(response["headers"]) if response else {}
     return Row(
-        expected=not view["unmet"] and (view["outcome"] == "delivered" or bool(view["faults"])),
+        expected=_as_expected(view["outcome"], view["unmet"], view["faults"], view["source"]),
         time=view["attempts"][0]["at"][11:19] if view["attempts"] else view["timestamp"][11:19],
         delivery_id=view["delivery_id"],
         event=printable(view["event"]),
@@ -313,7 +320,7 @@ def _notes(faults: tuple[str, ...] | list[str], attempts: int, source: str, loca
     notes = [f"[{', '.join(faults)}]"] if faults else []
     if attempts > 1:
         notes.append(f"{attempts} attempts")
-    if source.startswith("resend of "):
+    if source.startswith(RESENT):
         notes.append(source)
     if location:
         notes.append(f"redirects to {location}")

@@ -20,6 +20,9 @@ from mockserver.model.webhooks import Webhook
 #: ``not_sent`` stopped before its first attempt.
 Outcome = Literal["pending", "delivered", "failed", "interrupted", "not_sent"]
 
+#: How the source of a delivery begins that repeats another.
+RESENT = "resend of "
+
 #: What one delivery costs in memory beside the bytes it holds; measured, rounded up.
 _OVERHEAD = 1024
 

@@ -20,7 +20,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.model.expectations import matches_status
 from mockserver.model.quantities import parse_duration
-from mockserver.model.records import Delivery
+from mockserver.model.records import RESENT, Delivery
 from mockserver.model.wording import did_you_mean, shown
 
 #: The longest search, in characters, and the most terms in it.
@@ -58,7 +58,7 @@ STATES: Mapping[str, Fits] = {
     "failed": lambda delivery: delivery.outcome == "failed",
     "unmet": lambda delivery: bool(delivery.unmet),
     "retried": lambda delivery: len(delivery.attempts) > 1,
-    "resent": lambda delivery: delivery.source.startswith("resend of "),
+    "resent": lambda delivery: delivery.source.startswith(RESENT),
     "faulty": lambda delivery: bool(delivery.faults),
 }
 

@@ -19,6 +19,7 @@ import hashlib
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -74,8 +75,19 @@ def _driver(checks: Iterable[Check]) -> dict[str, Any]:
         "name": "mockserver",
         "fullName": f"playgent-mockserver {mockserver.__version__}",
         "semanticVersion": mockserver.__version__,
+        **_home(),
         "rules": [_rule(check) for check in checks],
     }
+
+
+def _home() -> dict[str, str]:
+    """Where the tool is described: the first address that the package names, if it names one."""
+    try:
+        urls = metadata.metadata("playgent-mockserver").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:  # run from a source tree
+        urls = []
+    addresses = [url.partition(",")[2].strip() for url in urls]
+    return {"informationUri": addresses[0]} if addresses else {}
 
 
 def _rule(check: Check) -> dict[str, Any]:

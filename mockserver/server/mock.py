@@ -25,7 +25,7 @@ from mockserver.model.identifiers import new_identifier
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.messages import Transport
 from mockserver.model.quantities import LONGEST, format_timestamp
-from mockserver.model.records import Delivery, Event, RecordStore
+from mockserver.model.records import RESENT, Delivery, Event, RecordStore
 from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
@@ -302,7 +302,7 @@ class Mock:
         webhook = self._webhook_of(delivery, fresh=fresh)
         self.touch()
         event, again = (self._renewed(delivery), None) if fresh else (delivery.event, request)
-        source = f"resend of {delivery.delivery_id}"
+        source = f"{RESENT}{delivery.delivery_id}"
         resent = await self._work.finish(
             self._dispatcher.publish_again(event, webhook, source, self.clock, again), self.clock
         )

@@ -83,5 +83,5 @@ def test_health(served, closed_port):
     )
     with recorder() as other:
         done = mockserver("health", other.url)
-    assert (done.code, "is no mock" in done.err) == (3, True)
+    assert (done.code, "is not a mock" in done.err) == (3, True)
     assert mockserver("health", "http://127.0.0.1:x").code == 2

@@ -269,6 +269,17 @@ def test_spaced_json(script):
     assert b'{"event": "run.failed", "timestamp": "2024-12-16T10:00:00Z", ' in server.requests[0]
 
 
+def test_a_failure_that_is_expected_is_marked_as_such(script):
+    """Also where nothing is deliberately wrong: the step wants to see a 500."""
+    step = "steps:\n  - {event: run.failed, expect: {status: 500}}\n"
+    (script / "broken.yaml").write_text(f"version: 1\n{step}", "utf-8")
+    with recorder(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n") as server:
+        done = mockserver("replay", "broken.yaml", "--target", server.url, "--secret", SECRET, cwd=script)
+    assert done.code == 0
+    assert done.out.startswith("✓ ")
+    assert done.out.endswith("✓ as expected (the 1 that failed was meant to)\n")
+
+
 def test_expectations_decide(script):
     """A consumer that refuses what is deliberately wrong meets what is expected of it: exit code 0."""
     step = "steps:\n  - {event: run.failed, fault: wrong_secret, expect: {status: [401]}}\n"

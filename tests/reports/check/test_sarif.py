@@ -67,6 +67,19 @@ async def test_what_is_wrong_is_a_result():
     assert run["results"][2]["message"] == {"text": "Answered 413. To fix it: allow 1 MB."}
 
 
+def test_the_tool_names_its_home(tmp_path, monkeypatch):
+    """The address is the one in the metadata of the installed package: there is none before a release sets it."""
+    installed = tmp_path / "playgent_mockserver-9.dist-info"
+    installed.mkdir()
+    about = "Metadata-Version: 2.1\nName: playgent-mockserver\nVersion: 9\n"
+    installed.joinpath("METADATA").write_text(f"{about}Project-URL: Documentation, https://docs.example/mock\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    driver = run_of(report_of())["tool"]["driver"]
+    assert driver["informationUri"] == "https://docs.example/mock"
+    installed.joinpath("METADATA").write_text(about)
+    assert "informationUri" not in run_of(report_of())["tool"]["driver"]
+
+
 async def test_every_check_is_a_rule():
     """Those that passed too; each result and notification points to its own."""
     run = run_of(await mixed())
