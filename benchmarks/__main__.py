@@ -36,10 +36,14 @@ TOPICS = {
 _PAGE = Path("docs/performance.md")
 
 #: What peers need beside the `test` extra.
-PEERS = ("uvloop", "requests", "httpx", "pytest_httpserver", "locust", "playwright", "wrk")
+PEERS = ("uvloop", "requests", "httpx", "pytest_httpserver", "locust", "playwright", "chromium", "wrk")
 
 #: What whole topics need.
-_NEEDS = {"pytest_costs": "pytest_httpserver", "locust_load": "locust", "dashboard": "playwright"}
+_NEEDS = {
+    "pytest_costs": ("pytest_httpserver",),
+    "locust_load": ("locust",),
+    "dashboard": ("playwright", "chromium"),
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -79,8 +83,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measured(topic: str, *, quick: bool) -> tuple[list[Measurement], bool]:
     """The rows of a topic, and whether it broke; the others are measured all the same."""
-    if topic in _NEEDS and not is_installed(_NEEDS[topic]):
-        return [not_installed(topic, _NEEDS[topic])], False
+    absent = [needed for needed in _NEEDS.get(topic, ()) if not is_installed(needed)]
+    if absent:
+        return [not_installed(topic, absent[0])], False
     try:
         return import_module(f"benchmarks.{topic}").measure(quick=quick), False
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the figures of the other topics

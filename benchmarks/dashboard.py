@@ -41,13 +41,13 @@ def measure(*, quick: bool) -> list[Measurement]:
 def _page(*, quick: bool) -> list[Measurement]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the other topics run without it
 
-    count, seconds, times = (500, 2, 1) if quick else (10_000, 20, 5)
+    count, seconds, times = (100, 1, 1) if quick else (10_000, 20, 5)
     with sync_playwright() as playwright, _mock() as mock:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_ARGUMENTS)
         steps = [{"event": "run.failed", "repeat": count, "concurrency": 100}]
         mock.start_replay({"version": 1, "steps": steps}, speed="max").result()
         rounds = Rounds({"ours": lambda: _first_rows(browser, mock), "blank": lambda: _blank(browser)}, times)
-        longest, growth = _flood(browser, mock, seconds)
+        longest, growth = _flood(browser, mock, seconds, 300 if quick else 3000)
         browser.close()
     return [
         Measurement(
@@ -122,12 +122,12 @@ def _blank(browser: Any) -> float:
     return float(first)
 
 
-def _flood(browser: Any, mock: MockServer, seconds: int) -> tuple[float, float]:
-    """The longest task in milliseconds, and the memory gained in MB, over a flood that the page watches."""
+def _flood(browser: Any, mock: MockServer, seconds: int, settle: float) -> tuple[float, float]:
+    """The longest task in milliseconds, and the memory gained in MB, over a flood that the settled page watches."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.add_init_script(_WATCH)
     page.goto(f"{mock.url}/_mock/ui/")
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(settle)
     page.evaluate("window.longest = 0")
     before = page.evaluate("performance.memory.usedJSHeapSize")
     steps = [{"event": "run.failed", "repeat": 500 * seconds, "every": "2ms"}]

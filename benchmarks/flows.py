@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.peers import run_fast
+from benchmarks.peers import is_installed, run_fast
 from benchmarks.processes import child, run
 from benchmarks.receiver import Receiver, receiving
 from benchmarks.rounds import Rounds
@@ -27,7 +27,7 @@ from mockserver.server.mock import Mock
 _HEADERS = {"Authorization": "Bearer key", "Content-Type": "application/json"}
 _RUN = json.dumps({"test_case_id": "tc_refund"})
 _FLOW = {"on": "POST /v1/runs", "when": {"test_case_id": "tc_refund"}, "outcome": "failed"}
-_PEER = "bare aiohttp handler, uvloop loop"
+_PEER = f"bare aiohttp handler, {'uvloop' if is_installed('uvloop') else 'standard'} loop"
 
 
 def measure(*, quick: bool) -> list[Measurement]:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 #: Peers that are no Python packages.
-_PROGRAMS = ("wrk",)
+_PROGRAMS = ("wrk", "chromium")
 
 
 def is_installed(peer: str) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+from benchmarks.peers import is_installed, not_installed
 from benchmarks.processes import child, run
 from benchmarks.receiver import receiving
 from benchmarks.rounds import Rounds
 from benchmarks.table import Figure, Measurement
 
-_LOOPS = ("standard", "uvloop")
-_LIMIT = "a protocol that answers unread, uvloop"
+_LIMIT = "a protocol that answers unread"
 
 
 def measure(*, quick: bool) -> list[Measurement]:
@@ -22,7 +22,10 @@ def measure(*, quick: bool) -> list[Measurement]:
         quick: Whether to post for a moment only.
     """
     seconds, count = (0.1, 1) if quick else (0.6, 7)
-    return [row for loop in _LOOPS for row in _compare(loop, seconds, count)]
+    rows = _compare("standard", seconds, count)
+    if is_installed("uvloop"):
+        return rows + _compare("uvloop", seconds, count)
+    return [*rows, not_installed("POST /v1/webhooks, uvloop loop", "uvloop")]
 
 
 def _compare(loop: str, seconds: float, count: int) -> list[Measurement]:
