@@ -13,9 +13,7 @@ from mockserver.checks import diagnosis as doctor
 from mockserver.control_api import operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
 from mockserver.model import events, fields, retry_policies, targets
-from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.records import RecordStore
-from mockserver.model.redaction import Redactor
 from mockserver.model.search import read_search
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import WebhookRegistry
@@ -23,6 +21,7 @@ from mockserver.replay import replay as replays
 from mockserver.script import format as script_format
 from mockserver.script import source, templates
 from mockserver.server import http_host
+from mockserver.server.mock import Mock
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from mockserver.vendor_api.flows import engine
 from mockserver.vendor_api.flows.creation import Rules
@@ -405,7 +404,7 @@ async def test_events_that_wait_for_a_reader(monkeypatch, most, size):
     monkeypatch.setattr(stream, "MOST_WAITING", most)
     monkeypatch.setattr(stream, "MOST_WAITING_BYTES", size)
     calls = CallLog(1000)
-    readers = stream.Readers(Redactor(), MemoryBudget())
+    readers = stream.Readers(Mock(Settings()))
     reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls, read_search(""), readers)
     subscriptions = reader._subscribe()
     for number in range(100):

@@ -92,7 +92,7 @@ def send(event: str, target: str | None, secret: str | None, dry_run: bool, **ch
             await mock.stop()
 
     stopped = work.run(perform())
-    return stopped or _show(outcome[0], reach, Redactor([destination.secret]))
+    return stopped or _show(outcome[0], reach, Redactor.of(settings, destination.secret))
 
 
 def _show(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
@@ -101,7 +101,7 @@ def _show(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
         click.echo(str(sent))
         return exit_codes.OK
     if reach.why_not:
-        click.echo(f"mockserver: {reach.why_not}", err=True)
+        click.echo(f"mockserver: {redactor.text(reach.why_not)}", err=True)
         return exit_codes.UNREACHABLE
     last = sent.deliveries[-1]
     if last.response is not None:

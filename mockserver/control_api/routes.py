@@ -47,7 +47,6 @@ from mockserver.faults.fault import Fault
 from mockserver.faults.registry import FAULTS
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
-from mockserver.model.redaction import Redactor
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.search import KEYS, NearMiss, Search, nearest_misses, read_search
 from mockserver.model.webhooks import Webhook
@@ -66,7 +65,7 @@ from mockserver.reports.serializers import (
 from mockserver.script.model import EventStep
 from mockserver.script.package_files import bundled_scripts, load_retry_policies, read_bundled_script
 from mockserver.script.templates import TemplateError
-from mockserver.server.mock import Mock
+from mockserver.server.mock import OWN_WEBHOOK, Mock
 from mockserver.vendor_api.requests import ApiError, read_body, why_foreign
 
 if TYPE_CHECKING:
@@ -81,10 +80,13 @@ def search_of(text: str, mock: Mock) -> Search:
     return read_search(text, {"event": events, "fault": FAULTS})
 
 
-def redactor_of(mock: Mock) -> Redactor:
-    """Return what hides the secrets that a mock knows."""
-    secrets = (webhook.secret for webhook in mock.webhooks.all())
-    return Redactor.of(mock.settings, *secrets)
+def shown_delivery(delivery: Delivery, mock: Mock) -> dict[str, Any]:
+    """Return a delivery without secrets."""
+    return delivery_view(mock.redactor_of([delivery.webhook_id]).delivery(delivery))
+
+
+def _shown_webhook(webhook: Webhook, mock: Mock) -> dict[str, Any]:
+    return {**webhook_view(webhook), "url": mock.redactor_of().text(webhook.url)}
 
 
 def known_delivery(call: Call, mock: Mock) -> Delivery:
@@ -105,7 +107,6 @@ class DeliverySearch:
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
-        self._redactor = Redactor.of(mock.settings)
 
     async def latest_delivery(self, call: Call) -> web.Response:
         """Return the newest delivery that a search finds."""
@@ -113,7 +114,7 @@ class DeliverySearch:
         records = self._mock.records.all()
         newest = next((delivery for delivery in reversed(records) if search.matches(delivery)), None)
         if newest is not None:
-            return json_answer(delivery_view(self._redactor.delivery(newest)))
+            return json_answer(shown_delivery(newest, self._mock))
         nearest = nearest_misses(search, records)
         message = "\n".join([f"no delivery matches {search.text!r}", *map(describe_miss, nearest)])
         return error_answer(404, message, nearest=list(map(_miss_view, nearest)))
@@ -131,9 +132,7 @@ class DeliverySearch:
             nearest = list(map(_miss_view, error.nearest))
             return error_answer(408, str(error), found=len(error.found), nearest=nearest)
         shown = found[:MOST_LISTED]
-        return json_answer(
-            {"count": len(found), "deliveries": [delivery_view(self._redactor.delivery(each)) for each in shown]}
-        )
+        return json_answer({"count": len(found), "deliveries": [shown_delivery(each, self._mock) for each in shown]})
 
     async def brief_deliveries(self, call: Call) -> web.Response:
         """List deliveries in brief, the newest first."""
@@ -148,7 +147,7 @@ class DeliverySearch:
         more = next(found, None) is not None
         return json_answer(
             {
-                "deliveries": list(map(brief_view, page)),
+                "deliveries": [brief_view(each, self._mock.redactor_of()) for each in page],
                 "next": page[-1].delivery_id if more else None,
                 "on_record": len(self._mock.records),
                 "dropped": self._mock.records.dropped,
@@ -176,7 +175,8 @@ class DeliverySearch:
         from mockserver.reports.evidence import curl_of, why_no_curl  # noqa: PLC0415 - start-up does without
         from mockserver.reports.snippets import hide_in, signature_of, snippets_of  # noqa: PLC0415 - start-up does without
 
-        delivery, redactor = known_delivery(call, self._mock), redactor_of(self._mock)
+        delivery = known_delivery(call, self._mock)
+        redactor = self._mock.redactor_of([delivery.webhook_id])
         event = self._mock.catalog.get(delivery.event.type)
         webhook = self._mock.webhooks.get(delivery.webhook_id)
         clean = redactor.delivery(delivery)
@@ -329,8 +329,7 @@ class ControlApi:
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
-        self._redactor = Redactor.of(mock.settings)
-        self._readers = Readers(self._redactor, mock.budget)
+        self._readers = Readers(mock)
         self._checks: CheckRuns | None = None
         self._others = (DeliverySearch(mock), FlowOperations(mock))
 
@@ -400,7 +399,7 @@ class ControlApi:
             _known(self._mock.webhooks.get(only), only)
         if _is_plain(step):
             sent = await self._mock.send(step, only=only, account=call.account)
-            return json_answer(_sent_view(self._redactor, sent.deliveries, str(sent), delivered=sent.delivered))
+            return json_answer(_sent_view(self._mock, sent.deliveries, str(sent), delivered=sent.delivered))
         if only is not None or call.account is not None:
             message = (
                 "webhook_id and account are for one event: leave repeat, after and effects out, or replay a script"
@@ -410,7 +409,7 @@ class ControlApi:
             raise UsageError(f"repeat is at most {MOST_REPEATS_OF_A_CALL} here: for more, post a script to /replays")
         report = (await self._mock.play(step)).report
         explanation = "\n".join([report.summary, *report.explanations()])
-        return json_answer(_sent_view(self._redactor, report.deliveries, explanation, delivered=_all_delivered(report)))
+        return json_answer(_sent_view(self._mock, report.deliveries, explanation, delivered=_all_delivered(report)))
 
     async def start_replay(self, call: Call) -> web.Response:
         """Replay a script."""
@@ -421,11 +420,11 @@ class ControlApi:
         running = self._mock.start_replay(read_script(source, self._mock.catalog, name), speed)
         if wait:
             await running.wait()
-        return json_answer(_replay_view(running), 200 if wait else 202)
+        return json_answer(_replay_view(running, self._mock), 200 if wait else 202)
 
     async def replay(self, call: Call) -> web.Response:
         """Return a replay."""
-        return json_answer(_replay_view(self._known_replay(call)))
+        return json_answer(_replay_view(self._known_replay(call), self._mock))
 
     async def replays(self, _: Call) -> web.Response:
         """List the replays in the background, the newest first."""
@@ -437,7 +436,7 @@ class ControlApi:
         """End a replay."""
         running = self._known_replay(call)
         await running.stop()
-        return json_answer(_replay_view(running))
+        return json_answer(_replay_view(running, self._mock))
 
     def _known_replay(self, call: Call) -> RunningReplay:
         running = self._mock.replays.get(call.path["replay_id"])
@@ -458,7 +457,7 @@ class ControlApi:
         more = next(found, None) is not None
         return json_answer(
             {
-                "deliveries": [delivery_view(self._redactor.delivery(each)) for each in page],
+                "deliveries": [shown_delivery(each, self._mock) for each in page],
                 "next": page[-1].delivery_id if more else None,
                 "dropped": self._mock.records.dropped,
             }
@@ -466,37 +465,41 @@ class ControlApi:
 
     async def delivery(self, call: Call) -> web.Response:
         """Return a delivery."""
-        return json_answer(delivery_view(self._redactor.delivery(known_delivery(call, self._mock))))
+        return json_answer(shown_delivery(known_delivery(call, self._mock), self._mock))
 
     async def resend(self, call: Call) -> web.Response:
         """Deliver once more."""
         delivery = known_delivery(call, self._mock)
         resent = await self._mock.resend(delivery, **read_json_body(call.body, RESEND_FIELDS))
-        return json_answer(delivery_view(self._redactor.delivery(resent)))
+        return json_answer(shown_delivery(resent, self._mock))
 
     # --- webhooks and the vendor API
 
     async def webhooks(self, call: Call) -> web.Response:
         """List webhooks."""
-        return json_answer({"webhooks": [webhook_view(each) for each in self._mock.webhooks.all(call.account)]})
+        return json_answer(
+            {"webhooks": [_shown_webhook(each, self._mock) for each in self._mock.webhooks.all(call.account)]}
+        )
 
     async def webhook(self, call: Call) -> web.Response:
         """Return a webhook."""
         return json_answer(
-            webhook_view(_known(self._mock.webhooks.get(call.path["webhook_id"]), call.path["webhook_id"]))
+            _shown_webhook(
+                _known(self._mock.webhooks.get(call.path["webhook_id"]), call.path["webhook_id"]), self._mock
+            )
         )
 
     async def register(self, call: Call) -> web.Response:
         """Register a webhook on behalf of an application."""
         body = read_json_body(call.body, REGISTRATION_FIELDS)
         webhook = self._mock.register(body["url"], body.get("events"), body["secret"], call.account or "")
-        return json_answer(webhook_view(webhook), 201)
+        return json_answer(_shown_webhook(webhook, self._mock), 201)
 
     async def change_webhook(self, call: Call) -> web.Response:
         """Switch a webhook on or off."""
         body = read_json_body(call.body, WEBHOOK_CHANGE_FIELDS)
         webhook_id = call.path["webhook_id"]
-        return json_answer(webhook_view(_known(self._mock.webhooks.change(webhook_id, body), webhook_id)))
+        return json_answer(_shown_webhook(_known(self._mock.webhooks.change(webhook_id, body), webhook_id), self._mock))
 
     async def forget_webhooks(self, call: Call) -> web.Response:
         """Forget every webhook."""
@@ -607,15 +610,16 @@ def _all_delivered(report: Report) -> bool:
     return report.delivered == report.planned and not report.halted
 
 
-def _sent_view(
-    redactor: Redactor, deliveries: tuple[Delivery, ...], explanation: str, *, delivered: bool
-) -> dict[str, Any]:
-    views = [delivery_view(redactor.delivery(each)) for each in deliveries]
-    return {"delivered": delivered, "deliveries": views, "explanation": explanation}
+def _sent_view(mock: Mock, deliveries: tuple[Delivery, ...], explanation: str, *, delivered: bool) -> dict[str, Any]:
+    views = [shown_delivery(each, mock) for each in deliveries]
+    redactor = mock.redactor_of(each.webhook_id for each in deliveries)
+    return {"delivered": delivered, "deliveries": views, "explanation": redactor.text(explanation)}
 
 
-def _replay_view(running: RunningReplay) -> dict[str, Any]:
-    return {"replay_id": running.replay_id, "done": running.done, "report": running.report.as_dict()}
+def _replay_view(running: RunningReplay, mock: Mock) -> dict[str, Any]:
+    report = running.report
+    redactor = mock.redactor_of([OWN_WEBHOOK, *report.webhook_ids])
+    return {"replay_id": running.replay_id, "done": running.done, "report": report.clean(redactor).as_dict()}
 
 
 def _replay_row(running: RunningReplay) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.records import Delivery, RecordStore
-from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search
 from mockserver.model.webhooks import Webhook, WebhookRegistry
 from mockserver.reports.serializers import brief_view, call_view, delivery_view, encode_view, webhook_view
+from mockserver.server.mock import Mock
 from mockserver.vendor_api.calls import CallLog, VendorCall
 
 #: The most events that wait for a slow reader; then the oldest are left out, and the reader learns how many.
@@ -52,16 +51,16 @@ class Readers:
     """The readers of the stream, and what they have not read yet: each event is encoded once for all of them.
 
     Args:
-        redactor: Hides what is private by setting.
-        budget: The bytes that the events may take.
+        mock: Knows what is private, and how many bytes may be kept.
     """
 
-    def __init__(self, redactor: Redactor, budget: MemoryBudget) -> None:
-        self._redactor = redactor
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+        self.redactor = mock.redactor_of()
         self._readers: set[EventStream] = set()
         self._last: tuple[object, EncodedEvent] = (None, EncodedEvent(b""))
         self._unread: deque[EncodedEvent] = deque()  # those that a reader holds still, and some that none does
-        self._share = budget.share(self._drop_oldest)
+        self._share = mock.budget.share(self._drop_oldest)
 
     def add(self, reader: EventStream) -> None:
         """Add a reader."""
@@ -99,11 +98,15 @@ class Readers:
 
     def delivery(self, delivery: Delivery) -> EncodedEvent:
         """Return the event of a delivery that is over."""
-        return self._once(delivery, "delivery", lambda: delivery_view(self._redactor.delivery(delivery)))
+        return self._once(delivery, "delivery", lambda: self._delivery_view(delivery))
 
     def webhook(self, webhook: Webhook) -> EncodedEvent:
         """Return the event of a webhook that was registered or changed."""
-        return self._once(webhook, "webhook", lambda: webhook_view(webhook))
+        url = self.redactor.text(webhook.url)
+        return self._once(webhook, "webhook", lambda: {**webhook_view(webhook), "url": url})
+
+    def _delivery_view(self, delivery: Delivery) -> dict[str, Any]:
+        return delivery_view(self._mock.redactor_of([delivery.webhook_id]).delivery(delivery))
 
     def call(self, call: VendorCall) -> EncodedEvent:
         """Return the event of a call to the vendor API."""
@@ -269,13 +272,13 @@ class BriefStream(EventStream):
 
     def _take(self) -> bytes:
         changed, self._changed = self._changed, {}
-        rows, gone = [], []
+        rows, gone, redactor = [], [], self._readers.redactor
         for number in changed:
             delivery = self._records.get(number)
             if delivery is None:
                 self._dropped += 1
             elif self._search.matches(delivery):
-                rows.append(brief_view(delivery))
+                rows.append(brief_view(delivery, redactor))
             else:
                 gone.append(delivery.delivery_id)
         news = super()._take()

@@ -85,6 +85,11 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     plan: tuple[WireStep, ...] = ()
     last: bool = False
 
+    def __repr__(self) -> str:
+        """Leave the headers out: users add keys to them."""
+        head = f"{self.head[: max(self.head.find(b' HTTP/'), 0)].decode('latin-1')}, {len(self.head)} bytes of header"
+        return f"Request({self.target.scheme}://{self.target.authority}: {head}, body={self.body!r})"
+
     @property
     def wire(self) -> bytes:
         """The whole request, byte for byte, as it goes over the wire."""

@@ -106,10 +106,11 @@ class Redactor:
         )
 
     def _attempt(self, attempt: Attempt) -> Attempt:
-        request = attempt.request and self._request(attempt.request)
+        request = attempt.request and self.request(attempt.request)
         return msgspec.structs.replace(attempt, request=request, exchange=self._exchange(attempt.exchange))
 
-    def _request(self, request: Request) -> Request:
+    def request(self, request: Request) -> Request:
+        """Return a request without secrets."""
         target = msgspec.structs.replace(request.target, path=self.message_text(request.target.path))
         return msgspec.structs.replace(
             request,

@@ -203,6 +203,11 @@ class Report:
         return found if self._clean_deliveries is None else self._clean_deliveries
 
     @property
+    def webhook_ids(self) -> frozenset[str]:
+        """The ids of the webhooks that its deliveries went to; asking for them is no look at an outcome."""
+        return frozenset(delivery.webhook_id for delivery in self._deliveries)
+
+    @property
     def delivery_ids(self) -> tuple[str, ...]:
         """The ids of :attr:`deliveries`; asking for them alone does not count as a look at an outcome."""
         return tuple(delivery.delivery_id for delivery in self._deliveries)

@@ -14,7 +14,7 @@ from mockserver.model.json_values import NotJsonError, decode_json
 from mockserver.model.messages import Exchange, Request, Response
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Attempt, Delivery
-from mockserver.model.redaction import HIDDEN, PRIVATE_HEADERS, Redactor
+from mockserver.model.redaction import HIDDEN, PRIVATE_HEADERS, SHORTEST, Redactor
 from mockserver.model.webhooks import Webhook
 from mockserver.vendor_api.calls import VendorCall
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mockserver.vendor_api.flows.resource import Resource
 
 
-def brief_view(delivery: Delivery) -> dict[str, Any]:
+def brief_view(delivery: Delivery, redactor: Redactor) -> dict[str, Any]:
     """Return a delivery as a row of a table; moments are in seconds since 1970."""
     attempts = delivery.attempts
     last = attempts[-1] if attempts else None
@@ -32,7 +32,7 @@ def brief_view(delivery: Delivery) -> dict[str, Any]:
         "event": delivery.event.type,
         "timestamp": delivery.event.timestamp,
         "webhook_id": delivery.webhook_id,
-        "url": delivery.url,
+        "url": redactor.text(delivery.url),
         "source": delivery.source,
         "outcome": delivery.outcome,
         "status": response.status if response else None,
@@ -73,6 +73,17 @@ def _moment(attempt: Attempt) -> dict[str, Any]:
 _PRIVATE_KEYS = frozenset({"secret", "api_key", "apikey", "token", "access_token", "password"})
 #: Keys of a JSON body whose values are private: these, what ends with one of them, and an agent's credentials.
 _PRIVATE_KEY = re.compile(rf"(?i)(.*[_-])?({'|'.join(sorted(_PRIVATE_KEYS))})|credentials|authorization")
+#: What is part of other keys whose texts are private, however these are spelled; and what is easily misspelled.
+_PRIVATE_WORDS = (
+    "secret", "password", "passwd", "passphrase", "privatekey", "apikey", "accesskey", "signingkey", "credential",
+    "whsec", "bearer", "authtoken", "authkey",
+)  # fmt: skip
+_SHORT_WORDS = ("pass", "pwd", "auth")
+_OFTEN_MISSPELLED = ("secret", "password", "apikey", "credentials")
+#: A longer key is not looked at.
+_LONGEST_KEY = 64
+#: Where webhooks have their secrets from, texts begin so.
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - what they begin with
 #: Deeper than this, a body is cut off: Python cannot go down as far as JSON can.
 _MOST_SHOWN_LEVELS = 64
 #: What an Authorization header without a key may hold.
@@ -197,6 +208,8 @@ def _secrets(value: Any, depth: int = 0) -> Iterator[str]:
         for key, item in value.items():
             if _is_private(key):
                 yield from (text for text in _texts(item, depth) if text)
+            elif len(item if isinstance(item, str) else "") >= SHORTEST and _is_hidden(key, item):
+                yield item
         value = [item for key, item in value.items() if not _is_private(key)]
     for item in value if isinstance(value, list) else ():
         yield from _secrets(item, depth + 1)
@@ -219,11 +232,40 @@ def _masked(value: Any, depth: int = 0) -> Any:
         return "..."
     if isinstance(value, list):
         return [_masked(item, depth + 1) for item in value]
-    return {key: HIDDEN if _is_private(key) else _masked(item, depth + 1) for key, item in value.items()}
+    return {key: HIDDEN if _is_hidden(key, item) else _masked(item, depth + 1) for key, item in value.items()}
+
+
+def _is_hidden(key: str, value: Any) -> bool:
+    return _is_private(key) or (isinstance(value, str) and (_looks_private(key) or value.startswith(_SECRET_PREFIX)))
 
 
 def _is_private(key: str) -> bool:
     return _PRIVATE_KEY.fullmatch(key) is not None
+
+
+def _looks_private(key: str) -> bool:
+    """Whether a key seems to mean something private, in another spelling or with a slip of the keyboard."""
+    if len(key) > _LONGEST_KEY:
+        return False
+    letters = "".join(filter(str.isalpha, key.lower()))
+    words = (letters, *re.split("[^a-z]", key.lower()))
+    return (
+        letters in _SHORT_WORDS
+        or any(word in letters for word in _PRIVATE_WORDS)
+        or any(_is_a_slip(word, meant) for word in words if len(word) > 4 for meant in _OFTEN_MISSPELLED)
+    )
+
+
+def _is_a_slip(word: str, meant: str) -> bool:
+    """Whether two words differ in one letter, or in two neighbours that have changed places."""
+    if abs(len(word) - len(meant)) > 1:
+        return False
+    begin = 0
+    while begin < min(len(word), len(meant)) and word[begin] == meant[begin]:
+        begin += 1
+    one, other = word[begin:], meant[begin:]
+    swapped = len(one) > 1 and len(other) > 1 and one[0] == other[1] and one[1] == other[0] and one[2:] == other[2:]
+    return swapped or one[1:] == other[1:] or one[1:] == other or one == other[1:]
 
 
 def _attempt_view(attempt: Attempt) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ from mockserver.script.package_files import load_catalog, load_retry_policies
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
 if TYPE_CHECKING:
+    from mockserver.model.redaction import Redactor
     from mockserver.server.http_host import HttpHost, LocalCertificate, Part
     from mockserver.vendor_api.flows.engine import FlowEngine
     from mockserver.vendor_api.routes import VendorApi
@@ -55,6 +56,9 @@ _logger = logging.getLogger("mockserver")
 
 #: The id of the webhook that a script brings along, in deliveries to it.
 OWN_WEBHOOK = "script"
+
+#: How many redactors are remembered, each for some secrets.
+_MOST_REDACTORS = 64
 
 #: A clock that is advanced by hand stops before this moment (the year 9999), after which no timestamp can be written.
 _LAST_MOMENT = 253_370_764_800.0
@@ -93,6 +97,7 @@ class Mock:
         self._sends = 0
         self._sent_samples: set[str] = set()
         self._work = Work()
+        self._redactors: dict[frozenset[str], Redactor] = {}
 
     @cached_property
     def flows(self) -> FlowEngine:
@@ -355,6 +360,28 @@ class Mock:
             retry=self.retry,
             fail_fast=fail_fast,
         )
+
+    def redactor_of(self, webhook_ids: Iterable[str] = ()) -> Redactor:
+        """Return what hides all that is private by setting, and the secrets of webhooks: their consumers know them."""
+        from mockserver.model.redaction import Redactor  # noqa: PLC0415 - many a mock shows nothing
+
+        secrets: set[str] = set()
+        for webhook_id in set(webhook_ids):
+            webhook = self.webhooks.get(webhook_id)
+            secrets.update([webhook.secret] if webhook else self._own_secrets() if webhook_id == OWN_WEBHOOK else ())
+        key = frozenset(secrets)
+        redactor = self._redactors.get(key)
+        if redactor is None:
+            if len(self._redactors) >= _MOST_REDACTORS:
+                self._redactors.clear()
+            redactor = self._redactors[key] = Redactor.of(self.settings, *secrets)
+        return redactor
+
+    def _own_secrets(self) -> Iterator[str]:
+        """The secrets of the webhooks that scripts and flows bring along."""
+        flows = [rule.flow for rule in self.flows.rules.all()] if self.has_flows else []
+        own = [running.report.script.webhook for running in self.replays.values()] + [flow.webhook for flow in flows]
+        return (webhook.secret for webhook in own if webhook is not None)
 
     def _page(self, report: Report) -> str:
         from mockserver.model.redaction import Redactor  # noqa: PLC0415 - most reports are only asked for ok

@@ -164,3 +164,16 @@ def test_what_curl_cannot_do_is_a_comment(tmp_path):
     assert "# curl cannot write a request in pieces, or break it off: slow_body\n" in done.out
     assert "# curl writes Host and Content-Length in its own way: lowercase_headers\n" in done.out
     assert "\ncurl" not in done.out
+
+
+def test_private_headers_are_hidden():
+    """A key for a gateway is in no output, nor in what Python shows of a request."""
+    header = ("--header", "X-Gateway: key-private")
+    done = mockserver("send", "run.failed", "--target", "http://127.0.0.1:9/", "--secret", SECRET, "--dry-run", *header)
+    assert "-H 'X-Gateway: ***'" in done.out
+    assert "private" not in done.out
+    request = build_request(
+        Event("run.failed", "", b"{}"), Target("http", "h", 80, "/hooks"), SECRET, (("X-Gateway", "key-private"),)
+    )
+    assert "private" not in repr(request)
+    assert "POST /hooks" in repr(request)

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import web
 
 from tests.control_api.calling import AUTH, exchange
 
@@ -88,6 +89,10 @@ async def test_a_test_sees_what_the_application_sent(control):
         ),
         ({"api_key": "pk_live_private"}, {"api_key": "***"}),
         ({"note": "my key is pk_live_private"}, {"note": "my key is ***"}),
+        ({"secrte": "a_private", "signingSecret": "b_private"}, {"secrte": "***", "signingSecret": "***"}),
+        ({"my-scret": "a_private", "passwrod": "b_private"}, {"my-scret": "***", "passwrod": "***"}),
+        ({"key": "whsec_private"}, {"key": "***"}),
+        ({"secret_leaks": {"pass": True}, "sector": "x"}, {"secret_leaks": {"pass": True}, "sector": "x"}),
         ('"text"', "text"),
         ('{"secret": "whsec_private",}', None),
         ("secret=whsec_private", None),
@@ -209,3 +214,28 @@ async def test_plans_that_are_refused(control, body, message):
     """Each with a sentence, and nothing is planned."""
     assert message in (await control.call("POST", "/faults", body)).fails()
     assert (await register(control)).status == 201
+
+
+async def test_what_a_consumer_echoes_is_hidden_in_every_answer(start, consumer):
+    """Its secret, and what the user adds to requests: in deliveries, explanations, reports and the stream."""
+    added = "Bearer gateway-key-private"
+
+    async def echo(received):
+        text = f"{dict(received.headers)} gateway-key-private {BODY['secret']}"
+        return web.Response(status=400, text=text)
+
+    consumer.answer = echo
+    control = await start(headers={"X-Gateway": added})
+    await control.register(f"{consumer.url}?key=gateway-key-private", secret=BODY["secret"])
+    reader = control.session.get(f"{control.url}/_mock/stream")
+    async with reader as stream:
+        shown = [await control.post("/events", {"event": "run.failed", "expect": {"body": {"contains": "x" * 9}}})]
+        shown.append(await control.post("/replays?wait=true", "version: 1\nsteps: [event: run.failed]"))
+        paths = ("/deliveries", "/deliveries/latest", "/deliveries/brief", "/webhooks", "/replays/rpl_000001")
+        shown += [await control.get(path) for path in paths]
+        streamed = ""
+        while "dlv_000002" not in streamed:
+            streamed += (await asyncio.wait_for(stream.content.readline(), 20)).decode()
+    text = json.dumps(shown) + streamed
+    assert "private" not in text
+    assert "***" in text
