@@ -25,7 +25,7 @@ from mockserver.model.quantities import (
     show_size,
 )
 from mockserver.model.targets import Target
-from mockserver.model.wording import did_you_mean, listed
+from mockserver.model.wording import cut_short, did_you_mean, listed
 
 
 class Node(msgspec.Struct, gc=False):
@@ -599,8 +599,7 @@ def described(node: Node, *, secret: bool = False) -> str:
 def shortened(value: Any, write: Callable[[Any], str] = repr) -> str:
     """Return a value as it is written, cut off where it gets long."""
     cut = value[:100] if isinstance(value, str) else value
-    text = write(cut)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return cut_short(write(cut), 60)
 
 
 def _as_json(value: Any) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.model.identifiers import new_identifier
 from mockserver.model.memory_budget import MemoryBudget
-from mockserver.model.wording import did_you_mean, listed
+from mockserver.model.wording import cut_short, did_you_mean, listed
 
 URL_MAX_LENGTH = 2048
 SECRET_MAX_LENGTH = 1024
@@ -127,7 +127,7 @@ def read_changes(fields: Any, rules: RegistrationRules) -> dict[str, Any]:
             changes[name] = value
         else:
             hint = _guess(name, allowed)
-            raise RegistrationError(f"Unknown field: {_cut(name)}; allowed are {listed(allowed)}{hint}")
+            raise RegistrationError(f"Unknown field: {cut_short(name)}; allowed are {listed(allowed)}{hint}")
     return changes
 
 
@@ -204,11 +204,7 @@ def _shown(value: Any) -> str:
     """A value for a message: strings quoted and cut short, anything else by its kind."""
     if not isinstance(value, str):
         return _kind(value)
-    return repr(_cut(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."
+    return repr(cut_short(value))
 
 
 def _guess(word: str, allowed: Iterable[str]) -> str:

@@ -22,7 +22,11 @@ def visible(text: str) -> str:
 
 def shown(value: Any, most: int = 60) -> str:
     """Return a value as Python writes it, cut off where it is longer than ``most`` characters."""
-    text = repr(value)
+    return cut_short(repr(value), most)
+
+
+def cut_short(text: str, most: int = 80) -> str:
+    """Return a text, cut off where it is longer than ``most`` characters."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from mockserver.model.events import check_json
 from mockserver.model.identifiers import new_identifier
-from mockserver.model.wording import did_you_mean
+from mockserver.model.wording import cut_short, did_you_mean
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -654,4 +654,4 @@ def _spelled(value: Any) -> str:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:77] + "...")
+    return repr(cut_short(text))

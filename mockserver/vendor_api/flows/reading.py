@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from mockserver.model.wording import did_you_mean, listed
+from mockserver.model.wording import cut_short, did_you_mean, listed
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -131,15 +131,13 @@ def _is(value: Any, python: Any, words: str, path: str, problems: _Found) -> boo
 
 
 def _below(path: str, key: str) -> str:
-    shown = key if len(key) <= 80 else f"{key[:77]}..."
-    return f"{path}.{shown}" if path else shown
+    return f"{path}.{cut_short(key)}" if path else cut_short(key)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return cut_short(msgspec.json.encode(value).decode(), 60)
 
 
 def field_names(kind: type[msgspec.Struct]) -> Iterator[str]:
