@@ -337,7 +337,7 @@ class Spaced(Hooks):
     def effect(self, event: str) -> None:
         super().effect(event)
         if b'": ' in self.bodies[-1]:
-            self.count += self.more()
+            self.count += self.more()  # type: ignore[attr-defined]
 
 
 async def test_what_is_answered_but_has_no_effect_is_found_alone(judged):

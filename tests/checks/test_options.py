@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from mockserver.checks import options
-from mockserver.checks.options import AccessError, post, run_command
+from mockserver.checks.effects import AccessError
+from mockserver.checks.options import post, run_command
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
