@@ -33,11 +33,11 @@ class Judged:
         self.url = ""
 
     async def report(self, consumer: Consumer, *checks: str, probed: bool = False, **given: Any) -> CheckReport:
-        """Make some checks of a consumer; with a look at its count if ``probed``."""
+        """Make some checks of a consumer; with a look at its count if ``probed``, where effects come before answers."""
         server = await self._serve(consumer.app())
         self.url = str(server.make_url("/hooks"))
-        probe = {"probe": lambda: consumer.count} if probed else {}
-        return await checked(self.url, only=checks, **probe, **given)
+        probe = {"probe": lambda: consumer.count, "effect_within": 0.2} if probed else {}
+        return await checked(self.url, only=checks, **{**probe, **given})
 
     async def finding(self, consumer: Consumer, check: str, **given: Any) -> Finding:
         """Make one check of a consumer."""

@@ -252,7 +252,9 @@ async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged):
         consumer.effect(key[0])
         return web.Response()
 
-    finding = await judged.finding(again(consumer, more), "PG072", probed=True, events=("run.failed",))
+    finding = await judged.finding(
+        again(consumer, more), "PG072", probed=True, effect_within=None, events=("run.failed",)
+    )
     assert finding.summary == "two deliveries of one event had 2 effects"
 
 
@@ -260,14 +262,14 @@ async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged):
 async def test_an_effect_may_once_take_longer_than_it_did_at_first(step, judged):
     """It is waited for, whether the count grows or shrinks."""
     consumer = late(step, lambda number: 0.01 if number < 7 else 0.3)
-    finding = await judged.finding(consumer, "PG074", probed=True, events=RUNS)
+    finding = await judged.finding(consumer, "PG074", probed=True, effect_within=None, events=RUNS)
     assert finding.verdict == "pass"
 
 
 async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same(judged):
     """No one is told that it has none."""
     consumer = late(1, lambda number: 0.01 if number == 1 else 0.2)
-    finding = await judged.finding(consumer, "PG070", probed=True, events=("run.failed",))
+    finding = await judged.finding(consumer, "PG070", probed=True, effect_within=None, events=("run.failed",))
     assert finding.summary == "the probe sees it: run.failed +1"
 
 
@@ -284,7 +286,7 @@ async def test_an_effect_of_two_steps_is_one_effect(judged):
         consumer.tasks.add(asyncio.get_running_loop().create_task(second()))
 
     consumer.effect = effect
-    finding = await judged.finding(consumer, "PG070", probed=True, events=("run.failed",))
+    finding = await judged.finding(consumer, "PG070", probed=True, effect_within=None, events=("run.failed",))
     assert finding.summary == "the probe sees it: run.failed +2"
 
 

@@ -27,7 +27,7 @@ class KnowsItsRuns(Keeps):
 
 async def test_an_order_is_not_made_smaller_than_what_fails_in_order_too(judged):
     """An optimization without its run is refused in any order: so the run is part of the smallest order."""
-    finding = await judged.finding(KnowsItsRuns(), "PG078", probed=True, effect_within=0.3)
+    finding = await judged.finding(KnowsItsRuns(), "PG078", probed=True)
     assert finding.verdict == "fail"
     assert finding.summary == "optimization.completed before run.completed: optimization.completed answered 409"
     assert finding.evidence[0].event.type == "optimization.completed"
@@ -54,7 +54,7 @@ class ForgetsFailures(Keeps):
 
 async def test_an_effect_that_order_takes_away_is_reported(judged):
     """With what it is in order."""
-    finding = await judged.finding(ForgetsFailures(), "PG078", probed=True, effect_within=0.3)
+    finding = await judged.finding(ForgetsFailures(), "PG078", probed=True)
     assert finding.summary == "run.completed before run.failed: the effect is 1, in order it is 2"
     assert [delivery.event.type for delivery in finding.evidence] == ["run.completed", "run.failed"]
 
@@ -142,7 +142,7 @@ async def test_who_refuses_events_in_order_is_not_judged_by_orders(judged):
         return web.Response(status=409) if known else await taken(key)
 
     consumer.take = take
-    finding = await judged.finding(consumer, "PG078", probed=True, effect_within=0.3)
+    finding = await judged.finding(consumer, "PG078", probed=True)
     assert finding.verdict == "inconclusive"
     assert finding.evidence[0].response.status == 409
 

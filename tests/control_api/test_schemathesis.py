@@ -81,7 +81,13 @@ def serving(**settings) -> Iterator[str]:
         loop.close()
 
 
-@pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing", "stateful"])
+#: Flows have so many fields that all ways to get them wrong are 15,000 requests: the other phases send enough of them.
+NO_FLOWS = "--exclude-operation-id=install_flows"
+
+
+@pytest.mark.parametrize(
+    "phases", [("examples,coverage", NO_FLOWS), ("fuzzing",), ("stateful",)], ids=lambda each: each[0]
+)
 def test_schemathesis_finds_nothing(phases, tmp_path, monkeypatch):
     """Against a real server: no answer contradicts the document, and none is a failure of the server."""
     # Scripts that are made up are to be over soon: the format itself allows a thousand million repeats.
@@ -90,7 +96,7 @@ def test_schemathesis_finds_nothing(phases, tmp_path, monkeypatch):
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     with serving(speed="stepped") as url:
         program = Path(sys.executable).with_name("schemathesis")
-        command = [program, "run", f"{url}/_mock/openapi.json", f"--phases={phases}", *OPTIONS]
+        command = [program, "run", f"{url}/_mock/openapi.json", f"--phases={phases[0]}", *phases[1:], *OPTIONS]
         run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=1200, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "No issues found" in run.stdout
