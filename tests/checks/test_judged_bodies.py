@@ -231,7 +231,7 @@ async def test_where_every_answer_is_slow_nothing_is_said_of_waiting(judged):
         return await taken(key)
 
     consumer.take = take
-    finding = await judged.finding(consumer, "PG053")
+    finding = await judged.finding(consumer, "PG053", events=("run.failed",))
     assert finding.verdict == "inconclusive"
     assert re.fullmatch(r"an ordinary answer takes [\d.]+ s: too long to judge", finding.summary)
 

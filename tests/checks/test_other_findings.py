@@ -197,22 +197,6 @@ async def test_a_consumer_that_breaks_at_half_a_body_is_found_out():
     assert "after half a body, a valid event answered 500" in report.finding("PG054").summary
 
 
-async def test_the_smallest_order_that_fails_is_named(aiohttp_server):
-    """Of four events in many orders, the two are left that matter, and which of them came first."""
-
-    class CompletedIsFinal(Consumer):
-        @override
-        async def take(self, key: tuple[str, str]) -> web.Response:
-            if key[0] == "run.failed" and ("run.completed", key[1]) in self.seen:
-                return web.Response(status=409)
-            return await super().take(key)
-
-    consumer = CompletedIsFinal()
-    server = await aiohttp_server(consumer.app())
-    report = await checked(str(server.make_url("/hooks")), only=("order",), probe=lambda: consumer.count)
-    assert verdicts(report, "fail") == {"PG078": "fail: run.completed before run.failed: run.failed answered 409"}
-
-
 async def test_answers_that_repeat_the_event_are_compared_without_it(aiohttp_server):
     """The ids in them say nothing of whether an event was known."""
 

@@ -181,6 +181,7 @@ async def test_a_probe_that_stops_working_makes_the_run_unusable(aiohttp_server)
 async def test_a_count_that_never_rests_cannot_be_used(aiohttp_server, monkeypatch):
     """Nothing could be told from it."""
     monkeypatch.setattr(effects, "_RESTLESS", 0.3)
+    monkeypatch.setattr(effects, "_LONGEST", 0.3)
     server = await aiohttp_server(AlsoCountsOthers().app())
     count = str(server.make_url("/count"))
     with pytest.raises(UsageError, match="still grows"):
@@ -369,6 +370,7 @@ async def test_a_rate_limit_that_does_not_end_stops_the_run(aiohttp_server, monk
     assert not report.ok
 
 
+@pytest.mark.full  # test_judged_effects shows how the pace is learned
 async def test_effects_that_come_much_later_are_waited_for(aiohttp_server):
     """A queue that takes a moment for each event: the pace is learned, and nothing is taken for another's effect."""
 

@@ -36,7 +36,7 @@ def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[in
         connection.close()
 
 
-@pytest.mark.parametrize("arguments", [("--port", "0"), ("serve", "--port=0")])
+@pytest.mark.parametrize("arguments", [("--port", "0"), pytest.param(("serve", "--port=0"), marks=pytest.mark.full)])
 def test_the_ready_line(arguments):
     """With or without its name, serve prints one ready line with the real address, and then accepts connections."""
     with running(*arguments) as command:
