@@ -153,7 +153,7 @@ async def test_a_limit_is_waited_out_and_named(aiohttp_server, monkeypatch):
         report = await report_of(aiohttp_server, Limited(), probed=probed, skip=(*SLOW, "PG042", "PG043"))
         assert report.ok
         assert verdicts(report, "fail", "warn") == {}
-        assert "the consumer has a limit of requests" in report.summary
+        assert "the consumer limits requests" in report.summary
 
 
 class Unavailable(Consumer):

@@ -253,7 +253,7 @@ def test_stepped_time_is_for_servers():
     """No one could advance it in a replay: the message says where it can be had, and serve takes it."""
     done = mockserver("replay", "run_failed", "--speed", "stepped")
     assert done.code == 2
-    assert "stepped time is advanced by a test, which a replay has none of" in done.err
+    assert "stepped time is advanced by a test, and a replay has none" in done.err
     with running("serve", "--port", "0", "--speed", "stepped") as server:
         assert "is ready" in server.wait_for_line("http://127.0.0.1:")
     wrong = mockserver("serve", "--speed", "slow")

@@ -21,7 +21,7 @@ _LAYERS: dict[Layer, str] = {
     "body": (
         "The signature is right for all of these but `tampered_body`, which a consumer must refuse (4xx). The respelled"
         " ones (`sorted_keys` to `trailing_newline`) mean the same as the ordinary payload: a consumer that refuses"
-        " them verifies something else than the raw body."
+        " them verifies something other than the raw body."
     ),
     "transport": (
         "The signature is right, and what is sent means the same; only how it travels is unusual. Pauses take real"
