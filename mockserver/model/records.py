@@ -267,13 +267,9 @@ def size_of_delivery(delivery: Delivery) -> int:
     """Return how many bytes of memory the record of a delivery takes, about."""
     size = _OVERHEAD
     for attempt in delivery.attempts:
-        size += _size(attempt)
+        request, response = attempt.request, attempt.exchange.response
+        if request is not None:
+            size += request.size if request.plan else len(request.head) + len(request.body)
+        if response is not None:
+            size += len(response.body) + response.head_size
     return size
-
-
-def _size(attempt: Attempt) -> int:
-    request, response = attempt.request, attempt.exchange.response
-    size = 0
-    if request is not None:
-        size = request.size if request.plan else len(request.head) + len(request.body)
-    return size if response is None else size + len(response.body) + response.head_size

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -150,18 +150,21 @@ class Dispatcher:
         event = Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._json_style))
         return Occurrence(event, webhooks, source, step.expect, options)
 
-    async def publish(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> None:
+    def publish(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> Coroutine[Any, Any, None]:
         """Deliver an event to its webhooks, to all of them at once, until each delivery has its final outcome.
 
         Each delivery is added to ``deliveries`` when it begins. Even when this is cancelled, each has an outcome: what
-        was in flight is ``interrupted``, what had not begun is ``not_sent``.
+        was in flight is ``interrupted``, what had not begun is ``not_sent``. What is returned is to be awaited at once.
         """
-        webhooks, plan = occurrence.webhooks, occurrence.options.plan
-        if occurrence.options is ORDINARY and len(webhooks) == 1:  # nearly always
+        webhooks = occurrence.webhooks
+        if occurrence.options is ORDINARY and len(webhooks) == 1:  # nearly always: one coroutine less
             delivery = self._records.begin(occurrence.event, webhooks[0], occurrence.source)
             deliveries.append(delivery)
-            await self._carry(delivery, webhooks[0], clock, occurrence)
-            return
+            return self._carry(delivery, webhooks[0], clock, occurrence)
+        return self._publish_to_all(occurrence, clock, deliveries)
+
+    async def _publish_to_all(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> None:
+        webhooks, plan = occurrence.webhooks, occurrence.options.plan
         if plan.together:
             webhooks = tuple(webhooks) * plan.copies
         for _ in range(1 if plan.together else plan.copies):

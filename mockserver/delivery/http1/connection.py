@@ -335,7 +335,8 @@ class Connection(asyncio.Protocol):
         self._last = request.last
         waiter = self._wait(started, deadline)
         self._sent_at = started
-        cast("asyncio.Transport", self._transport).write(request.head + request.body)
+        assert self._transport is not None  # noqa: S101 - it is open; a cast would be a call
+        self._transport.write(request.head + request.body)
         return waiter
 
     def is_closing(self) -> bool:
@@ -504,7 +505,8 @@ class Connection(asyncio.Protocol):
 
     def _keep(self) -> None:
         # An answer may come before the whole request is written; the rest of it is then still to go.
-        written = not cast("asyncio.Transport", self._transport).get_write_buffer_size()
+        assert self._transport is not None  # noqa: S101 - as above
+        written = not self._transport.get_write_buffer_size()
         if written and not self._last and (self._planned is None or not self._planned.unsent):
             self._planned = None
             self._pool.give(self)
@@ -535,21 +537,17 @@ class Connection(asyncio.Protocol):
 
     def _resolve(self, error: ExchangeError | None, response: Response | None) -> None:
         self.idle_since = now = monotonic()
-        self._settle(
-            Exchange(
-                response,
-                error,
-                self.address,
-                self.reused,
-                self._resent,
-                self._connect_ms,
-                (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
-                (now - self._started) * 1000,
-                0 if self._planned is None else self._planned.unsent,
-            )
+        exchange = Exchange(
+            response,
+            error,
+            self.address,
+            self.reused,
+            self._resent,
+            self._connect_ms,
+            (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
+            (now - self._started) * 1000,
+            0 if self._planned is None else self._planned.unsent,
         )
-
-    def _settle(self, exchange: Exchange) -> None:
         if self._planned is not None:
             self._planned.stop()
         waiter, self._waiter = self._waiter, None

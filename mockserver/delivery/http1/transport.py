@@ -55,7 +55,7 @@ class Http1Transport:
         except asyncio.CancelledError:
             connection.abandon(waiter)
             raise
-        if not _may_repeat(request, exchange):
+        if exchange.error is None or not _may_repeat(request, exchange):
             return exchange
         if closings != self._closings:
             return Exchange(error=ExchangeError("stopped", "interrupted before the request was sent"))
