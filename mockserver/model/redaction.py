@@ -37,7 +37,10 @@ _BEGINNING = 12
 _CUT = "..."
 #: Headers, in lower case, that are no secret when a user adds them.
 _OPEN_HEADERS = ("user-agent", "accept", "accept-language")
-_PRIVATE_PARAMETER = re.compile(r"(?i)([?&](?:secret|api_?key|token|access_token|key|password)=)[^&#\s\"'<>]+")
+#: What ends a sentence or closes a bracket after a URL is not a part of it.
+_PRIVATE_PARAMETER = re.compile(
+    r"(?i)([?&](?:secret|api_?key|token|access_token|key|password)=)[^&#\s\"'<>]*[^&#\s\"'<>)\]},;:.]"
+)
 
 
 def without_tokens(text: str) -> str:

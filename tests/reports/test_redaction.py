@@ -32,6 +32,14 @@ def test_a_secret_is_hidden_in_every_spelling(spelling):
     assert Redactor([SECRET]).text(f"before {spelling} after") == "before *** after"
 
 
+def test_tokens_in_urls_are_hidden_and_the_sentence_stays():
+    """What closes a bracket or ends a sentence after a URL is not a part of it."""
+    text = "to http://a.example/h?token=ab.c&x=1: failed (Location: https://b.example/?access_token=def)."
+    expected = "to http://a.example/h?token=***&x=1: failed (Location: https://b.example/?access_token=***)."
+    assert Redactor().text(text) == expected
+    assert Redactor().text("http://a.example/?key=a: failed") == "http://a.example/?key=***: failed"
+
+
 def test_the_longer_of_two_secrets_goes_first():
     """A secret that begins with another one is hidden as a whole."""
     assert Redactor(["whsec_abc", "whsec_abc_and_more"]).text("whsec_abc_and_more, whsec_abc") == "***, ***"
