@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -89,6 +90,8 @@ class Editor:
 @pytest.fixture(scope="module")
 def editor(tmp_path_factory):
     editor = Editor(tmp_path_factory.mktemp("editor"))
+    while not editor.problems("wrong: true\n"):  # until it has read its settings and the schema
+        time.sleep(0.1)
     yield editor
     editor.close()
 
