@@ -16,12 +16,8 @@ from mockserver.model.fields import Duration, Whole
 class DeliveryPlan(msgspec.Struct, frozen=True):
     """What the dispatcher does with a delivery.
 
-    Args:
-        copies: How many times it is made, the same bytes each time.
-        together: Whether the copies are released at the same time, and not one after the other.
-        stale: How many seconds the timestamp of the payload lies before the time at which it is sent.
-        lost: Whether it is never sent.
-        swap_with_next: Whether it is sent after the next one.
+    ``stale`` is how many seconds the timestamp of the payload is before the time at which it is sent; copies have the
+    same bytes, and are released one after another or ``together``.
     """
 
     copies: int = 1

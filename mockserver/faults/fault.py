@@ -39,16 +39,9 @@ def _nothing(draft: Any, **values: Any) -> None:
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One deliberate defect.
 
-    Args:
-        name: Its name, as scripts write it.
-        layer: What it touches.
-        doc: What it does, in one sentence.
-        stage: When it changes a request in the making; None if it concerns the delivery as a whole.
-        apply: Changes a draft; it takes the draft, and the parameters by name. By default it changes nothing.
-        parameters: Its parameters. The first is the one that a short form gives.
-        slot: Two faults of one slot exclude each other; empty: none is excluded by it.
-        forged: Whether a consumer must refuse what it makes, as it is not what the vendor signed.
-        position: Its place among all faults, which is the order in which they apply.
+    ``stage`` is when it changes a request in the making; None if it concerns the delivery as a whole. ``apply`` takes
+    the draft, and the parameters by name; a short form gives the first. Two faults of one ``slot`` exclude each other.
+    What is ``forged`` a consumer must refuse. ``position`` is its place in the order in which all faults apply.
     """
 
     name: str

@@ -40,18 +40,9 @@ CONTENT_TYPE = "application/json"
 class Draft(msgspec.Struct):
     """A request in the making.
 
-    Args:
-        event: The event that it reports.
-        target: Where it goes.
-        secret: The webhook's secret.
-        sender: The headers that say who sends it, and what the user adds.
-        chance: Where chance comes from.
-        payload: What is signed; at first the event's own.
-        body: What is sent; until the stage ``body``, nothing.
-        headers: Names and values, in order; until the stage ``headers``, none.
-        opening: How the head is written; until the stage ``wire``, nothing.
-        content: How the body is written; until the stage ``framing``, nothing.
-        ending: What is done when all is written.
+    ``payload`` is what is signed, at first the event's own. ``headers``, ``body``, ``content`` (how the body is
+    written) and ``opening`` (how the head is) are empty until their stage; ``ending`` is what is done when all is
+    written.
     """
 
     event: Event

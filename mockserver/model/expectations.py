@@ -38,13 +38,9 @@ class BodyExpectation(msgspec.Struct, frozen=True):
 class Effect(msgspec.Struct, frozen=True):
     """A change of the consumer's own state, seen by a probe before and after a step.
 
-    Args:
-        url: What to GET; empty when the probe is a function of the test's.
-        json: The JSONPath of a value in the answer.
-        probe: The name of a function that the Python API registered; empty when a URL is asked.
-        change: By how much a number must have changed; None if ``to`` is given.
-        to: What the value must be afterwards; absent if ``change`` is given.
-        within: Seconds to wait for it, for consumers that answer first and work later.
+    The probe is a GET of ``url``, in whose answer ``json`` is the JSONPath of a value, or a function that the Python
+    API registered. The number must have changed by ``change``, or the value be ``to`` afterwards, ``within`` seconds at
+    most, for consumers that answer first and work later.
     """
 
     url: str = ""
@@ -68,14 +64,9 @@ class Effect(msgspec.Struct, frozen=True):
 class Expectation(msgspec.Struct, frozen=True):
     """What the consumer must answer.
 
-    Args:
-        status: What the status of the last answer must be, any of these: ``401``, ``4xx``; ``any`` is not judged;
-            empty is the default for the step's faults.
-        within: How many seconds the last attempt may take; None for any time.
-        body: What the body of the last answer must be.
-        headers: Headers of the last answer, with their values.
-        attempts: After how many attempts it must have succeeded; None for any number.
-        effect: The change of the consumer's state that the whole step must have.
+    ``status`` is any of these: ``401``, ``4xx``, ``any``; empty is the default for the step's faults. ``attempts`` says
+    after how many it must have succeeded; ``effect`` is that of the whole step. None does not matter; the rest concerns
+    the last answer.
     """
 
     status: tuple[str, ...] = ()

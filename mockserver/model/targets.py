@@ -97,13 +97,9 @@ def _ascii_host(url: str, host: str) -> str:
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Sends what is meant for one base URL to another.
+    """Sends what is meant for one base URL, as registered, to another, or to an application in this process.
 
-    Args:
-        source: The base URL as registered, such as ``https://your-app.com``.
-        to: The base URL that is really contacted, such as ``http://127.0.0.1:5000``.
-        app: The key of an application in this process that gets it; then ``to`` is what the application sees
-            about where it is, so usually the source.
+    With ``app``, the key of an application, ``to`` is what it sees about where it is, so usually the source.
     """
 
     source: str

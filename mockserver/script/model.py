@@ -29,13 +29,8 @@ FLOW_NAMES = ("request", "resource")
 class FlowRoute(msgspec.Struct, frozen=True):
     """A call that can lead to events.
 
-    Args:
-        on: The method and path, as a rule names them.
-        kind: What the call makes.
-        fields: The documented fields of its request, for ``when``.
-        states: The documented states before the end, in their order; none where the answer is the finished result.
-        events: The documented event of each outcome that has one.
-        open_paths: Keys of those events whose own keys follow from the request.
+    ``fields`` are the documented ones of its request, for ``when``; ``states`` are those before the end, none where the
+    answer is the finished result. ``open_paths`` are keys of its events whose own keys follow from the request.
     """
 
     on: str
@@ -145,19 +140,9 @@ def expectation_for(faults: tuple[ChosenFault, ...], given: Expectation = _NOTHI
 class EventStep(msgspec.Struct, frozen=True, kw_only=True):
     """An event that happens, once or several times.
 
-    Args:
-        line: Line of the step in its file, from 1.
-        number: Its number in the script: ``3``, or ``3.1`` inside a ``together``.
-        event: The event type.
-        data: The data of its payload, with templates still to be rendered.
-        after: Seconds to wait before the step.
-        repeat: How many times the event happens.
-        every: Seconds from one repeat to the next.
-        concurrency: How many repeats may be in flight at once; 1 makes them follow one another.
-        faults: The deliberate defects of its deliveries.
-        expect: What the consumer must answer; its status is given.
-        retry: When failed attempts are made again; None for the policy of the script or the settings.
-        sample_id: The key in the data that holds the object's id, where it is the sample's own; else empty.
+    The number is ``3``, or ``3.1`` inside a ``together``. Times are in seconds; with a ``concurrency`` of 1, repeats
+    follow one another. The status of ``expect`` is given. ``retry`` is None for the policy of the script or the
+    settings. ``sample_id`` is the key in the data that holds the object's id, where it is the sample's own; else empty.
     """
 
     line: int
@@ -252,14 +237,7 @@ class WebhookSpec(msgspec.Struct, frozen=True):
 
 
 class FlowEvent(msgspec.Struct, frozen=True):
-    """An event of a flow.
-
-    Args:
-        step: Everything about it but what its data is made of.
-        exact: Whether the step's data is sent as it is; otherwise the data is that of the resource, changed.
-        override: Values that differ from the resource's, by key or dotted path.
-        remove: Keys or dotted paths to take away.
-    """
+    """An event of a flow: a step whose data, unless ``exact``, is that of the resource, changed."""
 
     step: EventStep
     exact: bool = False
@@ -270,23 +248,9 @@ class FlowEvent(msgspec.Struct, frozen=True):
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """A rule: which calls it decides, and what happens to the resources they make.
 
-    Args:
-        on: The call, such as ``POST /v1/runs``.
-        when: Values that fields of the request must have, by dotted path: one, or a list of those allowed.
-        times: How many calls it applies to; None for all.
-        states: How many seconds each state lasts; None where the rule does not say.
-        advance: What moves it from one state to the next.
-        reads: How many reads move it one state on, with ``advance`` by reads.
-        outcome: How it ends.
-        turns: How many turns a run has; None for those of its test case.
-        failed_turn: Which of them fails, from 1, where the outcome is failed; None for the second, or the last.
-        deliver: Whether its events go out before the call is answered.
-        events: What happens at the end; None for the documented event of the outcome.
-        webhook: Where its events go when nothing was registered.
-        retry: When failed attempts are made again, where an event does not say.
-        source: The file that it came from.
-        line: Its line in the file; 0 for none.
-        written: The rule as it was written, as plain JSON.
+    None means that the rule does not say: it applies to all calls (``times``), the turns are those of the test case,
+    the second or last of them fails, the event is the documented one of the outcome. ``written`` is the rule as it was
+    written, as plain JSON; a ``line`` of 0 is none.
     """
 
     on: str
@@ -333,17 +297,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 class Script(msgspec.Struct, frozen=True, kw_only=True):
     """A script, free of errors.
 
-    Args:
-        source: The file that it came from, as its reader knows it.
-        name: What it is about; its source, if it does not say.
-        seed: Makes generated values repeatable.
-        start: What the clock shows at the first step, in seconds since 1970; None is the present.
-        webhook: Where the events go when nothing was registered.
-        extra_events: Event types beyond the documented ones.
-        retry: When failed attempts are made again; None for the settings' policy.
-        pacing: ``settled``: a step starts when the one before it has its outcome; ``timed``: at its own time.
-        steps: What happens.
-        flows: What becomes of calls of the application; the first that matches a call decides.
+    The name is its source if it does not say. Without ``start``, its first step is in the present; without ``retry``,
+    the policy is that of the settings.
     """
 
     source: str

@@ -82,13 +82,8 @@ _encode = msgspec.json.Encoder().encode
 class Answer(msgspec.Struct, frozen=True):
     """What the API answers, except for the headers that every answer has.
 
-    Args:
-        status: The HTTP status.
-        body: The JSON; empty for 204.
-        headers: Headers of this answer alone.
-        problem: Of an error that we word, its code and its message.
-        before: What is waited for before it is sent; None for nothing.
-        after: What is done once it was sent; None for nothing.
+    ``problem`` is the code and message of an error that we word; ``before`` is waited for before it is sent, ``after``
+    done once it was sent.
     """
 
     status: int
@@ -146,12 +141,8 @@ WINDOW_SECONDS = 60.0
 class Allowance(msgspec.Struct, frozen=True, gc=False):
     """What a key may still do in its current minute, after the request that was just counted.
 
-    Args:
-        limit: Requests allowed per minute.
-        remaining: Requests left; never below 0.
-        reset: When the next minute begins, in whole Unix seconds.
-        allowed: Whether the request that was counted is within the limit.
-        wait: Whole seconds until then, at least 1: the value for ``Retry-After``.
+    ``reset`` is when the next minute begins, in whole Unix seconds; ``wait`` is whole seconds until then, at least 1:
+    the value for ``Retry-After``.
     """
 
     limit: int

@@ -170,15 +170,8 @@ _BAD_ANSWER = "You will have your money back today."
 class RunPlan(msgspec.Struct, frozen=True, gc=False):
     """What a run will turn out to be.
 
-    Args:
-        test_case: Its test case.
-        agent: Its agent.
-        turns_of_case: The turns of its test case; empty if they are not known.
-        default_scorers: The agent's scorers.
-        test_case_count: How many test cases it has.
-        turns: How many turns it has; None for those of its test case.
-        failed_turn: Which turn fails where it fails, from 1; None for the second, or the last.
-        seconds: How long it will take, as far as that is known.
+    The turns are those of its test case, if they are known, unless ``turns`` says how many; ``failed_turn``, from 1, is
+    by default the second, or the last. ``seconds`` is how long it will take, as far as that is known.
     """
 
     test_case: Named

@@ -43,15 +43,7 @@ from mockserver.vendor_api.flows.resource import Resource, ResourceStore, states
 
 
 class Rule(msgspec.Struct):
-    """An installed flow.
-
-    Args:
-        flow: The flow.
-        standing: Whether a reset leaves it, unused again: the flows that a server was started with.
-        account: Whose calls it decides; empty for all.
-        used: How many calls it has decided.
-        size: How many bytes of memory it takes, about.
-    """
+    """An installed flow. A ``standing`` one, with which the server was started, survives a reset, unused again."""
 
     flow: Flow
     standing: bool = False
