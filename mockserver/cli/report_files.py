@@ -22,6 +22,7 @@ from mockserver.cli.files import (
 )
 from mockserver.cli.output import Printer
 from mockserver.errors import UsageError
+from mockserver.model.wording import harmless_json
 from mockserver.replay.report import Report
 from mockserver.reports.serializers import delivery_view
 
@@ -183,4 +184,4 @@ def replay_json(reports: Sequence[Report]) -> str:
     if len(views) > 1:
         totals = {name: sum(view[name] for view in views) for name in _TOTALS}
         value = {"ok": all(view["ok"] for view in views), **totals, "reports": views}
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+    return harmless_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n"

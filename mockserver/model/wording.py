@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from typing import Any
+
+_OUTSIDE_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 def one_line(text: str) -> str:
@@ -18,6 +22,11 @@ def visible(text: str) -> str:
     log shows of all that follows.
     """
     return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
+
+
+def harmless_json(text: str) -> str:
+    """Return JSON text that means the same, with every character escaped that cannot be seen in an editor or a log."""
+    return _OUTSIDE_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
 
 def shown(value: Any, most: int = 60) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.records import Delivery, Event
+from mockserver.model.wording import harmless_json
 from mockserver.reports.check_text import counts, is_wrong
 from mockserver.reports.evidence import LONGEST_BODY, curl_of, shortened, why_no_curl
 from mockserver.reports.serializers import delivery_view
@@ -50,7 +51,7 @@ def iso_time(seconds: float) -> str:
 
 def json_text(value: Any) -> str:
     """Return JSON values as a document that every reader of JSON takes: without half surrogate pairs."""
-    return msgspec.json.format(msgspec.json.encode(_whole(value)), indent=1).decode()
+    return harmless_json(msgspec.json.format(msgspec.json.encode(_whole(value)), indent=1).decode())
 
 
 def _whole(value: Any) -> Any:

@@ -12,6 +12,7 @@ import msgspec
 import mockserver
 from mockserver.model.messages import Exchange, Headers, Request, Response
 from mockserver.model.records import Attempt, Delivery
+from mockserver.model.wording import harmless_json
 from mockserver.replay.report import Report
 
 _UNKNOWN = -1
@@ -28,7 +29,7 @@ def har_document(reports: Sequence[Report]) -> str:
     ]
     creator = {"name": "playgent-mockserver", "version": mockserver.__version__}
     log = {"version": "1.2", "creator": creator, "pages": [], "entries": entries}
-    return msgspec.json.format(msgspec.json.encode({"log": log}), indent=1).decode()
+    return harmless_json(msgspec.json.format(msgspec.json.encode({"log": log}), indent=1).decode())
 
 
 def _entry(delivery: Delivery, attempt: Attempt, request: Request) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from html import escape
 
 from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.records import Delivery
+from mockserver.model.wording import one_line, visible
 from mockserver.replay.report import Report, StepReport
 from mockserver.reports.check_text import VERDICTS, diagnosis_text, is_wrong, worst_first
 from mockserver.reports.evidence import (
@@ -23,17 +24,17 @@ from mockserver.reports.evidence import (
 def fenced(text: str, language: str = "text") -> list[str]:
     """Return the lines of a code block: a text as it is, in a fence that nothing in it can close."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return [f"{fence}{language}", text.replace("\r", "\\r"), fence]
+    return [f"{fence}{language}", visible(text), fence]
 
 
 def inline_code(text: str) -> str:
     """Return a text as code within a line; as plain text where a backtick in it would end that."""
-    return f"`{text}`" if "`" not in text else plain(text)
+    return f"`{one_line(text)}`" if "`" not in text else plain(text)
 
 
 def plain(text: str) -> str:
     """Return a text on one line: nothing of it is markup, nothing of it ends a cell."""
-    return " ".join(re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", text).split())
+    return " ".join(re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", visible(text)).split())
 
 
 #: The most explanations of a script that are shown; the other reports have them all.

@@ -12,6 +12,7 @@ from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.har import har_document
+from mockserver.reports.markdown import markdown
 from tests.receiving import SECRET
 from tests.reports.replayed import replayed, script, unreachable
 
@@ -143,3 +144,19 @@ def test_the_schema_refuses_what_the_specification_does_not_know():
     SCHEMA.validate(document)
     with pytest.raises(ValidationError):
         SCHEMA.validate({"log": {**document["log"], "extra": 1}})
+
+
+async def test_characters_that_cannot_be_seen_are_escaped():
+    """Those that turn the direction of writing, or drive a terminal: in HAR as JSON has it, in Markdown spelled out."""
+    hostile = "a\u202eb\u2066c\x9b31m\x85\ufeff\u2028"
+
+    async def answer(_):
+        return web.Response(status=400, text=hostile)
+
+    steps = f"- {{event: run.failed, override: {{failure_summary: {json.dumps(hostile)}}}}}\n"
+    report = await replayed(steps, answer, name=json.dumps(hostile))
+    files = har_document([report]), markdown([report])
+    assert [char for char in "".join(files) if not char.isprintable() and char != "\n"] == []
+    (entry,) = entries_of(report)
+    assert hostile in entry["request"]["postData"]["text"]
+    assert entry["response"]["content"]["text"] == hostile
