@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ from mockserver.model.quantities import format_duration
 
 #: Seconds until a mock must answer; a retry policy may make an event take long.
 _TIMEOUT = 600.0
+
+#: Where something is in the JSON of an event, which the user of a command has not written.
+_PLACE_IN_BODY = re.compile("^<event>:[0-9]+:[0-9]+: ")
 
 
 class ControlClient:
@@ -55,7 +59,8 @@ class ControlClient:
             content = response.read()
         value = self._decoded(content)
         if response.status >= 400:
-            raise UsageError(str(value.get("error", {}).get("message", f"the mock answered {response.status}")))
+            message = str(value.get("error", {}).get("message", f"the mock answered {response.status}"))
+            raise UsageError(_PLACE_IN_BODY.sub("", message))
         return value
 
     def stream(self, path: str) -> Iterator[tuple[str, Any]]:
@@ -291,8 +296,10 @@ def _newest(client: ControlClient, query: str, limit: int) -> list[dict[str, Any
 
 def _print_delivery(view: dict[str, Any]) -> None:
     click.echo(delivery_line(row_of_view(view), StreamStyle.of_stdout(), with_id=True))
+    error = (view["attempts"][-1].get("error") or {}) if view["attempts"] else {}
     for problem in view["unmet"]:
-        click.echo(f"  {printable(problem)}")
+        if not (error and problem.endswith(error["message"])):  # the line has it already
+            click.echo(f"  {printable(problem)}")
 
 
 def _print_answer(view: dict[str, Any]) -> None:

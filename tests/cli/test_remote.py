@@ -61,7 +61,9 @@ def test_what_the_mock_refuses_is_one_line(served):
     for command in (("trigger", "run.faild"), ("resend", "dlv_000009"), ("deliveries", "-q", "status:x")):
         done = mockserver(*command, *here)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    assert "did you mean 'run.failed'?" in mockserver("trigger", "run.faild", *here).err
+    refused = mockserver("trigger", "run.faild", *here).err
+    assert refused.startswith("mockserver: unknown event 'run.faild'; known are ")
+    assert "did you mean 'run.failed'?" in refused
 
 
 def test_an_event_without_a_webhook_explains_itself():
