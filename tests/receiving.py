@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import web
 
@@ -26,12 +27,13 @@ class Received:
         self.body = body
 
     @property
-    def payload(self) -> dict:
-        return json.loads(self.body)
+    def payload(self) -> dict[str, Any]:
+        payload: dict[str, Any] = json.loads(self.body)
+        return payload
 
     @property
     def event(self) -> str:
-        return self.payload["event"]
+        return str(self.payload["event"])
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)

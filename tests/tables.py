@@ -29,7 +29,7 @@ def each_row(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Tes
 
             @wraps(test)
             async def over_all(**fixtures: Any) -> None:
-                failures = []
+                failures: list[tuple[dict[str, Any], BaseException]] = []
                 for row in table:
                     try:
                         await test(**row, **fixtures)
@@ -41,7 +41,7 @@ def each_row(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Tes
 
             @wraps(test)
             def over_all(**fixtures: Any) -> None:
-                failures = []
+                failures: list[tuple[dict[str, Any], BaseException]] = []
                 for row in table:
                     try:
                         test(**row, **fixtures)

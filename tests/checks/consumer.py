@@ -43,6 +43,7 @@ class Consumer:
         except (ValueError, RecursionError, TypeError):
             return web.Response(status=400)
         except KeyError:
+            payload = json.loads(body)
             known = isinstance(payload, dict) and "event" in payload and payload["event"] not in _IDS
             return web.Response(status=200 if known else 400)
         return await self.take(key)

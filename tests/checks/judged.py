@@ -51,7 +51,7 @@ def answer_with(status: int, text: str = "", **headers: str) -> web.Response:
 class Hooks(Consumer):
     """Answers with what a test gives; by default as a correct one."""
 
-    def __init__(self, **ways) -> None:
+    def __init__(self, **ways: Any) -> None:
         super().__init__()
         vars(self).update(ways)
         self.bodies: list[bytes] = []
@@ -64,6 +64,7 @@ class Hooks(Consumer):
 
 def hang_up(request: web.Request) -> web.Response:
     """Close the connection without an answer."""
+    assert request.transport
     request.transport.abort()
     return web.Response()
 
@@ -72,12 +73,16 @@ def signed(body: bytes) -> str:
     return "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
-def believing(answer=lambda *, new: web.json_response({"status": "handled" if new else "duplicate"})) -> Hooks:
+def _says_whether_it_is_new(*, new: bool) -> web.Response:
+    return web.json_response({"status": "handled" if new else "duplicate"})
+
+
+def believing(answer: Callable[..., web.Response] = _says_whether_it_is_new) -> Hooks:
     """It verifies nothing."""
     return Hooks(is_genuine=lambda *_: True, answer=answer)
 
 
-def accepting(accepts) -> Hooks:
+def accepting(accepts: Callable[[bytes, str], object]) -> Hooks:
     """It takes signatures that this function of the body and the header takes."""
     return Hooks(is_genuine=lambda body, signature: bool(accepts(body, signature)))
 
@@ -103,10 +108,10 @@ class BadBody(Hooks):
 class Keeps(Consumer):
     """A correct one that keeps what it handled, and lets a test decide about the rest."""
 
-    def __init__(self, **ways) -> None:
+    def __init__(self, **ways: Any) -> None:
         super().__init__()
         vars(self).update(ways)
-        self.payloads: list[dict] = []
+        self.payloads: list[dict[str, Any]] = []
 
     @override
     async def webhook(self, request: web.Request) -> web.Response:

@@ -245,7 +245,7 @@ def standard(prefix: str) -> Misreading:
 def stripe(name: str) -> Misreading:
     def accepts(received: Received, given: str) -> bool:
         found = re.fullmatch("t=([0-9]+),v1=([0-9a-f]{64})", received.header(name) or "")
-        return bool(found) and found[2] == mac(given.encode(), found[1].encode() + b"." + received.body).hex()
+        return found is not None and found[2] == mac(given.encode(), found[1].encode() + b"." + received.body).hex()
 
     return Misreading(accepts)
 

@@ -39,13 +39,13 @@ def table(found: Sequence[Row]) -> list[str]:
         also = f"  (also {' '.join(others)})" if others else ""
         lines.append(f"{mistake:<{width}}  {consumer:<8}  {' '.join(caught) or '-'}{also}")
     mutants = [row for row in found if row[0] != _CORRECT]
-    caught = sum(bool(row[2]) for row in mutants)
+    found_out = sum(bool(row[2]) for row in mutants)
     correct = [row for row in found if row[0] == _CORRECT]
     clean = sum(not row[3] for row in correct)
     mistakes = len({row[0] for row in mutants})
     lines.append(
-        f"{mistakes} mistakes in {len(mutants)} consumers: {caught} caught; {clean} of {len(correct)} correct consumers"
-        " pass everything"
+        f"{mistakes} mistakes in {len(mutants)} consumers: {found_out} caught; "
+        f"{clean} of {len(correct)} correct consumers pass everything"
     )
     return lines
 

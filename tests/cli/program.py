@@ -89,15 +89,18 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        assert process.stdout
+        assert process.stderr
+        self._out, self._err = process.stdout, process.stderr
         self.lines: list[str] = []
 
     def wait_for_line(self, part: str) -> str:
         """Return the next line that holds a text."""
-        for line in self.process.stdout:
+        for line in self._out:
             self.lines.append(line.rstrip("\n"))
             if part in line:
                 return self.lines[-1]
-        raise AssertionError(f"no line with {part!r} came; printed were {self.lines}, {self.process.stderr.read()}")
+        raise AssertionError(f"no line with {part!r} came; printed were {self.lines}, {self._err.read()}")
 
     def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -125,8 +128,9 @@ def running(*arguments: str, cwd: Path | None = None, **env: str) -> Iterator[Ru
         process.wait()
         watchdog.cancel()
         watchdog.join()
-        process.stdout.close()
-        process.stderr.close()
+        for stream in (process.stdout, process.stderr):
+            assert stream
+            stream.close()
 
 
 class Recorder:

@@ -44,7 +44,7 @@ class Answer:
         assert error["code"] == codes.get(self.status, "payload_too_large")
         assert self.headers["Content-Type"] == "application/json"
         assert "Traceback" not in error["message"]
-        return error["message"]
+        return str(error["message"])
 
     def fails(self, status: int = 400) -> str:
         """The message, if it is an error of this status."""
@@ -87,22 +87,23 @@ class Control:
 
     async def until(self, path: str, condition: Callable[[Any], bool]) -> Any:
         """Ask until something is so, as a consumer suite in another language does; the answer."""
+        answer = None
         for _ in range(5000):
             if condition(answer := await self.get(path)):
                 return answer
         raise AssertionError(f"it never came to be at {path}: {answer}")
 
-    async def event(self, event: str = "run.failed", **step: Any) -> dict:
+    async def event(self, event: str = "run.failed", **step: Any) -> dict[str, Any]:
         """The only delivery of an event."""
         (delivery,) = (await self.post("/events", {"event": event, **step}))["deliveries"]
-        return delivery
+        return dict(delivery)
 
     async def register(self, url: str, *events: str, secret: str = SECRET) -> str:
         """Register a webhook as an application would; its id."""
         body = {"url": url, "events": events or ["run.failed", "run.completed"], "secret": secret}
         answer = await self.call("POST", "/v1/webhooks", body, headers={**AUTH, "Content-Type": "application/json"})
         assert answer.status == 201, answer.body
-        return answer.json["webhook_id"]
+        return str(answer.json["webhook_id"])
 
 
 @asynccontextmanager

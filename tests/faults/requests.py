@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import random
+from typing import Any
 
 from mockserver.faults.registry import read_faults
 from mockserver.faults.request_builder import build_request
@@ -21,7 +22,7 @@ AGENT = "playgent-mockserver"
 SENDER = (("User-Agent", AGENT),)
 
 
-def compact(value: object, **options: object) -> bytes:
+def compact(value: object, **options: Any) -> bytes:
     """JSON as the vendor sends it."""
     return json.dumps(value, **{"ensure_ascii": False, "separators": (",", ":"), **options}).encode()
 
@@ -56,9 +57,7 @@ def event(payload: bytes = BODY, kind: str = "run.failed") -> Event:
     return Event(kind, TIMESTAMP, payload)
 
 
-def faulty(
-    faults: object, url: str = "http://127.0.0.1:5000/hooks", payload: bytes = BODY, **options: object
-) -> Request:
+def faulty(faults: object, url: str = "http://127.0.0.1:5000/hooks", payload: bytes = BODY, **options: Any) -> Request:
     """The request of a delivery with these faults, as scripts write them."""
     seed = options.pop("seed", 0)
     return build_request(

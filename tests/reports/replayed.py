@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mockserver.model.settings import read_settings
 from mockserver.replay.report import Report
+from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
@@ -12,7 +13,7 @@ from tests.receiving import SECRET, Answer, consuming
 START = "2024-12-16T10:00:00Z"
 
 
-def script(steps: str, source: str = "flows/night.yaml", **more: str):
+def script(steps: str, source: str = "flows/night.yaml", **more: str) -> Script:
     """Read a script; its first step is in line 4."""
     head = "".join(f"{key}: {value}\n" for key, value in more.items())
     return read_script(f"version: 1\nstart: {START}\nsteps:\n{steps}{head}", load_catalog(), source)

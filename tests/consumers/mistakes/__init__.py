@@ -46,4 +46,5 @@ def make_inbox(consumer: str, secret: str, mistake: str | None) -> Inbox:
         UnknownMistakeError: It does not know the mistake.
     """
     check(consumer, mistake)
-    return _INBOXES.get(mistake or "", Inbox)(secret)
+    inbox: Inbox = _INBOXES.get(mistake or "", Inbox)(secret)
+    return inbox
