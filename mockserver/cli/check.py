@@ -10,7 +10,6 @@ from click.core import ParameterSource
 
 from mockserver.cli import exit_codes
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.listings import print_list, table, terminal_width
 from mockserver.cli.options import (
     ENVIRONMENT,
     duration,
@@ -198,6 +197,7 @@ _NEEDS = {0: "only the URL and the secret", 1: "--probe", 2: "--probe and --fail
 def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> int:
     """List the checks that would be made."""
     from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - only when it is asked for
+    from mockserver.cli.listings import print_list  # noqa: PLC0415 - as above
 
     headings = ("ID", "SEVERITY", "LEVEL", "NAME", "WHAT IT SENDS")
     return print_list(json, chosen_checks(only, skip), _view, headings, _row)
@@ -206,6 +206,7 @@ def list_checks(only: Sequence[str], skip: Sequence[str], json: str | None) -> i
 def explain(name: str) -> int:
     """Explain one check."""
     from mockserver.checks.registry import chosen_checks  # noqa: PLC0415 - only when it is asked for
+    from mockserver.cli.listings import table, terminal_width  # noqa: PLC0415 - as above
 
     # The control is always among the checks that are made, and so perhaps beside the one that is asked for.
     check = chosen_checks((name,))[-1]

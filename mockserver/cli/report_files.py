@@ -23,11 +23,10 @@ from mockserver.cli.files import (
 from mockserver.cli.output import Printer
 from mockserver.errors import UsageError
 from mockserver.model.wording import harmless_json
-from mockserver.replay.report import Report
-from mockserver.reports.serializers import delivery_view
 
 if TYPE_CHECKING:
     from mockserver.checks.model import CheckResult
+    from mockserver.replay.report import Report
 
 #: GitHub drops a larger summary of a step of a workflow.
 _LARGEST_SUMMARY = 1024 * 1024
@@ -177,6 +176,8 @@ def exit_code_of(reports: Sequence[Report], why_unreachable: str) -> int:
 
 def replay_json(reports: Sequence[Report]) -> str:
     """Return reports as JSON: of one script its report, of several the totals and each report."""
+    from mockserver.reports.serializers import delivery_view  # noqa: PLC0415 - a check does without
+
     views = [
         {**report.as_dict(), "deliveries": [delivery_view(each) for each in report.deliveries]} for report in reports
     ]
