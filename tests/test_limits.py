@@ -10,7 +10,7 @@ import pytest
 
 from mockserver import MockServer, UsageError
 from mockserver.checks import diagnosis as doctor
-from mockserver.control_api import operations, stream
+from mockserver.control_api import check_runs, operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
 from mockserver.model import events, fields, retry_policies, targets
 from mockserver.model.records import RecordStore
@@ -63,6 +63,8 @@ FIXED = {
     "planned answers of the vendor API that wait": (default(AnswerPlan, "limit"), 0),
     "deliveries in one page of `/_mock/deliveries`": (operations.MOST_LISTED, 0),
     "replays in the background at once": (replays.MOST_RUNNING_REPLAYS, 0),
+    "checks in the background at once": (check_runs._MOST_RUNNING, 0),
+    "checks in the background that are over": (check_runs._KEPT, 0),
     "replays in the background that are over": (replays.MOST_ENDED_REPLAYS, 0),
     "events that wait for a reader of `/_mock/stream`": (stream.MOST_WAITING, 0),
     "bytes of events that wait for a reader of `/_mock/stream`": (stream.MOST_WAITING_BYTES, MIB),
