@@ -85,6 +85,6 @@ def _known(secret: str) -> tuple[Any, Any]:
 
 def _new(secret: str) -> tuple[Any, Any]:
     # A secret read from the environment may hold surrogates for bytes that are not UTF-8: give those bytes back.
-    key = secret.encode("utf-8", "surrogateescape")
+    key = secret.encode(errors="surrogateescape")
     key = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
     return hashlib.sha256(key.translate(_INNER)), hashlib.sha256(key.translate(_OUTER))

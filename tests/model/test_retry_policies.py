@@ -251,6 +251,8 @@ def test_an_http_date_counts_from_the_date_of_the_answer():
     until = ("Retry-After", "Mon, 07 Nov 1994 00:00:30 GMT")
     assert requested_wait((until, ("Date", "Mon, 07 Nov 1994 00:00:00 GMT")), NOON) == 30
     assert requested_wait((until, ("Date", "yesterday")), NOON) == 12 * HOUR + 30
+    short = ("retry-after", "Sunday, 06-Nov-33 12:02:00 GMT")
+    assert requested_wait((short, ("date", "Sun, 06 Nov 2033 12:00:00 GMT")), NOON) == 120
     assert requested_wait((), NOON) == 0
 
 

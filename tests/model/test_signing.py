@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import subprocess
+import uuid
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,23 @@ def test_text_is_refused():
     """Text has no signature until it is encoded, and the error says so."""
     with pytest.raises(TypeError, match="must be bytes, not str: sign the raw body"):
         mockserver.sign("text", SECRET)  # type: ignore[arg-type]
+
+
+def test_a_secret_of_any_length_is_the_key_of_an_hmac():
+    """Also one that is as long as a block of SHA-256, or longer, and one that was never seen before."""
+    for length in (0, 1, 63, 64, 65, 1024, 1025, 5000):
+        for start in (uuid.uuid4().hex, "é\udcff" + uuid.uuid4().hex):
+            secret = (start * 200)[:length]
+            key = secret.encode("utf-8", "surrogateescape")
+            assert mockserver.sign(BODY, secret) == "sha256=" + hmac.new(key, BODY, hashlib.sha256).hexdigest()
+
+
+def test_an_error_is_shown_at_the_line_of_the_test():
+    """Pytest leaves out the frames of the package."""
+    with pytest.raises(TypeError) as caught:
+        mockserver.verify("text", "sha256=", SECRET)  # type: ignore[arg-type]
+    hidden = [frame.frame.f_locals.get("__tracebackhide__") for frame in caught.traceback]
+    assert [each for each in hidden if each is not None] == [True, True]
 
 
 @each_row(
