@@ -234,6 +234,10 @@ class Call(msgspec.Struct, frozen=True):
         value = self.query.get("account")
         return None if value is None else named_account(value)
 
+    def may_see(self, account: str) -> bool:
+        """Whether what belongs to an account is shown: that of the account asked for, or of every one."""
+        return self.account in (None, account)
+
 
 def json_answer(value: Any, status: int = 200) -> web.Response:
     """Return an answer that carries a view as JSON."""

@@ -86,6 +86,7 @@ FILTERS = (
 )  # fmt: skip
 
 REPLAY_OPTIONS = (
+    ACCOUNT,
     Query("script", "the name of a bundled script, to replay it in place of one in the body", _TEXT),
     Query("wait", "whether to answer when the replay is over", {"type": "boolean", "default": False}),
     Query("speed", "a factor more than 0, max or stepped; the mock's own without",
@@ -93,6 +94,7 @@ REPLAY_OPTIONS = (
 )  # fmt: skip
 
 WAIT_OPTIONS = (
+    ACCOUNT,
     SEARCH,
     Query("count", "how many deliveries to wait for", _COUNT),
     Query("timeout", "how long to wait, in real time: a duration such as 250ms or 5s, or seconds",
@@ -103,14 +105,16 @@ _BRIEF_LIMIT = Query(
     "limit", "how many at most", {"type": "integer", "minimum": 1, "maximum": MOST_BRIEF, "default": 1000}
 )
 BRIEF_OPTIONS = (
+    ACCOUNT,
     SEARCH,
     _BRIEF_LIMIT,
     Query("before", "only those before the delivery with this id", {"type": "string", "pattern": f"^{DELIVERY_ID}$"}),
 )
 
-TIMELINE_OPTIONS = (SEARCH, _BRIEF_LIMIT, Query("replay_id", "only those of this replay", _TEXT))
+TIMELINE_OPTIONS = (ACCOUNT, SEARCH, _BRIEF_LIMIT, Query("replay_id", "only those of this replay", _TEXT))
 
 STREAM_OPTIONS = (
+    ACCOUNT,
     SEARCH,
     Query("brief", "whether deliveries come in brief, many at once, also while they are under way",
           {"type": "boolean", "default": False}),
@@ -135,15 +139,15 @@ OPERATIONS = (
               takes="Script", body_required=False, query=REPLAY_OPTIONS, status=202, gives="Replay",
               answer="The replay, with its report so far", errors=(413,)),
     Operation("GET", "/replays", "replays", "List the replays in the background, the newest first.",
-              gives="Replays", answer="The replays in brief"),
+              query=(ACCOUNT,), gives="Replays", answer="The replays in brief"),
     Operation("DELETE", "/replays/{replay_id}", "stop_replay", "End a replay; its report accounts for every event.",
-              gives="Replay", answer="The replay, which is over", errors=(404,)),
+              query=(ACCOUNT,), gives="Replay", answer="The replay, which is over", errors=(404,)),
     Operation("GET", "/replays/{replay_id}", "replay", "Return a replay with its report.",
-              gives="Replay", answer="The replay, with its report so far", errors=(404,)),
+              query=(ACCOUNT,), gives="Replay", answer="The replay, with its report so far", errors=(404,)),
     Operation("GET", "/deliveries", "deliveries", "List the deliveries on record, the oldest first.",
               query=FILTERS, gives="Deliveries", answer="A page of deliveries"),
     Operation("GET", "/deliveries/latest", "latest_delivery", "Return the newest delivery that a search finds.",
-              query=(SEARCH,), gives="Delivery", answer="The delivery", errors=(404,)),
+              query=(SEARCH, ACCOUNT), gives="Delivery", answer="The delivery", errors=(404,)),
     Operation("GET", "/deliveries/wait", "wait_for_deliveries",
               "Wait until enough deliveries that a search finds have their final outcome; those on record count.",
               query=WAIT_OPTIONS, gives="Found", answer="The deliveries, the oldest first", errors=(408,)),
@@ -153,30 +157,33 @@ OPERATIONS = (
               query=TIMELINE_OPTIONS, gives="Timeline", answer="The deliveries, the oldest first", errors=(404,)),
     Operation("GET", "/deliveries/{delivery_id}/snippets", "snippets",
               "Return a delivery as code: curl, a step of a script, a test for pytest, a test for Node.js.",
-              gives="Snippets", answer="The code, without secrets, and whether the signature fits", errors=(404,)),
+              query=(ACCOUNT,), gives="Snippets", answer="The code, without secrets, and whether the signature fits",
+              errors=(404,)),
     Operation("GET", "/deliveries/{delivery_id}", "delivery", "Return a delivery with its attempts.",
-              gives="Delivery", answer="The delivery", errors=(404,)),
+              query=(ACCOUNT,), gives="Delivery", answer="The delivery", errors=(404,)),
     Operation("POST", "/deliveries/{delivery_id}/resend", "resend",
               "Deliver it once more: the same bytes, or with fresh: true a new timestamp and signature.",
-              takes="Resend", body_required=False, gives="Delivery", answer="The new delivery, with its outcome",
-              errors=(404, 413)),
+              query=(ACCOUNT,), takes="Resend", body_required=False, gives="Delivery",
+              answer="The new delivery, with its outcome", errors=(404, 413)),
     Operation("GET", "/webhooks", "webhooks", "List the registered webhooks, in the order of registration.",
               query=(ACCOUNT,), gives="Webhooks", answer="The webhooks"),
     Operation("POST", "/webhooks", "register", "Register a webhook on behalf of an application; any URL will do.",
               takes="Registration", query=(ACCOUNT,), status=201, gives="Webhook", answer="The webhook", errors=(413,)),
     Operation("PATCH", "/webhooks/{webhook_id}", "change_webhook", "Switch a webhook on or off.",
-              takes="WebhookChange", gives="Webhook", answer="The webhook", errors=(404, 413)),
+              query=(ACCOUNT,), takes="WebhookChange", gives="Webhook", answer="The webhook", errors=(404, 413)),
     Operation("GET", "/webhooks/{webhook_id}", "webhook", "Return a webhook.",
-              gives="Webhook", answer="The webhook", errors=(404,)),
+              query=(ACCOUNT,), gives="Webhook", answer="The webhook", errors=(404,)),
     Operation("DELETE", "/webhooks", "forget_webhooks", "Forget every webhook.", query=(ACCOUNT,), status=204),
-    Operation("DELETE", "/webhooks/{webhook_id}", "forget_webhook", "Forget a webhook.", status=204, errors=(404,)),
+    Operation("DELETE", "/webhooks/{webhook_id}", "forget_webhook", "Forget a webhook.",
+              query=(ACCOUNT,), status=204, errors=(404,)),
     Operation("GET", "/requests", "requests", "List the calls that the vendor API received, the oldest first.",
               query=(ACCOUNT,), gives="Requests", answer="The calls, with secrets and API keys hidden"),
     Operation("POST", "/faults", "fail_next", "Make the vendor API answer its next calls badly.",
               takes="PlannedAnswer", query=(ACCOUNT,), body_required=False, status=204, errors=(413,)),
     Operation("GET", "/faults", "planned_failures", "Return how many calls will still be answered badly.",
               gives="PlannedFailures", answer="How many"),
-    Operation("DELETE", "/faults", "forget_failures", "Make the vendor API answer as usual again.", status=204),
+    Operation("DELETE", "/faults", "forget_failures", "Make the vendor API answer as usual again.",
+              query=(ACCOUNT,), status=204),
     Operation("GET", "/catalog", "catalog",
               "Return what can be sent: event types with sample data, faults, retry policies, bundled scripts.",
               gives="Catalog", answer="What there is"),
@@ -197,10 +204,10 @@ OPERATIONS = (
               "List what calls of the vendor API have made, the oldest first: runs, evaluations, agents and the rest.",
               query=RESOURCE_OPTIONS, gives="Resources", answer="The resources"),
     Operation("GET", "/resources/{resource_id}", "resource", "Return a resource with its states and events.",
-              gives="Resource", answer="The resource", errors=(404,)),
+              query=(ACCOUNT,), gives="Resource", answer="The resource", errors=(404,)),
     Operation("POST", "/resources/{resource_id}/advance", "advance_resource",
               "Move a resource one state on, whose flow is advanced by hand or by reads.",
-              gives="Resource", answer="The resource in its new state", errors=(404,)),
+              query=(ACCOUNT,), gives="Resource", answer="The resource in its new state", errors=(404,)),
     Operation("GET", "/flows", "flows", "List the flows, in their order: the first that matches a call decides.",
               query=(ACCOUNT,), gives="Flows", answer="The flows"),
     Operation("POST", "/flows", "install_flows", "Add flows: one as an object, or those of a script.",

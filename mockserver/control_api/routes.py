@@ -74,10 +74,11 @@ if TYPE_CHECKING:
     from mockserver.vendor_api.flows.resource import Resource
 
 
-def search_of(text: str, mock: Mock) -> Search:
-    """Read a search; event types and faults that do not exist are errors; raises UsageError."""
+def search_of(call: Call, mock: Mock) -> Search:
+    """Read a search and its account; event types and faults that do not exist are errors; raises UsageError."""
     events = (*mock.catalog.names, *mock.settings.extra_events)
-    return read_search(text, {"event": events, "fault": FAULTS})
+    read = read_search(call.query.get("q", ""), {"event": events, "fault": FAULTS})
+    return msgspec.structs.replace(read, account=call.account)
 
 
 def shown_delivery(delivery: Delivery, mock: Mock) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def known_delivery(call: Call, mock: Mock) -> Delivery:
     wanted = call.path["delivery_id"]
     number = number_of(wanted)
     delivery = None if number is None else mock.records.get(number)
-    if delivery is None:
+    if delivery is None or not call.may_see(delivery.account):
         raise ApiError(404, f"no delivery {wanted!r} is on record")
     return delivery
 
@@ -161,7 +162,7 @@ class DeliverySearch:
         replay_id = call.query.get("replay_id")
         if replay_id is None:
             records = self._mock.records.all()
-        elif running := self._mock.replays.get(replay_id):
+        elif (running := self._mock.replays.get(replay_id)) and call.may_see(running.account):
             records = running.report.deliveries
         else:
             raise ApiError(404, f"there is no replay {replay_id!r}, or it was forgotten")
@@ -185,7 +186,7 @@ class DeliverySearch:
         return json_answer({**hide_in(code, redactor), "signature": msgspec.to_builtins(signature)})
 
     def _search(self, call: Call) -> Search:
-        return search_of(call.query.get("q", ""), self._mock)
+        return search_of(call, self._mock)
 
 
 def _miss_view(miss: NearMiss) -> dict[str, Any]:
@@ -248,7 +249,7 @@ class FlowOperations:
     def _resource(self, call: Call) -> Resource:
         wanted = call.path["resource_id"]
         resource = self._mock.flows.resources.find(wanted)
-        if resource is None:
+        if resource is None or not call.may_see(resource.account):
             raise ApiError(404, f"there is no resource {wanted!r}, or it is no longer on record")
         return resource
 
@@ -396,7 +397,7 @@ class ControlApi:
         step = read_event_step(call.body, self._mock.catalog, self._mock.settings.extra_events)
         only = call.query.get("webhook_id")
         if only is not None:
-            _known(self._mock.webhooks.get(only), only)
+            _known(self._mock.webhooks.get(only), only, call)
         if _is_plain(step):
             sent = await self._mock.send(step, only=only, account=call.account)
             return json_answer(_sent_view(self._mock, sent.deliveries, str(sent), delivered=sent.delivered))
@@ -417,7 +418,10 @@ class ControlApi:
 
         wait, speed = read_flag(call.query, "wait"), read_speed(call.query.get("speed"))
         source, name = read_source(call.query.get("script"), call.body)
-        running = self._mock.start_replay(read_script(source, self._mock.catalog, name), speed)
+        script, account = read_script(source, self._mock.catalog, name), call.account or ""
+        running = self._mock.start_replay(script, speed, account)
+        if script.flows:
+            self._mock.flows.rules.install(script.flows, account=account)
         if wait:
             await running.wait()
         return json_answer(_replay_view(running, self._mock), 200 if wait else 202)
@@ -426,11 +430,10 @@ class ControlApi:
         """Return a replay."""
         return json_answer(_replay_view(self._known_replay(call), self._mock))
 
-    async def replays(self, _: Call) -> web.Response:
+    async def replays(self, call: Call) -> web.Response:
         """List the replays in the background, the newest first."""
-        return json_answer(
-            {"replays": [_replay_row(running) for running in reversed(tuple(self._mock.replays.values()))]}
-        )
+        own = [each for each in self._mock.replays.values() if call.may_see(each.account)]
+        return json_answer({"replays": list(map(_replay_row, reversed(own)))})
 
     async def stop_replay(self, call: Call) -> web.Response:
         """End a replay."""
@@ -440,7 +443,7 @@ class ControlApi:
 
     def _known_replay(self, call: Call) -> RunningReplay:
         running = self._mock.replays.get(call.path["replay_id"])
-        if running is None:
+        if running is None or not call.may_see(running.account):
             raise ApiError(404, f"there is no replay {call.path['replay_id']!r}, or it was forgotten")
         return running
 
@@ -449,10 +452,8 @@ class ControlApi:
     async def deliveries(self, call: Call) -> web.Response:
         """List deliveries."""
         filters = read_filters(call.query, self._mock.catalog, self._mock.settings.extra_events)
-        search = search_of(call.query.get("q", ""), self._mock)
-        account = call.account
-        own = tuple(each for each in self._mock.records.all() if account in (None, each.account))
-        found = filter(search.matches, filters.matching(own))
+        search = search_of(call, self._mock)
+        found = filter(search.matches, filters.matching(self._mock.records.all()))
         page = list(islice(found, filters.limit))
         more = next(found, None) is not None
         return json_answer(
@@ -483,11 +484,7 @@ class ControlApi:
 
     async def webhook(self, call: Call) -> web.Response:
         """Return a webhook."""
-        return json_answer(
-            _shown_webhook(
-                _known(self._mock.webhooks.get(call.path["webhook_id"]), call.path["webhook_id"]), self._mock
-            )
-        )
+        return json_answer(_shown_webhook(self._webhook(call), self._mock))
 
     async def register(self, call: Call) -> web.Response:
         """Register a webhook on behalf of an application."""
@@ -498,8 +495,9 @@ class ControlApi:
     async def change_webhook(self, call: Call) -> web.Response:
         """Switch a webhook on or off."""
         body = read_json_body(call.body, WEBHOOK_CHANGE_FIELDS)
-        webhook_id = call.path["webhook_id"]
-        return json_answer(_shown_webhook(_known(self._mock.webhooks.change(webhook_id, body), webhook_id), self._mock))
+        webhook_id = self._webhook(call).webhook_id
+        changed = _known(self._mock.webhooks.change(webhook_id, body), webhook_id, call)
+        return json_answer(_shown_webhook(changed, self._mock))
 
     async def forget_webhooks(self, call: Call) -> web.Response:
         """Forget every webhook."""
@@ -511,13 +509,17 @@ class ControlApi:
 
     async def forget_webhook(self, call: Call) -> web.Response:
         """Forget a webhook."""
-        _known(self._mock.webhooks.remove(call.path["webhook_id"]), call.path["webhook_id"])
+        self._mock.webhooks.remove(self._webhook(call).webhook_id)
         return web.Response(status=204)
+
+    def _webhook(self, call: Call) -> Webhook:
+        webhook_id = call.path["webhook_id"]
+        return _known(self._mock.webhooks.get(webhook_id), webhook_id, call)
 
     async def requests(self, call: Call) -> web.Response:
         """List the calls to the vendor API."""
-        calls, account = self._mock.calls, call.account
-        own = [call_view(each) for each in calls.calls if account in (None, each.account)]
+        calls = self._mock.calls
+        own = [call_view(each) for each in calls.calls if call.may_see(each.account)]
         return json_answer({"requests": own, "dropped": calls.dropped})
 
     async def fail_next(self, call: Call) -> web.Response:
@@ -529,9 +531,12 @@ class ControlApi:
         """Return how many calls of the vendor API will still be answered badly."""
         return json_answer({"pending": self._mock.plan.pending})
 
-    async def forget_failures(self, _: Call) -> web.Response:
+    async def forget_failures(self, call: Call) -> web.Response:
         """Answer as usual again."""
-        self._mock.plan.clear()
+        if call.account is None:
+            self._mock.plan.clear()
+        else:
+            self._mock.plan.forget(call.account)
         return web.Response(status=204)
 
     # --- checks, and what can be sent: imported when they are asked for, as most mocks never are
@@ -590,7 +595,7 @@ class ControlApi:
 
     async def stream(self, call: Call) -> web.StreamResponse:
         """Serve events until the reader goes."""
-        search = search_of(call.query.get("q", ""), self._mock)
+        search = search_of(call, self._mock)
         kind = BriefStream if read_flag(call.query, "brief") else EventStream
         stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search, self._readers)
         return await stream.serve(call.request)
@@ -631,8 +636,8 @@ def _replay_row(running: RunningReplay) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _known(webhook: Webhook | None, webhook_id: str) -> Webhook:
-    if webhook is None:
+def _known(webhook: Webhook | None, webhook_id: str, call: Call) -> Webhook:
+    if webhook is None or not call.may_see(webhook.account):
         raise ApiError(404, f"there is no webhook {webhook_id!r}")
     return webhook
 

@@ -164,9 +164,17 @@ class EventStream:
     def _subscribe(self) -> list[Callable[[], None]]:
         return [
             self._records.subscribe(self._put_delivery),
-            self._webhooks.subscribe(lambda webhook: self._put(self._readers.webhook(webhook))),
-            self._calls.subscribe(lambda call: self._put(self._readers.call(call))),
+            self._webhooks.subscribe(self._put_webhook),
+            self._calls.subscribe(self._put_call),
         ]
+
+    def _put_webhook(self, webhook: Webhook) -> None:
+        if self._search.sees(webhook.account):
+            self._put(self._readers.webhook(webhook))
+
+    def _put_call(self, call: VendorCall) -> None:
+        if self._search.sees(call.account):
+            self._put(self._readers.call(call))
 
     def _put_delivery(self, delivery: Delivery) -> None:
         if self._search.matches(delivery):
@@ -279,7 +287,7 @@ class BriefStream(EventStream):
                 self._dropped += 1
             elif self._search.matches(delivery):
                 rows.append(brief_view(delivery, redactor))
-            else:
+            elif self._search.sees(delivery.account):
                 gone.append(delivery.delivery_id)
         news = super()._take()
         news += _event("deliveries", rows) if rows else b""

@@ -77,14 +77,19 @@ class Term(msgspec.Struct, frozen=True):
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What deliveries are looked for: those that meet all terms; without a term, all of them."""
+    """What deliveries are looked for: those that meet all terms, of one account or of all (None)."""
 
     text: str = ""
     terms: tuple[Term, ...] = ()
+    account: str | None = None
 
     def matches(self, delivery: Delivery) -> bool:
         """Whether a delivery is looked for."""
-        return all(term.matches(delivery) for term in self.terms)
+        return self.sees(delivery.account) and all(term.matches(delivery) for term in self.terms)
+
+    def sees(self, account: str) -> bool:
+        """Whether what belongs to an account is looked at."""
+        return self.account in (None, account)
 
     def misses(self, delivery: Delivery) -> list[str]:
         """Return a sentence for each term that a delivery does not match."""
@@ -100,7 +105,8 @@ class NearMiss(msgspec.Struct, frozen=True):
 
 def nearest_misses(search: Search, deliveries: Iterable[Delivery], most: int = _NEAREST) -> tuple[NearMiss, ...]:
     """Return the deliveries that fail the fewest terms, the nearest first, and of equals the newest."""
-    missed = [(misses, each) for each in deliveries if (misses := search.misses(each))]
+    own = (each for each in deliveries if search.sees(each.account))
+    missed = [(misses, each) for each in own if (misses := search.misses(each))]
     missed.sort(key=lambda pair: (len(pair[0]), -pair[1].number))
     return tuple(NearMiss(delivery, tuple(misses)) for misses, delivery in missed[:most])
 

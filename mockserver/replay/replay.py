@@ -297,11 +297,15 @@ _logger = logging.getLogger("mockserver.replay")
 class RunningReplay:
     """A replay in the background, started on a running event loop; ``size`` is how many bytes its script takes.
 
-    Its clock is held from now on, so that no time passes before it has begun.
+    Its clock is held from now on, so that no time passes before it has begun. ``account`` says whose webhooks
+    its events go to; empty for all.
     """
 
-    def __init__(self, replay_id: str, replay: Replay, when_over: Callable[[RunningReplay], None]) -> None:
+    def __init__(
+        self, replay_id: str, replay: Replay, when_over: Callable[[RunningReplay], None], account: str = ""
+    ) -> None:
         self.replay_id = replay_id
+        self.account = account
         self.size = replay.report.script.size
         self._replay = replay
         self._when_over = when_over
@@ -365,8 +369,8 @@ class RunningReplays(Mapping[str, RunningReplay]):
     def __len__(self) -> int:
         return len(self._replays)
 
-    def start(self, prepare: Callable[[], Replay]) -> RunningReplay:
-        """Start a replay, and forget the oldest that are over.
+    def start(self, prepare: Callable[[], Replay], account: str = "") -> RunningReplay:
+        """Start a replay, of an account or of all, and forget the oldest that are over.
 
         Raises a UsageError if too many replays are going on, or their scripts take too many bytes.
         """
@@ -381,7 +385,7 @@ class RunningReplays(Mapping[str, RunningReplay]):
                 "over, or reset ends them"
             )
         self._begun += 1
-        running = RunningReplay(f"rpl_{self._begun:06d}", replay, self._note_over)
+        running = RunningReplay(f"rpl_{self._begun:06d}", replay, self._note_over, account)
         self._going_on.add(running.size)
         self._replays[running.replay_id] = running
         return running
@@ -395,10 +399,21 @@ class RunningReplays(Mapping[str, RunningReplay]):
             running.report.leave_budget()
 
     def _forget_oldest(self) -> None:
-        oldest = self._over.pop(next(iter(self._over)))
-        del self._replays[oldest.replay_id]
-        self._ended.remove(oldest.size)
-        oldest.report.leave_budget()
+        self._forget(next(iter(self._over.values())))
+
+    def _forget(self, over: RunningReplay) -> None:
+        del self._over[over.replay_id], self._replays[over.replay_id]
+        self._ended.remove(over.size)
+        over.report.leave_budget()
+
+    def forget(self, account: str) -> None:
+        """End and forget the replays of one account."""
+        for running in [each for each in self._replays.values() if each.account == account]:
+            if running.replay_id in self._over:
+                self._forget(running)
+            else:
+                running.cancel()
+                del self._replays[running.replay_id]
 
     def reset(self) -> None:
         """End every replay, forget it, and restart the ids."""

@@ -334,8 +334,10 @@ class Mock:
         event = delivery.event.type
         return Event(event, timestamp, encode_payload(event, timestamp, delivery.data, self.settings.json_style))
 
-    def replaying(self, script: Script, speed: Speed | None = None, *, fail_fast: bool = False) -> Replay:
-        """Prepare the replay of a script; its ``run`` does it.
+    def replaying(
+        self, script: Script, speed: Speed | None = None, *, fail_fast: bool = False, account: str = ""
+    ) -> Replay:
+        """Prepare the replay of a script to the webhooks of an account, or to all; its ``run`` does it.
 
         Raises a UsageError if the script has flows and no steps, so that there is nothing to replay.
         """
@@ -345,7 +347,8 @@ class Mock:
                 "--script), or use it in a test (mock.use)"
             )
         self.touch()
-        return self._replay(script, self._clock_of_replay(script, speed), self.webhooks, fail_fast=fail_fast)
+        clock = self._clock_of_replay(script, speed)
+        return self._replay(script, clock, self.webhooks_of(account), fail_fast=fail_fast)
 
     def _replay(self, script: Script, clock: AnyClock, webhooks: Recipients, *, fail_fast: bool = False) -> Replay:
         report = Report(script, self.settings.max_deliveries, self.budget)
@@ -399,12 +402,12 @@ class Mock:
             raise UsageError("stepped time is one for the whole mock: choose it in the settings")
         return self.clock
 
-    def start_replay(self, script: Script, speed: Speed | None = None) -> RunningReplay:
+    def start_replay(self, script: Script, speed: Speed | None = None, account: str = "") -> RunningReplay:
         """Start a replay that goes on in the background, and is in :attr:`replays` under its id; see :meth:`replaying`.
 
         Raises a UsageError if the speed is not possible, or too many replays are going on.
         """
-        return self.replays.start(lambda: self.replaying(script, speed))
+        return self.replays.start(lambda: self.replaying(script, speed, account=account), account)
 
     async def play(self, step: EventStep) -> RunningReplay:
         """Play an event step with all that it says of repeats, times and effects: a script of one step.
@@ -471,7 +474,8 @@ class Mock:
         self._touched = True
 
     def forget(self, account: str) -> None:
-        """Forget what belongs to one account, and end its flows; the others are not affected."""
+        """Forget what belongs to one account, and end its flows and replays; the others are not affected."""
+        self.replays.forget(account)
         for webhook in self.webhooks.all(account):
             self.webhooks.remove(webhook.webhook_id)
         self.records.forget(account)

@@ -324,6 +324,7 @@ class MockServer:
         *,
         body: Any = None,
         refuse: bool = False,
+        account: str = "",
     ) -> None:
         """Make the vendor API answer its next calls badly, so that the application's own retries can be tested.
 
@@ -335,12 +336,13 @@ class MockServer:
             body: What to answer with: bytes or text as they are, anything else as JSON; None for the vendor's error.
             refuse: Whether to cut the connection off without an answer; the rest but ``times`` and ``delay`` means
                 nothing then.
+            account: The API key whose calls are meant, where each key is an account; empty for all.
 
         Raises:
             UsageError: A value is of the wrong type or out of range.
         """
-        plan = self._mock.plan
-        self._running.call(lambda: plan.fail_next(status, times, headers, delay, body, refuse=refuse))
+        plan, named = self._mock.plan, account and named_account(account)
+        self._running.call(lambda: plan.fail_next(status, times, headers, delay, body, refuse=refuse, account=named))
 
     def shut_down_apps(self) -> None:
         """Shut the applications in this process down; the next delivery to one starts it again.
@@ -426,7 +428,7 @@ class MockServer:
         return _sent(await self._awaited(self._mock.send(step, at=moment)), nobody_ok)
 
     def replay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
-        """Replay a script.
+        """Replay a script: install its flows, and play its steps.
 
         Args:
             script: A file, the name of a bundled script, the script as a dict, or one read before.
@@ -441,11 +443,11 @@ class MockServer:
             LoopRunningError: An event loop is running in this thread: use :meth:`areplay`.
         """
         refuse_to_block("replay", "areplay")
-        return self._noted(self._running.wait(self._mock.replay(self._script(script), speed)))
+        return self._noted(self._running.wait(self._mock.replay(self._script_to_play(script), speed)))
 
     async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Like :meth:`replay`, without blocking the running event loop."""
-        return self._noted(await self._awaited(self._mock.replay(self._script(script), speed)))
+        return self._noted(await self._awaited(self._mock.replay(self._script_to_play(script), speed)))
 
     def start_replay(
         self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None
@@ -456,7 +458,7 @@ class MockServer:
             ScriptError: The script has problems; nothing was sent.
             UsageError: There is no such file.
         """
-        read = self._script(script)
+        read = self._script_to_play(script)
         with noting_the_loop():  # async probes of the test run on it
             running = self._running.call(lambda: self._mock.start_replay(read, speed))
         self._noted(running.report)
@@ -492,11 +494,12 @@ class MockServer:
 
     # ---------------------------------------------------------------- flows
 
-    def flow(self, on: str, **keys: Any) -> None:
+    def flow(self, on: str, *, account: str = "", **keys: Any) -> None:
         """Decide what becomes of a call of the application; of several flows, the first that matches a call counts.
 
         Args:
             on: The call, such as ``"POST /v1/runs"``.
+            account: The API key whose calls are meant, where each key is an account; empty for all.
             **keys: The other keys of a flow in a script: ``when``, ``times``, ``states``, ``advance``, ``outcome``,
                 ``turns``, ``failed_turn``, ``deliver``, ``events``.
 
@@ -504,7 +507,8 @@ class MockServer:
             ScriptError: The flow has problems; nothing was changed.
         """
         flows = read_flow_keys({"on": on, **keys}, self._mock.catalog, self._mock.settings.extra_events)
-        self._running.call(lambda: self._mock.flows.rules.install(flows))
+        named = account and named_account(account)
+        self._running.call(lambda: self._mock.flows.rules.install(flows, account=named))
 
     def use(self, script: str | Path | Mapping[str, Any] | Script) -> None:
         """Install the flows of a script, after those that are there; its steps are not replayed.
@@ -846,6 +850,13 @@ class MockServer:
     def _step(self, event: str, **parts: Any) -> EventStep:
         extra = self._mock.settings.extra_events
         return literal_step(self._mock.catalog, event, extra_events=extra, **parts)
+
+    def _script_to_play(self, script: str | Path | Mapping[str, Any] | Script) -> Script:
+        """Read a script whose steps are played, and install its flows: they decide on the calls meanwhile."""
+        read = self._script(script)
+        if read.flows and read.steps:
+            self._running.call(lambda: self._mock.flows.rules.install(read.flows))
+        return read
 
     def _script(self, script: str | Path | Mapping[str, Any] | Script) -> Script:
         if isinstance(script, Script):

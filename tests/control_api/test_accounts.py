@@ -4,6 +4,7 @@ import pytest
 
 from mockserver.model.identifiers import account_of
 from tests.control_api.calling import controlling
+from tests.control_api.test_stream import Reader
 from tests.receiving import consuming
 
 KEYS = ("key-of-worker-1", "key-of-worker-2")
@@ -64,3 +65,97 @@ async def test_an_event_of_a_test_goes_to_the_account_that_it_names(control):
         assert (len(first.received), len(second.received)) == (1, 0)
         await control.post("/events", {"event": "run.failed"})
         assert (len(first.received), len(second.received)) == (2, 1)
+
+
+@pytest.fixture
+async def workers(control):
+    """Two workers, each with a webhook of its own and a failed run; what is theirs, by key."""
+    async with consuming() as first, consuming() as second:
+        theirs = {}
+        for key, consumer in zip(KEYS, (first, second), strict=True):
+            body = {"url": consumer.url, "events": ["run.failed", "run.completed"], "secret": "whsec_x"}
+            hook = (await vendor(control, key, "POST", "/webhooks", body)).json["webhook_id"]
+            run = (await vendor(control, key, "POST", "/runs", {"test_case_id": "tc_1"})).json["run_id"]
+            await control.mock.asettle()
+            theirs[key] = {"webhooks": hook, "resources": run, "consumer": consumer}
+        for key in KEYS:
+            (delivery,) = (await control.get(f"/deliveries?account={key}"))["deliveries"]
+            theirs[key]["deliveries"] = delivery["delivery_id"]
+        yield theirs
+
+
+async def test_a_single_thing_of_another_account_is_not_there(control, workers):
+    """By its id, and by every way to search; nor can it be changed or sent again."""
+    own, other = KEYS
+    for what in ("webhooks", "resources", "deliveries"):
+        for key, status in ((own, 200), (other, 404)):
+            path = f"/{what}/{workers[own][what]}?account={key}"
+            assert (await control.call("GET", path)).status == status, path
+    delivery = workers[own]["deliveries"]
+    for method, path in (
+        ("GET", f"/deliveries/{delivery}/snippets"),
+        ("POST", f"/deliveries/{delivery}/resend"),
+        ("DELETE", f"/webhooks/{workers[own]['webhooks']}"),
+    ):
+        assert (await control.call(method, f"{path}?account={other}")).status == 404
+    for key in KEYS:
+        wanted = workers[key]["deliveries"]
+        assert (await control.get(f"/deliveries/latest?account={key}"))["delivery_id"] == wanted
+        found = await control.get(f"/deliveries/wait?account={key}")
+        assert [each["delivery_id"] for each in found["deliveries"]] == [wanted]
+        for path in ("brief", ""):
+            listed = (await control.get(f"/deliveries/{path}?account={key}".replace("/?", "?")))["deliveries"]
+            assert [each["delivery_id"] for each in listed] == [wanted]
+        assert len((await control.get(f"/timeline?account={key}"))["deliveries"]) == 1
+    missed = await control.call("GET", f"/deliveries/wait?account={other}&count=2&timeout=1ms&q=status:500")
+    assert [each["delivery_id"] for each in missed.json["error"]["nearest"]] == [workers[other]["deliveries"]]
+
+
+async def test_a_replay_of_an_account_goes_to_its_webhooks(control, workers):
+    """Another account does not see it, and a reset of that one does not end it; its own reset forgets it."""
+    own, other = KEYS
+    before = [len(workers[key]["consumer"].received) for key in KEYS]
+    started = await control.post(f"/replays?account={own}&script=run_failed&wait=true&speed=max")
+    assert [len(workers[key]["consumer"].received) for key in KEYS] == [before[0] + 1, before[1]]
+    path = f"/replays/{started['replay_id']}"
+    await control.post(f"/reset?account={other}", status=204)
+    assert (await control.call("GET", f"{path}?account={own}")).status == 200
+    assert (await control.call("GET", f"{path}?account={other}")).status == 404
+    assert (await control.get(f"/replays?account={other}"))["replays"] == []
+    await control.post(f"/reset?account={own}", status=204)
+    assert (await control.get("/replays"))["replays"] == []
+
+
+async def test_a_stream_of_an_account_shows_what_is_its_own(control):
+    """Registrations, calls and deliveries of another one do not come. A reader that comes again sees what is new."""
+    own, other = KEYS
+    async with consuming() as consumer:
+        body = {"url": consumer.url, "events": ["run.failed"], "secret": "whsec_x"}
+        for _ in range(2):
+            response = await control.session.get(f"{control.url}/_mock/stream?account={own}")
+            reader = Reader(response)
+            assert await reader.block() == b": connected"
+            for key in (other, own):
+                await vendor(control, key, "POST", "/webhooks", body)
+            assert await reader.event() == ("webhook", (await control.get(f"/webhooks?account={own}"))["webhooks"][-1])
+            name, call = await reader.event()
+            assert (name, call["path"]) == ("request", "/v1/webhooks")
+            for key in (other, own):
+                await control.post(f"/events?account={key}", {"event": "run.failed"})
+            name, delivery = await reader.event()
+            listed = (await control.get(f"/deliveries?account={own}"))["deliveries"]
+            assert name == "delivery"
+            assert delivery["delivery_id"] in [each["delivery_id"] for each in listed]
+            response.close()
+
+
+async def test_rules_and_failures_in_python_are_for_an_account(control):
+    """A flow and a planned answer that name a key decide on its calls alone."""
+    own, other = KEYS
+    control.mock.flow("POST /v1/runs", account=own, outcome="failed")
+    control.mock.fail_next(503, account=other)
+    states = [(await vendor(control, key, "POST", "/runs", {"test_case_id": "tc_1"})).status for key in KEYS]
+    assert states == [201, 503]
+    await vendor(control, other, "POST", "/runs", {"test_case_id": "tc_1"})
+    await control.mock.asettle()
+    assert [each.state for each in control.mock.resources] == ["failed", "completed"]

@@ -31,6 +31,19 @@ def test_without_a_rule_everything_is_completed_and_says_so(mockserver, client):
     assert (resource.state, resource.data) == ("completed", run)
 
 
+def test_a_script_with_flows_and_steps_plays_both(mockserver, client):
+    """Its flows decide on the calls that come from then on, and its steps are sent."""
+    script = {
+        "version": 1,
+        "flows": [{"on": "POST /v1/runs", "outcome": "failed"}],
+        "steps": [{"event": "run.completed"}],
+    }
+    assert mockserver.replay(script).delivered == 1
+    client.run(test_case_id="tc_1")
+    mockserver.settle()
+    assert [event["event"] for event in client.events] == ["run.completed", "run.failed"]
+
+
 def test_a_failed_run_adds_up(mockserver, client):
     """The turn that the rule names fails; summary, failure and event follow from the turns."""
     mockserver.flow("POST /v1/runs", when={"test_case_id": "tc_refund"}, outcome="failed", turns=4, failed_turn=3)
