@@ -109,7 +109,7 @@ async def test_a_mock_that_is_filled_in_every_way_stays_within_its_limit():
                 control.mock.fail_next(body="x" * 100_000)
         for path, body in [
             ("/flows", {"on": "POST /v1/runs", "when": {"config": values}}),
-            ("/webhooks", {"url": f"http://127.0.0.1:9/{'x' * 100_000}", "secret": "s"}),
+            ("/webhooks", {"url": "http://127.0.0.1:9/", "secret": "x" * 100_000}),
             ("/replays?speed=1", {"version": 1, "steps": [waiting]}),
         ]:
             answers = [await control.call("POST", path, json.dumps(body), headers=JSON) for _ in range(10)]
