@@ -125,5 +125,6 @@ async def test_a_mock_that_is_filled_in_every_way_stays_within_its_limit():
         await control.post("/reset", status=204)
         for _, writer in readers:
             writer.close()
+        await asyncio.gather(*(writer.wait_closed() for _, writer in readers), return_exceptions=True)
         await eventually(lambda: budget.fixed == 0)  # when the replay that was waiting has ended
     await server.stop()
