@@ -136,7 +136,9 @@ class Batches:
 
     async def _clear(self, chosen: dict[str, Experiment], trials: dict[str, Trial]) -> None:
         """Repeat those that were not answered 2xx, together: most likely none of them had an effect."""
-        quiet = {each: kind for each, kind in chosen.items() if not any(map(_accepted, trials[each].deliveries))}
+        quiet = {
+            each: kind for each, kind in chosen.items() if not any(one.delivered for one in trials[each].deliveries)
+        }
         before = await self._mark() if quiet and len(quiet) < len(chosen) else None
         if before is not None:
             again = await self._sent(quiet)
@@ -198,12 +200,6 @@ async def measured(context: CheckContext, experiment: Experiment) -> tuple[Trial
     trial = await experiment.send(context)
     return trial, await context.effects.change_since(before, trial.expected)
 
-
-def _accepted(delivery: Delivery) -> bool:
-    return 200 <= status_of(delivery) < 300
-
-
-# ---------------------------------------------------------------- what must be accepted, or may be refused
 
 #: The most variants that are named in a summary.
 _NAMED = 4
@@ -400,7 +396,7 @@ async def _judge_forged(
 ) -> Judgement:
     """Judge the answers and the effects of deliveries that must be refused."""
     sent = [_Sent(*each) for each in trial.made]
-    taken = [each for each in sent if 200 <= status_of(each.delivery) < 300]
+    taken = [each for each in sent if each.delivery.delivered]
     if change:
         return await _judge_effect(context, sent, taken, change, accepted)
     left = [each for each in sent if status_of(each.delivery) not in refusals and not _is_cut_off(context, each)]
@@ -410,7 +406,7 @@ async def _judge_forged(
         return _judged(accepted, crashed, _ENDED if ended else _CRASHED)
     if taken:
         return await _judge_taken(context, taken, len(sent), accepted)
-    odd = [each for each in left if not 400 <= status_of(each.delivery) < 500]
+    odd = [each for each in left if status_of(each.delivery) < 400]
     if odd:
         return _judged("warn", odd, _NOT_REFUSED)
     ways = [f"with {status}" for status in sorted({status_of(each.delivery) for each in sent} - {0})]

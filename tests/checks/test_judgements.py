@@ -112,6 +112,15 @@ async def test_three_forgeries_are_named_and_the_rest_is_counted(judged):
     assert len(finding.evidence) == 3
 
 
+async def test_of_three_forgeries_none_is_left_to_count(judged):
+    """All of them are named."""
+    consumer = believing(lambda *, new: JSON({"took": new}))
+    three = ("run.completed", "run.failed", "evaluation.completed")
+    finding = await judged.finding(consumer, "PG010", probed=True, events=three)
+    assert finding.summary.endswith(" without a signature (answered 200): it had an effect, as if genuine")
+    assert len(finding.evidence) == 3
+
+
 async def test_forgeries_of_every_type_are_sent(judged):
     """Some consumers verify in the branch of one event type only."""
     consumer = Hooks()
