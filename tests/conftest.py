@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import signal
 import socket
 
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if full:
         config.hook.pytest_deselected(items=full)
         items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays for the whole run, modules and items: most of what there is."""
+    gc.collect()
+    gc.freeze()
 
 
 # A runner in the background hands Ctrl-C down as ignored, and so would the commands under test.
