@@ -11,6 +11,10 @@ from mockserver.delivery.http1.connection import Connection, Key, Pool
 from mockserver.delivery.http1.dial import Dial, NameLookup
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 
+# asyncio reads into a new block of 256 KiB each time. For that glibc asks the system, and gives it back, until a larger
+# block was freed once: from then on it keeps them. On asyncio's loop this saves a third of what a delivery costs.
+bytes(512 * 1024)
+
 
 class Http1Transport:
     """Sends requests over HTTP/1.1, byte for byte, on kept-alive connections.
