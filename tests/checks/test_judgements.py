@@ -370,6 +370,12 @@ async def test_an_effect_of_all_that_none_has_alone_is_that_of_something_else(ju
     assert finding.evidence
 
 
+async def test_where_no_event_has_text_its_characters_are_not_tested(judged):
+    """An event of the consumer's own may hold its id alone."""
+    finding = await judged.finding(Hooks(), "PG031", events=("order.shipped",), extra_events=("order.shipped",))
+    assert (finding.verdict, finding.summary) == ("not tested", "none of the consumer's events has text to change")
+
+
 async def test_each_type_has_its_own_effect(judged):
     """What must come of all is the sum of what comes of each type."""
 
