@@ -19,6 +19,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let modules know the tier as well."""
     tiers.full = config.getoption("full")
+    if config.pluginmanager.hasplugin("xdist"):
+        from xdist.workermanage import NodeManager  # noqa: PLC0415 - only where tests run in several processes
+
+        # A worker that has not ended by then is killed, and with it goes what it knows of coverage.
+        NodeManager.EXIT_TIMEOUT = 120
 
 
 def pytest_report_header(config: pytest.Config) -> str:
