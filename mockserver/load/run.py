@@ -507,3 +507,5 @@ def _on_init(environment: Environment, **_: Any) -> None:
     except UsageError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
+    # gevent starts a timer from the time that its loop has noted: the run time must not begin before the imports.
+    gevent.get_hub().loop.update_now()
