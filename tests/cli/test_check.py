@@ -134,8 +134,8 @@ def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
     assert re.search(r"^fail +PG010  must    missing signature  .*answered 200", done.out, re.MULTILINE)
     assert re.search(r"^pass +PG012  must ", done.out, re.MULTILINE)
     assert block.startswith("FAIL PG010 missing signature (must)\n  seen: ")
-    assert "  why:  The URL of a webhook is no secret." in block
-    assert re.search("^  fix: +refuse when the header is missing", block, re.MULTILINE)
+    assert re.search(r"^  why:  \w", block, re.MULTILINE)
+    assert re.search("^  fix: +refuse the request", block, re.MULTILINE)
     assert json.loads(again.stdout) == {"status": "duplicate"}  # it took the forged event, and knows it
     assert "1 fail" in done.out
     (finding,) = (
