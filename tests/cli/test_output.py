@@ -77,10 +77,11 @@ def test_the_report_of_an_earlier_run_is_not_taken_for_this_one(tmp_path, number
 def test_a_full_disk_leaves_no_half_of_a_report(tmp_path):
     """The exit code says that a report could not be written, and nothing of it is there."""
     limit = (resource.RLIMIT_FSIZE, (1024, 1024))
-    # Not measured by coverage, whose own file would be cut off as well.
-    unmeasured = {name: value for name, value in environment().items() if not name.startswith("COVERAGE")}
+    # Neither measured by coverage nor compiled for others, whose files would be cut off as well.
+    alone = {name: value for name, value in environment().items() if not name.startswith("COVERAGE")}
     done = subprocess.run(
-        [*COMMAND, "replay", "refund_flow", "--speed", "max", "--json", "r.json"], cwd=tmp_path, env=unmeasured,
+        [*COMMAND, "replay", "refund_flow", "--speed", "max", "--json", "r.json"], cwd=tmp_path,
+        env={**alone, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True, check=False, timeout=300, preexec_fn=lambda: resource.setrlimit(*limit),
     )  # fmt: skip
     assert done.returncode == 4
