@@ -65,6 +65,13 @@ def locust(file, *arguments, users=20, seconds=4):
     return done.returncode, found, done.stdout + done.stderr
 
 
+def two_processes():
+    """Options of a run in two processes, which meet at a port that no other run uses."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+    return ["--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+
+
 def assert_accounted(ledger):
     """Every planned event is in one row of the ledger."""
     reasons = sum(ledger["failures"].values()) + sum(ledger["not_sent"].values())
@@ -138,7 +145,7 @@ def test_what_is_doubled_under_concurrency_is_counted_to_the_event(tmp_path):
     """Copies that are released together have two effects at a consumer that looks first and writes later."""
     with consumer("doubles") as url:
         file = locustfile(tmp_path, url, faults={"concurrent_duplicates": 0.3})
-        code, ledger, printed = locust(file, "--processes", 2)
+        code, ledger, printed = locust(file, *two_processes())
         doubled = truth(url)["doubled"]
     assert code == 1, printed
     assert ledger["doubled"] == doubled > 0 == ledger["lost"]
@@ -156,7 +163,7 @@ def test_effects_that_come_late_are_waited_for(tmp_path):
 def test_the_same_seed_gives_the_same_events_whatever_the_number_of_workers(tmp_path):
     """Only where the load ends do two loads at the same rate differ."""
     found = []
-    for processes in ([], ["--processes", 2]):
+    for processes in ([], two_processes()):
         with consumer() as url:
             locust(locustfile(tmp_path, url, rate=100, seed=7), *processes)
             found.append(set(truth(url)["ids"]))
