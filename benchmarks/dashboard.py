@@ -15,6 +15,7 @@ from benchmarks.table import Figure, Measurement
 from mockserver import MockServer
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-precise-memory-info"]
+_BLANK = "first paint of a blank page"
 _SERVE = ("-m", "mockserver", "serve", "--port", "0")
 _WATCH = """
 new MutationObserver((_, observer) => {
@@ -46,13 +47,12 @@ def _page(*, quick: bool) -> list[Measurement]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_ARGUMENTS)
         steps = [{"event": "run.failed", "repeat": count, "concurrency": 100}]
         mock.start_replay({"version": 1, "steps": steps}, speed="max").result()
-        rounds = Rounds({"ours": lambda: _first_rows(browser, mock), "blank": lambda: _blank(browser)}, times)
+        rounds = Rounds({"ours": lambda: _first_rows(browser, mock), _BLANK: lambda: _blank(browser)}, times)
         longest, growth = _flood(browser, mock, seconds, 300 if quick else 3000)
         browser.close()
     return [
-        Measurement(
-            f"dashboard: first rows of {count}, CPU slowed 4 times", "ms", rounds.median("ours"),
-            "first paint of a blank page", rounds.median("blank"), rounds.ratio("ours", "blank"),
+        rounds.row(
+            f"dashboard: first rows of {count}, CPU slowed 4 times", "ms", "ours", _BLANK,
             Figure("value", "at most", 1000),
         ),
         Measurement(f"dashboard: longest task, 500 deliveries/s for {seconds} s", "ms", longest,
@@ -74,8 +74,7 @@ def _unwatched(*, quick: bool) -> list[Measurement]:
     rounds = Rounds(contenders, 1 if quick else 15)
     at_most = Figure("ratio", "at most", 1.02)
     return [
-        Measurement("`serve` with the dashboard: start", "ms", rounds.median("ours"), "--no-ui",
-                    rounds.median("--no-ui"), rounds.ratio("ours", "--no-ui"), at_most),
+        rounds.row("`serve` with the dashboard: start", "ms", "ours", "--no-ui", at_most),
         Measurement("`serve` with the dashboard: memory", "MB", memory["ours"], "--no-ui", memory["--no-ui"],
                     memory["ours"] / memory["--no-ui"], at_most),
     ]  # fmt: skip

@@ -100,30 +100,20 @@ def measure(*, quick: bool) -> list[Measurement]:
             rows.append(not_installed(f"{what}, against {peer}", lacking[0]))
             continue
         figure = Figure("ratio", "at least", at_least) if at_least else None
-        rows.append(Measurement(what, "/s", made.median(ours), peer, made.median(peer), made.ratio(ours, peer), figure))
+        rows.append(made.row(what, "/s", ours, peer, figure))
     rows += [
         *(
-            Measurement(
+            busy.row(
                 f"processor time of a delivery, {ours}",
                 "µs",
-                busy.median(ours),
+                ours,
                 peer,
-                busy.median(peer),
-                busy.ratio(ours, peer),
                 Figure("ratio", "at most", at_most) if at_most else None,
             )
             for ours, peer, at_most in _BUSY_PAIRS
             if ours not in absent
         ),
-        Measurement(
-            _FAN_OUT,
-            "s",
-            fan.median(_FAN_OUT),
-            _ONE_WEBHOOK,
-            fan.median(_ONE_WEBHOOK),
-            fan.ratio(_FAN_OUT, _ONE_WEBHOOK),
-            Figure("ratio", "at most", 1.2),
-        ),
+        fan.row(_FAN_OUT, "s", _FAN_OUT, _ONE_WEBHOOK, Figure("ratio", "at most", 1.2)),
     ]
     return rows
 

@@ -64,8 +64,7 @@ def _rate(*, quick: bool, receiver: Receiver | None) -> Measurement:
         rounds = Rounds(contenders, count)
     what = "POST /v1/runs with a flow, 16 at once" + (", its event delivered meanwhile" if receiver else "")
     figure = None if receiver else Figure("ratio", "at least", 0.5)
-    ratio = rounds.ratio("ours", _PEER)
-    return Measurement(what, "/s", rounds.median("ours"), _PEER, rounds.median(_PEER), ratio, figure)
+    return rounds.row(what, "/s", "ours", _PEER, figure)
 
 
 def _latency(count: int, receiver: Receiver) -> Measurement:

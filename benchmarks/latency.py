@@ -66,7 +66,7 @@ def measure(*, quick: bool) -> list[Measurement]:
 def _row(rounds: Rounds, name: str, peer: str) -> Measurement:
     figure = Figure("value", "at most", 0.7 if name == "mock.send" else 1.5) if peer == _PEER else None
     what = f"{name} to receipt ({_OURS[name]})"
-    return Measurement(what, "ms", rounds.median(name), peer, rounds.median(peer), rounds.ratio(name, peer), figure)
+    return rounds.row(what, "ms", name, peer, figure)
 
 
 def _timed(receiver: Receiver, trigger: Callable[[], object]) -> Callable[[], float]:

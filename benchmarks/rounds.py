@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from statistics import median
 
+from benchmarks.table import Figure, Measurement
+
 
 class Rounds:
     """The values of each contender, a round after another.
@@ -32,3 +34,15 @@ class Rounds:
     def ratio(self, ours: str, peer: str) -> float:
         """Return the median of the rounds' ratios."""
         return median(a / b for a, b in zip(self._values[ours], self._values[peer], strict=True))
+
+    def row(self, what: str, unit: str, ours: str, peer: str, figure: Figure | None = None) -> Measurement:
+        """Return the row of the table that compares two contenders: their medians, and the ratio of the rounds.
+
+        Args:
+            what: What was measured, on our side.
+            unit: The unit of both values.
+            ours: The name of our contender.
+            peer: The name of the other one, as the table shows it.
+            figure: What is to be reached, if anything.
+        """
+        return Measurement(what, unit, self.median(ours), peer, self.median(peer), self.ratio(ours, peer), figure)
