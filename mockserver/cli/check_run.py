@@ -15,14 +15,14 @@ from mockserver.checks.registry import chosen_checks
 from mockserver.checks.run import OnBegin, OnFinding
 from mockserver.cli import exit_codes
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.output import printable, shortened
+from mockserver.cli.output import shortened
 from mockserver.cli.readiness import Readiness
 from mockserver.errors import UsageError
 from mockserver.model.messages import Request
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
-from mockserver.model.wording import one_line
+from mockserver.model.wording import one_line, visible
 from mockserver.reports.check_report import CheckReport, clean_finding
 from mockserver.reports.check_text import diagnosis_text, together, worst_first
 from mockserver.reports.evidence import curl_of, head_lines, request_of, status_line, why_no_curl
@@ -156,7 +156,7 @@ def _sent(delivery: Delivery) -> Iterator[str]:
     reason = why_no_curl(delivery)
     if command and len(command) > _LONGEST_COMMAND:
         reason = "it is long"
-    elif command and printable(command) != command:
+    elif command and visible(command) != command:
         reason = "it holds characters that cannot be shown"
     elif command:
         yield "  sent:"
@@ -199,7 +199,7 @@ def _brief_answer(delivery: Delivery) -> Iterator[str]:
 
 def _body(body: bytes) -> Iterator[str]:
     text = shortened(body.decode("utf-8", "replace"), _BODY)
-    for line in printable(text).split("\n"):
+    for line in visible(text).split("\n"):
         yield f"    {line}"
 
 

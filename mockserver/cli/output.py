@@ -17,6 +17,7 @@ import msgspec
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import RESENT, Delivery
 from mockserver.model.redaction import without_tokens
+from mockserver.model.wording import visible
 
 #: Seconds for which lines are gathered before they are written.
 _GATHER = 0.1
@@ -239,11 +240,11 @@ def row_of(delivery: Delivery) -> Row:
         expected=is_as_expected(delivery),
         time=time_of(delivery),
         delivery_id=delivery.delivery_id,
-        event=printable(delivery.event.type),
+        event=visible(delivery.event.type),
         status=error.kind if error else str(delivery.response.status) if delivery.response else "-",
         milliseconds=last.exchange.total_ms if last else 0.0,
-        where=printable(without_tokens(where)),
-        notes=printable(
+        where=visible(without_tokens(where)),
+        notes=visible(
             _notes(delivery.faults, len(delivery.attempts), delivery.source, location, error.message if error else "")
         ),
     )
@@ -270,11 +271,11 @@ def row_of_view(view: dict[str, Any]) -> Row:
         expected=_as_expected(view["outcome"], view["unmet"], view["faults"], view["source"]),
         time=view["attempts"][0]["at"][11:19] if view["attempts"] else view["timestamp"][11:19],
         delivery_id=view["delivery_id"],
-        event=printable(view["event"]),
+        event=visible(view["event"]),
         status=error["kind"] if error else str(response["status"]) if response else view["outcome"],
         milliseconds=last.get("total_ms", 0.0),
-        where=printable(without_tokens(view["url"])),
-        notes=printable(
+        where=visible(without_tokens(view["url"])),
+        notes=visible(
             _notes(
                 view["faults"],
                 len(view["attempts"]),
@@ -302,13 +303,6 @@ def delivery_line(row: Row, style: StreamStyle, *, with_id: bool = False) -> str
         f"  {row.where}"
     )
     return f"{line}  {row.notes}" if row.notes else line
-
-
-def printable(text: str) -> str:
-    """Return text from elsewhere with its control characters spelled out: it must not control the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
 
 
 def shortened(text: str, length: int) -> str:

@@ -19,9 +19,10 @@ from mockserver.cli import exit_codes
 from mockserver.cli.exit_codes import UnreachableError
 from mockserver.cli.files import check_writable, write_json
 from mockserver.cli.options import ENVIRONMENT, duration, event_options, json_option, option, read_event_options
-from mockserver.cli.output import StreamStyle, delivery_line, harmless, printable, row_of_view
+from mockserver.cli.output import StreamStyle, delivery_line, harmless, row_of_view
 from mockserver.errors import UsageError
 from mockserver.model.quantities import format_duration
+from mockserver.model.wording import visible
 
 #: Seconds until a mock must answer; a retry policy may make an event take long.
 _TIMEOUT = 600.0
@@ -204,7 +205,7 @@ def trigger(event: str, server: str, ca_file: str | None, json: str | None, **ch
         for view in sent["deliveries"]:
             _print_delivery(view)
         if not sent["deliveries"]:
-            click.echo(printable(sent["explanation"]))
+            click.echo(visible(sent["explanation"]))
     as_expected = bool(sent["deliveries"]) and all(row_of_view(view).expected for view in sent["deliveries"])
     return exit_codes.OK if as_expected else exit_codes.FAILED
 
@@ -299,10 +300,10 @@ def _print_delivery(view: dict[str, Any]) -> None:
     error = (view["attempts"][-1].get("error") or {}) if view["attempts"] else {}
     for problem in view["unmet"]:
         if not (error and problem.endswith(error["message"])):  # the line has it already
-            click.echo(f"  {printable(problem)}")
+            click.echo(f"  {visible(problem)}")
 
 
 def _print_answer(view: dict[str, Any]) -> None:
     response = view["attempts"][-1]["response"] if view["attempts"] else None
     if response is not None and response["body"]:
-        click.echo(harmless(printable(response["body"])))
+        click.echo(harmless(visible(response["body"])))

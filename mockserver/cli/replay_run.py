@@ -11,14 +11,14 @@ import click
 
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import Destination
-from mockserver.cli.output import Printer, delivery_line, is_as_expected, printable, row_of
+from mockserver.cli.output import Printer, delivery_line, is_as_expected, row_of
 from mockserver.cli.readiness import Reach, Readiness
 from mockserver.model.quantities import format_duration, format_timestamp
 from mockserver.model.records import Delivery, WaitListener
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Target
-from mockserver.model.wording import one_line
+from mockserver.model.wording import one_line, visible
 from mockserver.replay.report import STOPPED, Report, counts_of
 from mockserver.script.model import Script
 from mockserver.server.mock import Mock
@@ -192,7 +192,7 @@ class ReplayView:
         if self._live is not None:
             self._live.stop()
         for report in run.reports:
-            self._printer.line(printable(report.summary))
+            self._printer.line(visible(report.summary))
         if len(run.reports) > 1:
             self._printer.line(f"{len(run.reports)} scripts: {counts_of(run.reports)}")
         if run.receiver is not None:
@@ -220,11 +220,11 @@ class ReplayView:
 def show_explanations(reports: Sequence[Report], err: Printer, why_unreachable: str = "") -> None:
     """Print why events failed or were not sent: one line, where one says it all."""
     if why_unreachable and not all(report.ok for report in reports):
-        err.line(f"mockserver: {printable(why_unreachable)}")
+        err.line(f"mockserver: {visible(why_unreachable)}")
         return
     lines = [line for report in reports for line in report.explanations()]
     for line in lines[:_EXPLANATIONS]:
-        err.line(printable(line))
+        err.line(visible(line))
     if len(lines) > _EXPLANATIONS:
         err.line(f"... and {len(lines) - _EXPLANATIONS} more; --json FILE writes them all")
     err.flush()

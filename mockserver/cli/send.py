@@ -22,9 +22,10 @@ from mockserver.cli.options import (
     settings_of,
     target_option,
 )
-from mockserver.cli.output import delivery_line, harmless, printable, row_of, shortened
+from mockserver.cli.output import delivery_line, harmless, row_of, shortened
 from mockserver.cli.readiness import Reach
 from mockserver.model.redaction import Redactor
+from mockserver.model.wording import visible
 from mockserver.replay.dispatcher import SendResult
 from mockserver.script.model import literal_step
 from mockserver.script.package_files import load_catalog
@@ -105,13 +106,13 @@ def _show(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
         return exit_codes.UNREACHABLE
     last = sent.deliveries[-1]
     if last.response is not None:
-        click.echo(f"HTTP {last.response.status} {printable(redactor.text(last.response.reason))}".rstrip())
+        click.echo(f"HTTP {last.response.status} {visible(redactor.text(last.response.reason))}".rstrip())
         for location in (value for name, value in last.response.headers if name == "location"):
-            click.echo(f"Location: {printable(redactor.text(location))}")
+            click.echo(f"Location: {visible(redactor.text(location))}")
         if last.response.body:
-            click.echo(harmless(printable(shortened(redactor.text(last.response.text), _SHOWN_BODY))))
+            click.echo(harmless(visible(shortened(redactor.text(last.response.text), _SHOWN_BODY))))
     unmet = [delivery for delivery in sent.deliveries if delivery.unmet]
     for delivery in unmet:
         why = redactor.text(f"{delivery}: {'; '.join(delivery.unmet)}")
-        click.echo(f"mockserver: {printable(why)}", err=True)
+        click.echo(f"mockserver: {visible(why)}", err=True)
     return exit_codes.FAILED if unmet else exit_codes.OK

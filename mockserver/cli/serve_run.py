@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.output import delivery_line, printable, row_of, shortened
+from mockserver.cli.output import delivery_line, row_of, shortened
 from mockserver.cli.readiness import Reach
 from mockserver.cli.replay_run import show_explanations, show_verdict
 from mockserver.cli.report_files import ReportFiles, exit_code_of, replay_forms, workflow_lines
@@ -23,7 +23,7 @@ from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor, without_tokens
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import Webhook
-from mockserver.model.wording import one_line
+from mockserver.model.wording import one_line, visible
 from mockserver.replay.report import STOPPED, Report
 from mockserver.reports.serializers import problem_view
 from mockserver.script.model import Script
@@ -108,7 +108,7 @@ class ServeLoop:
         """Let the flows of a script decide from now on, also after a reset."""
         self.mock.flows.rules.install(script.flows, standing=True)
         count = len(script.flows)
-        self._out.line(printable(f"{script.name}: {count} flow{'' if count == 1 else 's'} for calls of the API"))
+        self._out.line(visible(f"{script.name}: {count} flow{'' if count == 1 else 's'} for calls of the API"))
         self._out.flush()
 
     async def _replay(self, script: Script) -> None:
@@ -118,7 +118,7 @@ class ServeLoop:
             await running.wait()
         finally:
             await running.stop()
-            self._out.line(printable(running.report.summary))
+            self._out.line(visible(running.report.summary))
             self._out.flush()
             if self._files is None:  # else all of it is shown in the end
                 show_explanations([running.report.clean(self._redactor())], self._err)
@@ -182,7 +182,7 @@ class ServeLoop:
         """Show the state that a resource has entered, and why an event of it was not sent; deliveries show the rest."""
         if event is not None:
             if event.not_sent:
-                self._out.line(printable(f"          {resource.resource_id}  {event}"))
+                self._out.line(visible(f"          {resource.resource_id}  {event}"))
         elif len(resource.history) > 1:
             before, entered = resource.history[-2:]
             when = format_timestamp(entered.at)[11:19]

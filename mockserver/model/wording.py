@@ -21,6 +21,8 @@ def visible(text: str) -> str:
     Control characters (of C1 too), and those that turn the direction of writing, change what a terminal, a page or a
     log shows of all that follows.
     """
+    if text.isprintable():
+        return text
     return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
 
 
