@@ -46,7 +46,7 @@ from mockserver.errors import ScriptError, UsageError
 from mockserver.faults.fault import Fault
 from mockserver.faults.registry import FAULTS
 from mockserver.model.quantities import format_timestamp
-from mockserver.model.records import Delivery
+from mockserver.model.records import OWN_WEBHOOK, Delivery
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.search import KEYS, NearMiss, Search, nearest_misses, read_search
 from mockserver.model.webhooks import Webhook
@@ -65,7 +65,7 @@ from mockserver.reports.serializers import (
 from mockserver.script.model import EventStep
 from mockserver.script.package_files import bundled_scripts, load_retry_policies, read_bundled_script
 from mockserver.script.templates import TemplateError
-from mockserver.server.mock import OWN_WEBHOOK, Mock
+from mockserver.server.mock import Mock
 from mockserver.vendor_api.requests import ApiError, read_body, why_foreign
 
 if TYPE_CHECKING:

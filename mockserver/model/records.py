@@ -23,6 +23,9 @@ Outcome = Literal["pending", "delivered", "failed", "interrupted", "not_sent"]
 #: How the source of a delivery begins that repeats another.
 RESENT = "resend of "
 
+#: The id of the webhook that a script brings along, in deliveries to it.
+OWN_WEBHOOK = "script"
+
 #: What one delivery costs in memory beside the bytes it holds; measured, rounded up.
 _OVERHEAD = 1024
 

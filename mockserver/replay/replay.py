@@ -12,7 +12,7 @@ from mockserver.delivery.event_loop import monotonic
 from mockserver.errors import UsageError
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.quantities import format_duration
-from mockserver.model.records import Delivery
+from mockserver.model.records import OWN_WEBHOOK, Delivery
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import Recipients, Webhook
@@ -60,7 +60,7 @@ class Replay:
         self._retry = retry
         self._fail_fast = fail_fast
         own = script.webhook
-        self._own = (Webhook("script", own.url, script.events, own.secret),) if own else ()
+        self._own = (Webhook(OWN_WEBHOOK, own.url, script.events, own.secret),) if own else ()
         self._causes = {
             step.number: (f"{script.seed}/{step.number}", f"{script.source}:{step.line}")
             for step in script.event_steps()

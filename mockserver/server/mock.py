@@ -8,54 +8,40 @@ dashboard) is handed to :meth:`Mock.start` from above.
 from __future__ import annotations
 
 import logging
-import random
 import ssl
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from mockserver.delivery.http1 import Http1Transport
-from mockserver.delivery.in_process import App, AppTransport, on_callers_loop
 from mockserver.errors import UsageError
-from mockserver.model.events import encode_payload
-from mockserver.model.identifiers import new_identifier
 from mockserver.model.memory_budget import MemoryBudget
-from mockserver.model.messages import Transport
-from mockserver.model.quantities import LONGEST, format_timestamp
-from mockserver.model.records import RESENT, Delivery, Event, RecordStore
+from mockserver.model.quantities import format_timestamp
+from mockserver.model.records import OWN_WEBHOOK, Delivery, RecordStore
 from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.model.settings import Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
-from mockserver.model.webhooks import (
-    AccountWebhooks,
-    Recipients,
-    Registration,
-    RegistrationRules,
-    Webhook,
-    WebhookRegistry,
-)
-from mockserver.replay.clock import AnyClock, RealClock, SkippingClock, SteppedClock, Work, make_clock
-from mockserver.replay.dispatcher import Dispatcher, Occurrence, SendResult
-from mockserver.replay.probe import Prober
-from mockserver.replay.replay import Replay, RunningReplay, RunningReplays
-from mockserver.replay.report import Report
-from mockserver.script.model import EventStep, Script
+from mockserver.model.webhooks import Registration, RegistrationRules, Webhook, WebhookRegistry
+from mockserver.replay.clock import AnyClock, RealClock, SteppedClock
 from mockserver.script.package_files import load_catalog, load_retry_policies
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
 if TYPE_CHECKING:
+    from mockserver.delivery.in_process import App, AppTransport
+    from mockserver.model.messages import Transport
     from mockserver.model.redaction import Redactor
+    from mockserver.replay.dispatcher import SendResult
+    from mockserver.replay.probe import Prober
+    from mockserver.replay.replay import Replay, RunningReplay, RunningReplays
+    from mockserver.replay.report import Report
+    from mockserver.script.model import EventStep, Script
     from mockserver.server.http_host import HttpHost, LocalCertificate, Part
+    from mockserver.server.sending import Sending
     from mockserver.vendor_api.flows.engine import FlowEngine
     from mockserver.vendor_api.routes import VendorApi
 
 _logger = logging.getLogger("mockserver")
-
-#: The id of the webhook that a script brings along, in deliveries to it.
-OWN_WEBHOOK = "script"
 
 #: How many redactors are remembered, each for some secrets.
 _MOST_REDACTORS = 64
@@ -82,22 +68,42 @@ class Mock:
         self.plan = AnswerPlan(budget=self.budget)
         self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
         self.retry = self._read_retry(settings.retry)
-        self.replays = RunningReplays(self.budget)
-        tls = _tls_context(settings.ca_file)
-        self._transport = transport or Http1Transport(allowed_hosts=settings.allow_hosts, tls=tls)
-        self.apps = AppTransport(self._transport)
-        self._dispatcher = Dispatcher(self._transport, self.records, self.routes, self.webhooks, settings, self.apps)
+        self._tls = _tls_context(settings.ca_file)
+        self._transport = transport
+        self._sending: Sending | None = None
+        self._making_sending = threading.Lock()
         self._server: HttpHost | None = None
         self._certificate: LocalCertificate | None = None
         self._vendor: VendorApi | None = None
-        self.prober = Prober(
-            self._transport, self.apps, self.routes, settings.sender, settings.timeout, on_callers_loop
-        )
         self._touched = False
-        self._sends = 0
-        self._sent_samples: set[str] = set()
-        self._work = Work()
         self._redactors: dict[frozenset[str], Redactor] = {}
+
+    @property
+    def sending(self) -> Sending:
+        """What is sent, and what carries it; made when first used: until then a mock only answers."""
+        if self._sending is None:
+            # Imported here: it brings the wings from the faults to the replay, a tenth of the start of a server.
+            from mockserver.server.sending import Sending  # noqa: PLC0415 - start-up does without
+
+            with self._making_sending:  # tests ask for it on their own thread, too
+                if self._sending is None:
+                    self._sending = Sending(self, self._transport, self._tls)
+        return self._sending
+
+    @property
+    def apps(self) -> AppTransport:
+        """What carries requests to applications in this process."""
+        return self.sending.apps
+
+    @property
+    def prober(self) -> Prober:
+        """What reads the effects that consumers have."""
+        return self.sending.prober
+
+    @property
+    def replays(self) -> RunningReplays:
+        """The replays in the background."""
+        return self.sending.replays
 
     @cached_property
     def flows(self) -> FlowEngine:
@@ -107,8 +113,8 @@ class Mock:
 
         settings = self.settings
         return FlowEngine(
-            self,
-            self._dispatcher,
+            self.sending,
+            self.sending.dispatcher,
             max_resources=settings.max_resources,
             budget=self.budget,
             seed=settings.seed,
@@ -118,23 +124,6 @@ class Mock:
     def has_flows(self) -> bool:
         """Whether :attr:`flows` was ever used: until then there are neither rules nor resources."""
         return "flows" in self.__dict__
-
-    def webhooks_of(self, account: str) -> Recipients:
-        """Return where the events of an account go."""
-        return AccountWebhooks(self.webhooks, account) if account else self.webhooks
-
-    def clock_of_flow(self) -> AnyClock:
-        """Return the clock of what a call of the vendor API begins now: at speed max each flow skips its own waits."""
-        speed = self.settings.speed
-        return self._clock_of_send() if isinstance(speed, str) or speed == 1 else self._fast_clock
-
-    @cached_property
-    def _fast_clock(self) -> AnyClock:
-        return make_clock(self.settings.speed)
-
-    def replay_of_flow(self, script: Script, clock: AnyClock, account: str) -> Replay:
-        """Prepare the events of a flow as a replay on its clock."""
-        return self._replay(script, clock, self.webhooks_of(account))
 
     @property
     def url(self) -> str:
@@ -158,7 +147,7 @@ class Mock:
 
     def transport_to(self, target: Target) -> Transport:
         """Return what carries requests to a target: the network, or a call into this process."""
-        return self.apps if target.app else self._transport
+        return self.sending.transport_to(target)
 
     async def start(self, *parts: Callable[[Mock], Part]) -> None:
         """Serve the vendor API, and what ``parts`` make to be mounted beside it, such as the class ``ControlApi``.
@@ -200,16 +189,18 @@ class Mock:
 
     async def stop(self) -> None:
         """Stop serving, end what is in flight, and close every connection. Safe to call more than once."""
-        await self.replays.stop()
+        if self._sending is not None:
+            await self._sending.replays.stop()
         if self.has_flows:
             await self.flows.stop()
-        await self._work.stop()
+        if self._sending is not None:
+            await self._sending.end()
         server, self._server = self._server, None
         if server is not None:
             await server.stop()
         self._remove_certificate()
-        await self.apps.close()
-        await self._transport.close()
+        if self._sending is not None:
+            await self._sending.close()
 
     def register(self, url: str, events: Sequence[str] | None, secret: str, account: str = "") -> Webhook:
         """Register a webhook on behalf of an application; any http or https URL will do.
@@ -237,132 +228,38 @@ class Mock:
         else:
             self.routes.add(Route(source, source, self.apps.add(to)))
 
-    async def send(
+    def send(
         self,
         step: EventStep,
         source: str = "send",
         only: str | None = None,
         at: float | None = None,
         account: str | None = None,
-    ) -> SendResult:
-        """Make one event happen, and deliver it, with an id of its own where the sample's id was used before.
+    ) -> Coroutine[Any, Any, SendResult]:
+        """Make one event happen, and deliver it; see :meth:`mockserver.server.sending.Sending.send`."""
+        return self.sending.send(step, source, only, at, account)
 
-        The timing of the step means nothing here: it happens ``at`` a moment, or now. ``only`` is the id of the one
-        webhook that it goes to, whatever that is subscribed to; otherwise it goes to those of the account, or of all.
-        Raises a TemplateError if a template in its data fails.
-        """
-        webhooks = self.webhooks.subscribed_to(step.event, account)
-        if only is not None:
-            webhooks = tuple(webhook for webhook in self.webhooks.all() if webhook.webhook_id == only)
-        self.touch()
-        self._sends += 1
-        clock = self._clock_of_send()
-        moment = clock.now() if at is None else at
-        due = format_timestamp(moment) if self.settings.speed == "stepped" and moment > clock.now() else ""
-        seed = f"{self.settings.seed}/send/{self._sends}"
-        occurrence = self._dispatcher.occur(
-            self._with_new_id(step, seed),
-            webhooks,
-            moment,
-            seed=seed,
-            source=source,
-            index=self._sends - 1,
-            retry=self.retry,
-        )
-        plan = occurrence.options.plan
-        if plan.swap_with_next:
-            raise UsageError("swap_with_next needs a next event: use it in a script")
-        if plan.lost:
-            return SendResult(step.event, (), self.webhooks.all(), lost=bool(webhooks))
-        deliveries: list[Delivery] = []
-        await self._work.carry(self._publish_at(moment, occurrence, clock, deliveries), clock)
-        return SendResult(step.event, deliveries, self.webhooks.all(), due=due)
-
-    async def _publish_at(
-        self, moment: float, occurrence: Occurrence, clock: AnyClock, deliveries: list[Delivery]
-    ) -> None:
-        if moment > clock.now():
-            await clock.sleep_until(moment)
-        await self._dispatcher.publish(occurrence, clock, deliveries)
-
-    def _with_new_id(self, step: EventStep, seed: str) -> EventStep:
-        """Give a step an object of its own if an event with the sample's id was sent before."""
-        if not step.sample_id or step.event not in self._sent_samples:
-            self._sent_samples |= {step.event} if step.sample_id else set()
-            return step
-        old = step.data.source[step.sample_id]
-        chance = random.Random(f"{seed}/id")  # noqa: S311 - repeatable on purpose
-        new = new_identifier(old.partition("_")[0], chance)
-        return msgspec.structs.replace(step, data=step.data.with_value(step.sample_id, new))
-
-    async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
-        """Deliver once more what was delivered before.
-
-        The same bytes go out or, ``fresh``, a new timestamp and signature. Raises a UsageError if it was never
-        attempted, or its webhook is gone.
-        """
-        request = delivery.attempts[-1].request if delivery.attempts else None
-        if request is None:
-            raise UsageError(f"{delivery.delivery_id} was never attempted: there is nothing to send again")
-        webhook = self._webhook_of(delivery, fresh=fresh)
-        self.touch()
-        event, again = (self._renewed(delivery), None) if fresh else (delivery.event, request)
-        source = f"{RESENT}{delivery.delivery_id}"
-        resent = await self._work.finish(
-            self._dispatcher.publish_again(event, webhook, source, self.clock, again), self.clock
-        )
-        if resent is None:
-            raise UsageError(f"{delivery.delivery_id} was being sent again when the mock was reset")
-        resent.faults = () if fresh else delivery.faults
-        return resent
-
-    def _webhook_of(self, delivery: Delivery, *, fresh: bool) -> Webhook:
-        webhook = self.webhooks.get(delivery.webhook_id)
-        if webhook is None and delivery.webhook_id == OWN_WEBHOOK:
-            if fresh:
-                raise UsageError(
-                    f"{delivery.delivery_id} went to a script's own webhook, whose secret is not kept: it can be sent "
-                    "again as it was, without fresh"
-                )
-            webhook = Webhook(OWN_WEBHOOK, delivery.url, (delivery.event.type,), "")
-        if webhook is None:
-            raise UsageError(f"the webhook {delivery.webhook_id} of {delivery.delivery_id} is gone")
-        return webhook
-
-    def _renewed(self, delivery: Delivery) -> Event:
-        timestamp = format_timestamp(self.clock.now())
-        event = delivery.event.type
-        return Event(event, timestamp, encode_payload(event, timestamp, delivery.data, self.settings.json_style))
+    def resend(self, delivery: Delivery, *, fresh: bool = False) -> Coroutine[Any, Any, Delivery]:
+        """Deliver once more what was delivered before; see :meth:`mockserver.server.sending.Sending.resend`."""
+        return self.sending.resend(delivery, fresh=fresh)
 
     def replaying(
         self, script: Script, speed: Speed | None = None, *, fail_fast: bool = False, account: str = ""
     ) -> Replay:
-        """Prepare the replay of a script to the webhooks of an account, or to all; its ``run`` does it.
+        """Prepare the replay of a script; see :meth:`mockserver.server.sending.Sending.replaying`."""
+        return self.sending.replaying(script, speed, fail_fast=fail_fast, account=account)
 
-        Raises a UsageError if the script has flows and no steps, so that there is nothing to replay.
-        """
-        if script.flows and not script.steps:
-            raise UsageError(
-                f"{script.source} has flows and no steps: there is nothing to replay. Serve it (mockserver serve "
-                "--script), or use it in a test (mock.use)"
-            )
-        self.touch()
-        clock = self._clock_of_replay(script, speed)
-        return self._replay(script, clock, self.webhooks_of(account), fail_fast=fail_fast)
+    def replay(self, script: Script, speed: Speed | None = None) -> Coroutine[Any, Any, Report]:
+        """Replay a script; see :meth:`mockserver.server.sending.Sending.replay`."""
+        return self.sending.replay(script, speed)
 
-    def _replay(self, script: Script, clock: AnyClock, webhooks: Recipients, *, fail_fast: bool = False) -> Replay:
-        report = Report(script, self.settings.max_deliveries, self.budget)
-        report.page = self._page
-        return Replay(
-            report,
-            dispatcher=self._dispatcher,
-            prober=self.prober,
-            webhooks=webhooks,
-            clock=clock,
-            settings=self.settings,
-            retry=self.retry,
-            fail_fast=fail_fast,
-        )
+    def start_replay(self, script: Script, speed: Speed | None = None, account: str = "") -> RunningReplay:
+        """Start a replay in the background; see :meth:`mockserver.server.sending.Sending.start_replay`."""
+        return self.sending.start_replay(script, speed, account)
+
+    def play(self, step: EventStep) -> Coroutine[Any, Any, RunningReplay]:
+        """Play an event step as a script of its own; see :meth:`mockserver.server.sending.Sending.play`."""
+        return self.sending.play(step)
 
     def redactor_of(self, webhook_ids: Iterable[str] = ()) -> Redactor:
         """Return what hides all that is private by setting, and the secrets of webhooks: their consumers know them."""
@@ -383,45 +280,18 @@ class Mock:
     def _own_secrets(self) -> Iterator[str]:
         """The secrets of the webhooks that scripts and flows bring along."""
         flows = [rule.flow for rule in self.flows.rules.all()] if self.has_flows else []
-        own = [running.report.script.webhook for running in self.replays.values()] + [flow.webhook for flow in flows]
+        replays = self._sending.replays.values() if self._sending is not None else ()
+        own = [running.report.script.webhook for running in replays] + [flow.webhook for flow in flows]
         return (webhook.secret for webhook in own if webhook is not None)
 
-    def _page(self, report: Report) -> str:
+    def page_of(self, report: Report) -> str:
+        """Return a report as a page, without secrets."""
         from mockserver.model.redaction import Redactor  # noqa: PLC0415 - most reports are only asked for ok
         from mockserver.reports.html import replay_html  # noqa: PLC0415 - see above
 
         own = report.script.webhook
         secrets = [webhook.secret for webhook in self.webhooks.all()] + ([own.secret] if own else [])
         return replay_html([report.clean(Redactor.of(self.settings, *secrets))])
-
-    def _clock_of_replay(self, script: Script, speed: Speed | None) -> AnyClock:
-        chosen = self.settings.speed if speed is None else speed
-        if chosen != "stepped":
-            return make_clock(chosen, script.start)
-        if not isinstance(self.clock, SteppedClock):
-            raise UsageError("stepped time is one for the whole mock: choose it in the settings")
-        return self.clock
-
-    def start_replay(self, script: Script, speed: Speed | None = None, account: str = "") -> RunningReplay:
-        """Start a replay that goes on in the background, and is in :attr:`replays` under its id; see :meth:`replaying`.
-
-        Raises a UsageError if the speed is not possible, or too many replays are going on.
-        """
-        return self.replays.start(lambda: self.replaying(script, speed, account=account), account)
-
-    async def play(self, step: EventStep) -> RunningReplay:
-        """Play an event step with all that it says of repeats, times and effects: a script of one step.
-
-        The replay that is returned is over; on a stepped clock, nothing more of it is due. Raises a UsageError if it
-        takes more than ten years.
-        """
-        self._sends += 1
-        script = Script(source="<event>", name=step.event, seed=self.settings.seed + self._sends, steps=(step,))
-        if script.seconds > LONGEST:
-            raise UsageError("the step takes more than ten years: look at after, every and repeat")
-        running = self.start_replay(script)
-        await (self.clock.idle() if isinstance(self.clock, SteppedClock) else running.wait())
-        return running
 
     async def advance(self, seconds: float) -> None:
         """Let time pass on a stepped clock: what becomes due is over when this returns.
@@ -434,24 +304,12 @@ class Mock:
             raise UsageError(f"the clock shows {format_timestamp(self.clock.now())}: it stops at the end of 9998")
         await self.clock.advance(seconds)
 
-    def _clock_of_send(self) -> AnyClock:
-        """Stepped or real time is the mock's own; at speed max each event skips its own waits for retries."""
-        return SkippingClock(self.clock.now()) if self.settings.speed == "max" else self.clock
-
     def _read_retry(self, value: str | tuple[float | str, ...]) -> RetryPolicy | None:
         try:
             policy = read_retry(value if isinstance(value, str) else list(value), load_retry_policies())
         except ValueError as error:
             raise UsageError(f"invalid setting: retry: {error}") from None
         return policy if policy.delays or policy.timeout else None
-
-    async def replay(self, script: Script, speed: Speed | None = None) -> Report:
-        """Replay a script; see :meth:`replaying`."""
-        replay = self.replaying(script, speed)
-        try:
-            return await replay.run()
-        finally:
-            replay.report.leave_budget()
 
     @property
     def untouched(self) -> bool:
@@ -475,7 +333,8 @@ class Mock:
 
     def forget(self, account: str) -> None:
         """Forget what belongs to one account, and end its flows and replays; the others are not affected."""
-        self.replays.forget(account)
+        if self._sending is not None:
+            self._sending.forget(account)
         for webhook in self.webhooks.all(account):
             self.webhooks.remove(webhook.webhook_id)
         self.records.forget(account)
@@ -494,12 +353,8 @@ class Mock:
         self.calls.clear()
         self.plan.clear()
         self.routes.clear()
-        self.apps.reset()
-        self._sends = 0
-        self._sent_samples.clear()
-        self._dispatcher.reset()
-        self._work.cancel()
-        self.replays.reset()
+        if self._sending is not None:
+            self._sending.reset()
         if self._vendor is not None:
             self._vendor.reset(self._note_late if self.routes.any_forgotten else None)
 
