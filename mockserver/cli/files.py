@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import sys
@@ -41,6 +42,20 @@ STANDARD_OUTPUT = "-"
 
 #: The folder takes no other file in this one's place: it is mounted into a container, or the folder is read-only.
 _NOT_REPLACEABLE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS)
+
+
+class ClosedOutput(io.TextIOBase):
+    """Standard output of a process that was started without one: what is printed to it cannot be written."""
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        """Return true: the reason why not comes with the first text."""
+        return True
+
+    def write(self, text: str) -> int:  # noqa: ARG002 - as streams are written to
+        """Raise an OSError."""
+        raise OSError(errno.EBADF, "standard output is closed")
 
 
 class UnwritableError(MockServerError):

@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from mockserver.cli import exit_codes
 from mockserver.cli.exit_codes import STOPPING
+from mockserver.cli.files import ClosedOutput
 from mockserver.cli.output import Printer, Writer
 from mockserver.delivery.event_loop import cancel_others, new_event_loop, refuse_green_threads
 
@@ -23,6 +25,9 @@ _PATIENCE = 1.0
 class Interruptible:
     """Work that can be stopped: it is cancelled once, and gets the time to clean up.
 
+    Args:
+        needs_output: Whether it fails where standard output is closed; supervisors start servers so.
+
     Attributes:
         out: Prints to standard output.
         err: Prints to standard error.
@@ -31,13 +36,14 @@ class Interruptible:
         UsageError: A library has replaced the threads of this process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, needs_output: bool = True) -> None:
         refuse_green_threads()
         self._exit_code = 0
         self._output_error: OSError | None = None
         self._task: asyncio.Task[None] | None = None
         self._writer = Writer(self._stop_for)
-        self.out = Printer(sys.stdout, self._writer)
+        silent = not needs_output and isinstance(sys.stdout, ClosedOutput)
+        self.out = Printer(_nowhere() if silent else sys.stdout, self._writer)
         self.err = Printer(sys.stderr, self._writer)
 
     def stop(self, exit_code: int) -> None:
@@ -92,6 +98,11 @@ class Interruptible:
             loop.add_signal_handler(number, self.stop, exit_code)
         except NotImplementedError:  # pragma: no cover - Windows, whose loops are woken by signals all the same
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop, exit_code))
+
+
+def _nowhere() -> TextIO:
+    """Open, for as long as the work lasts, what takes everything and keeps nothing."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _end_soon(exit_code: int) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TextIO
 
 import click
 
 from mockserver import __version__
 from mockserver.cli import exit_codes
 from mockserver.cli.exit_codes import InvalidScriptsError, UnreachableError
-from mockserver.cli.files import UnwritableError
+from mockserver.cli.files import ClosedOutput, UnwritableError
 from mockserver.cli.options import ENVIRONMENT
 from mockserver.errors import MockServerError
 from mockserver.model.wording import did_you_mean
 
 NAME = "mockserver"
+
+#: The number of standard error; the other standard streams have lower ones.
+_STDERR = 2
 
 #: Each command: the module that it lives in, and what it does.
 COMMANDS = {
@@ -98,10 +103,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except BrokenPipeError:
-        code = _output_is_gone()
+        code = exit_codes.BROKEN_PIPE
+        _drop_output()
     except OSError as error:  # what commands expect, they word themselves: this is about the output
         code = _fail(f"cannot write the output: {error.strerror or error}", exit_codes.UNWRITABLE)
-        _output_is_gone()
+        _drop_output()
     return code
 
 
@@ -133,24 +139,40 @@ def _with_help(error: click.ClickException) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"{NAME}: {message}", err=True)
+    try:
+        click.echo(f"{NAME}: {message}", err=True)
+    except OSError:  # there is no other place to say it: the exit code remains
+        _drop_output()
     return code
 
 
 def _prepare_streams() -> None:
-    """Make sure that printing never fails for lack of a stream or a character."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by the caller
-            null = os.open(os.devnull, os.O_WRONLY)
-            setattr(sys, name, open(null, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as all
-        elif hasattr(stream, "reconfigure"):
+    """Make sure that printing never fails for lack of a character, and that nothing gets the number of a closed stream.
+
+    uvloop ends the process when a file of its own has one of the first three numbers.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = ClosedOutput()
+    if sys.stderr is None:
+        sys.stderr = open(_STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _output_is_gone() -> int:
-    """The reader of the output has gone (``| head``): drop what is still buffered, without a complaint at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return exit_codes.BROKEN_PIPE
+def _drop_output() -> None:
+    """Drop what is buffered for a stream that takes no more: nothing complains about it at the end of the process."""
+    for stream in (sys.stdout, sys.stderr):
+        _drop_unwritable(stream)
+
+
+def _drop_unwritable(stream: TextIO) -> None:
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -49,7 +49,7 @@ def receive(host: str, port: int, secret: str | None, status: int) -> int:
     # Imported here: wrong usage is reported without waiting for the network's modules.
     from mockserver.server.embedded_consumer import EmbeddedConsumer  # noqa: PLC0415 - start-up does without
 
-    work = Interruptible()
+    work = Interruptible(needs_output=False)
     printer = work.out
     receiver = EmbeddedConsumer(secret, status, lambda received: _print(printer, received))
 

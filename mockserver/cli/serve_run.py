@@ -63,7 +63,7 @@ class ServeLoop:
         self._reach = Reach()
         self._registered: dict[str, int] = {}
         self._known: set[str] = set()
-        self._work = Interruptible()
+        self._work = Interruptible(needs_output=False)
         self._follows = False
         self._err = self._work.err
         self._out = self._err if reports is not None and reports.to_standard_output else self._work.out

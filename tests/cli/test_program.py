@@ -13,7 +13,7 @@ import pytest
 import mockserver as package
 from mockserver.cli import interruption, main
 from mockserver.cli.options import Destination
-from tests.cli.program import COMMAND, SECRET, environment, mockserver, mockserver_process
+from tests.cli.program import COMMAND, LIMIT, SECRET, environment, mockserver, mockserver_process
 from tests.tables import each_row
 
 COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events", "check"]
@@ -161,14 +161,24 @@ def test_a_full_disk_is_one_line():
     assert done.stderr == b"mockserver: cannot write the output: No space left on device\n"
 
 
-def test_it_runs_without_standard_streams():
-    """Started with its streams closed, as some supervisors do, a command still does its work."""
-    script = f"exec {' '.join(COMMAND)} events >&- 2>&-"
-    assert subprocess.run(["sh", "-c", script], check=False, env=environment()).returncode == 0
-    script = f"exec {' '.join(COMMAND)} sign --secret s <&-"
-    done = subprocess.run(["sh", "-c", script], check=False, env=environment(), capture_output=True)
-    assert done.returncode == 2
-    assert done.stderr == b"mockserver: standard input is closed: the body cannot be read from it\n"
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        ("events >&-", 4, "cannot write the output: standard output is closed"),
+        ("replay run_failed --speed max >&-", 4, "cannot write the output: standard output is closed"),
+        ("serve --port 0 --script race_at_registration --exit >&-", 0, ""),  # servers start so under some supervisors
+        ("events >&- 2>&-", 4, ""),
+        ("events 2>&-", 0, ""),
+        ("no_such_command 2>/dev/full", 2, ""),
+        ("sign --secret s <&-", 2, "standard input is closed: the body cannot be read from it"),
+        ("replay run_failed <&-", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(command, code, reason):
+    """The exit code says whether the work was done and its result was written."""
+    script = f"exec {' '.join(COMMAND)} {command}"
+    done = subprocess.run(["sh", "-c", script], check=False, env=environment(), capture_output=True, timeout=LIMIT)
+    assert (done.returncode, done.stderr.decode()) == (code, f"mockserver: {reason}\n" if reason else "")
 
 
 def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path):
