@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,11 +16,13 @@ import msgspec
 
 from mockserver.cli.files import read_standard_input
 from mockserver.errors import UsageError
+from mockserver.model.fields import Reading, TooManyProblemsError
 from mockserver.model.quantities import parse_duration, parse_size
 from mockserver.model.retry_policies import read_retry
 from mockserver.model.settings import Settings, Speed, read_header, read_settings
 from mockserver.model.targets import Route, Target
 from mockserver.script.package_files import load_retry_policies
+from mockserver.script.source import UnreadableError
 
 if TYPE_CHECKING:
     from mockserver.script.model import Script
@@ -410,7 +414,7 @@ def _read_fault(text: str) -> Any:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        return json.loads(text)
+        return _read_json("--fault", text)
     except (ValueError, RecursionError):
         form = "'slow_body(2s)' or '{\"slow_body\": \"2s\"}'"
         raise UsageError(f"--fault {text!r} is not JSON; give it as {form}") from None
@@ -419,7 +423,7 @@ def _read_fault(text: str) -> Any:
 def _read_data(given: str) -> dict[str, Any]:
     """Read ``--data``: JSON, a file after ``@``, or standard input."""
     try:
-        data = json.loads(_data_text(given))
+        data = _read_json("--data", _data_text(given))
     except UnicodeDecodeError as error:
         raise UsageError(f"--data is not UTF-8: {error.reason} at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
@@ -455,9 +459,35 @@ def _read_override(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise UsageError(f"--override {text!r} is not KEY=VALUE, such as run_id=run_1 or summary.turns_failed=2")
     try:
-        return key, json.loads(value, parse_constant=_not_json)
+        return key, _read_json(f"--override {key}", value, parse_constant=_not_json)
     except (ValueError, RecursionError):
         return key, value
+
+
+def _read_json(option: str, text: str, **settings: Any) -> Any:
+    """Read JSON as scripts do, whose keys occur once; raises UsageError, ValueError or RecursionError."""
+    repeated: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            repeated.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return value
+
+    value = json.loads(text, object_pairs_hook=members, **settings)
+    if repeated:
+        raise UsageError(f"{option}: {_place_of_second(text) or f'the key {repeated[0]!r} is here twice'}")
+    return value
+
+
+def _place_of_second(text: str) -> str:
+    """Say where in a JSON text a key occurs again; empty where scripts would not read it at all."""
+    from mockserver.script.tree import read_json  # noqa: PLC0415 - hardly ever needed
+
+    reading = Reading([])
+    with suppress(UnreadableError, TooManyProblemsError):
+        read_json(text, reading)
+    return "; ".join(f"line {each.line}, column {each.column}: {each.message}" for each in reading.problems)
 
 
 def _not_json(_: str) -> Any:
