@@ -39,7 +39,7 @@ async def _answer_time(context: CheckContext) -> Judgement:
 
 
 def _shown(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 async def _leaks_secret(context: CheckContext) -> Judgement:

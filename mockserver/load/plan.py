@@ -7,6 +7,7 @@ accident.
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -119,8 +120,8 @@ def read_shares(faults: Mapping[str, float]) -> tuple[FaultShare, ...]:
             raise UsageError(f"faults: {name!r} has the share {share}; a share is a number from 0 to 1")
         _check_fault(fault, "faults")
         shares.append(FaultShare(fault, share))
-    if (total := sum(each.share for each in shares)) > 1:
-        raise UsageError(f"faults: the shares add up to {total:g}; 1 is all of the events")
+    if (total := math.fsum(each.share for each in shares)) > 1:
+        raise UsageError(f"faults: the shares add up to {total:.16g}; 1 is all of the events")
     return tuple(shares)
 
 

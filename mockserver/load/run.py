@@ -325,10 +325,12 @@ class LoadRun:
         settings, counts = self.settings, ledger.counts
         failed = sum(counts.failures.values()) + counts.forged_accepted
         if settings.max_failures is not None and failed > settings.max_failures * max(counts.planned, 1):
-            share = failed / max(counts.planned, 1)
-            missed.append(f"{share:.2%} of the events failed, at most {settings.max_failures:.2%} may")
+            most = f"at most {settings.max_failures * 100:.10g}% may"
+            missed.append(f"{failed} of {counts.planned} events failed, {most}")
         if settings.max_p99 is not None and (p99 := self._p99()) > settings.max_p99 * 1000:
-            missed.append(f"the 99th percentile is {p99:g} ms, at most {settings.max_p99 * 1000:g} ms are allowed")
+            missed.append(
+                f"the 99th percentile is {p99:.10g} ms, at most {settings.max_p99 * 1000:.10g} ms are allowed"
+            )
         return missed
 
     def _p99(self) -> float:

@@ -14,7 +14,7 @@ import msgspec
 
 from mockserver.model.json_values import NotJsonError, decode_json
 from mockserver.model.messages import Response
-from mockserver.model.quantities import format_duration
+from mockserver.model.quantities import format_duration, format_excess
 from mockserver.model.records import Delivery
 from mockserver.model.wording import shown
 
@@ -56,9 +56,13 @@ class Effect(msgspec.Struct, frozen=True):
             return None if same_json(after, self.to) else f"expected the effect {_shown(self.to)}, got {_shown(after)}"
         if not _is_number(before) or not _is_number(after):
             return f"expected a number before and after, got {_shown(before)} and {_shown(after)}"
-        if after - before == self.change:
+        change = after - before
+        # Decimal fractions are not exact: the difference of 0.3 and 0.1 is not quite 0.2.
+        tolerance = 0.0 if isinstance(change, int) else max(abs(before), abs(after)) * 1e-15
+        if abs(change - self.change) <= tolerance:
             return None
-        return f"expected an effect of {self.change:+g}, got {after - before:+g} (from {before:g} to {after:g})"
+        seen = f"got {change:+.15g} (from {before:.15g} to {after:.15g})"
+        return f"expected an effect of {self.change:+.15g}, {seen}"
 
 
 class Expectation(msgspec.Struct, frozen=True):
@@ -99,7 +103,8 @@ def judge(expectation: Expectation, delivery: Delivery) -> list[str]:
         return unmet
     took = delivery.attempts[-1].exchange.total_ms / 1000
     if expectation.within is not None and took > expectation.within:
-        unmet.append(f"expected an answer within {format_duration(expectation.within)}, got it after {took:.3f}s")
+        limit, late = format_duration(expectation.within), format_excess(took, expectation.within)
+        unmet.append(f"expected an answer within {limit}, got it after {late}")
     for name, value in expectation.headers.items():
         given = [actual for key, actual in response.headers if key == name.lower()]
         if value not in given:

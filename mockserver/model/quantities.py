@@ -54,14 +54,26 @@ def _seconds(value: object) -> float | None:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration for a reader: ``250ms``, ``2s``, ``1m30s``, ``2h``."""
-    if seconds < 1:
-        return f"{round(seconds * 1000)}ms"
-    if seconds < 60:
-        return f"{seconds:.3g}s"
-    whole = round(seconds)
-    parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s"))
-    return "".join(f"{count}{unit}" for count, unit in parts if count)
+    """Write a duration, to a microsecond, as a reader writes it: ``250ms``, ``2s``, ``1m30s``, ``2h``."""
+    exact = round(seconds, 6)
+    if exact < 1:
+        return f"{_plain(exact * 1000, 3)}ms"
+    whole = int(exact)
+    seconds_part = _plain(exact - whole // 60 * 60, 6)
+    parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"))
+    longer = "".join(f"{count}{unit}" for count, unit in parts if count)
+    return longer if longer and seconds_part == "0" else f"{longer}{seconds_part}s"
+
+
+def format_excess(seconds: float, limit: float) -> str:
+    """Write a measured time that is longer than a limit in seconds, with as many digits as show that: ``0.512s``."""
+    digits = next((digits for digits in range(3, 9) if round(seconds, digits) > limit), 9)
+    return f"{seconds:.{digits}f}s"
+
+
+def _plain(number: float, digits: int) -> str:
+    """Write a number with at most this many digits after its point, without zeros at the end."""
+    return f"{number:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def parse_timestamp(value: object) -> float:

@@ -19,7 +19,7 @@ import msgspec
 
 from mockserver.errors import UsageError
 from mockserver.model.expectations import matches_status
-from mockserver.model.quantities import parse_duration
+from mockserver.model.quantities import format_duration, parse_duration
 from mockserver.model.records import RESENT, Delivery
 from mockserver.model.wording import did_you_mean, shown
 
@@ -304,11 +304,15 @@ _ACTUAL: Mapping[str, Callable[[Delivery], str]] = {
     "webhook": lambda delivery: f"its webhook is {delivery.webhook_id}",
     "url": lambda delivery: f"its URL is {delivery.url}",
     "attempts": lambda delivery: f"attempts made: {len(delivery.attempts)}",
-    "took": lambda delivery: "it was not attempted" if _took(delivery) is None else f"it took {_took(delivery):.3f}s",
+    "took": lambda delivery: _spoken_time(_took(delivery)),
     "error": lambda delivery: f"its error is {delivery.error.message}" if delivery.error else "it has no error",
     "source": lambda delivery: f"its source is {delivery.source}",
     "id": lambda delivery: f"its id is {delivery.delivery_id}",
 }
+
+
+def _spoken_time(seconds: float | None) -> str:
+    return "it was not attempted" if seconds is None else f"it took {format_duration(seconds)}"
 
 
 def _miss(term: Term, delivery: Delivery) -> str:

@@ -49,6 +49,11 @@ BROKEN = Exchange(Response(200, body=b"ok"), ExchangeError("closed", "the connec
             delivery(answered(ms=5004.0)),
             ["expected an answer within 5s, got it after 5.004s"],
         ),
+        (
+            Expectation(("any",), within=19.99),
+            delivery(answered(ms=19990.2)),
+            ["expected an answer within 19.99s, got it after 19.9902s"],
+        ),
         (Expectation(("any",), attempts=2), delivery(answered(500), answered(200)), []),
         (
             Expectation(("any",), attempts=2),
@@ -157,6 +162,9 @@ def test_defaults():
         (Effect(change=0), 3, 3.0, None),
         (Effect(change=0), 3, 4, "expected an effect of +0, got +1 (from 3 to 4)"),
         (Effect(change=-1), 3, 5, "expected an effect of -1, got +2 (from 3 to 5)"),
+        (Effect(change=1), 12345678, 12345680, "expected an effect of +1, got +2 (from 12345678 to 12345680)"),
+        (Effect(change=0.2), 0.1, 0.3, None),
+        (Effect(change=0.2), 0.1, 0.30001, "expected an effect of +0.2, got +0.20001 (from 0.1 to 0.30001)"),
         (Effect(change=1), None, 4, "expected a number before and after, got None and 4"),
         (Effect(change=1), 3, True, "expected a number before and after, got 3 and True"),
         (Effect(to="done"), "new", "done", None),

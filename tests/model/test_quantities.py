@@ -58,7 +58,19 @@ def test_what_is_not_a_duration(text):
 
 
 @each_row(
-    ("seconds", "text"), [(0.25, "250ms"), (2, "2s"), (90, "1m30s"), (7200, "2h"), (90061, "1d1h1m1s"), (1.5, "1.5s")]
+    ("seconds", "text"),
+    [
+        (0, "0ms"),
+        (0.0004, "0.4ms"),
+        (0.25, "250ms"),
+        (1.5, "1.5s"),
+        (2, "2s"),
+        (59.9995, "59.9995s"),
+        (60.5, "1m0.5s"),
+        (90, "1m30s"),
+        (7200, "2h"),
+        (90061, "1d1h1m1s"),
+    ],
 )
 def test_durations_are_shown_as_they_are_written(seconds, text):
     """A reader sees the forms that the script uses."""
