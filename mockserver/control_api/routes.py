@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -322,70 +322,65 @@ def _policy_view(policy: RetryPolicy) -> dict[str, Any]:
 # ---------------------------------------------------------------- all operations
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
-Answerer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class ControlApi:
-    """The routes under ``/_mock``."""
+class Routes:
+    """What answers below ``/_mock``."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
         self._readers = Readers(mock)
         self._checks: CheckRuns | None = None
         self._others = (DeliverySearch(mock), FlowOperations(mock))
+        self._paths = web.UrlDispatcher()
+        self._operations: dict[web.AbstractResource | None, dict[str, Operation]] = {}
+        for path, methods in _methods_of_paths().items():
+            resource = self._paths.add_resource(f"/_mock{path}")
+            resource.add_route("*", _unknown)
+            self._operations[resource] = methods
 
-    def add_to(self, app: web.Application) -> None:
-        """Add the routes to an application."""
-        paths: dict[str, list[str]] = {}
-        for operation in OPERATIONS:
-            methods: list[str] = [operation.method]
-            if operation.method == "GET" and operation.name != "stream":  # a stream without its events never ends
-                methods.append("HEAD")
-            for method in methods:
-                app.router.add_route(method, f"/_mock{operation.path}", self._guarded(self._operation(operation)))
-            paths.setdefault(operation.path, []).extend(methods)
-        for path, allowed in paths.items():
-            app.router.add_route("*", f"/_mock{path}", self._guarded(_other_method(sorted([*allowed, "OPTIONS"]))))
-        app.router.add_route("*", "/_mock{path:(/.*)?}", self._guarded(_unknown))
-        app.on_shutdown.append(self._end_streams)
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request; web pages are refused, and every error is worded."""
+        reason = why_foreign(request.headers, request.scheme, self._mock.settings)
+        if reason is not None:
+            return error_answer(403, reason)
+        try:
+            match = await self._paths.resolve(request)
+            methods = self._operations.get(match.route.resource)
+            if methods is None:
+                return await _unknown(request)
+            operation = methods.get(request.method)
+            if operation is None:
+                return _other_method(request, [*methods, "OPTIONS"])
+            return await self._operate(operation, request, match)
+        except (UsageError, TemplateError) as error:
+            return error_answer(400, str(error))
+        except ApiError as error:
+            return error_answer(error.status, error.message)
 
-    def _guarded(self, answer: Answerer) -> Answerer:
-        """Refuse web pages, and word every error."""
+    async def end(self) -> None:
+        """End the checks that run, and the streams."""
+        if self._checks is not None:
+            await self._checks.stop()
+        self._readers.end()
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            reason = why_foreign(request.headers, request.scheme, self._mock.settings)
-            if reason is not None:
-                return error_answer(403, reason)
-            try:
-                return await answer(request)
-            except (UsageError, TemplateError) as error:
-                return error_answer(400, str(error))
-            except ApiError as error:
-                return error_answer(error.status, error.message)
-
-        return guarded
-
-    def _operation(self, operation: Operation) -> Answerer:
+    async def _operate(self, operation: Operation, request: web.Request, path: Mapping[str, str]) -> web.StreamResponse:
         """Read what an operation is called with, and do it."""
         having = next((part for part in (self, *self._others) if hasattr(part, operation.name)), None)
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            handler: Handler = getattr(having or self._check_runs(), operation.name)
-            query = read_query(request.query, operation.query)
-            body = b""
-            if operation.takes:
-                body, unreadable = await read_body(request, self._mock.settings.max_request_bytes)
-                if unreadable is not None:
-                    response = error_answer(unreadable.status, unreadable.message)
-                    response.force_close()  # the rest of the body is where the next request would begin
-                    return response
-            try:
-                return await handler(Call(request, request.match_info, query, body))
-            except ScriptError as error:
-                problems = [problem_view(problem) for problem in error.problems]
-                return error_answer(400, f"{error}{lost_lines_hint(body)}", problems=problems)
-
-        return answer
+        handler: Handler = getattr(having or self._check_runs(), operation.name)
+        query = read_query(request.query, operation.query)
+        body = b""
+        if operation.takes:
+            body, unreadable = await read_body(request, self._mock.settings.max_request_bytes)
+            if unreadable is not None:
+                response = error_answer(unreadable.status, unreadable.message)
+                response.force_close()  # the rest of the body is where the next request would begin
+                return response
+        try:
+            return await handler(Call(request, path, query, body))
+        except ScriptError as error:
+            problems = [problem_view(problem) for problem in error.problems]
+            return error_answer(400, f"{error}{lost_lines_hint(body)}", problems=problems)
 
     # --- events and replays
 
@@ -600,10 +595,15 @@ class ControlApi:
         stream = kind(self._mock.records, self._mock.webhooks, self._mock.calls, search, self._readers)
         return await stream.serve(call.request)
 
-    async def _end_streams(self, _: web.Application) -> None:
-        if self._checks is not None:
-            await self._checks.stop()
-        self._readers.end()
+
+def _methods_of_paths() -> dict[str, dict[str, Operation]]:
+    paths: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        methods = paths.setdefault(operation.path, {})
+        methods[operation.method] = operation
+        if operation.method == "GET" and operation.name != "stream":  # a stream without its events never ends
+            methods["HEAD"] = operation
+    return paths
 
 
 def _is_plain(step: EventStep) -> bool:
@@ -646,15 +646,11 @@ async def _unknown(request: web.Request) -> web.Response:
     raise ApiError(404, f"the control API has no {request.path!r}; /_mock/openapi.json describes what it has")
 
 
-def _other_method(allowed: list[str]) -> Answerer:
+def _other_method(request: web.Request, allowed: list[str]) -> web.Response:
     """Answer a method that no operation of a path has: OPTIONS, or one that is not allowed."""
-    allow = ", ".join(allowed)
-
-    async def answer(request: web.Request) -> web.Response:
-        if request.method == "OPTIONS":
-            return web.Response(status=204, headers={"Allow": allow})
-        response = error_answer(405, f"{request.method} is not possible here; allowed are {allow}")
-        response.headers["Allow"] = allow
-        return response
-
-    return answer
+    allow = ", ".join(sorted(allowed))
+    if request.method == "OPTIONS":
+        return web.Response(status=204, headers={"Allow": allow})
+    response = error_answer(405, f"{request.method} is not possible here; allowed are {allow}")
+    response.headers["Allow"] = allow
+    return response
