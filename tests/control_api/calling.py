@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +104,10 @@ class Control:
         answer = await self.call("POST", "/v1/webhooks", body, headers={**AUTH, "Content-Type": "application/json"})
         assert answer.status == 201, answer.body
         return str(answer.json["webhook_id"])
+
+
+#: Starts a mock with chosen settings.
+Start = Callable[..., Awaitable[Control]]
 
 
 @asynccontextmanager

@@ -1,34 +1,34 @@
 """A running mock, consumers of its deliveries, and a client of its control API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.control_api.calling import Control, controlling
-from tests.delivery.http1.raw_server import RawServer, keep_answering
+from tests.control_api.calling import Control, Start, controlling
+from tests.delivery.http1.raw_server import RawServer, Serve, keep_answering
 from tests.receiving import Consumer, consuming
 
 
 @pytest.fixture
-async def start():
+async def start() -> AsyncIterator[Start]:
     """Starts mocks with chosen settings; they stop with the test."""
     async with AsyncExitStack() as stack:
 
-        async def started(**settings) -> Control:
+        async def started(**settings: dict[str, str] | float | list[str] | str) -> Control:
             return await stack.enter_async_context(controlling(**settings))
 
         yield started
 
 
 @pytest.fixture
-async def control(start) -> Control:
+async def control(start: Start) -> Control:
     """A mock that skips all waits."""
     return await start(speed="max")
 
 
 @pytest.fixture
-async def stepped(start) -> Control:
+async def stepped(start: Start) -> Control:
     """A mock whose clock is advanced by hand."""
     return await start(speed="stepped")
 
@@ -41,11 +41,11 @@ async def consumer() -> AsyncIterator[Consumer]:
 
 
 @pytest.fixture
-async def serve_raw():
+async def serve_raw() -> AsyncIterator[Serve]:
     """Starts raw servers; they stop with the test."""
     servers: list[RawServer] = []
 
-    async def started(behaviour=keep_answering) -> RawServer:
+    async def started(behaviour: Callable[..., Awaitable[None]] = keep_answering) -> RawServer:
         servers.append(RawServer(behaviour))
         return servers[-1]
 

@@ -1,9 +1,12 @@
 """Accounts: with ``accounts="per_key"`` workers share one running mock and never meet."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 import pytest
 
 from mockserver.model.identifiers import account_of
-from tests.control_api.calling import controlling
+from tests.control_api.calling import Answer, Control, controlling
 from tests.control_api.test_stream import Reader
 from tests.receiving import consuming
 
@@ -11,18 +14,18 @@ KEYS = ("key-of-worker-1", "key-of-worker-2")
 
 
 @pytest.fixture
-async def control():
+async def control() -> AsyncIterator[Control]:
     async with controlling(accounts="per_key") as control:
         yield control
 
 
-async def vendor(control, key, method, path, body=None):
+async def vendor(control: Control, key: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
     """A call of one worker's application."""
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     return await control.call(method, f"/v1{path}", body, headers=headers)
 
 
-async def test_workers_never_meet(control):
+async def test_workers_never_meet(control: Control) -> None:
     """Webhooks, runs, events, rules, failures, records and resets of one key are none of another's business."""
     async with consuming() as first, consuming() as second:
         hooks, runs = [], []
@@ -55,7 +58,7 @@ async def test_workers_never_meet(control):
         assert (await vendor(control, KEYS[1], "GET", f"/runs/{runs[1]}")).status == 200
 
 
-async def test_an_event_of_a_test_goes_to_the_account_that_it_names(control):
+async def test_an_event_of_a_test_goes_to_the_account_that_it_names(control: Control) -> None:
     """Without a name it goes to all, as the one who drives the mock sees all."""
     async with consuming() as first, consuming() as second:
         for key, consumer in zip(KEYS, (first, second), strict=True):
@@ -68,7 +71,7 @@ async def test_an_event_of_a_test_goes_to_the_account_that_it_names(control):
 
 
 @pytest.fixture
-async def workers(control):
+async def workers(control: Control) -> AsyncIterator[dict[str, Any]]:
     """Two workers, each with a webhook of its own and a failed run; what is theirs, by key."""
     async with consuming() as first, consuming() as second:
         theirs = {}
@@ -84,7 +87,7 @@ async def workers(control):
         yield theirs
 
 
-async def test_a_single_thing_of_another_account_is_not_there(control, workers):
+async def test_a_single_thing_of_another_account_is_not_there(control: Control, workers: dict[str, Any]) -> None:
     """By its id, and by every way to search; nor can it be changed or sent again."""
     own, other = KEYS
     for what in ("webhooks", "resources", "deliveries"):
@@ -111,7 +114,7 @@ async def test_a_single_thing_of_another_account_is_not_there(control, workers):
     assert [each["delivery_id"] for each in missed.json["error"]["nearest"]] == [workers[other]["deliveries"]]
 
 
-async def test_a_replay_of_an_account_goes_to_its_webhooks(control, workers):
+async def test_a_replay_of_an_account_goes_to_its_webhooks(control: Control, workers: dict[str, Any]) -> None:
     """Another account does not see it, and a reset of that one does not end it; its own reset forgets it."""
     own, other = KEYS
     before = [len(workers[key]["consumer"].received) for key in KEYS]
@@ -126,7 +129,7 @@ async def test_a_replay_of_an_account_goes_to_its_webhooks(control, workers):
     assert (await control.get("/replays"))["replays"] == []
 
 
-async def test_a_stream_of_an_account_shows_what_is_its_own(control):
+async def test_a_stream_of_an_account_shows_what_is_its_own(control: Control) -> None:
     """Registrations, calls and deliveries of another one do not come. A reader that comes again sees what is new."""
     own, other = KEYS
     async with consuming() as consumer:
@@ -149,7 +152,7 @@ async def test_a_stream_of_an_account_shows_what_is_its_own(control):
             response.close()
 
 
-async def test_rules_and_failures_in_python_are_for_an_account(control):
+async def test_rules_and_failures_in_python_are_for_an_account(control: Control) -> None:
     """A flow and a planned answer that name a key decide on its calls alone."""
     own, other = KEYS
     control.mock.flow("POST /v1/runs", account=own, outcome="failed")

@@ -1,24 +1,26 @@
 """The record of deliveries: filters, paging, and sending one again."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.delivery.http1.raw_server import OK
-from tests.receiving import SECRET
+from tests.control_api.calling import Control
+from tests.delivery.http1.raw_server import OK, Peer, RawServer, Serve
+from tests.receiving import SECRET, Consumer, Received
 
 
-async def ids(control, query=""):
+async def ids(control: Control, query: str = "") -> list[str]:
     """The ids that a list holds."""
     return [delivery["delivery_id"] for delivery in (await control.get(f"/deliveries{query}"))["deliveries"]]
 
 
 @pytest.fixture
-async def filled(control, consumer, closed_port):
+async def filled(control: Control, consumer: Consumer, closed_port: int) -> Control:
     """Four deliveries: delivered, refused (401), failing (503), and one that never connected."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         return web.Response(status={"/b": 401, "/c": 503}.get(received.path, 200))
 
     consumer.answer = answer
@@ -51,21 +53,21 @@ async def filled(control, consumer, closed_port):
         ("?limit=3", [1, 2, 3]),
     ],
 )
-async def test_filters(filled, query, numbers):
+async def test_filters(filled: Control, query: str, numbers: list[int]) -> None:
     """Each filter keeps what fits it; several keep what fits them all."""
     assert await ids(filled, query) == [f"dlv_{number:06d}" for number in numbers]
 
 
-async def test_the_filter_for_a_webhook(filled):
+async def test_the_filter_for_a_webhook(filled: Control) -> None:
     """The id is the one that the registration was answered with."""
     assert await ids(filled, f"?webhook_id={filled.ids[2]}") == ["dlv_000003"]
 
 
-async def test_a_delivery_in_flight_is_pending(control, serve_raw):
+async def test_a_delivery_in_flight_is_pending(control: Control, serve_raw: Serve) -> None:
     """It is on the list before it has an outcome, and the stream tells when it has."""
     asked, go = asyncio.Event(), asyncio.Event()
 
-    async def wait(peer):
+    async def wait(peer: Peer) -> None:
         await peer.request()
         asked.set()
         await go.wait()
@@ -111,19 +113,19 @@ async def test_a_delivery_in_flight_is_pending(control, serve_raw):
         (f"{'x' * 5000}=1", f"unknown parameter '{'x' * 64}' in the query"),
     ],
 )
-async def test_bad_filters(control, query, message):
+async def test_bad_filters(control: Control, query: str, message: str) -> None:
     """A wrong filter is an error, never an empty list: a test must not pass by a typing error."""
     assert message in (await control.call("GET", f"/deliveries?{query}")).fails()
 
 
-async def test_filters_with_bytes_that_are_no_text(control):
+async def test_filters_with_bytes_that_are_no_text(control: Control) -> None:
     """They are refused like any other unknown value."""
     assert "unknown event" in (await control.call("GET", "/deliveries?event=%FF%FE")).fails()
     assert "unknown parameter" in (await control.call("GET", "/deliveries?%FF=1")).fails()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6])
-async def test_pages(control, consumer, count):
+async def test_pages(control: Control, consumer: Consumer, count: int) -> None:
     """Following next from page to page gives each delivery exactly once, and ends with null."""
     await control.register(consumer.url)
     if count:
@@ -138,7 +140,7 @@ async def test_pages(control, consumer, count):
     assert len(pages) == max(1, (count + 1) // 2)
 
 
-async def test_a_page_has_a_hundred_unless_it_is_asked_for_more(control, consumer):
+async def test_a_page_has_a_hundred_unless_it_is_asked_for_more(control: Control, consumer: Consumer) -> None:
     """As the document says; up to a thousand can be asked for."""
     await control.register(consumer.url)
     await control.post("/events", {"event": "run.failed", "repeat": 1000})
@@ -149,7 +151,7 @@ async def test_a_page_has_a_hundred_unless_it_is_asked_for_more(control, consume
     assert (len(page["deliveries"]), page["next"]) == (1000, "dlv_001000")
 
 
-async def test_pages_while_new_deliveries_arrive(control, consumer):
+async def test_pages_while_new_deliveries_arrive(control: Control, consumer: Consumer) -> None:
     """Nothing is skipped or shown twice, however many come in between."""
     await control.register(consumer.url)
     await control.post("/events", {"event": "run.failed", "repeat": 4})
@@ -164,7 +166,7 @@ async def test_pages_while_new_deliveries_arrive(control, consumer):
     assert len(shown) >= 10
 
 
-async def test_one_delivery(control, consumer):
+async def test_one_delivery(control: Control, consumer: Consumer) -> None:
     """By its id, it is the same as in the list."""
     await control.register(consumer.url)
     delivery = await control.event()
@@ -173,7 +175,7 @@ async def test_one_delivery(control, consumer):
 
 
 @pytest.mark.parametrize("name", ["dlv_000002", "dlv_1", "1", "nope", "%FF", "dlv_", "dlv_" + "9" * 30])
-async def test_no_such_delivery(control, consumer, name):
+async def test_no_such_delivery(control: Control, consumer: Consumer, name: str) -> None:
     """An id that is not on record is not found, whatever it looks like; nor can it be sent again."""
     await control.register(consumer.url)
     await control.event()
@@ -181,7 +183,7 @@ async def test_no_such_delivery(control, consumer, name):
     assert "is on record" in (await control.call("POST", f"/deliveries/{name}/resend")).fails(404)
 
 
-async def test_an_error_is_in_the_record(filled):
+async def test_an_error_is_in_the_record(filled: Control) -> None:
     """Why there was no answer, in words and as a kind."""
     (attempt,) = (await filled.get("/deliveries/dlv_000004"))["attempts"]
     assert attempt["response"] is None
@@ -193,11 +195,11 @@ async def test_an_error_is_in_the_record(filled):
 
 
 @pytest.fixture
-async def raw(serve_raw):
+async def raw(serve_raw: Serve) -> RawServer:
     """A raw server that keeps the bytes of each request."""
     requests = []
 
-    async def keep(peer):
+    async def keep(peer: Peer) -> None:
         while request := await peer.answer():
             requests.append(request)
 
@@ -208,7 +210,9 @@ async def raw(serve_raw):
 
 @pytest.mark.parametrize("fault", [None, "wrong_secret", "spaced_json", "lowercase_headers", "not_utf8"])
 @pytest.mark.parametrize("body", [None, " \r\n", {}, {"fresh": False}])
-async def test_the_same_bytes_again(control, raw, fault, body):
+async def test_the_same_bytes_again(
+    control: Control, raw: RawServer, fault: str | None, body: dict[str, bool] | str | None
+) -> None:
     """What comes over the wire is the same to the last byte, defects included; it is a delivery of its own."""
     await control.register(raw.url)
     first = await control.event(**({"fault": fault} if fault else {}))
@@ -220,7 +224,7 @@ async def test_the_same_bytes_again(control, raw, fault, body):
     assert again["attempts"][0]["request"] == first["attempts"][0]["request"]
 
 
-async def test_a_fresh_one(stepped, consumer):
+async def test_a_fresh_one(stepped: Control, consumer: Consumer) -> None:
     """The same data with the time of now, and a signature that fits."""
     await stepped.register(consumer.url)
     first = await stepped.event(override={"run_id": "r7"}, fault="wrong_secret")
@@ -233,7 +237,7 @@ async def test_a_fresh_one(stepped, consumer):
     assert (first["faults"], fresh["faults"]) == (["wrong_secret"], [])
 
 
-async def test_a_webhook_that_is_gone_gets_nothing(control, consumer):
+async def test_a_webhook_that_is_gone_gets_nothing(control: Control, consumer: Consumer) -> None:
     """Neither the same bytes nor fresh ones, and a later webhook does not get them in its place."""
     webhook_id = await control.register(consumer.url)
     await control.event()
@@ -245,7 +249,7 @@ async def test_a_webhook_that_is_gone_gets_nothing(control, consumer):
     assert len(consumer.received) == 1
 
 
-async def test_a_delivery_to_a_scripts_own_webhook(control, raw):
+async def test_a_delivery_to_a_scripts_own_webhook(control: Control, raw: RawServer) -> None:
     """Its bytes can be sent again; a fresh one cannot be signed, as the script's secret is not kept."""
     script = {"version": 1, "webhook": {"url": raw.url, "secret": SECRET}, "steps": [{"event": "run.failed"}]}
     await control.post("/replays?wait=true", script)
@@ -269,7 +273,9 @@ async def test_a_delivery_to_a_scripts_own_webhook(control, raw):
         (b'{"fresh": "\xff"}', "not JSON"),
     ],
 )
-async def test_bad_bodies_of_a_resend(control, consumer, body, message):
+async def test_bad_bodies_of_a_resend(
+    control: Control, consumer: Consumer, body: bytes | dict[str, Any] | str, message: str
+) -> None:
     """The message says what is wrong, and nothing is sent."""
     await control.register(consumer.url)
     await control.event()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.full
 SUITE = Path(__file__).with_name("drive.test.mjs")
 
 
-def test_a_suite_in_node_drives_the_mock():
+def test_a_suite_in_node_drives_the_mock() -> None:
     """Every test of the suite passes, and none was left out."""
     node = shutil.which("node")
     assert node, "Node.js must be installed for this test"

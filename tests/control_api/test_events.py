@@ -1,14 +1,16 @@
 """``POST /_mock/events``: an event step of the script format, let happen now."""
 
 import base64
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.receiving import SECRET
+from tests.control_api.calling import Control, Start
+from tests.receiving import SECRET, Consumer, Received
 
 
-async def test_an_event_with_changed_data(control, consumer):
+async def test_an_event_with_changed_data(control: Control, consumer: Consumer) -> None:
     """The answer holds the delivery: what was sent, what came back, and that it arrived."""
     webhook_id = await control.register(f"{consumer.url}/hooks")
     answer = await control.post(
@@ -33,14 +35,14 @@ async def test_an_event_with_changed_data(control, consumer):
     assert (attempt["number"], attempt["delivered"], attempt["error"]) == (1, True, None)
 
 
-async def test_data_is_sent_exactly(control, consumer):
+async def test_data_is_sent_exactly(control: Control, consumer: Consumer) -> None:
     """What is given as data is all that is in it."""
     await control.register(consumer.url)
     await control.event(data={"é": [1, None, {"a": 1.5}]})
     assert consumer.received[0].payload["data"] == {"é": [1, None, {"a": 1.5}]}
 
 
-async def test_templates(control, consumer):
+async def test_templates(control: Control, consumer: Consumer) -> None:
     """Templates are filled in, and generated values differ from event to event."""
     await control.register(consumer.url)
     for _ in range(2):
@@ -50,7 +52,7 @@ async def test_templates(control, consumer):
     assert first["data"]["failure_summary"] == f"0 at {first['timestamp']}"
 
 
-async def test_a_template_that_fails_when_it_is_filled_in(control, consumer):
+async def test_a_template_that_fails_when_it_is_filled_in(control: Control, consumer: Consumer) -> None:
     """It is the caller's mistake, and nothing is sent."""
     await control.register(consumer.url)
     answer = await control.call("POST", "/events", {"event": "run.failed", "override": {"run_id": "{{ 1 / 0 }}"}})
@@ -58,14 +60,14 @@ async def test_a_template_that_fails_when_it_is_filled_in(control, consumer):
     assert consumer.received == []
 
 
-async def test_yaml_is_read_too(control, consumer):
+async def test_yaml_is_read_too(control: Control, consumer: Consumer) -> None:
     """The step as it would stand in a script, from curl."""
     await control.register(consumer.url)
     answer = await control.call("POST", "/events", "event: run.completed\noverride:\n  run_id: r2\n")
     assert answer.json["deliveries"][0]["payload"]["data"]["run_id"] == "r2"
 
 
-async def test_a_fault_and_what_is_expected(control, consumer):
+async def test_a_fault_and_what_is_expected(control: Control, consumer: Consumer) -> None:
     """A forged signature must be refused: the consumer that takes it does not meet what is expected."""
     await control.register(consumer.url)
     taken = await control.event(fault="wrong_secret")
@@ -73,7 +75,7 @@ async def test_a_fault_and_what_is_expected(control, consumer):
     assert taken["unmet"] == ["expected status 4xx, got 200"]
     assert not consumer.received[0].is_signed_with(SECRET)
 
-    async def refuse(_):
+    async def refuse(_: Received) -> web.Response:
         return web.Response(status=401)
 
     consumer.answer = refuse
@@ -81,7 +83,7 @@ async def test_a_fault_and_what_is_expected(control, consumer):
     assert (refused["outcome"], refused["unmet"]) == ("failed", [])
 
 
-async def test_bytes_that_are_no_text_are_shown_as_they_were_sent(control, consumer):
+async def test_bytes_that_are_no_text_are_shown_as_they_were_sent(control: Control, consumer: Consumer) -> None:
     """Whoever checks a signature in another language needs the bytes: they stand beside the text, in base64."""
     await control.register(consumer.url)
     delivery = await control.event(fault="not_utf8")
@@ -90,11 +92,11 @@ async def test_bytes_that_are_no_text_are_shown_as_they_were_sent(control, consu
     assert "\ufffd" in request["body"]
 
 
-async def test_retries(control, consumer):
+async def test_retries(control: Control, consumer: Consumer) -> None:
     """A failed attempt is made again as the step says, with the very same bytes."""
     left = [500, 503]
 
-    async def recover(_):
+    async def recover(_: Received) -> web.Response:
         return web.Response(status=left.pop(0) if left else 200)
 
     consumer.answer = recover
@@ -105,7 +107,7 @@ async def test_retries(control, consumer):
     assert len({received.body for received in consumer.received}) == 1
 
 
-async def test_several_webhooks(control, consumer):
+async def test_several_webhooks(control: Control, consumer: Consumer) -> None:
     """Each subscriber gets a delivery; all must arrive."""
     await control.register(f"{consumer.url}/a", "run.failed")
     await control.register(f"{consumer.url}/b", "run.failed", "run.completed")
@@ -114,7 +116,7 @@ async def test_several_webhooks(control, consumer):
     assert answer["delivered"] is True
 
 
-async def test_an_event_that_no_one_takes(control):
+async def test_an_event_that_no_one_takes(control: Control) -> None:
     """No deliveries, not delivered, and the reason."""
     answer = await control.post("/events", {"event": "run.failed"})
     assert (answer["delivered"], answer["deliveries"]) == (False, [])
@@ -122,7 +124,7 @@ async def test_an_event_that_no_one_takes(control):
     assert (await control.post("/events", {"event": "run.failed", "fault": "lost"}))["deliveries"] == []
 
 
-async def test_repeats(control, consumer):
+async def test_repeats(control: Control, consumer: Consumer) -> None:
     """A step that happens several times does so here too; at speed max its pauses take no time."""
     await control.register(consumer.url)
     step = {"event": "run.failed", "after": "1h", "repeat": 3, "every": "1m", "override": {"run_id": "r{{ index }}"}}
@@ -134,10 +136,10 @@ async def test_repeats(control, consumer):
     assert answer["explanation"] == "run.failed: 3 planned = 3 delivered + 0 failed + 0 not sent"
 
 
-async def test_repeats_that_fail_are_explained(control, consumer):
+async def test_repeats_that_fail_are_explained(control: Control, consumer: Consumer) -> None:
     """What was expected and what came stands in the explanation."""
 
-    async def refuse(_):
+    async def refuse(_: Received) -> web.Response:
         return web.Response(status=418)
 
     consumer.answer = refuse
@@ -148,10 +150,10 @@ async def test_repeats_that_fail_are_explained(control, consumer):
     assert "expected status 2xx, got 418" in answer["explanation"]
 
 
-async def test_an_effect_is_proved(control, consumer):
+async def test_an_effect_is_proved(control: Control, consumer: Consumer) -> None:
     """A change of the consumer's own state is looked for, as in a script."""
 
-    async def count(_):
+    async def count(_: Received) -> web.Response:
         return web.json_response({"events": sum(each.body != b"" for each in consumer.received)})
 
     consumer.answer = count
@@ -181,14 +183,16 @@ async def test_an_effect_is_proved(control, consumer):
         ({"event": "run.failed", "data": {"a": "\ud800"}}, "half of a character"),
     ],
 )
-async def test_steps_that_are_refused(control, consumer, body, message):
+async def test_steps_that_are_refused(
+    control: Control, consumer: Consumer, body: bytes | dict[str, Any] | str, message: str
+) -> None:
     """A sentence says what is wrong, and nothing is sent."""
     await control.register(consumer.url)
     assert message in (await control.call("POST", "/events", body)).fails()
     assert consumer.received == []
 
 
-async def test_all_problems_are_reported_with_their_places(control):
+async def test_all_problems_are_reported_with_their_places(control: Control) -> None:
     """Line and column of each, for an editor."""
     answer = await control.call("POST", "/events", "event: run.faild\nafer: 2s\nrepeat: 0\n")
     assert answer.status == 400
@@ -197,7 +201,7 @@ async def test_all_problems_are_reported_with_their_places(control):
     assert "<event>:1:8: unknown event 'run.faild'" in answer.problem
 
 
-async def test_an_event_of_ones_own(start, consumer):
+async def test_an_event_of_ones_own(start: Start, consumer: Consumer) -> None:
     """An event that the settings list may be sent with its data."""
     control = await start(extra_events=["run.started"])
     await control.register(consumer.url, "run.started")

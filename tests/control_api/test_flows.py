@@ -1,16 +1,19 @@
 """Flows over the control API: for tests in any language."""
 
-from tests.control_api.calling import AUTH
+from typing import Any
+
+from tests.control_api.calling import AUTH, Control
+from tests.receiving import Consumer
 
 RUN = {"test_case_id": "tc_refund"}
 
 
-async def vendor(control, path, body):
+async def vendor(control: Control, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """A call of the application."""
     return (await control.call("POST", f"/v1{path}", body, headers={**AUTH, "Content-Type": "application/json"})).json
 
 
-async def test_a_flow_moved_by_hand(control, consumer):
+async def test_a_flow_moved_by_hand(control: Control, consumer: Consumer) -> None:
     """A rule is installed, a call makes a run, a hand moves it to its end, and the event comes."""
     await control.register(consumer.url)
     added = await control.call("POST", "/flows", "on: POST /v1/runs\nadvance: manual\noutcome: failed\ntimes: 1\n")
@@ -33,7 +36,7 @@ async def test_a_flow_moved_by_hand(control, consumer):
     assert (await control.call("GET", "/flows")).json == {"flows": []}
 
 
-async def test_resources_are_listed_without_secrets(control):
+async def test_resources_are_listed_without_secrets(control: Control) -> None:
     """By kind and state; credentials of an agent and its key are hidden."""
     credentials = {"OPENAI_API_KEY": "sk-private"}
     agent = await vendor(control, "/agents", {"name": "a", "provider": "openai", "credentials": credentials})
@@ -47,7 +50,7 @@ async def test_resources_are_listed_without_secrets(control):
     assert "kind must be run, evaluation," in (await control.call("GET", "/resources?kind=runs")).fails()
 
 
-async def test_bad_flows_change_nothing(control):
+async def test_bad_flows_change_nothing(control: Control) -> None:
     """All problems with line and column; unknown resources are 404."""
     refused = await control.call("POST", "/flows", "on: POST /v1/run\noutcome: faild\n")
     assert "<flow>:1:5: expected POST /v1/runs" in refused.fails()

@@ -5,11 +5,14 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from mockserver.control_api.operations import OPERATIONS
-from tests.control_api.calling import exchange
+from mockserver.control_api.operations import OPERATIONS, Operation
+from tests.control_api.calling import Control, Start, exchange
+from tests.receiving import Consumer
 
 PATHS = sorted({operation.path for operation in OPERATIONS})
 EXAMPLES = {
@@ -23,12 +26,12 @@ EXAMPLES = {
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def example(path):
+def example(path: str) -> str:
     """A path whose parameters are filled in."""
     return re.sub(r"\{(\w+)\}", lambda name: EXAMPLES[name[1]], path)
 
 
-def allowed(path):
+def allowed(path: str) -> str:
     """The methods of a path, as the Allow header lists them."""
     methods = {operation.method for operation in OPERATIONS if operation.path == path}
     implied = {"OPTIONS", "HEAD"} if "GET" in methods and path != "/stream" else {"OPTIONS"}
@@ -36,7 +39,7 @@ def allowed(path):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PATCH"])
-async def test_unknown_paths(control, method):
+async def test_unknown_paths(control: Control, method: str) -> None:
     """They are told, in JSON, with where to look."""
     for path in ("", "/", "/nope", "/health/", "/deliveries/a/b", "/Health", "/%FF", "/events/1"):
         problem = (await control.call(method, path)).fails(404)
@@ -45,13 +48,13 @@ async def test_unknown_paths(control, method):
         assert path != "/nope" or "'/_mock/nope'" in problem
 
 
-async def test_a_path_that_only_begins_alike_is_the_vendors(control):
+async def test_a_path_that_only_begins_alike_is_the_vendors(control: Control) -> None:
     """What is not below /_mock gets the vendor's answer."""
     answer = await control.call("GET", "x/health")
     assert answer.json["error"]["message"].startswith("No such path: /_mockx/health")
 
 
-async def test_methods_that_are_not_possible(control):
+async def test_methods_that_are_not_possible(control: Control) -> None:
     """405, with what is possible in Allow; OPTIONS says the same."""
     for path in PATHS:
         for method in {*METHODS, "HEAD", "TRACE"} - set(allowed(path).split(", ")):
@@ -63,7 +66,7 @@ async def test_methods_that_are_not_possible(control):
         assert (answer.status, answer.headers["Allow"], answer.body) == (204, allowed(path), b"")
 
 
-async def test_head_is_get_without_its_body(control):
+async def test_head_is_get_without_its_body(control: Control) -> None:
     """The same status and headers."""
     for each in (path for path in PATHS if "HEAD" in allowed(path) and "{" not in path):
         path = f"{each}?timeout=0s" if each == "/deliveries/wait" else each
@@ -72,7 +75,7 @@ async def test_head_is_get_without_its_body(control):
         assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
-async def test_health_counts_what_the_mock_holds(start, consumer):
+async def test_health_counts_what_the_mock_holds(start: Start, consumer: Consumer) -> None:
     """And what it no longer holds."""
     control = await start(max_deliveries=2)
     await control.register(consumer.url)
@@ -84,7 +87,7 @@ async def test_health_counts_what_the_mock_holds(start, consumer):
     assert (await control.get("/deliveries"))["dropped"] == 1
 
 
-async def test_every_answer_is_json_that_is_not_kept(control):
+async def test_every_answer_is_json_that_is_not_kept(control: Control) -> None:
     """Nor may a browser take it for anything else."""
     for path in ("/health", "/nope"):
         headers = (await control.call("GET", path)).headers
@@ -93,7 +96,7 @@ async def test_every_answer_is_json_that_is_not_kept(control):
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_unknown_parameters_are_refused(control):
+async def test_unknown_parameters_are_refused(control: Control) -> None:
     """A typing error in a query never passes."""
     for operation in (each for each in OPERATIONS if each.name != "stream"):
         answer = await control.call(operation.method, f"{example(operation.path)}?nope=1")
@@ -101,14 +104,14 @@ async def test_unknown_parameters_are_refused(control):
 
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.takes], ids=lambda each: each.name)
-async def test_bodies_over_the_limit(start, consumer, operation):
+async def test_bodies_over_the_limit(start: Start, consumer: Consumer, operation: Operation) -> None:
     """413 for each operation that takes a body, declared or in chunks; exactly the limit is read."""
     control = await start(speed="stepped", max_request_bytes=100_000)
     await control.register(consumer.url)
     await control.event()
     path = example(operation.path)
 
-    async def pieces():
+    async def pieces() -> AsyncIterator[Any]:
         for _ in range(20):
             yield b" " * 10_000
 
@@ -121,7 +124,7 @@ async def test_bodies_over_the_limit(start, consumer, operation):
 
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.takes], ids=lambda each: each.name)
-async def test_bodies_that_make_no_sense(control, consumer, operation):
+async def test_bodies_that_make_no_sense(control: Control, consumer: Consumer, operation: Operation) -> None:
     """A sentence and a 400, whatever the bytes: never a failure of the server."""
     await control.register(consumer.url)
     await control.event()
@@ -129,7 +132,7 @@ async def test_bodies_that_make_no_sense(control, consumer, operation):
         assert (await control.call(operation.method, example(operation.path), body)).fails()
 
 
-async def test_a_body_that_is_not_asked_for_is_left_alone(control):
+async def test_a_body_that_is_not_asked_for_is_left_alone(control: Control) -> None:
     """Clients that send one all the same get the ordinary answer."""
     for operation in (each for each in OPERATIONS if not each.takes and each.name != "stream"):
         path = example(operation.path) + ("?timeout=0s" if operation.name == "wait_for_deliveries" else "")
@@ -138,7 +141,7 @@ async def test_a_body_that_is_not_asked_for_is_left_alone(control):
         assert (await control.call("GET", "/health")).status == 200
 
 
-async def test_any_content_type_will_do(control, consumer):
+async def test_any_content_type_will_do(control: Control, consumer: Consumer) -> None:
     """Curl -d says that a form comes; the JSON is read all the same."""
     await control.register(consumer.url)
     for media_type in ("application/x-www-form-urlencoded", "text/plain", "application/yaml", "é"):
@@ -146,7 +149,7 @@ async def test_any_content_type_will_do(control, consumer):
         assert (await control.call("POST", "/events", {"event": "run.failed"}, headers=headers)).status == 200
 
 
-async def test_a_body_that_is_not_framed_as_http_says(control):
+async def test_a_body_that_is_not_framed_as_http_says(control: Control) -> None:
     """A malformed chunk is the client's mistake."""
     head = b"POST /_mock/events HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = await exchange(control.port, head + b"zz\r\n")
@@ -157,7 +160,7 @@ async def test_a_body_that_is_not_framed_as_http_says(control):
 @pytest.mark.parametrize(
     "target", [b"\xff\xfe", b"deliveries/\xff", b"deliveries?\xff=\xff", b"webhooks/\xff", b"%FF?%FF"]
 )
-async def test_targets_with_bytes_that_are_no_text(control, target):
+async def test_targets_with_bytes_that_are_no_text(control: Control, target: bytes) -> None:
     """They lead nowhere, and the answer says so."""
     answer = await exchange(
         control.port, b"GET /_mock/%s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % target
@@ -167,7 +170,7 @@ async def test_targets_with_bytes_that_are_no_text(control, target):
 
 
 @pytest.mark.full
-async def test_curl_drives_it(control, consumer):
+async def test_curl_drives_it(control: Control, consumer: Consumer) -> None:
     """As the README shows it: one line in a shell."""
     curl = shutil.which("curl")
     assert curl, "curl must be installed for this test"
@@ -186,7 +189,7 @@ async def test_curl_drives_it(control, consumer):
     assert consumer.received[0].payload["data"]["run_id"] == "run_1"
 
 
-async def test_many_calls_at_once(control, consumer):
+async def test_many_calls_at_once(control: Control, consumer: Consumer) -> None:
     """A hundred events at the same time are a hundred deliveries, each with an id of its own."""
     await control.register(consumer.url)
     deliveries = await asyncio.gather(*(control.event() for _ in range(100)))

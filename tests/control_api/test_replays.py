@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mockserver.model.messages import Exchange
+from mockserver.model.messages import Exchange, Request
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
-from tests.receiving import eventually
+from tests.control_api.calling import Control, Start
+from tests.delivery.http1.raw_server import Peer, Serve
+from tests.receiving import Consumer, eventually
 
 YAML = """
 version: 1
@@ -30,7 +34,7 @@ AS_JSON = {
 
 
 @pytest.mark.parametrize("script", [YAML, AS_JSON, json.dumps(AS_JSON, indent=2)], ids=["yaml", "json", "indented"])
-async def test_a_replay_that_is_waited_for(control, consumer, script):
+async def test_a_replay_that_is_waited_for(control: Control, consumer: Consumer, script: dict[str, Any] | str) -> None:
     """The answer is the whole report: planned = delivered + failed + not sent."""
     await control.register(consumer.url)
     replay = await control.post("/replays?wait=true", script)
@@ -42,11 +46,11 @@ async def test_a_replay_that_is_waited_for(control, consumer, script):
     assert await control.get("/replays/rpl_000001") == replay
 
 
-async def test_a_replay_in_the_background(control, serve_raw):
+async def test_a_replay_in_the_background(control: Control, serve_raw: Serve) -> None:
     """It is answered at once; what it has done so far can be asked for until it is over."""
     asked, go = asyncio.Event(), asyncio.Event()
 
-    async def wait(peer):
+    async def wait(peer: Peer) -> None:
         while await peer.request():
             asked.set()
             await go.wait()
@@ -63,7 +67,7 @@ async def test_a_replay_in_the_background(control, serve_raw):
     assert replay["report"]["delivered"] == 3
 
 
-async def test_a_report_of_what_went_wrong(control, consumer):
+async def test_a_report_of_what_went_wrong(control: Control, consumer: Consumer) -> None:
     """What was not met is explained with the line of the script."""
     await control.register(consumer.url)
     script = "version: 1\nsteps:\n  - event: run.failed\n    fault: empty_signature\n  - event: evaluation.completed\n"
@@ -74,7 +78,7 @@ async def test_a_report_of_what_went_wrong(control, consumer):
     assert report["reasons"] == {"no active webhook is subscribed to evaluation.completed": 1}
 
 
-async def test_an_await_step_waits_for_the_application(control, consumer):
+async def test_an_await_step_waits_for_the_application(control: Control, consumer: Consumer) -> None:
     """The script begins before the application has registered."""
     script = "version: 1\nsteps:\n  - {await: registration, events: [run.failed], within: 30s}\n  - event: run.failed\n"
     replaying = asyncio.ensure_future(control.post("/replays?wait=true", script))
@@ -83,7 +87,7 @@ async def test_an_await_step_waits_for_the_application(control, consumer):
     assert (await replaying)["report"]["delivered"] == 1
 
 
-async def test_a_bundled_script_by_its_name(control, consumer):
+async def test_a_bundled_script_by_its_name(control: Control, consumer: Consumer) -> None:
     """Its events are those of the file, and the report goes by its name."""
     await control.register(consumer.url, "run.failed", "evaluation.completed", "run.completed")
     replay = await control.post("/replays?script=refund_flow&wait=true")
@@ -107,7 +111,7 @@ async def test_a_bundled_script_by_its_name(control, consumer):
         ("script=refund_flow&speed=fast", None, "speed must be"),
     ],
 )
-async def test_names_of_no_bundled_script(control, query, body, message):
+async def test_names_of_no_bundled_script(control: Control, query: str, body: str | None, message: str) -> None:
     """Only what is bundled has a name: no file of the machine can be asked for."""
     assert message in (await control.call("POST", f"/replays?{query}", body)).fails()
     assert control.mock._mock.replays == {}
@@ -126,7 +130,7 @@ ON_ONE_LINE = "(all of it is on one line: curl -d @FILE takes line breaks out, -
         "version: 1\nsteps:\n".replace("\n", "") + "\n",
     ],
 )
-async def test_yaml_that_lost_its_line_breaks(control, path, body):
+async def test_yaml_that_lost_its_line_breaks(control: Control, path: str, body: str) -> None:
     """What curl -d @FILE makes of YAML cannot be read; the message says how the file comes through whole."""
     assert (await control.call("POST", path, body)).fails().splitlines()[-1] == ON_ONE_LINE
 
@@ -144,14 +148,14 @@ async def test_yaml_that_lost_its_line_breaks(control, path, body):
         YAML[1:9],
     ],
 )
-async def test_yaml_whose_line_breaks_are_not_what_is_wrong(control, body):
+async def test_yaml_whose_line_breaks_are_not_what_is_wrong(control: Control, body: str) -> None:
     """Nothing is said of them, where there is another mistake."""
     for path in ("/replays", "/events"):
         assert "--data-binary" not in (await control.call("POST", path, body)).fails()
 
 
 @pytest.mark.full
-async def test_curl_sends_a_script(control, consumer, tmp_path):
+async def test_curl_sends_a_script(control: Control, consumer: Consumer, tmp_path: Path) -> None:
     """As the message says it: with --data-binary it is whole, with -d it is not."""
     await control.register(consumer.url)
     (tmp_path / "two.yaml").write_text(YAML, "utf-8")
@@ -165,7 +169,7 @@ async def test_curl_sends_a_script(control, consumer, tmp_path):
 
 
 @pytest.mark.parametrize("speed", ["max", "1000000", "0.5", "1"])
-async def test_a_speed_of_its_own(start, consumer, speed):
+async def test_a_speed_of_its_own(start: Start, consumer: Consumer, speed: str) -> None:
     """The speed of one replay may differ from the mock's."""
     control = await start()
     await control.register(consumer.url)
@@ -175,7 +179,7 @@ async def test_a_speed_of_its_own(start, consumer, speed):
     assert report["scripted_seconds"] >= 0.01
 
 
-async def test_a_speed_is_kept_to(start, consumer):
+async def test_a_speed_is_kept_to(start: Start, consumer: Consumer) -> None:
     """A factor makes waits shorter or longer by just so much."""
     control = await start()
     await control.register(consumer.url)
@@ -186,14 +190,14 @@ async def test_a_speed_is_kept_to(start, consumer):
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "fast", "", "nan", "1e3", "1_0", "%201", "0.0", "1000001", "9" * 400])
-async def test_bad_speeds(control, speed):
+async def test_bad_speeds(control: Control, speed: str) -> None:
     """Only a factor more than 0, max and stepped are speeds."""
     answer = await control.call("POST", f"/replays?speed={speed}", YAML)
     assert "speed must be a factor such as 10 (from 0.000001 to 1000000), max or stepped" in answer.fails()
     assert control.mock._mock.replays == {}
 
 
-async def test_stepped_time_is_the_whole_mocks(control):
+async def test_stepped_time_is_the_whole_mocks(control: Control) -> None:
     """A mock whose clock runs by itself has no stepped time to give."""
     answer = await control.call("POST", "/replays?speed=stepped", YAML)
     assert "choose it in the settings" in answer.fails()
@@ -201,12 +205,12 @@ async def test_stepped_time_is_the_whole_mocks(control):
 
 
 @pytest.mark.parametrize("query", ["wait=1", "wait=", "wait=True", "wiat=true", "wait=true&wait=true"])
-async def test_bad_flags(control, query):
+async def test_bad_flags(control: Control, query: str) -> None:
     """A wrong parameter is refused before anything happens."""
     assert "wait" in (await control.call("POST", f"/replays?{query}", YAML)).fails()
 
 
-async def test_all_problems_of_a_script_are_reported_at_once(control, consumer):
+async def test_all_problems_of_a_script_are_reported_at_once(control: Control, consumer: Consumer) -> None:
     """Each with line and column, in the order of the file; nothing is sent."""
     await control.register(consumer.url)
     script = "version: 2\nsteps:\n  - event: run.faild\n    repeat: 0\n  - evnt: run.failed\n"
@@ -232,22 +236,22 @@ async def test_all_problems_of_a_script_are_reported_at_once(control, consumer):
         ("[]", "object"),
     ],
 )
-async def test_what_is_no_script(control, body, message):
+async def test_what_is_no_script(control: Control, body: bytes | str, message: str) -> None:
     """Whatever comes, the answer says why it cannot be read."""
     assert message in (await control.call("POST", "/replays", body)).fails()
 
 
 @pytest.mark.parametrize("name", ["rpl_000001", "nope", "%FF"])
-async def test_no_such_replay(control, name):
+async def test_no_such_replay(control: Control, name: str) -> None:
     """An id that is not known is not found."""
     assert "there is no replay" in (await control.call("GET", f"/replays/{name}")).fails(404)
 
 
-async def test_a_failure_of_our_own_is_reported(caplog):
+async def test_a_failure_of_our_own_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """Should a replay fail in a way that no one foresaw, its report and the log say so."""
 
     class Broken:
-        async def exchange(self, *_) -> Exchange:
+        async def exchange(self, *_: Request | float) -> Exchange:
             raise RuntimeError("broken on purpose")
 
         async def close(self) -> None:

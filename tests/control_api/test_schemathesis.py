@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ OPTIONS = (
 class Nowhere:
     """A transport that never leaves this process: scripts that are made up name hosts that are made up."""
 
-    async def exchange(self, *_) -> Exchange:
+    async def exchange(self, *_: Any) -> Exchange:
         await asyncio.sleep(0)
         return Exchange(Response(200), ExchangeError("connect", "nobody is there"))
 
@@ -56,13 +57,13 @@ class Nowhere:
 
 
 @contextmanager
-def serving(**settings) -> Iterator[str]:
+def serving(**settings: Any) -> Iterator[str]:
     """The URL of a mock on a loop in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
-    def wait(work):
+    def wait(work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     async def started() -> Mock:
@@ -88,7 +89,7 @@ NO_FLOWS = "--exclude-operation-id=install_flows"
 @pytest.mark.parametrize(
     "phases", [("examples,coverage", NO_FLOWS), ("fuzzing",), ("stateful",)], ids=lambda each: each[0]
 )
-def test_schemathesis_finds_nothing(phases, tmp_path, monkeypatch):
+def test_schemathesis_finds_nothing(phases: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a real server: no answer contradicts the document, and none is a failure of the server."""
     # Scripts that are made up are to be over soon: the format itself allows a thousand million repeats.
     monkeypatch.setitem(EVENT_FIELDS, "repeat", Field(Whole(1, 3), "few"))

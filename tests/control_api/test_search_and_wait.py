@@ -7,14 +7,15 @@ import pytest
 from aiohttp import web
 
 from mockserver import MockServer, UsageError, WaitTimeoutError
-from tests.receiving import SECRET
+from tests.control_api.calling import Control
+from tests.receiving import SECRET, Consumer, Received
 
 
 @pytest.fixture
-async def filled(control, consumer):
+async def filled(control: Control, consumer: Consumer) -> Control:
     """Three deliveries: one accepted, one refused, one forged and refused."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         return web.Response(status=200 if received.is_signed_with(SECRET) and received.path == "/a" else 401)
 
     consumer.answer = answer
@@ -26,7 +27,7 @@ async def filled(control, consumer):
     return control
 
 
-async def test_the_search_of_a_list(filled):
+async def test_the_search_of_a_list(filled: Control) -> None:
     """The other filters and the pages go on working beside it."""
     listed = await filled.get("/deliveries?q=status:4xx%20-fault:*")
     assert [each["delivery_id"] for each in listed["deliveries"]] == ["dlv_000002"]
@@ -35,7 +36,7 @@ async def test_the_search_of_a_list(filled):
     assert "did you mean 'run.failed'" in (await filled.call("GET", "/deliveries?q=event:run.faild")).fails()
 
 
-async def test_the_latest(filled):
+async def test_the_latest(filled: Control) -> None:
     """The newest that matches; when none does, the nearest misses say why not."""
     assert (await filled.get("/deliveries/latest?q=run_first1"))["delivery_id"] == "dlv_000001"
     assert (await filled.get("/deliveries/latest"))["delivery_id"] == "dlv_000003"
@@ -44,7 +45,7 @@ async def test_the_latest(filled):
     assert answer.json["error"]["nearest"][0]["delivery_id"] == "dlv_000002"
 
 
-async def test_waiting_for_what_comes_later(control, consumer):
+async def test_waiting_for_what_comes_later(control: Control, consumer: Consumer) -> None:
     """The answer comes with the last delivery that was waited for, and holds all of them."""
     await control.register(consumer.url)
     waiting = asyncio.ensure_future(control.get("/deliveries/wait?q=is:delivered&count=2&timeout=30s"))
@@ -56,7 +57,7 @@ async def test_waiting_for_what_comes_later(control, consumer):
     assert (await control.get("/deliveries/wait?count=2&timeout=0s"))["count"] == 2
 
 
-async def test_waiting_in_vain(filled):
+async def test_waiting_in_vain(filled: Control) -> None:
     """408 says how many came, and of the others why they are not what was waited for."""
     answer = await filled.call("GET", "/deliveries/wait?q=event:run.failed%20is:delivered&count=2&timeout=10ms")
     assert answer.status == 408
@@ -67,7 +68,7 @@ async def test_waiting_in_vain(filled):
         assert (await filled.call("GET", f"/deliveries/wait?{query}")).status == 400
 
 
-async def test_python_finds_and_waits():
+async def test_python_finds_and_waits() -> None:
     """The same language; a wait in vain shows the nearest miss."""
     async with MockServer() as mock:
         mock.register("http://127.0.0.1:9/closed")
@@ -80,7 +81,7 @@ async def test_python_finds_and_waits():
             await mock.await_for()
 
 
-async def test_deliveries_in_brief(filled):
+async def test_deliveries_in_brief(filled: Control) -> None:
     """The newest first, page by page, without bodies."""
     page = await filled.get("/deliveries/brief?limit=2")
     assert [row["delivery_id"] for row in page["deliveries"]] == ["dlv_000003", "dlv_000002"]
@@ -91,7 +92,7 @@ async def test_deliveries_in_brief(filled):
     assert [bar["attempts"][0]["status"] for bar in bars["deliveries"]] == [200, 401]
 
 
-async def test_a_stream_in_brief(control, consumer):
+async def test_a_stream_in_brief(control: Control, consumer: Consumer) -> None:
     """A delivery comes in a batch with others; one that the search does not find is named as gone."""
     await control.register(consumer.url)
     async with control.session.get(f"{control.url}/_mock/stream?brief=true&q=event:run.failed") as stream:
@@ -110,7 +111,7 @@ async def test_a_stream_in_brief(control, consumer):
     assert gone == ["dlv_000004"]
 
 
-async def test_a_delivery_as_code(filled):
+async def test_a_delivery_as_code(filled: Control) -> None:
     """The script step can be replayed, the test compiles, no secret is in any of it."""
     code = await filled.get("/deliveries/dlv_000003/snippets")
     assert code["signature"]["valid"] is False
@@ -131,7 +132,7 @@ async def test_a_delivery_as_code(filled):
     assert again["payload"]["data"] == (await filled.get("/deliveries/dlv_000001"))["payload"]["data"]
 
 
-async def test_what_can_be_sent(control):
+async def test_what_can_be_sent(control: Control) -> None:
     """The catalogue has what the forms of a page need; problems of a script come with their places."""
     catalog = await control.get("/catalog")
     assert {each["event"] for each in catalog["events"]} >= {"run.failed", "run.completed"}
@@ -142,7 +143,7 @@ async def test_what_can_be_sent(control):
     assert (problem["line"], problem["column"]) == (3, 12)
 
 
-async def test_one_event_to_one_webhook(control, consumer):
+async def test_one_event_to_one_webhook(control: Control, consumer: Consumer) -> None:
     """Whatever the webhook is subscribed to; the others get nothing."""
     await control.register(f"{consumer.url}/a")
     other = await control.register(f"{consumer.url}/b", "evaluation.completed")
@@ -151,7 +152,7 @@ async def test_one_event_to_one_webhook(control, consumer):
     assert (await control.call("POST", "/events?webhook_id=wh_none", {"event": "run.failed"})).status == 404
 
 
-async def test_webhooks_are_registered_and_switched(control, consumer):
+async def test_webhooks_are_registered_and_switched(control: Control, consumer: Consumer) -> None:
     """Registered without the application; one that is switched off gets nothing."""
     hook = await control.post("/webhooks", {"url": consumer.url, "secret": SECRET, "events": ["run.failed"]}, 201)
     assert "secret" not in hook
@@ -168,7 +169,7 @@ async def test_webhooks_are_registered_and_switched(control, consumer):
     assert (await control.call("PATCH", f"/webhooks/{hook['webhook_id']}", {"active": 1})).status == 400
 
 
-async def test_failures_that_are_planned_can_be_taken_back(control):
+async def test_failures_that_are_planned_can_be_taken_back(control: Control) -> None:
     """The plan says how many are left."""
     await control.post("/faults", {"status": 503, "times": 3}, 204)
     assert (await control.get("/faults"))["pending"] == 3
@@ -176,7 +177,7 @@ async def test_failures_that_are_planned_can_be_taken_back(control):
     assert (await control.get("/faults"))["pending"] == 0
 
 
-async def test_a_replay_is_listed_and_stopped(stepped, consumer):
+async def test_a_replay_is_listed_and_stopped(stepped: Control, consumer: Consumer) -> None:
     """Its report accounts for every event."""
     await stepped.register(consumer.url)
     script = {"version": 1, "steps": [{"event": "run.failed", "after": "1h", "repeat": 5}]}
@@ -190,7 +191,7 @@ async def test_a_replay_is_listed_and_stopped(stepped, consumer):
     assert (await stepped.call("GET", "/timeline?replay_id=rpl_9")).status == 404
 
 
-async def test_a_check_in_the_background(control, consumer):
+async def test_a_check_in_the_background(control: Control, consumer: Consumer) -> None:
     """It fills as it goes, shows what is wrong with its evidence, hides the secret, and can be stopped."""
     hook = await control.register(consumer.url)
     started = await control.post("/checks", {"webhook_id": hook, "only": ["PG010"]}, 202)

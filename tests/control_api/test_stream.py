@@ -8,10 +8,11 @@ import socket
 import ssl
 
 import pytest
+from aiohttp import ClientResponse
 
 from mockserver.control_api import stream as stream_module
-from tests.control_api.calling import AUTH, controlling
-from tests.receiving import eventually
+from tests.control_api.calling import AUTH, Control, Start, controlling
+from tests.receiving import Consumer, eventually
 
 NODE_READER = """
 const response = await fetch(process.argv[1]);
@@ -37,7 +38,7 @@ console.log("end");
 class Reader:
     """Reads a stream with aiohttp's client."""
 
-    def __init__(self, response) -> None:
+    def __init__(self, response: ClientResponse) -> None:
         self._content = response.content
 
     async def block(self) -> bytes:
@@ -50,7 +51,7 @@ class Reader:
         return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
-async def opened(control):
+async def opened(control: Control) -> tuple[ClientResponse, Reader]:
     """A stream that is open: what happens from now on is in it."""
     response = await control.session.get(f"{control.url}/_mock/stream")
     assert (response.status, response.headers["Content-Type"]) == (200, "text/event-stream")
@@ -59,13 +60,13 @@ async def opened(control):
     return response, reader
 
 
-def listeners(control):
+def listeners(control: Control) -> list[int]:
     """How many listen to what happens in a mock, beside itself."""
     mock = control.mock._mock
     return [len(part._listeners) for part in (mock.records, mock.webhooks, mock.calls)]
 
 
-async def test_everything_as_it_comes(control, consumer):
+async def test_everything_as_it_comes(control: Control, consumer: Consumer) -> None:
     """A registration, the call that made it, and a delivery: the same views as elsewhere."""
     response, reader = await opened(control)
     webhook_id = await control.register(consumer.url, secret="whsec_private")
@@ -79,7 +80,7 @@ async def test_everything_as_it_comes(control, consumer):
     response.close()
 
 
-async def test_every_reader_sees_everything(control, consumer):
+async def test_every_reader_sees_everything(control: Control, consumer: Consumer) -> None:
     """Two readers do not take events from each other."""
     streams = [await opened(control) for _ in range(2)]
     await control.register(consumer.url)
@@ -88,7 +89,7 @@ async def test_every_reader_sees_everything(control, consumer):
         response.close()
 
 
-async def test_the_order_is_that_of_what_happened(control, consumer):
+async def test_the_order_is_that_of_what_happened(control: Control, consumer: Consumer) -> None:
     """Many deliveries come in their order, none missing."""
     await control.register(consumer.url)
     response, reader = await opened(control)
@@ -98,7 +99,7 @@ async def test_the_order_is_that_of_what_happened(control, consumer):
     response.close()
 
 
-async def test_a_reader_that_goes_leaves_nothing_behind(control, consumer):
+async def test_a_reader_that_goes_leaves_nothing_behind(control: Control, consumer: Consumer) -> None:
     """Its subscriptions end soon, even when nothing happens any more."""
     before = listeners(control)
     response, _ = await opened(control)
@@ -111,7 +112,7 @@ async def test_a_reader_that_goes_leaves_nothing_behind(control, consumer):
     assert (await control.event())["outcome"] == "delivered"
 
 
-async def test_a_reader_that_resets_leaves_nothing_behind(control, consumer):
+async def test_a_reader_that_resets_leaves_nothing_behind(control: Control, consumer: Consumer) -> None:
     """Nor does one whose connection breaks while events are written to it."""
     before = listeners(control)
     await control.register(consumer.url)
@@ -125,7 +126,7 @@ async def test_a_reader_that_resets_leaves_nothing_behind(control, consumer):
     await eventually(lambda: listeners(control) == before)
 
 
-async def test_a_sign_of_life(control, monkeypatch):
+async def test_a_sign_of_life(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing happens, a comment shows that the stream is alive."""
     monkeypatch.setattr(stream_module, "_HEARTBEAT", 0.0)
     monkeypatch.setattr(stream_module, "_LOOK", 0.01)
@@ -134,7 +135,7 @@ async def test_a_sign_of_life(control, monkeypatch):
     response.close()
 
 
-async def test_a_slow_reader_learns_what_it_missed(control):
+async def test_a_slow_reader_learns_what_it_missed(control: Control) -> None:
     """A reader that does not read costs bounded memory; then it learns how many events were left out, and goes on."""
     reading = socket.socket()
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -159,14 +160,14 @@ async def test_a_slow_reader_learns_what_it_missed(control):
     assert text.count(b"event: request") + dropped == 160
 
 
-def registering(control, count):
+def registering(control: Control, count: int) -> list[str]:
     """Register so many webhooks in one turn of the mock's loop, so that no reader comes between; their ids."""
     register = control.mock._mock.register
     made = control.mock._running.call(lambda: [register("http://127.0.0.1:9/", None, "s") for _ in range(count)])
     return [webhook.webhook_id for webhook in made]
 
 
-async def test_too_many_events_at_once(control, monkeypatch):
+async def test_too_many_events_at_once(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to the limit all are kept; beyond it the newest are, and how many are missing is told first, and once."""
     monkeypatch.setattr(stream_module, "MOST_WAITING", 5)
     response, reader = await opened(control)
@@ -181,7 +182,7 @@ async def test_too_many_events_at_once(control, monkeypatch):
     response.close()
 
 
-async def test_too_many_bytes_at_once(control, monkeypatch):
+async def test_too_many_bytes_at_once(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many events are kept as fit; what has been read counts no more, and the newest stays whatever its size."""
     response, reader = await opened(control)
     registering(control, 1)
@@ -200,26 +201,26 @@ async def test_too_many_bytes_at_once(control, monkeypatch):
     response.close()
 
 
-async def test_no_one_keeps_a_stream(control):
+async def test_no_one_keeps_a_stream(control: Control) -> None:
     """It is no answer that a browser or a proxy may give again."""
     response, _ = await opened(control)
     assert response.headers["Cache-Control"] == "no-store"
     response.close()
 
 
-async def test_an_answer_that_cannot_begin(control):
+async def test_an_answer_that_cannot_begin(control: Control) -> None:
     """A HEAD of the stream would never end, so it is not possible."""
     answer = await control.call("HEAD", "/stream")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, OPTIONS")
 
 
 @pytest.mark.parametrize("tls", [False])  # over TLS, the client's own transport lingers on Python 3.10
-async def test_stopping_ends_the_stream_at_once(tls):
+async def test_stopping_ends_the_stream_at_once(tls: bool) -> None:
     """The reader sees an orderly end, well within half a second."""
     assert min([await seconds_to_stop(tls=tls) for _ in range(3)]) < 0.3  # the best of three: machines are busy
 
 
-async def seconds_to_stop(*, tls):
+async def seconds_to_stop(*, tls: bool) -> float:
     """How long a mock takes to stop whose stream is being read; the reader must see its end."""
     async with controlling(tls=tls) as control:
         trusting = {"ssl": ssl.create_default_context(cafile=control.mock.ca_file)} if tls else {}
@@ -234,7 +235,7 @@ async def seconds_to_stop(*, tls):
             return took
 
 
-async def test_stopping_with_a_reader_that_does_not_read(start):
+async def test_stopping_with_a_reader_that_does_not_read(start: Start) -> None:
     """A reader that hangs does not hold up the end."""
     control = await start()
     reading = socket.create_connection(("127.0.0.1", control.port))
@@ -252,7 +253,7 @@ async def test_stopping_with_a_reader_that_does_not_read(start):
 
 
 @pytest.mark.full
-async def test_node_reads_it(control, consumer):
+async def test_node_reads_it(control: Control, consumer: Consumer) -> None:
     """The fetch of Node.js reads the same events, and sees the end."""
     node = shutil.which("node")
     assert node, "Node.js must be installed for this test"

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -10,17 +11,20 @@ from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_event_step, read_script
 from mockserver.server.mock import Mock
+from tests.control_api.calling import Control, Start
+from tests.delivery.http1.raw_server import Peer, RawServer, Serve
+from tests.receiving import Consumer, Received
 
 EMPTY = {"webhooks": 0, "deliveries": 0, "dropped": 0}
 
 
-def moment(answer):
+def moment(answer: dict[str, Any]) -> datetime:
     """The time in an answer."""
     return datetime.fromisoformat(answer["time"].replace("Z", "+00:00"))
 
 
 @pytest.mark.parametrize(("by", "seconds"), [("5m", 300), (1, 1), (0.5, 0.5), ("0", 0), ("1d", 86400), ("1m30s", 90)])
-async def test_time_passes_as_requested(stepped, by, seconds):
+async def test_time_passes_as_requested(stepped: Control, by: float | str, seconds: float) -> None:
     """The clock stands still but for what it is advanced by."""
     before = moment(await stepped.get("/health"))
     after = moment(await stepped.post("/clock/advance", {"by": by}))
@@ -28,11 +32,11 @@ async def test_time_passes_as_requested(stepped, by, seconds):
     assert moment(await stepped.get("/health")) == after
 
 
-async def test_retries_become_due(stepped, consumer):
+async def test_retries_become_due(stepped: Control, consumer: Consumer) -> None:
     """Each attempt is made when its time has come, and not before."""
     left = [500, 500]
 
-    async def recover(_):
+    async def recover(_: Received) -> web.Response:
         return web.Response(status=left.pop(0) if left else 200)
 
     consumer.answer = recover
@@ -48,7 +52,7 @@ async def test_retries_become_due(stepped, consumer):
     assert (second - first, third - second) == (timedelta(seconds=10), timedelta(minutes=5))
 
 
-async def test_a_replay_goes_on_as_time_passes(stepped, consumer):
+async def test_a_replay_goes_on_as_time_passes(stepped: Control, consumer: Consumer) -> None:
     """A script in the background does what has become due, and the timestamps follow."""
     await stepped.register(consumer.url)
     script = "version: 1\nsteps: [{event: run.failed}, {event: run.failed, after: 1h, repeat: 2, every: 1h}]"
@@ -62,7 +66,7 @@ async def test_a_replay_goes_on_as_time_passes(stepped, consumer):
     assert stamps[2] - stamps[0] == timedelta(hours=2)
 
 
-async def test_a_step_that_is_to_wait_does_so(stepped, consumer):
+async def test_a_step_that_is_to_wait_does_so(stepped: Control, consumer: Consumer) -> None:
     """An event that happens once, and later, is not sent before."""
     await stepped.register(consumer.url)
     answer = await stepped.post("/events", {"event": "run.failed", "after": "1h"})
@@ -72,7 +76,7 @@ async def test_a_step_that_is_to_wait_does_so(stepped, consumer):
         assert len(consumer.received) == count
 
 
-async def test_a_step_with_repeats_answers_with_what_is_due(stepped, consumer):
+async def test_a_step_with_repeats_answers_with_what_is_due(stepped: Control, consumer: Consumer) -> None:
     """The call does not wait for time that only its caller can let pass."""
     await stepped.register(consumer.url)
     answer = await stepped.post("/events", {"event": "run.failed", "repeat": 2, "every": "1m"})
@@ -91,20 +95,20 @@ async def test_a_step_with_repeats_answers_with_what_is_due(stepped, consumer):
         ({"by": 1, "to": 2}, "unknown key 'to' in the body"),
     ],
 )
-async def test_bad_times(stepped, body, message):
+async def test_bad_times(stepped: Control, body: dict[str, Any] | None, message: str) -> None:
     """The clock does not move for what is no duration."""
     before = await stepped.get("/health")
     assert message in (await stepped.call("POST", "/clock/advance", body)).fails()
     assert await stepped.get("/health") == before
 
 
-async def test_a_clock_that_runs_by_itself_is_not_advanced(control):
+async def test_a_clock_that_runs_by_itself_is_not_advanced(control: Control) -> None:
     """The message says how to get one that can be."""
     answer = await control.call("POST", "/clock/advance", {"by": "1s"})
     assert answer.fails() == "the clock runs by itself: to advance it by hand, choose speed='stepped'"
 
 
-async def test_the_end_of_the_calendar(stepped):
+async def test_the_end_of_the_calendar(stepped: Control) -> None:
     """Ten years at a time, the clock comes to the end of the calendar, and says so."""
     for _ in range(900):
         answer = await stepped.call("POST", "/clock/advance", {"by": "3660d"})
@@ -117,7 +121,7 @@ async def test_the_end_of_the_calendar(stepped):
 # --- reset
 
 
-async def test_reset_forgets_everything(control, consumer):
+async def test_reset_forgets_everything(control: Control, consumer: Consumer) -> None:
     """Webhooks, deliveries, calls, plans and replays are gone, and ids begin again."""
     first = await control.register(consumer.url)
     await control.event()
@@ -135,11 +139,11 @@ async def test_reset_forgets_everything(control, consumer):
 
 
 @pytest.fixture
-async def hanging(serve_raw):
+async def hanging(serve_raw: Serve) -> RawServer:
     """A raw server that reads requests and never answers."""
     asked, gone = asyncio.Queue(), asyncio.Event()
 
-    async def hang(peer):
+    async def hang(peer: Peer) -> None:
         await peer.request()
         asked.put_nowait(peer)
         await peer.closed()
@@ -151,7 +155,9 @@ async def hanging(serve_raw):
 
 
 @pytest.mark.parametrize("speed", [1.0, "max", "stepped"])
-async def test_reset_ends_a_delivery_that_hangs(start, hanging, consumer, speed):
+async def test_reset_ends_a_delivery_that_hangs(
+    start: Start, hanging: RawServer, consumer: Consumer, speed: float | str
+) -> None:
     """Whoever waits for it gets an answer at once: it was stopped. The record begins again."""
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
@@ -167,7 +173,7 @@ async def test_reset_ends_a_delivery_that_hangs(start, hanging, consumer, speed)
 
 
 @pytest.mark.parametrize("speed", [1.0, "stepped"])
-async def test_reset_ends_a_resend_that_hangs(start, hanging, speed):
+async def test_reset_ends_a_resend_that_hangs(start: Start, hanging: RawServer, speed: float | str) -> None:
     """The call says that the mock was reset under it."""
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
@@ -183,7 +189,7 @@ async def test_reset_ends_a_resend_that_hangs(start, hanging, speed):
 
 
 @pytest.mark.parametrize("speed", [1.0, "max", "stepped"])
-async def test_reset_ends_a_replay(start, hanging, speed):
+async def test_reset_ends_a_replay(start: Start, hanging: RawServer, speed: float | str) -> None:
     """Its report accounts for every event: what was in flight is interrupted, the rest was not sent."""
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
@@ -198,7 +204,7 @@ async def test_reset_ends_a_replay(start, hanging, speed):
     assert report["reasons"] == {"the replay was stopped": 4, "interrupted, outcome unknown": 1}
 
 
-async def test_reset_ends_time_that_is_being_advanced(start, hanging, consumer):
+async def test_reset_ends_time_that_is_being_advanced(start: Start, hanging: RawServer, consumer: Consumer) -> None:
     """The clock is free again afterwards."""
     control = await start(speed="stepped", timeout=600)
     await control.register(hanging.url)
@@ -213,7 +219,7 @@ async def test_reset_ends_time_that_is_being_advanced(start, hanging, consumer):
     assert len(consumer.received) == 1
 
 
-async def test_work_that_is_ended_before_it_began_leaves_the_clock_free():
+async def test_work_that_is_ended_before_it_began_leaves_the_clock_free() -> None:
     """Reset in the very moment of a call: no token of the clock is lost."""
     mock = Mock(read_settings(speed="stepped"))
     mock.register("http://127.0.0.1:9/", None, "s")
@@ -227,7 +233,7 @@ async def test_work_that_is_ended_before_it_began_leaves_the_clock_free():
     await mock.stop()
 
 
-async def test_a_caller_that_gives_up_ends_its_work(hanging):
+async def test_a_caller_that_gives_up_ends_its_work(hanging: RawServer) -> None:
     """A cancelled send cuts its connection; nothing goes on behind anybody's back."""
     mock = Mock(read_settings(timeout=600))
     mock.register(hanging.url, None, "s")
@@ -242,7 +248,7 @@ async def test_a_caller_that_gives_up_ends_its_work(hanging):
     await mock.stop()
 
 
-async def test_stopping_ends_what_hangs(start, hanging):
+async def test_stopping_ends_what_hangs(start: Start, hanging: RawServer) -> None:
     """A mock that is stopped in the middle of a delivery does not wait for its time-out."""
     control = await start(timeout=600)
     await control.register(hanging.url)

@@ -2,22 +2,24 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.control_api.calling import AUTH, exchange
+from tests.control_api.calling import AUTH, Answer, Control, Start, exchange
+from tests.receiving import Consumer, Received
 
 JSON = {**AUTH, "Content-Type": "application/json"}
 BODY = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": "whsec_private"}
 
 
-async def register(control, body=BODY, **options):
+async def register(control: Control, body: bytes | dict[str, Any] | list[Any] | str = BODY, **options: str) -> Answer:
     """Call the vendor API as an application does."""
     return await control.call("POST", options.pop("path", "/v1/webhooks"), body, headers=JSON, **options)
 
 
-async def test_webhooks_are_shown_without_their_secrets(control):
+async def test_webhooks_are_shown_without_their_secrets(control: Control) -> None:
     """All of them, or one by its id: the documented fields, and nothing else."""
     shown = (await register(control)).json
     other = (await register(control, {**BODY, "url": "https://other.example"})).json
@@ -26,7 +28,7 @@ async def test_webhooks_are_shown_without_their_secrets(control):
     assert set(shown) == {"webhook_id", "url", "events", "active"}
 
 
-async def test_a_webhook_is_forgotten(control):
+async def test_a_webhook_is_forgotten(control: Control) -> None:
     """One by its id; the other stays."""
     first, second = [(await register(control)).json["webhook_id"] for _ in range(2)]
     answer = await control.call("DELETE", f"/webhooks/{first}")
@@ -35,7 +37,7 @@ async def test_a_webhook_is_forgotten(control):
     assert (await control.call("DELETE", f"/webhooks/{first}")).fails(404) == f"there is no webhook {first!r}"
 
 
-async def test_all_webhooks_are_forgotten(control):
+async def test_all_webhooks_are_forgotten(control: Control) -> None:
     """And doing so once more does no harm."""
     await register(control)
     for _ in range(2):
@@ -44,7 +46,7 @@ async def test_all_webhooks_are_forgotten(control):
 
 
 @pytest.mark.parametrize("name", ["wh_none000", "%FF", "a%2Fb", "x" * 4000])
-async def test_no_such_webhook(control, name):
+async def test_no_such_webhook(control: Control, name: str) -> None:
     """An id that is not known is not found."""
     assert "there is no webhook" in (await control.call("GET", f"/webhooks/{name}")).fails(404)
 
@@ -52,7 +54,7 @@ async def test_no_such_webhook(control, name):
 # --- requests
 
 
-async def test_calls_beyond_the_limit_are_counted(start):
+async def test_calls_beyond_the_limit_are_counted(start: Start) -> None:
     """The oldest go, and the answer says how many went."""
     control = await start(max_requests=2)
     for _ in range(3):
@@ -61,7 +63,7 @@ async def test_calls_beyond_the_limit_are_counted(start):
     assert ([request["number"] for request in listed["requests"]], listed["dropped"]) == ([2, 3], 1)
 
 
-async def test_a_test_sees_what_the_application_sent(control):
+async def test_a_test_sees_what_the_application_sent(control: Control) -> None:
     """Method, path, query, headers, the JSON of the body, and the status; not the key, not the secret."""
     await register(control, path="/v1/webhooks?from=setup")
     listed = await control.get("/requests")
@@ -101,7 +103,9 @@ async def test_a_test_sees_what_the_application_sent(control):
         ("", None),
     ],
 )
-async def test_no_secret_in_any_form_of_body(control, body, shown):
+async def test_no_secret_in_any_form_of_body(
+    control: Control, body: bytes | dict[str, Any] | list[Any] | str, shown: dict[str, Any] | list[Any] | str | None
+) -> None:
     """Secrets are hidden wherever they stand; what cannot be read is not shown at all."""
     await register(control, body)
     listed = await control.get("/requests")
@@ -109,7 +113,7 @@ async def test_no_secret_in_any_form_of_body(control, body, shown):
     assert "private" not in json.dumps(listed)
 
 
-async def test_a_body_as_deep_as_json_can_be(control):
+async def test_a_body_as_deep_as_json_can_be(control: Control) -> None:
     """It is cut off, for no reader could follow."""
     await register(control, '{"a":' * 150 + '{"secret":"whsec_private"}' + "}" * 150)
     text = json.dumps(await control.get("/requests"))
@@ -117,7 +121,7 @@ async def test_a_body_as_deep_as_json_can_be(control):
     assert "private" not in text
 
 
-async def test_keys_in_odd_places(control):
+async def test_keys_in_odd_places(control: Control) -> None:
     """A key in the query, in the path or under another header's name is hidden as well."""
     path = "/v1/webhooks/pk_live_private?api_key=pk_live_private&TOKEN=abc&a=b"
     headers = {**AUTH, "X-Api-Key": "other_private", "X-Debug": "Bearer pk_live_private", "Cookie": ""}
@@ -127,7 +131,7 @@ async def test_keys_in_odd_places(control):
     assert "private" not in json.dumps(listed)
 
 
-async def test_bytes_that_are_no_text(control):
+async def test_bytes_that_are_no_text(control: Control) -> None:
     """A header with bytes that are no text neither breaks the call nor the list of calls."""
     head = b"GET /v1/%FF?q=%FF HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Odd: \xff\xfe\r\nConnection: close\r\n\r\n"
     assert (await exchange(control.port, head)).startswith(b"HTTP/1.1 404 ")
@@ -139,14 +143,14 @@ async def test_bytes_that_are_no_text(control):
 # --- bad answers to order
 
 
-async def test_the_next_call_fails(control):
+async def test_the_next_call_fails(control: Control) -> None:
     """Without a body it is a 503, once."""
     await control.post("/faults", status=204)
     assert [(await register(control)).status for _ in range(2)] == [503, 201]
     assert [call["status"] for call in (await control.get("/requests"))["requests"]] == [503, 201]
 
 
-async def test_plans_follow_one_another(control):
+async def test_plans_follow_one_another(control: Control) -> None:
     """First planned, first given, each as often as was said; with headers and in the vendor's envelope."""
     await control.post("/faults", {"status": 429, "times": 2, "headers": {"Retry-After": "7"}}, 204)
     await control.post("/faults", '{"status": 500.0, "times": 1.0}', 204)
@@ -167,7 +171,7 @@ async def test_plans_follow_one_another(control):
         ({"status": 304, "headers": {"ETag": '"x"'}}, None),
     ],
 )
-async def test_a_body_of_ones_own(control, planned, sent):
+async def test_a_body_of_ones_own(control: Control, planned: dict[str, Any], sent: bytes | None) -> None:
     """Text is sent as it is, anything else as JSON."""
     await control.post("/faults", planned, 204)
     answer = await register(control)
@@ -176,14 +180,14 @@ async def test_a_body_of_ones_own(control, planned, sent):
         assert answer.body == sent
 
 
-async def test_no_body_of_ones_own(control):
+async def test_no_body_of_ones_own(control: Control) -> None:
     """Null is the vendor's own envelope, as is leaving it out."""
     await control.post("/faults", {"status": 500, "body": None}, 204)
     assert (await register(control)).json["error"]["message"] == "This answer was planned by the test"
 
 
 @pytest.mark.parametrize("delay", [0.05, "50ms"])
-async def test_a_delay(control, delay):
+async def test_a_delay(control: Control, delay: float | str) -> None:
     """The answer comes no sooner than planned."""
     await control.post("/faults", {"delay": delay}, 204)
     loop = asyncio.get_running_loop()
@@ -210,17 +214,17 @@ async def test_a_delay(control, delay):
         ("nope", "not JSON"),
     ],
 )
-async def test_plans_that_are_refused(control, body, message):
+async def test_plans_that_are_refused(control: Control, body: dict[str, Any] | str, message: str) -> None:
     """Each with a sentence, and nothing is planned."""
     assert message in (await control.call("POST", "/faults", body)).fails()
     assert (await register(control)).status == 201
 
 
-async def test_what_a_consumer_echoes_is_hidden_in_every_answer(start, consumer):
+async def test_what_a_consumer_echoes_is_hidden_in_every_answer(start: Start, consumer: Consumer) -> None:
     """Its secret, and what the user adds to requests: in deliveries, explanations, reports and the stream."""
     added = "Bearer gateway-key-private"
 
-    async def echo(received):
+    async def echo(received: Received) -> web.Response:
         text = f"{dict(received.headers)} gateway-key-private {BODY['secret']}"
         return web.Response(status=400, text=text)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from mockserver import MockServer
-from tests.receiving import consuming
+from tests.receiving import Consumer, consuming
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -56,8 +57,12 @@ class Window:
         return self.page.locator(f".row[aria-rowindex='{number + 2}']")
 
 
+#: Opens a window on a mock.
+OpenWindow = Callable[..., Awaitable[Window]]
+
+
 @pytest.fixture
-async def chromium():
+async def chromium() -> AsyncIterator[Any]:
     """A browser; Debian's."""
     from playwright.async_api import async_playwright  # noqa: PLC0415 - the default tier runs without it
 
@@ -70,7 +75,7 @@ async def chromium():
 
 
 @pytest.fixture
-async def open_window(chromium):
+async def open_window(chromium: Any) -> AsyncIterator[OpenWindow]:
     """Opens windows on mocks; in the end none may have complained."""
     async with AsyncExitStack() as stack:
         windows: list[Window] = []
@@ -89,7 +94,7 @@ async def open_window(chromium):
 
 
 @pytest.fixture
-async def consumer():
+async def consumer() -> AsyncIterator[Consumer]:
     """A consumer that accepts everything until it is told otherwise."""
     async with consuming() as running:
         yield running

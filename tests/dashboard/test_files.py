@@ -5,20 +5,21 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
 
 import pytest
 
 from mockserver.dashboard import STATIC
-from tests.control_api.calling import controlling
+from tests.control_api.calling import Control, controlling
 
 
 @pytest.fixture
-async def control():
+async def control() -> AsyncIterator[Control]:
     async with controlling() as running:
         yield running
 
 
-async def test_the_page_and_its_headers(control):
+async def test_the_page_and_its_headers(control: Control) -> None:
     """Every file is served under a policy that allows nothing from elsewhere and nothing inline."""
     for name in ["", *(file.name for file in STATIC.iterdir())]:
         async with control.session.get(f"{control.url}/_mock/ui/{name}") as answer:
@@ -34,7 +35,7 @@ async def test_the_page_and_its_headers(control):
 
 
 @pytest.mark.parametrize("name", ["nope.js", "../__init__.py", "..%2f__init__.py", "%2e%2e/files.py", "files.py"])
-async def test_no_other_file_is_served(control, name):
+async def test_no_other_file_is_served(control: Control, name: str) -> None:
     """Only the files of the page, by their names."""
     async with control.session.get(f"{control.url}/_mock/ui/{name}") as answer:
         assert answer.status == 404
@@ -42,7 +43,7 @@ async def test_no_other_file_is_served(control, name):
 
 
 @pytest.mark.parametrize("path", ["/", "/_mock", "/_mock/", "/_mock/ui"])
-async def test_browsers_are_sent_to_the_page(control, path):
+async def test_browsers_are_sent_to_the_page(control: Control, path: str) -> None:
     """What asks for HTML is; everyone else gets the answer as ever."""
     browser = {"Accept": "text/html,application/xhtml+xml"}
     async with control.session.get(control.url + path, headers=browser, allow_redirects=False) as answer:
@@ -53,14 +54,14 @@ async def test_browsers_are_sent_to_the_page(control, path):
             assert "error" in await answer.json()
 
 
-async def test_pages_of_others_get_nothing(control):
+async def test_pages_of_others_get_nothing(control: Control) -> None:
     """A foreign Host or Origin is refused, as by the control API."""
     for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
         async with control.session.get(f"{control.url}/_mock/ui/", headers=headers) as answer:
             assert answer.status == 403
 
 
-def test_the_page_can_be_left_out():
+def test_the_page_can_be_left_out() -> None:
     """Nothing is at its address then, and no one is sent there."""
     with subprocess.Popen(
         [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--no-ui"], stdout=subprocess.PIPE, text=True
@@ -76,7 +77,7 @@ def test_the_page_can_be_left_out():
             server.terminate()
 
 
-def test_nothing_of_it_is_read_before_someone_looks():
+def test_nothing_of_it_is_read_before_someone_looks() -> None:
     """What `serve` imports is what mounts the page, and nothing else of it, nor what only the page asks for."""
     code = (
         "import sys, mockserver.cli.serve_run\n"
@@ -87,7 +88,7 @@ def test_nothing_of_it_is_read_before_someone_looks():
     assert done.stdout.strip() == "['mockserver.dashboard']"
 
 
-def test_the_files_are_small_and_self_contained():
+def test_the_files_are_small_and_self_contained() -> None:
     """At most 120 kB, nothing inline, nothing from elsewhere, no way to make markup of text."""
     files = {file.name: file.read_text("utf-8") for file in STATIC.iterdir()}
     assert sum(len(text.encode()) for text in files.values()) <= 120_000

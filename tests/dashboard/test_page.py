@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from mockserver import MockServer
-from tests.receiving import SECRET
+from tests.dashboard.conftest import OpenWindow
+from tests.receiving import SECRET, Consumer, Received
 
 pytestmark = pytest.mark.full
 
 
-async def register(mock, url, events=("run.failed", "run.completed"), secret=SECRET):
+async def register(mock: Any, url: Any, events: Any = ("run.failed", "run.completed"), secret: Any = SECRET) -> Any:
     """Register as an application does."""
     body = {"url": url, "events": list(events), "secret": secret}
     async with (
@@ -25,11 +28,11 @@ async def register(mock, url, events=("run.failed", "run.completed"), secret=SEC
         return answer.status, await answer.json()
 
 
-async def clipboard(window):
+async def clipboard(window: Any) -> Any:
     return await window.page.evaluate("navigator.clipboard.readText()")
 
 
-async def test_from_nothing_to_a_test_in_the_suite(open_window, consumer):
+async def test_from_nothing_to_a_test_in_the_suite(open_window: OpenWindow, consumer: Consumer) -> None:
     """Somebody registers, watches, finds the failure, reads why, fixes it, re-sends, and takes a test home."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -40,7 +43,7 @@ async def test_from_nothing_to_a_test_in_the_suite(open_window, consumer):
 
     broken = True
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         bad = broken and b"run_second2" in received.body
         return web.json_response({"detail": "bad signature"} if bad else {}, status=401 if bad else 200)
 
@@ -80,7 +83,7 @@ async def test_from_nothing_to_a_test_in_the_suite(open_window, consumer):
         assert part in await page.locator(".snippet pre").inner_text()
 
 
-async def test_search_groups_and_following(open_window, consumer):
+async def test_search_groups_and_following(open_window: OpenWindow, consumer: Consumer) -> None:
     """The search is the API's, errors included; groups fold; selecting pauses, and resuming shows what came."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -117,11 +120,11 @@ async def test_search_groups_and_following(open_window, consumer):
     await window.see("7 deliveries")
 
 
-async def test_one_delivery_in_full(open_window, consumer):
+async def test_one_delivery_in_full(open_window: OpenWindow, consumer: Consumer) -> None:
     """Its attempts, the bytes that are no text, the step it came from, and what differs from the one before."""
     answers = [503, 200, 200]
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         status = answers.pop(0) if answers else 200
         return web.Response(status=status, body=b"\xff\xfe\x00binary")
 
@@ -153,7 +156,7 @@ async def test_one_delivery_in_full(open_window, consumer):
     await window.see("step at", "aside")
 
 
-async def test_edit_and_send(open_window, consumer):
+async def test_edit_and_send(open_window: OpenWindow, consumer: Consumer) -> None:
     """The data is compared with the sample's fields; a fault comes from a menu with descriptions."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -181,7 +184,7 @@ async def test_edit_and_send(open_window, consumer):
     assert (last.payload["data"]["run_id"], last.is_signed_with(SECRET)) == ("run_edited3", False)
 
 
-async def test_the_time_line(open_window, consumer):
+async def test_the_time_line(open_window: OpenWindow, consumer: Consumer) -> None:
     """Attempts on the script's clock: it zooms, it tells what a bar is, and a click leads to the row."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -203,7 +206,7 @@ async def test_the_time_line(open_window, consumer):
     assert "dlv_000003" in page.url
 
 
-async def test_webhooks_and_calls(open_window, consumer):
+async def test_webhooks_and_calls(open_window: OpenWindow, consumer: Consumer) -> None:
     """A webhook is switched, tested and deleted; a refused call says what was wrong; the next ones get 503."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -240,7 +243,7 @@ async def test_webhooks_and_calls(open_window, consumer):
     assert "pk_private" not in await page.content()
 
 
-async def test_resources_and_flows(open_window, consumer):
+async def test_resources_and_flows(open_window: OpenWindow, consumer: Consumer) -> None:
     """A run that a call has started shows its states, and is moved on by hand; its event is a click away."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -258,7 +261,7 @@ async def test_resources_and_flows(open_window, consumer):
     await page.locator("aside h2", has_text="run.failed").wait_for()
 
 
-async def test_scripts(open_window, consumer):
+async def test_scripts(open_window: OpenWindow, consumer: Consumer) -> None:
     """Problems stand beside the text, with line and column; a script is started, watched and stopped."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -282,7 +285,7 @@ async def test_scripts(open_window, consumer):
     await window.see("1 delivered, 0 failed, 1 not sent of 2")
 
 
-async def test_the_clock(open_window, consumer):
+async def test_the_clock(open_window: OpenWindow, consumer: Consumer) -> None:
     """A stepped clock has a handle, and what becomes due arrives."""
     async with MockServer(speed="stepped") as mock:
         window = await open_window(mock)
@@ -296,7 +299,7 @@ async def test_the_clock(open_window, consumer):
         assert len(consumer.received) == 1
 
 
-async def test_keyboard(open_window, consumer):
+async def test_keyboard(open_window: OpenWindow, consumer: Consumer) -> None:
     """The list is walked, a delivery copied, the help opened, without a mouse."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -327,11 +330,13 @@ VIEWS = ("", "#/deliveries/dlv_000002", "#/timeline", "#/webhooks", "#/calls", "
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-async def test_every_view_can_be_used_by_everybody(open_window, consumer, scheme, width):
+async def test_every_view_can_be_used_by_everybody(
+    open_window: OpenWindow, consumer: Consumer, scheme: str, width: Any
+) -> None:
     """Axe finds nothing, in light and dark; nothing is wider than a phone."""
     from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - the default tier runs without it
 
-    async def refuse(_):
+    async def refuse(_: Received) -> web.Response:
         return web.json_response({"detail": "no"}, status=401)
 
     consumer.answer = refuse
@@ -365,10 +370,10 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-async def test_nothing_hostile_gets_through(open_window, consumer):
+async def test_nothing_hostile_gets_through(open_window: OpenWindow, consumer: Consumer) -> None:
     """Payloads, answers, headers and script names that attack: nothing runs, nothing breaks the layout."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         text = received.payload["data"].get("text", "")
         header = base64.b64encode(text.encode()[:500]).decode()
         return web.Response(status=500, text=text[:100_000], headers={"X-Echo": "<b onclick=alert(1)>" + header})
@@ -404,7 +409,7 @@ async def test_nothing_hostile_gets_through(open_window, consumer):
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-async def test_a_page_elsewhere_cannot_drive_the_mock(open_window):
+async def test_a_page_elsewhere_cannot_drive_the_mock(open_window: OpenWindow) -> None:
     """A page of another origin that tries to change something, or to listen, is refused."""
     window = await open_window()
     other = await open_window()
@@ -425,7 +430,7 @@ async def test_a_page_elsewhere_cannot_drive_the_mock(open_window):
             assert answer.status == 403
 
 
-async def test_a_check(open_window, consumer):
+async def test_a_check(open_window: OpenWindow, consumer: Consumer) -> None:
     """The table fills, each finding with its fix and its proof."""
     window = await open_window()
     page, mock = window.page, window.mock
@@ -445,11 +450,11 @@ async def test_a_check(open_window, consumer):
     assert SECRET not in await page.content()
 
 
-async def test_reports_in_a_browser(open_window, consumer, tmp_path):
+async def test_reports_in_a_browser(open_window: OpenWindow, consumer: Consumer, tmp_path: Path) -> None:
     """Opened from disk: the filter works, a bar of the time line leads to its exchange, axe finds nothing."""
     from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - the default tier runs without it
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         return web.Response(status=500 if received.event == "run.failed" else 200)
 
     consumer.answer = answer

@@ -22,7 +22,7 @@ from tests.tables import each_row
         "2001:0:a:b:c:d:f5ff:fffe",  # Teredo, of 10.0.0.1
     ],
 )
-def test_home_addresses_may_be_contacted(address):
+def test_home_addresses_may_be_contacted(address: str) -> None:
     """Loopback and private addresses, also inside of IPv6, need no permission."""
     assert why_refused(address, "host") is None
 
@@ -36,7 +36,7 @@ def test_home_addresses_may_be_contacted(address):
         *("203.0.113.1", "198.18.0.1", "192.0.0.1", "192.0.2.1", "198.51.100.1", "0.1.2.3", "240.0.0.1", "fec0::1"),
     ],
 )
-def test_public_addresses_need_their_host_named(address):
+def test_public_addresses_need_their_host_named(address: str) -> None:
     """A public address is refused with the option that allows it, and then allowed by the host's name."""
     reason = why_refused(address, "Api.Example.com")
     assert reason is not None
@@ -64,7 +64,7 @@ def test_public_addresses_need_their_host_named(address):
         "ff02::1",
     ],
 )
-def test_some_addresses_are_never_contacted(address):
+def test_some_addresses_are_never_contacted(address: str) -> None:
     """Cloud metadata, multicast and the unspecified address stay out even when the host is allowed."""
     reason = why_refused(address, "metadata", ["metadata"])
     assert reason is not None
@@ -72,7 +72,7 @@ def test_some_addresses_are_never_contacted(address):
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "100.100.100.200"])
-def test_a_metadata_address_may_be_contacted_where_it_is_named_itself(address):
+def test_a_metadata_address_may_be_contacted_where_it_is_named_itself(address: str) -> None:
     """The test of a metadata service names its address; a name that leads there is not enough."""
     assert why_refused(address, address, [address]) is None
     assert why_refused(address, "innocent.test", ["innocent.test"]) is not None
@@ -87,6 +87,6 @@ def test_a_metadata_address_may_be_contacted_where_it_is_named_itself(address):
         ("8.8.8.8", "dns.test", "dns.test (8.8.8.8) is a public address, and test events stay at home"),
     ],
 )
-def test_the_reason_says_what_kind_of_address_it_is(address, host, reason):
+def test_the_reason_says_what_kind_of_address_it_is(address: str, host: str, reason: str) -> None:
     """A name is shown with the address that it led to, and an address once."""
     assert why_refused(address, host).startswith(reason)

@@ -3,6 +3,8 @@
 import multiprocessing
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from mockserver import MockServer, UsageError
 from tests.receiving import SECRET
 
 
-def _use(mock, answers):
+def _use(mock: Any, answers: Any) -> None:
     try:
         mock.send("run.failed")
     except UsageError as error:
@@ -18,7 +20,7 @@ def _use(mock, answers):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # that a fork loses threads is what is tested
-def test_a_mock_in_a_forked_process_says_that_it_is_one():
+def test_a_mock_in_a_forked_process_says_that_it_is_one() -> None:
     """Its thread is not there: nothing would ever be answered."""
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
@@ -34,7 +36,7 @@ PATCH = "from gevent import monkey; monkey.patch_all("
 REFUSED = "UsageError: gevent has replaced the threads of this process"
 
 
-def _python(*arguments, cwd=None):
+def _python(*arguments: Any, cwd: Any = None) -> Any:
     command = [sys.executable, "-W", "ignore", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=180)
 
@@ -64,13 +66,13 @@ def _python(*arguments, cwd=None):
         ),
     ],
 )
-def test_what_gevent_has_patched_is_refused_with_the_reason(code, reason):
+def test_what_gevent_has_patched_is_refused_with_the_reason(code: str, reason: str) -> None:
     """Its threads share one real thread, which an event loop would block for ever."""
     assert reason in _python("-c", code).stderr
 
 
 @pytest.mark.full
-def test_the_fixture_refuses_patched_threads_with_the_reason(tmp_path):
+def test_the_fixture_refuses_patched_threads_with_the_reason(tmp_path: Path) -> None:
     """The test ends at once, and does not hang."""
     tmp_path.joinpath("test_patched.py").write_text(f"{PATCH})\ndef test(mockserver):\n    pass\n")
     done = _python("-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path)
@@ -79,7 +81,7 @@ def test_the_fixture_refuses_patched_threads_with_the_reason(tmp_path):
 
 
 @pytest.mark.full
-def test_a_mock_works_where_gevent_has_left_threads_alone():
+def test_a_mock_works_where_gevent_has_left_threads_alone() -> None:
     """Sockets and the rest may be patched: uvloop needs none of it."""
     code = (
         f"{PATCH}thread=False)\nfrom mockserver import MockServer\nwith MockServer() as mock:\n"

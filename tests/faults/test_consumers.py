@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def handled(consumer: Consumer) -> list[str]:
     return [one["id"] for one in consumer.events()["events"]]
 
 
-def test_every_fault_has_a_verdict():
+def test_every_fault_has_a_verdict() -> None:
     """Each fault is in one of the lists, but for those of the delivery, which change no request."""
     judged = {name.partition("(")[0] for name in (*REFUSED, *ACCEPTED, *MALFORMED, *CLOSED, "deep_nesting")}
     assert judged == {*SIGNATURE, *BODY, *TRANSPORT}
@@ -79,14 +80,14 @@ def test_every_fault_has_a_verdict():
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_what_is_forged_is_refused(consumer, fault):
+def test_what_is_forged_is_refused(consumer: Any, fault: str | None) -> None:
     """401, and no effect."""
     assert deliver(consumer, fault).response.status == 401
     assert consumer.events() == {"count": 0, "events": [], "refused": 1}
 
 
 @pytest.mark.parametrize("fault", ACCEPTED)
-def test_what_is_signed_is_accepted(consumer, fault):
+def test_what_is_signed_is_accepted(consumer: Any, fault: str | None) -> None:
     """200, and one effect: however it is spelled and however it travels."""
     exchange = deliver(consumer, fault)
     assert (exchange.error, exchange.unsent) == (None, 0)
@@ -96,14 +97,14 @@ def test_what_is_signed_is_accepted(consumer, fault):
 
 
 @pytest.mark.parametrize("fault", MALFORMED)
-def test_what_is_no_event_is_refused(consumer, fault):
+def test_what_is_no_event_is_refused(consumer: Any, fault: str | None) -> None:
     """400, although the signature is right, and no effect."""
     assert deliver(consumer, fault).response.status == 400
     assert consumer.events() == {"count": 0, "events": [], "refused": 1}
     assert_still_works(consumer)
 
 
-def test_deep_nesting_is_survived(consumer):
+def test_deep_nesting_is_survived(consumer: Any) -> None:
     """Whether a parser can read it or not, there is a proper answer."""
     assert deliver(consumer, "deep_nesting").response.status in {200, 400}
     assert_still_works(consumer)
@@ -117,7 +118,7 @@ def lone_consumer(request: pytest.FixtureRequest) -> Iterator[Consumer]:
 
 
 @pytest.mark.parametrize("fault", CLOSED)
-def test_an_end_of_the_connection_is_survived(lone_consumer, fault):
+def test_an_end_of_the_connection_is_survived(lone_consumer: Any, fault: str | None) -> None:
     """There is no answer to read, half an event has no effect, and the next event is handled."""
     exchange = deliver(lone_consumer, fault, f"run_{fault}")
     assert exchange.response is None
@@ -127,7 +128,7 @@ def test_an_end_of_the_connection_is_survived(lone_consumer, fault):
     assert "run_truncated_body" not in handled(lone_consumer)
 
 
-def test_faults_together_are_judged_by_the_worst(consumer):
+def test_faults_together_are_judged_by_the_worst(consumer: Any) -> None:
     """A forged event is refused however it travels."""
     faults = ["wrong_secret", "chunked", "slow_body(50ms)", "pretty_json", "lowercase_headers"]
     assert deliver(consumer, faults).response.status == 401

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from time import perf_counter
+from typing import Any
 
 import pytest
 import trustme
@@ -15,7 +16,7 @@ import trustme
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.model.messages import AwaitContinue, Close, Pause, Request
 from mockserver.model.targets import Target
-from tests.delivery.http1.raw_server import OK, Peer
+from tests.delivery.http1.raw_server import OK, Peer, Serve
 from tests.faults.requests import faulty
 from tests.tables import each_row
 
@@ -26,7 +27,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HEAD = b"POST /hooks HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n"
 
 
-def planned(url: str, *steps) -> Request:
+def planned(url: str, *steps: Any | bytes) -> Request:
     return Request(Target.parse(url), HEAD, b"abcdef", steps)
 
 
@@ -77,7 +78,7 @@ class Seen:
 # --- pauses
 
 
-async def test_an_early_answer_ends_the_request(transport, serve):
+async def test_an_early_answer_ends_the_request(transport: Http1Transport, serve: Serve) -> None:
     """What was not yet written is never written, the record says how much, and the connection is not kept."""
     seen = Seen()
 
@@ -96,7 +97,7 @@ async def test_an_early_answer_ends_the_request(transport, serve):
     assert await seen.all() == HEAD
 
 
-async def test_pauses_take_their_time(transport, serve):
+async def test_pauses_take_their_time(transport: Http1Transport, serve: Serve) -> None:
     """A slow body takes at least as long as it should, whatever else happens."""
     seen = Seen()
 
@@ -114,7 +115,7 @@ async def test_pauses_take_their_time(transport, serve):
     assert exchange.total_ms >= 190
 
 
-async def test_the_time_out_holds_during_a_pause(transport, serve):
+async def test_the_time_out_holds_during_a_pause(transport: Http1Transport, serve: Serve) -> None:
     """The error says that the request was still on its way, and the connection is closed."""
     seen = Seen()
     server = await serve(seen.to_the_end)
@@ -128,7 +129,7 @@ async def test_the_time_out_holds_during_a_pause(transport, serve):
 
 
 @pytest.mark.parametrize("step", [Pause(FOREVER), AwaitContinue(FOREVER)])
-async def test_cancelling_ends_the_wait(transport, serve, step):
+async def test_cancelling_ends_the_wait(transport: Http1Transport, serve: Serve, step: Any) -> None:
     """Nothing more is written, and the connection is closed."""
     seen = Seen()
     server = await serve(seen.to_the_end)
@@ -140,7 +141,7 @@ async def test_cancelling_ends_the_wait(transport, serve, step):
     assert await seen.all() == HEAD
 
 
-async def test_closing_the_transport_ends_the_wait(transport, serve):
+async def test_closing_the_transport_ends_the_wait(transport: Http1Transport, serve: Serve) -> None:
     """An exchange that was still writing is stopped like any other."""
     seen = Seen()
     server = await serve(seen.to_the_end)
@@ -152,7 +153,7 @@ async def test_closing_the_transport_ends_the_wait(transport, serve):
     assert await seen.all() == HEAD
 
 
-async def test_a_server_may_hang_up_in_a_pause(transport, serve):
+async def test_a_server_may_hang_up_in_a_pause(transport: Http1Transport, serve: Serve) -> None:
     """That is an ordinary end of the connection; the request is not sent once more."""
 
     async def behaviour(peer: Peer) -> None:
@@ -168,7 +169,7 @@ async def test_a_server_may_hang_up_in_a_pause(transport, serve):
 # --- 100 Continue
 
 
-async def test_the_body_waits_for_100_continue(transport, serve):
+async def test_the_body_waits_for_100_continue(transport: Http1Transport, serve: Serve) -> None:
     """Not one byte of the body comes before the server has said so."""
     seen = Seen()
 
@@ -185,7 +186,7 @@ async def test_the_body_waits_for_100_continue(transport, serve):
     assert (exchange.response.status, exchange.error, exchange.unsent) == (200, None, 0)
 
 
-async def test_what_follows_a_100_continue_keeps_its_time(transport, serve):
+async def test_what_follows_a_100_continue_keeps_its_time(transport: Http1Transport, serve: Serve) -> None:
     """Once the answer has come, the limit of waiting for it means nothing any more."""
     seen = Seen()
 
@@ -203,7 +204,7 @@ async def test_what_follows_a_100_continue_keeps_its_time(transport, serve):
     assert (exchange.response.status, exchange.unsent) == (200, 3)
 
 
-async def test_the_wait_for_100_continue_has_an_end(transport, serve):
+async def test_the_wait_for_100_continue_has_an_end(transport: Http1Transport, serve: Serve) -> None:
     """A server that says nothing gets the body all the same."""
     seen = Seen()
 
@@ -217,7 +218,7 @@ async def test_the_wait_for_100_continue_has_an_end(transport, serve):
     assert exchange.response.status == 200
 
 
-async def test_a_100_continue_that_came_before_the_wait_counts(transport, serve):
+async def test_a_100_continue_that_came_before_the_wait_counts(transport: Http1Transport, serve: Serve) -> None:
     """It may come while the head is still dripping."""
     seen = Seen()
 
@@ -234,7 +235,7 @@ async def test_a_100_continue_that_came_before_the_wait_counts(transport, serve)
     assert exchange.response.status == 200
 
 
-async def test_a_final_answer_instead_of_100_continue(transport, serve):
+async def test_a_final_answer_instead_of_100_continue(transport: Http1Transport, serve: Serve) -> None:
     """The body is not sent; another interim answer before does not change that."""
     seen = Seen()
 
@@ -255,7 +256,7 @@ async def test_a_final_answer_instead_of_100_continue(transport, serve):
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_the_connection_ends_as_planned(transport, serve, reset):
+async def test_the_connection_ends_as_planned(transport: Http1Transport, serve: Serve, reset: bool) -> None:
     """The server sees an end or a reset, after all that was written before."""
     seen = Seen()
     server = await serve(seen.to_the_end)
@@ -266,7 +267,7 @@ async def test_the_connection_ends_as_planned(transport, serve, reset):
     assert (seen.error is not None) == reset
 
 
-async def test_what_is_large_is_written_before_the_end(transport, serve):
+async def test_what_is_large_is_written_before_the_end(transport: Http1Transport, serve: Serve) -> None:
     """A server that reads late still gets every byte that comes before the end of the connection."""
     seen, accepted, go = Seen(), asyncio.Event(), asyncio.Event()
 
@@ -285,7 +286,7 @@ async def test_what_is_large_is_written_before_the_end(transport, serve):
     assert await seen.all() == request.wire
 
 
-async def test_who_does_not_read_does_not_hold_us(transport, serve):
+async def test_who_does_not_read_does_not_hold_us(transport: Http1Transport, serve: Serve) -> None:
     """The time-out holds while the rest waits to be read."""
     release = asyncio.Event()
 
@@ -298,7 +299,7 @@ async def test_who_does_not_read_does_not_hold_us(transport, serve):
     assert exchange.error.kind == "timeout"
 
 
-async def test_a_reset_before_all_was_read_is_the_server_s(transport, serve):
+async def test_a_reset_before_all_was_read_is_the_server_s(transport: Http1Transport, serve: Serve) -> None:
     """When the other side ends the connection first, the error does not claim that it was us."""
 
     async def behaviour(peer: Peer) -> None:
@@ -314,7 +315,7 @@ async def test_a_reset_before_all_was_read_is_the_server_s(transport, serve):
 # --- connections
 
 
-async def test_a_plan_gets_a_connection_of_its_own(transport, serve):
+async def test_a_plan_gets_a_connection_of_its_own(transport: Http1Transport, serve: Serve) -> None:
     """It is never sent twice, so it is not risked on a kept connection; written to its end, it leaves one to keep."""
 
     async def behaviour(peer: Peer) -> None:
@@ -340,7 +341,9 @@ async def test_a_plan_gets_a_connection_of_its_own(transport, serve):
         ("duplicate", [False, True, True, True]),
     ],
 )
-async def test_nothing_follows_a_fault_on_its_connection(fault, reused, transport, serve):
+async def test_nothing_follows_a_fault_on_its_connection(
+    fault: str, reused: list[bool], transport: Http1Transport, serve: Serve
+) -> None:
     """What a server leaves unread of an odd request would be taken for the next one; a mere duplicate is not odd."""
 
     async def behaviour(peer: Peer) -> None:
@@ -357,7 +360,7 @@ async def test_nothing_follows_a_fault_on_its_connection(fault, reused, transpor
 
 
 @each_row("fault", ["disconnect", "disconnect(reset)", "truncated_body", "slow_body(20ms)", "chunked"])
-async def test_plans_hold_over_tls(fault):
+async def test_plans_hold_over_tls(fault: str) -> None:
     """The same bytes come out of the encryption, and the end does not wait for the other side's goodbye."""
     closes = fault.startswith(("disconnect", "truncated"))
     authority, data, ended = trustme.CA(), bytearray(), asyncio.Event()
@@ -387,7 +390,7 @@ async def test_plans_hold_over_tls(fault):
     assert (exchange.error.kind if exchange.error else exchange.response.status) == ("closed" if closes else 200)
 
 
-async def test_a_busy_server_does_not_hold_the_end_of_tls():
+async def test_a_busy_server_does_not_hold_the_end_of_tls() -> None:
     """A server that does not say goodbye, as it reads nothing, is left after a moment."""
     authority, release = trustme.CA(), threading.Event()
     server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import jsonschema
 import pytest
@@ -116,14 +117,14 @@ BAD = [(value, message) for value, message in BAD if message is not None]
 SCHEMA = jsonschema.Draft202012Validator(Faults().schema())
 
 
-def test_every_form_is_read():
+def test_every_form_is_read() -> None:
     """Names, calls, objects and lists of them mean the fault with a value for each parameter; the schema agrees."""
     for value, meaning in GOOD:
         assert [(chosen.name, dict(chosen.values)) for chosen in read_faults(value)] == meaning, value
         assert SCHEMA.is_valid(value), value
 
 
-def test_what_is_wrong_is_said():
+def test_what_is_wrong_is_said() -> None:
     """The message says what is wrong, what is allowed and what was probably meant."""
     for value, message in BAD:
         with pytest.raises(ValueError, match=message) as caught:
@@ -131,7 +132,7 @@ def test_what_is_wrong_is_said():
         assert len(str(caught.value)) < 1200
 
 
-def test_a_fault_is_written_as_it_can_be_read():
+def test_a_fault_is_written_as_it_can_be_read() -> None:
     """What reports show of a fault can be pasted into a script."""
     for name in FAULTS:
         chosen = read_fault(name)
@@ -139,7 +140,7 @@ def test_a_fault_is_written_as_it_can_be_read():
         assert written(chosen).startswith(name)
 
 
-def test_a_fault_is_written_with_its_parameter():
+def test_a_fault_is_written_with_its_parameter() -> None:
     """A reader of a report sees which value a parameter had."""
     assert written(read_fault("large_body(2MB)")) == "large_body(size=2MB)"
     assert written(read_fault("slow_body(1m30s)")) == "slow_body(over=1m30s)"
@@ -152,7 +153,7 @@ def test_a_fault_is_written_with_its_parameter():
     ("size", "text"),
     [(0, "0"), (1, "1"), (1000, "1kB"), (1024, "1KiB"), (2_000_000, "2MB"), (1 << 30, "1GiB"), (1500, "1500")],
 )
-def test_a_size_is_shown_in_its_unit(size, text):
+def test_a_size_is_shown_in_its_unit(size: int, text: str) -> None:
     """The largest unit without a fraction; and it is read back as the same number."""
     assert show_size(size) == text
     assert parse_size(text) == size
@@ -166,14 +167,14 @@ def test_a_size_is_shown_in_its_unit(size, text):
         ),
     )
 )
-def test_anything_is_read_or_refused(value):
+def test_anything_is_read_or_refused(value: Any) -> None:
     """No JSON value leads to anything but faults or a ValueError."""
     with contextlib.suppress(ValueError):
         faults = read_faults(value)
         assert read_faults([written(chosen) for chosen in faults]) == faults
 
 
-def test_the_schema_refuses_what_an_editor_can_see():
+def test_the_schema_refuses_what_an_editor_can_see() -> None:
     """Editors mark what the reader would refuse."""
     jsonschema.Draft202012Validator.check_schema(Faults().schema())
     for value in [3, None, "wrong secret", {"wrong_secret": 3}, {"slow_body": {"ovr": 1}}, {}, [["lost"]]]:

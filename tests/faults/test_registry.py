@@ -23,7 +23,7 @@ DELIVERY = "duplicate concurrent_duplicates stale lost swap_with_next".split()
 TRANSPORT = "slow_body slow_headers truncated_body disconnect chunked expect_continue lowercase_headers".split()
 
 
-def test_every_fault_is_in_its_layer():
+def test_every_fault_is_in_its_layer() -> None:
     """The registry holds these and no others, each named as it is keyed."""
     expected = {"signature": SIGNATURE, "body": BODY, "delivery": DELIVERY, "transport": TRANSPORT}
     assert {name: fault.layer for name, fault in FAULTS.items()} == {
@@ -32,7 +32,7 @@ def test_every_fault_is_in_its_layer():
     assert all(fault.name == name for name, fault in FAULTS.items())
 
 
-def test_slots_and_reasons_agree():
+def test_slots_and_reasons_agree() -> None:
     """Every slot that a fault names has its reason, and each is shared by at least two."""
     slots = [fault.slot for fault in FAULTS.values() if fault.slot]
     assert set(slots) == set(SLOTS)
@@ -59,7 +59,7 @@ EXCLUDED = {
 }
 
 
-def test_two_faults_exclude_each_other_or_make_a_request():
+def test_two_faults_exclude_each_other_or_make_a_request() -> None:
     """Every pair is either refused, naming both, or gives a request."""
     for first, second in itertools.permutations(FAULTS, 2):
         if {first, second} in EXCLUDED:
@@ -70,7 +70,7 @@ def test_two_faults_exclude_each_other_or_make_a_request():
             assert faulty(small).wire
 
 
-def test_a_fault_cannot_be_chosen_twice():
+def test_a_fault_cannot_be_chosen_twice() -> None:
     """Not even with other values."""
     with pytest.raises(ValueError, match="'slow_body' and 'slow_body' exclude each other: a delivery can have it only"):
         read_faults(["slow_body", "slow_body(1s)"])
@@ -89,19 +89,19 @@ def test_a_fault_cannot_be_chosen_twice():
         (["duplicate", "wrong_secret", "stale"], DeliveryPlan(copies=2, stale=3600.0)),
     ],
 )
-def test_the_engine_is_told_what_to_do(faults, plan):
+def test_the_engine_is_told_what_to_do(faults: list[str] | str, plan: DeliveryPlan) -> None:
     """Faults of the delivery layer become a plan for the engine; the others do not concern it."""
     assert delivery_plan(read_faults(faults)) == plan
 
 
-def test_what_must_be_refused():
+def test_what_must_be_refused() -> None:
     """What is not the vendor's signature of the body; the right digest, twice or without its prefix, is no forgery."""
     genuine = {"signature_without_prefix", "duplicate_signature_header"}
     forged = {name for name in FAULTS if is_signature_fault(read_faults(name))}
     assert forged == {*SIGNATURE, "tampered_body"} - genuine
 
 
-def test_what_must_be_refused_in_company():
+def test_what_must_be_refused_in_company() -> None:
     """Another fault does not make a forged delivery a good one; but without an answer nothing can be expected of it."""
     assert not is_signature_fault([])
     assert is_signature_fault(read_faults(["chunked", "wrong_secret", "pretty_json"]))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from mockserver.delivery.http1.transport import Http1Transport
 from mockserver.errors import UsageError
 from mockserver.faults.registry import FAULTS
-from tests.delivery.http1.raw_server import OK, Peer
+from tests.delivery.http1.raw_server import OK, Peer, Serve
 from tests.faults.requests import BODY, DATA, PAYLOAD, SECRET, TIMESTAMP, compact, digest, event, faulty, wire
 from tests.tables import each_row
 
@@ -94,13 +97,13 @@ EXPECTED = {
 }
 
 
-def test_every_fault_is_here():
+def test_every_fault_is_here() -> None:
     """The table leaves out only what changes a byte by chance, which has a test of its own."""
     assert {name.partition("(")[0] for name in EXPECTED} == set(FAULTS) - {"tampered_body"}
 
 
 @pytest.mark.parametrize("fault", EXPECTED)
-async def test_what_goes_over_the_wire(transport, serve, fault):
+async def test_what_goes_over_the_wire(transport: Http1Transport, serve: Serve, fault: str) -> None:
     """A socket receives exactly the expected bytes, and the record says that these were sent."""
     came, ended = bytearray(), asyncio.Event()
 
@@ -132,7 +135,7 @@ async def test_what_goes_over_the_wire(transport, serve, fault):
         assert exchange.response.status == 200
 
 
-def test_the_error_of_a_close_on_purpose_says_what_was_done():
+def test_the_error_of_a_close_on_purpose_says_what_was_done() -> None:
     """Whoever reads the record sees that the fault ended the connection, and where."""
     assert faulty("truncated_body(3)").plan[-1].message == (
         f"closed on purpose after 3 of {len(BODY)} bytes of body (truncated_body)"
@@ -141,7 +144,7 @@ def test_the_error_of_a_close_on_purpose_says_what_was_done():
     assert faulty("disconnect(reset)").plan[-1].message == "reset on purpose before the answer was read (disconnect)"
 
 
-def test_one_byte_is_tampered_with():
+def test_one_byte_is_tampered_with() -> None:
     """The signature is that of the original; one byte differs, in a value that is text; it is the same each time."""
     for seed in range(40):
         request = faulty("tampered_body", seed=seed)
@@ -155,12 +158,12 @@ def test_one_byte_is_tampered_with():
         assert faulty("tampered_body", seed=seed) == request
 
 
-def test_tampering_reaches_different_bytes():
+def test_tampering_reaches_different_bytes() -> None:
     """Repeats of a step do not all change the same byte."""
     assert len({faulty("tampered_body", seed=seed).body for seed in range(40)}) > 10
 
 
-def test_tampering_leaves_json_alone():
+def test_tampering_leaves_json_alone() -> None:
     """Neither a key, nor an escape, nor what is not text is changed: the JSON can still be read."""
     payload = b'{"event":"a\\nb","data":{"id":"x","text":"\\t","n":null,"quoted":"\\"key\\":1"}}'
     for seed in range(20):
@@ -168,14 +171,14 @@ def test_tampering_leaves_json_alone():
         assert changed == {"event": "a\nb", "data": {"id": "0", "text": "\t", "n": None, "quoted": '"key":1'}}
 
 
-def test_a_body_without_text_is_tampered_with_all_the_same():
+def test_a_body_without_text_is_tampered_with_all_the_same() -> None:
     """Where no letter or digit stands in a text value, another byte changes."""
     payload = b'{"event":"","data":{"n":1}}'
     request = faulty("tampered_body", payload=payload)
     assert sum(new != old for new, old in zip(request.body, payload, strict=True)) == 1
 
 
-def test_without_faults_it_is_the_ordinary_request():
+def test_without_faults_it_is_the_ordinary_request() -> None:
     """A request that is built stage by stage is the one that is built in one go, where no fault changes it."""
     assert faulty([]) == faulty("duplicate")
     assert faulty([]).wire == wire("127.0.0.1:5000")
@@ -199,7 +202,7 @@ def test_without_faults_it_is_the_ordinary_request():
         ("null_field(event)", {**PAYLOAD, "event": None}),
     ],
 )
-def test_a_field_is_named_by_its_path(fault, expected):
+def test_a_field_is_named_by_its_path(fault: str, expected: dict[str, Any]) -> None:
     """A path leads into the data; failing that, it names a field beside it."""
     assert faulty(fault).body == compact(expected)
 
@@ -212,20 +215,20 @@ def test_a_field_is_named_by_its_path(fault, expected):
         ("thing.happened", {"first": 1, "second": 2}, {"second": 2}),
     ],
 )
-def test_without_a_field_it_is_the_id_of_the_object(kind, data, left):
+def test_without_a_field_it_is_the_id_of_the_object(kind: str, data: dict[str, Any], left: dict[str, int]) -> None:
     """Each event's id is found by its type; an unknown type loses the first field of its data."""
     payload = {"event": kind, "timestamp": TIMESTAMP, "data": data}
     assert faulty("missing_field", payload=compact(payload), kind=kind).body == compact({**payload, "data": left})
 
 
-def test_data_without_fields_goes_as_a_whole():
+def test_data_without_fields_goes_as_a_whole() -> None:
     """With nothing in the data, the data itself is the field."""
     assert faulty("missing_field", payload=compact({**PAYLOAD, "data": {}})).body == compact(
         {"event": "run.failed", "timestamp": TIMESTAMP}
     )
 
 
-def test_a_field_that_is_not_there_is_an_error():
+def test_a_field_that_is_not_there_is_an_error() -> None:
     """The message says which fields there are, and which was probably meant."""
     with pytest.raises(
         UsageError, match=r"run.failed has no field 'run_idd' .*there are run_id, .*did you mean 'run_id'\?"
@@ -233,7 +236,7 @@ def test_a_field_that_is_not_there_is_an_error():
         faulty("missing_field(run_idd)")
 
 
-def test_keys_with_dots_are_fields_too():
+def test_keys_with_dots_are_fields_too() -> None:
     """A key that holds a dot is found before a path is."""
     payload = {**PAYLOAD, "data": {"a.b": "x"}}
     assert faulty("wrong_type(a.b)", payload=compact(payload)).body == compact({**payload, "data": {"a.b": 12345}})
@@ -243,7 +246,7 @@ def test_keys_with_dots_are_fields_too():
 
 
 @pytest.mark.parametrize("others", [[], ["pretty_json", "trailing_newline"], ["extra_fields", "sorted_keys"]])
-def test_a_large_body_has_exactly_its_size(others):
+def test_a_large_body_has_exactly_its_size(others: list[str]) -> None:
     """Whatever is combined with it, the body has so many bytes, is JSON and is signed; a larger one stays as it is."""
     without = faulty(others)
     for size in (1, len(BODY), *range(len(BODY) + 1, len(BODY) + 20), 100_000):
@@ -255,7 +258,7 @@ def test_a_large_body_has_exactly_its_size(others):
         assert dict(request.headers)["X-Playgent-Signature"] == f"sha256={digest(request.body)}"
 
 
-def test_padding_goes_into_empty_or_missing_data():
+def test_padding_goes_into_empty_or_missing_data() -> None:
     """Data without fields gets the padding; if the data is no object, it stands beside it."""
     empty = faulty("large_body(200)", payload=compact({**PAYLOAD, "data": {}})).body
     beside = faulty([{"null_field": "data"}, {"large_body": 200}]).body
@@ -266,7 +269,7 @@ def test_padding_goes_into_empty_or_missing_data():
     assert len(empty) == len(beside) == 200
 
 
-def test_a_spaced_payload_keeps_its_spaces():
+def test_a_spaced_payload_keeps_its_spaces() -> None:
     """Where payloads are spaced by the settings, a changed one is spaced too."""
     spaced = compact(PAYLOAD, separators=(", ", ": "))
     expected = compact({**PAYLOAD, "data": NO_ID}, separators=(", ", ": "))
@@ -275,7 +278,7 @@ def test_a_spaced_payload_keeps_its_spaces():
     assert faulty("sorted_keys", payload=spaced).body == compact(PAYLOAD, separators=(", ", ": "), sort_keys=True)
 
 
-def test_plain_ascii_is_escaped_somewhere():
+def test_plain_ascii_is_escaped_somewhere() -> None:
     """Without a character outside ASCII there is still an escape for a consumer to stumble over."""
     payload = compact({**PAYLOAD, "data": {"run_id": "run_1"}})
     assert faulty("escaped_unicode", payload=payload).body == payload.replace(b'"event"', b'"\\u0065vent"')
@@ -284,7 +287,7 @@ def test_plain_ascii_is_escaped_somewhere():
 @each_row(
     "fault", ["sorted_keys", "duplicate_keys", "spaced_json", "pretty_json", "escaped_unicode", "trailing_newline"]
 )
-def test_a_respelled_payload_means_the_same(fault):
+def test_a_respelled_payload_means_the_same(fault: str) -> None:
     """It decodes to the same values, is not the same bytes, and is signed."""
     body = faulty(fault).body
     assert body != BODY
@@ -337,7 +340,7 @@ def test_a_respelled_payload_means_the_same(fault):
         (["not_utf8", "large_body(5kB)"], lambda host: EXPECTED["not_utf8"](host)[:0]),
     ],
 )
-def test_faults_compose(faults, expected):
+def test_faults_compose(faults: list[str], expected: Callable[..., Any]) -> None:
     """In whatever order they are listed, they apply in the order in which a request is made."""
     request, backwards = faulty(faults), faulty(faults[::-1])
     assert request == backwards
@@ -349,7 +352,7 @@ def test_faults_compose(faults, expected):
         assert request.body.startswith(b'{"\xffvent"')
 
 
-def test_the_plan_waits_where_the_faults_say():
+def test_the_plan_waits_where_the_faults_say() -> None:
     """What cannot be seen from outside: how the pauses lie between the pieces, and that they add up."""
     plan = faulty(["slow_headers(1s)", "expect_continue(3s)", "slow_body(30s)", "disconnect"]).plan
     pauses = [step.seconds for step in plan if type(step).__name__ == "Pause"]
@@ -361,13 +364,13 @@ def test_the_plan_waits_where_the_faults_say():
     assert plan[40].seconds == 3
 
 
-def test_a_request_knows_how_much_memory_it_takes():
+def test_a_request_knows_how_much_memory_it_takes() -> None:
     """A plan holds the bytes a second time."""
     assert faulty([]).size == len(faulty([]).wire)
     assert faulty("chunked").size == len(faulty("chunked").wire) + len(faulty("chunked").head) + len(BODY)
 
 
-def test_the_event_is_left_alone():
+def test_the_event_is_left_alone() -> None:
     """Faults change requests, never the event that they are made of."""
     one = event()
     faulty(["extra_fields", "pretty_json"])

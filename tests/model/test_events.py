@@ -1,5 +1,7 @@
 """Events: what JSON cannot hold is refused before anything is sent; a wrong place in override or remove is an error."""
 
+from typing import Any
+
 import pytest
 
 from mockserver.errors import UsageError
@@ -23,13 +25,13 @@ ITSELF.append(ITSELF)
         ({"a": ["x" * (LARGEST_DATA // 4)] * 5}, "too large: an event has at most 16 MiB"),
     ],
 )
-def test_what_cannot_be_sent_is_refused(data, message):
+def test_what_cannot_be_sent_is_refused(data: dict[Any, Any], message: str) -> None:
     """By the place where it is."""
     with pytest.raises(UsageError, match=message):
         check_json(data)
 
 
-def test_json_is_accepted():
+def test_json_is_accepted() -> None:
     """Every kind of value, at the limits."""
     check_json({"a": [None, True, 2**64 - 1, -(2**63), 1.5, "é😀", {"é": ()}]})
 
@@ -53,14 +55,14 @@ SAMPLE = {"run_id": "run_1", "summary": {"passed": 3, "failed": 0}, "turns": [{"
         ({}, ["turns.0"], {"turns": [{"ok": False}]}),
     ],
 )
-def test_places_are_changed(override, remove, changed):
+def test_places_are_changed(override: dict[str, Any], remove: list[str], changed: dict[str, Any]) -> None:
     """Only the named places differ; objects are merged, anything else is replaced; the sample stays as it is."""
     before = repr(SAMPLE)
     assert change_sample(SAMPLE, override, remove) == {**SAMPLE, **changed}
     assert repr(SAMPLE) == before
 
 
-def test_removing_a_key():
+def test_removing_a_key() -> None:
     """A key can be taken away."""
     assert "run_id" not in change_sample(SAMPLE, {}, ["run_id"])
 
@@ -81,7 +83,7 @@ def test_removing_a_key():
         ({}, ["nothing"], "no 'nothing' in the sample data"),
     ],
 )
-def test_a_place_that_does_not_exist(override, remove, message):
+def test_a_place_that_does_not_exist(override: dict[str, Any], remove: list[str], message: str) -> None:
     """The error says what there is and what was probably meant."""
     with pytest.raises(PathError) as caught:
         change_sample(SAMPLE, override, remove)

@@ -6,14 +6,16 @@ from mockserver.model.records import Attempt, Delivery, Event
 from tests.tables import each_row
 
 
-def delivery(*exchanges):
+def delivery(*exchanges: Exchange) -> Delivery:
     """A delivery with these exchanges, as the dispatcher leaves it."""
     attempts = tuple(Attempt(number, 0.0, None, exchange) for number, exchange in enumerate(exchanges, 1))
     outcome = "delivered" if attempts and attempts[-1].delivered else "failed"
     return Delivery(1, Event("run.failed", "", b"{}"), "wh_abc123", "http://a/", "x", attempts, outcome)
 
 
-def answered(status=200, body=b"", headers=(), ms=10.0):
+def answered(
+    status: int = 200, body: bytes = b"", headers: list[tuple[str, str]] | tuple[()] = (), ms: float = 10.0
+) -> Exchange:
     return Exchange(Response(status, headers=tuple(headers), body=body), total_ms=ms)
 
 
@@ -136,19 +138,19 @@ BROKEN = Exchange(Response(200, body=b"ok"), ExchangeError("closed", "the connec
         ),
     ],
 )
-def test_judgement(expectation, given, unmet):
+def test_judgement(expectation: Expectation, given: Delivery, unmet: list[str]) -> None:
     """Each point that is not met gets a sentence with what was expected and what came."""
     assert judge(expectation, given) == unmet
 
 
-def test_classes_of_statuses():
+def test_classes_of_statuses() -> None:
     """A code, a class, or any."""
     assert matches_status(["4xx"], 404)
     assert matches_status(["any"], 599)
     assert not matches_status(["4xx", "200"], 201)
 
 
-def test_defaults():
+def test_defaults() -> None:
     """An ordinary event is delivered, a forged one refused, other faults are not judged."""
     assert default_status(signature_fault=False, other_fault=False) == ("2xx",)
     assert default_status(signature_fault=True, other_fault=True) == ("4xx",)
@@ -172,6 +174,6 @@ def test_defaults():
         (Effect(to=1), 0, True, "expected the effect 1, got True"),
     ],
 )
-def test_effects(effect, before, after, unmet):
+def test_effects(effect: Effect, before: int | str | None, after: bool | float | str | None, unmet: str | None) -> None:
     """A change is proved by a number before and after, or by the value afterwards."""
     assert effect.why_not(before, after) == unmet

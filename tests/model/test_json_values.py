@@ -1,6 +1,7 @@
 """JSON from outside, which may be anything, and JSONPath: what is found, and what is refused as it might never end."""
 
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -23,14 +24,14 @@ from tests.tables import each_row
         (b"\xff\xfe1\x00", "malformed"),
     ],
 )
-def test_what_is_not_json_says_why(raw, reason):
+def test_what_is_not_json_says_why(raw: bytes, reason: str) -> None:
     """Whatever it is, there is one error with one line."""
     with pytest.raises(NotJsonError, match=reason) as caught:
         decode_json(raw)
     assert "\n" not in str(caught.value)
 
 
-def test_json_is_decoded():
+def test_json_is_decoded() -> None:
     """What is wide, or as deep as is allowed, is fine."""
     assert decode_json(b'{"a": [1, "\xc3\xa9"]}') == {"a": [1, "é"]}
     assert decode_json(b"[" * 200 + b"]" * 200)
@@ -51,7 +52,7 @@ DOCUMENT = {"orders": [{"id": 1, "state": "paid"}, {"id": 2, "state": "open"}], 
         ("$.nothing", []),
     ],
 )
-def test_values_are_found(path, found):
+def test_values_are_found(path: str, found: list[Any]) -> None:
     """By key, by filter, at any depth."""
     assert find_all(path, DOCUMENT) == found
 
@@ -70,13 +71,13 @@ def test_values_are_found(path, found):
         ("$[", r"\w"),
     ],
 )
-def test_what_might_never_end_is_refused(path, why):
+def test_what_might_never_end_is_refused(path: str, why: str) -> None:
     """Before anything is sent."""
     with pytest.raises(ValueError, match=why):
         check_path(path)
 
 
-def test_a_deep_answer_is_no_crash():
+def test_a_deep_answer_is_no_crash() -> None:
     """The answer is the consumer's: however deep, it is searched or refused."""
     deep = []
     for _ in range(900):

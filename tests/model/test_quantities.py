@@ -1,5 +1,7 @@
 """Durations and timestamps as people and the vendor write them."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from tests.tables import each_row
         (0, 0),
     ],
 )
-def test_durations(text, seconds):
+def test_durations(text: float | str, seconds: float) -> None:
     """Each form of the design gives its seconds."""
     assert parse_duration(text) == seconds
 
@@ -51,7 +53,7 @@ def test_durations(text, seconds):
         "٣s",
     ],
 )
-def test_what_is_not_a_duration(text):
+def test_what_is_not_a_duration(text: Any) -> None:
     """Anything else is refused with a message."""
     with pytest.raises(ValueError, match=r"duration|longer"):
         parse_duration(text)
@@ -72,7 +74,7 @@ def test_what_is_not_a_duration(text):
         (90061, "1d1h1m1s"),
     ],
 )
-def test_durations_are_shown_as_they_are_written(seconds, text):
+def test_durations_are_shown_as_they_are_written(seconds: float, text: str) -> None:
     """A reader sees the forms that the script uses."""
     assert format_duration(seconds) == text
     assert parse_duration(text) == seconds
@@ -91,7 +93,7 @@ def test_durations_are_shown_as_they_are_written(seconds, text):
         ("2024-12-16T10:00:00.123456789Z", 1734343200.123456),
     ],
 )
-def test_timestamps(text, seconds):
+def test_timestamps(text: str, seconds: float) -> None:
     """ISO 8601 in its usual forms; without an offset it is UTC."""
     assert parse_timestamp(text) == pytest.approx(seconds, abs=1e-6)
 
@@ -110,14 +112,14 @@ def test_timestamps(text, seconds):
         "0001-01-01T00:00:00+23:00",
     ],
 )
-def test_what_is_not_a_timestamp(text):
+def test_what_is_not_a_timestamp(text: int | str | None) -> None:
     """Anything else is refused with an example of what is right."""
     with pytest.raises(ValueError, match="2024-12-16T10:00:00Z"):
         parse_timestamp(text)
 
 
 @given(st.integers(0, 4_000_000_000))
-def test_a_timestamp_is_read_as_it_was_written(second):
+def test_a_timestamp_is_read_as_it_was_written(second: int) -> None:
     """Writing and reading a whole second is exact, in the vendor's form."""
     text = format_timestamp(second)
     assert len(text) == 20
@@ -125,7 +127,7 @@ def test_a_timestamp_is_read_as_it_was_written(second):
     assert parse_timestamp(text) == second
 
 
-def test_a_hair_below_a_second_is_that_second():
+def test_a_hair_below_a_second_is_that_second() -> None:
     """Adding up many steps must not show the second before."""
     assert format_timestamp(1734343199.9999998) == "2024-12-16T10:00:00Z"
     assert format_timestamp(1734343199.9) == "2024-12-16T09:59:59Z"

@@ -2,6 +2,7 @@
 
 import random
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,13 +22,15 @@ NOON = 784_123_200.0  # Sunday, 6 November 1994, 12:00:00 GMT
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def attempt(status=500, *, error=None, headers=()):
+def attempt(
+    status: int | None = 500, *, error: str | None = None, headers: list[tuple[str, str]] | tuple[()] = ()
+) -> Attempt:
     response = None if status is None else Response(status, headers=tuple(headers))
     failure = ExchangeError(error, "it failed") if error else None
     return Attempt(1, NOON, None, Exchange(response, failure))
 
 
-def waits(policy, *, seed=0):
+def waits(policy: RetryPolicy, *, seed: int = 0) -> list[float]:
     """Every wait of a delivery whose attempts all fail."""
     chance, found = random.Random(seed), []
     failed = [attempt()]
@@ -37,7 +40,7 @@ def waits(policy, *, seed=0):
     return found
 
 
-def wait_after(policy, last):
+def wait_after(policy: RetryPolicy, last: Attempt) -> float | None:
     return policy.wait_before_next([last], random.Random(0))
 
 
@@ -56,7 +59,7 @@ def wait_after(policy, last):
         ("three_attempts", 3, 5),
     ],
 )
-def test_named_policies_last_as_long_as_their_sources_say(name, attempts, seconds):
+def test_named_policies_last_as_long_as_their_sources_say(name: str, attempts: int, seconds: int) -> None:
     """The number of attempts and the time from the first to the last are those of the documentation."""
     policy = NAMED[name]
     assert policy.max_attempts == attempts
@@ -64,7 +67,7 @@ def test_named_policies_last_as_long_as_their_sources_say(name, attempts, second
     assert len(waits(policy)) == attempts - 1
 
 
-def test_the_documented_steps_are_in_their_order():
+def test_the_documented_steps_are_in_their_order() -> None:
     """Where a source gives each step, the policy has just these."""
     assert NAMED["standard_webhooks"].delays == (
         5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR,
@@ -73,7 +76,7 @@ def test_the_documented_steps_are_in_their_order():
     assert NAMED["three_attempts"].delays == (1, 4)
 
 
-def test_the_other_documented_facts_of_the_named_policies():
+def test_the_other_documented_facts_of_the_named_policies() -> None:
     """Time-outs, what 410 does, Retry-After and giving up are as documented."""
     facts = {
         policy.name: (policy.timeout, policy.gone_deactivates, policy.obeys_retry_after, policy.deactivate_after)
@@ -90,7 +93,7 @@ def test_the_other_documented_facts_of_the_named_policies():
     }
 
 
-def test_what_the_named_policies_retry():
+def test_what_the_named_policies_retry() -> None:
     """Every failure, as is common, but for the short one, which gives up where a repetition cannot help."""
     retried = {policy.name: set(policy.retry_on) for policy in NAMED.values() if policy.delays}
     assert retried.pop("three_attempts") == {"5xx", "408", "429", "network"}
@@ -98,7 +101,7 @@ def test_what_the_named_policies_retry():
 
 
 @each_row("policy", NAMED.values())
-def test_every_named_policy_is_consistent(policy):
+def test_every_named_policy_is_consistent(policy: RetryPolicy) -> None:
     """Each is kept under its name, has rising waits and a note, reads back as itself, and says where it is from."""
     assert NAMED[policy.name] is policy
     assert list(policy.delays) == sorted(policy.delays)
@@ -117,7 +120,7 @@ def test_every_named_policy_is_consistent(policy):
         assert re.fullmatch(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]", policy.date)
 
 
-def test_the_named_policies_cannot_be_changed_by_accident():
+def test_the_named_policies_cannot_be_changed_by_accident() -> None:
     """They are read once for all servers of a process, so no one may add to them."""
     with pytest.raises(TypeError):
         load_retry_policies()["mine"] = NAMED["none"]
@@ -126,17 +129,17 @@ def test_the_named_policies_cannot_be_changed_by_accident():
 # When the next attempt is
 
 
-def test_nothing_is_waited_for_before_the_first_attempt():
+def test_nothing_is_waited_for_before_the_first_attempt() -> None:
     """A delivery without attempts is attempted at once."""
     assert NAMED["github"].wait_before_next([], random.Random(0)) == 0
 
 
-def test_the_waits_are_those_of_the_schedule_and_then_there_are_no_more():
+def test_the_waits_are_those_of_the_schedule_and_then_there_are_no_more() -> None:
     """Without jitter each wait is exactly the one written down."""
     assert waits(read_retry(["0s", "0.5s", "4s"], NAMED)) == [0.5, 4]
 
 
-def test_jitter_is_repeatable_and_within_its_bounds():
+def test_jitter_is_repeatable_and_within_its_bounds() -> None:
     """The same seed gives the same waits, another one others, and none is further off than the policy says."""
     policy = NAMED["standard_webhooks"]
     drawn = waits(policy, seed=7)
@@ -148,7 +151,7 @@ def test_jitter_is_repeatable_and_within_its_bounds():
     assert 1.19 < max(factors) <= 1.2
 
 
-def test_a_policy_without_jitter_leaves_chance_alone():
+def test_a_policy_without_jitter_leaves_chance_alone() -> None:
     """What else is drawn from the same seed does not depend on how many attempts there were."""
     chance = random.Random(3)
     NAMED["svix"].wait_before_next([attempt()], chance)
@@ -165,7 +168,7 @@ def test_a_policy_without_jitter_leaves_chance_alone():
         ("network", {"timeout", "connect", "resolve", "tls", "closed", "protocol", "too_large", "app", "no answer"}),
     ],
 )
-def test_what_is_retried(retry_on, retried):
+def test_what_is_retried(retry_on: str, retried: set[str]) -> None:
     """Each class retries what it names and nothing else; a refused address and the end of a replay never are."""
     outcomes = {str(status): attempt(status) for status in (200, 204, 302, 400, 408, 410, 429, 500, 503, 599)}
     errors = "address resolve connect tls timeout closed protocol too_large stopped app"
@@ -175,7 +178,7 @@ def test_what_is_retried(retry_on, retried):
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_an_answer_that_broke_off_counts_as_a_network_error(status):
+def test_an_answer_that_broke_off_counts_as_a_network_error(status: int) -> None:
     """The status of an incomplete answer says nothing: it is the error that decides."""
     broken = attempt(status, error="closed")
     assert wait_after(RetryPolicy("network", delays=(1,), retry_on=("network",)), broken) == 1
@@ -185,7 +188,7 @@ def test_an_answer_that_broke_off_counts_as_a_network_error(status):
 # 410 and giving up
 
 
-def test_410_ends_the_delivery_and_the_webhook_where_the_policy_says_so():
+def test_410_ends_the_delivery_and_the_webhook_where_the_policy_says_so() -> None:
     """A sender that minds 410 stops at once; another one goes on as with every 4xx."""
     minds, ignores = NAMED["standard_webhooks"], NAMED["svix"]
     assert wait_after(minds, attempt(410)) is None
@@ -196,7 +199,7 @@ def test_410_ends_the_delivery_and_the_webhook_where_the_policy_says_so():
     assert not ignores.deactivates([attempt(410)], 100)
 
 
-def test_failures_in_a_row_deactivate_the_webhook():
+def test_failures_in_a_row_deactivate_the_webhook() -> None:
     """The webhook is given up at the number of the policy, not before, and never by a success."""
     policy = read_retry({"schedule": [0], "deactivate_after": 3}, NAMED)
     assert [policy.deactivates([attempt()], failures) for failures in (1, 2, 3, 4)] == [False, False, True, True]
@@ -240,13 +243,13 @@ RETRY_AFTER = [
 ]
 
 
-def test_retry_after():
+def test_retry_after() -> None:
     """Seconds and each spelling of an HTTP date are read, and bounded to a day; anything else asks for nothing."""
     for value, seconds in RETRY_AFTER:
         assert requested_wait((("retry-after", value),), NOON) == seconds, value[:40]
 
 
-def test_an_http_date_counts_from_the_date_of_the_answer():
+def test_an_http_date_counts_from_the_date_of_the_answer() -> None:
     """A consumer whose clock is wrong gets the wait that it means; a Date that cannot be read is as good as none."""
     until = ("Retry-After", "Mon, 07 Nov 1994 00:00:30 GMT")
     assert requested_wait((until, ("Date", "Mon, 07 Nov 1994 00:00:00 GMT")), NOON) == 30
@@ -260,12 +263,12 @@ def test_an_http_date_counts_from_the_date_of_the_answer():
     st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{2} (Jan|Feb|Dec) [0-9]{4} [0-9:]{8} GMT"),
     st.text(max_size=40),
 )
-def test_no_retry_after_can_raise(value, date):
+def test_no_retry_after_can_raise(value: str, date: str) -> None:
     """Whatever a consumer puts there, a wait between nothing and a day comes out."""
     assert 0 <= requested_wait((("retry-after", value), ("date", date)), NOON) <= LONGEST_WAIT
 
 
-def test_retry_after_lengthens_a_wait_and_never_shortens_it():
+def test_retry_after_lengthens_a_wait_and_never_shortens_it() -> None:
     """The longer one of the header and the schedule counts, with a policy that obeys it and a complete answer."""
     obeys = RetryPolicy("obeys", delays=(60,), obeys_retry_after=True)
     ignores = RetryPolicy("ignores", delays=(60,))
@@ -279,7 +282,7 @@ def test_retry_after_lengthens_a_wait_and_never_shortens_it():
     assert wait_after(obeys, attempt(None)) == 60
 
 
-def test_retry_after_adds_no_attempts():
+def test_retry_after_adds_no_attempts() -> None:
     """A consumer cannot ask for more attempts than the policy has."""
     policy = RetryPolicy("obeys", delays=(), obeys_retry_after=True)
     assert wait_after(policy, attempt(503, headers=[("retry-after", "1")])) is None
@@ -288,7 +291,7 @@ def test_retry_after_adds_no_attempts():
 # What scripts and the command line say
 
 
-def an_editor_accepts(value):
+def an_editor_accepts(value: dict[str, Any] | int | list[Any] | str) -> bool:
     return Draft202012Validator(Retry().schema()).is_valid(value)
 
 
@@ -324,7 +327,7 @@ SPELLINGS = [
 ]
 
 
-def test_spellings_of_a_policy():
+def test_spellings_of_a_policy() -> None:
     """A name, a schedule as a list or as text, and an object each give the policy that they mean; the schema agrees."""
     for value, policy in SPELLINGS:
         assert read_retry(value, NAMED) == policy, value
@@ -366,7 +369,7 @@ WRONG = [
 UNSEEN = (["1s", "4s"], "0s,soon")
 
 
-def test_what_is_wrong_is_said():
+def test_what_is_wrong_is_said() -> None:
     """Every wrong spelling is refused with what is wrong, what is allowed and what was meant; editors mark it too."""
     for value, message in WRONG:
         with pytest.raises(ValueError, match=message):
@@ -374,7 +377,7 @@ def test_what_is_wrong_is_said():
         assert value in UNSEEN or "nan" in str(value) or not an_editor_accepts(value), value
 
 
-def test_messages_stay_short():
+def test_messages_stay_short() -> None:
     """However long or deep the wrong value is, the message is one that can be read."""
     deep = value = []
     for _ in range(100_000):
@@ -385,7 +388,7 @@ def test_messages_stay_short():
         assert len(str(caught.value)) < 400
 
 
-def test_a_problem_in_a_schedule_as_text_has_the_place_of_the_text():
+def test_a_problem_in_a_schedule_as_text_has_the_place_of_the_text() -> None:
     """A wrong wait and a wrong beginning alike; what begins wrongly is no policy."""
     for text in ("0s,soon", "1s,4s"):
         reading = Reading([], policies=NAMED)
@@ -393,7 +396,7 @@ def test_a_problem_in_a_schedule_as_text_has_the_place_of_the_text():
         assert [(problem.line, problem.column) for problem in reading.problems] == [(3, 7)]
 
 
-def test_what_editors_offer_as_a_schedule_is_one():
+def test_what_editors_offer_as_a_schedule_is_one() -> None:
     """The list and the text of the schema's examples mean the same policy."""
     offered = [example for spelling in Retry().schema()["anyOf"] for example in spelling.get("examples", ())]
     assert offered == [["0s", "1s", "4s"], "0s,1s,4s"]

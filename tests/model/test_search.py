@@ -1,5 +1,7 @@
 """The search language: what each term matches, what is refused, and why the nearest miss is one."""
 
+from typing import Any
+
 import pytest
 
 from mockserver.errors import UsageError
@@ -12,7 +14,16 @@ from tests.tables import each_row
 KNOWN = {"event": ("run.failed", "run.completed", "evaluation.completed"), "fault": ("wrong_secret", "slow_body")}
 
 
-def delivery(number, event="run.failed", statuses=(200,), faults=(), body="", answer="ok", took=5.0, **fields):
+def delivery(
+    number: int,
+    event: str = "run.failed",
+    statuses: tuple[Any, ...] = (200,),
+    faults: tuple[Any, ...] = (),
+    body: str = "",
+    answer: str = "ok",
+    took: float = 5.0,
+    **fields: str | tuple[str],
+) -> Delivery:
     """A delivery with an attempt for each status; None is an attempt without an answer."""
     payload = f'{{"event": "{event}", "data": {{"text": "{body}"}}}}'.encode()
     attempts = tuple(
@@ -41,7 +52,7 @@ DELIVERIES = (
 )
 
 
-def found(text):
+def found(text: str) -> list[int]:
     """The numbers of the deliveries that a search finds."""
     search = read_search(text, KNOWN)
     return [each.number for each in DELIVERIES if search.matches(each)]
@@ -82,7 +93,7 @@ def found(text):
         ("event:run.failed is:failed status:4xx", [2]),
     ],
 )
-def test_what_is_found(text, numbers):
+def test_what_is_found(text: str, numbers: list[int]) -> None:
     """Every term must match; a minus turns one round."""
     assert found(text) == numbers
 
@@ -105,14 +116,14 @@ def test_what_is_found(text, numbers):
         ("x " * 60, "at most 50 terms"),
     ],
 )
-def test_what_is_refused(text, message):
+def test_what_is_refused(text: str, message: str) -> None:
     """A typing error is an error, never an empty list."""
     with pytest.raises(UsageError) as refused:
         read_search(text, KNOWN)
     assert message in str(refused.value)
 
 
-def test_the_nearest_misses():
+def test_the_nearest_misses() -> None:
     """Those that fail the fewest terms come first, each with what it is instead."""
     search = read_search("event:run.failed status:4xx -fault:wrong_secret", KNOWN)
     nearest = nearest_misses(search, DELIVERIES)
@@ -121,7 +132,7 @@ def test_the_nearest_misses():
     assert nearest[1].reasons == ("status:4xx: its status is 200",)
 
 
-def test_each_documented_key_is_one():
+def test_each_documented_key_is_one() -> None:
     """The examples that users are shown can be read."""
     for example, _ in KEYS.values():
         assert read_search(example).terms

@@ -1,5 +1,7 @@
 """Settings and headers for a gateway in front of the consumer: what is allowed, and what a wrong one says."""
 
+from typing import Any
+
 import pytest
 
 from mockserver.errors import UsageError
@@ -9,7 +11,7 @@ from mockserver.script.model import WebhookSpec
 from tests.tables import each_row
 
 
-def test_defaults_are_those_of_the_fidelity_table():
+def test_defaults_are_those_of_the_fidelity_table() -> None:
     """Where the vendor is silent, the defaults are the documented ones of ours."""
     settings = read_settings()
     assert (settings.created_status, settings.timeout, settings.json_style) == (201, 10.0, "compact")
@@ -22,7 +24,7 @@ def test_defaults_are_those_of_the_fidelity_table():
     assert settings.max_request_bytes == 1024 * 1024
 
 
-def test_lists_are_fine_where_tuples_are_meant():
+def test_lists_are_fine_where_tuples_are_meant() -> None:
     """A caller need not know how settings are kept."""
     assert read_settings(api_keys=["a"], speed=2).api_keys == ("a",)
     assert read_settings(speed="max").speed == "max"
@@ -47,13 +49,13 @@ def test_lists_are_fine_where_tuples_are_meant():
         ({"headers": {"Host": "x"}}, "invalid setting: headers: Host is written by the mock itself"),
     ],
 )
-def test_wrong_settings(chosen, message):
+def test_wrong_settings(chosen: dict[str, Any], message: str) -> None:
     """Each is refused with a sentence that names it."""
     with pytest.raises(UsageError, match=message):
         read_settings(**chosen)
 
 
-def test_secrets_are_in_no_repr():
+def test_secrets_are_in_no_repr() -> None:
     """What a debugger or a failing assertion prints holds no secret."""
     settings = read_settings(api_keys=["key-123"], headers={"X-Api-Key": "123"})
     registration = Registration("https://a/", ("run.failed",), "whsec_123")
@@ -73,33 +75,33 @@ def test_secrets_are_in_no_repr():
         ("!#$%&'*+-.^_`|~9: e", ("!#$%&'*+-.^_`|~9", "e")),
     ],
 )
-def test_a_header_is_a_name_and_a_value(line, header):
+def test_a_header_is_a_name_and_a_value(line: str, header: tuple[str, str]) -> None:
     """Blanks around them do not count; the first colon parts them."""
     assert read_header(line) == header
 
 
 @each_row("line", ["", "X-Api-Key", "X-Api-Key abc", ": abc", "X Api: abc", "X-Ä: abc", "[X]: abc"])
-def test_what_is_no_header(line):
+def test_what_is_no_header(line: str) -> None:
     """The message shows how one is written."""
     with pytest.raises(ValueError, match=r"a header is written as NAME: VALUE, such as X-Api-Key: abc"):
         read_header(line)
 
 
 @each_row("value", ["", "  ", "a\r\nX-Other: b", "a\0b", "é", "a\tb"])
-def test_a_value_that_cannot_be_sent(value):
+def test_a_value_that_cannot_be_sent(value: str) -> None:
     """The message names the header, and does not show a value that may be a secret."""
     with pytest.raises(ValueError, match=r"^the value of X-Api-Key must be printable ASCII, and not empty$"):
         read_header(f"X-Api-Key: {value}")
 
 
 @each_row("name", ["Host", "content-length", "X-Playgent-Signature", "x-playgent-signature"])
-def test_what_every_delivery_has_cannot_be_added(name):
+def test_what_every_delivery_has_cannot_be_added(name: str) -> None:
     """Faults are there for wrong ones."""
     with pytest.raises(ValueError, match=f"^{name} is written by the mock itself: `fault` in a script"):
         read_header(f"{name}: abc")
 
 
-def test_the_sender_says_who_it_is_unless_the_user_does():
+def test_the_sender_says_who_it_is_unless_the_user_does() -> None:
     """The headers keep their order."""
     assert sender_headers("mock", ["A: 1", "A: 2"]) == (("User-Agent", "mock"), ("A", "1"), ("A", "2"))
     assert sender_headers("mock", ["A: 1", "user-agent: me"]) == (("A", "1"), ("user-agent", "me"))

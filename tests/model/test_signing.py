@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import subprocess
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,14 +17,14 @@ BODY = b'{"event":"run.failed","timestamp":"2024-12-16T10:00:00Z","data":{}}'
 SECRET = "whsec_your_secret_key"
 
 
-def test_signature_is_what_the_vendors_page_computes():
+def test_signature_is_what_the_vendors_page_computes() -> None:
     """The page's own verification code accepts what sign returns."""
     expected = hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()
     assert mockserver.sign(BODY, SECRET) == f"sha256={expected}"
 
 
 @pytest.mark.full
-def test_signature_is_what_openssl_computes(tmp_path):
+def test_signature_is_what_openssl_computes(tmp_path: Path) -> None:
     """A tool that we did not write agrees."""
     body = tmp_path / "body"
     body.write_bytes(BODY)
@@ -45,25 +46,25 @@ def test_signature_is_what_openssl_computes(tmp_path):
     ],
     ids=["widely published", "RFC 4231, case 2"],
 )
-def test_published_vectors(case):
+def test_published_vectors(case: tuple[str, bytes, str]) -> None:
     """Published HMAC-SHA256 vectors give their published digests."""
     secret, payload, digest = case
     assert mockserver.sign(payload, secret) == "sha256=" + digest
 
 
-def test_the_secret_is_used_as_given():
+def test_the_secret_is_used_as_given() -> None:
     """Nothing is stripped or decoded: not the prefix, not blanks."""
     made = {mockserver.sign(BODY, secret) for secret in ("whsec_abc", "abc", " whsec_abc", "whsec_abc\n")}
     assert len(made) == 4
 
 
-def test_text_is_refused():
+def test_text_is_refused() -> None:
     """Text has no signature until it is encoded, and the error says so."""
     with pytest.raises(TypeError, match="must be bytes, not str: sign the raw body"):
         mockserver.sign("text", SECRET)  # type: ignore[arg-type]
 
 
-def test_a_secret_of_any_length_is_the_key_of_an_hmac():
+def test_a_secret_of_any_length_is_the_key_of_an_hmac() -> None:
     """Also one that is as long as a block of SHA-256, or longer, and one that was never seen before."""
     for length in (0, 1, 63, 64, 65, 1024, 1025, 5000):
         for start in (uuid.uuid4().hex, "é\udcff" + uuid.uuid4().hex):
@@ -72,7 +73,7 @@ def test_a_secret_of_any_length_is_the_key_of_an_hmac():
             assert mockserver.sign(BODY, secret) == "sha256=" + hmac.new(key, BODY, hashlib.sha256).hexdigest()
 
 
-def test_an_error_is_shown_at_the_line_of_the_test():
+def test_an_error_is_shown_at_the_line_of_the_test() -> None:
     """Pytest leaves out the frames of the package."""
     with pytest.raises(TypeError) as caught:
         mockserver.verify("text", "sha256=", SECRET)  # type: ignore[arg-type]
@@ -102,20 +103,20 @@ def test_an_error_is_shown_at_the_line_of_the_test():
         42,
     ],
 )
-def test_verify_says_no(signature):
+def test_verify_says_no(signature: bytes | int | str | None) -> None:
     """Whatever is not exactly the signature is refused, without an exception."""
     assert mockserver.verify(BODY, signature, SECRET) is False
 
 
 @given(body=st.binary(), secret=st.text(st.characters(codec="utf-8")), other=st.text())
-def test_verify_accepts_exactly_what_sign_made(body, secret, other):
+def test_verify_accepts_exactly_what_sign_made(body: bytes, secret: str, other: str) -> None:
     """For any body and secret, the signature is accepted and no other text is."""
     signature = mockserver.sign(body, secret)
     assert mockserver.verify(body, signature, secret)
     assert mockserver.verify(body, other, secret) is (other == signature)
 
 
-def test_a_secret_that_is_not_utf8_signs_with_its_own_bytes():
+def test_a_secret_that_is_not_utf8_signs_with_its_own_bytes() -> None:
     """A secret from the environment with undecodable bytes signs with those bytes."""
     expected = hmac.new(b"\xff\xfe", BODY, hashlib.sha256).hexdigest()
     assert mockserver.sign(BODY, "\udcff\udcfe") == f"sha256={expected}"

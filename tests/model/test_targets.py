@@ -18,12 +18,12 @@ from tests.tables import each_row
         ("http://my_service:80/", Target("http", "my_service", 80, "/")),
     ],
 )
-def test_urls_are_taken_apart(url, target):
+def test_urls_are_taken_apart(url: str, target: Target) -> None:
     """Host, port and request target are what a sender needs."""
     assert Target.parse(url) == target
 
 
-def test_the_host_header_names_the_port_only_where_it_must():
+def test_the_host_header_names_the_port_only_where_it_must() -> None:
     """The authority leaves out a scheme's own port and keeps the brackets of IPv6."""
     assert Target.parse("http://a:80/").authority == "a"
     assert Target.parse("https://a:80/").authority == "a:80"
@@ -48,13 +48,13 @@ def test_the_host_header_names_the_port_only_where_it_must():
         "http://" + "é" * 80,
     ],
 )
-def test_what_cannot_be_delivered_to(url):
+def test_what_cannot_be_delivered_to(url: str) -> None:
     """Each is refused with a sentence, never with an exception of the URL parser."""
     with pytest.raises(UsageError):
         Target.parse(url)
 
 
-def test_the_longest_route_wins():
+def test_the_longest_route_wins() -> None:
     """A base URL leads to another; path and query are kept, and look-alikes are not taken in."""
     routes = Routes(
         [
@@ -74,7 +74,7 @@ def test_the_longest_route_wins():
 
 
 @pytest.mark.parametrize("route", [Route("your-app.com", "http://a"), Route("https://a", "nowhere")])
-def test_both_ends_of_a_route_are_urls(route):
+def test_both_ends_of_a_route_are_urls(route: Route) -> None:
     """A route to or from what is no URL is refused at once."""
     with pytest.raises(UsageError):
         Routes([route])

@@ -7,6 +7,7 @@ import asyncio
 import os
 import random
 from collections import Counter
+from typing import Any
 
 import psutil
 import pytest
@@ -23,13 +24,13 @@ pytestmark = pytest.mark.full
 EVENTS = int(os.environ.get("MOCKSERVER_ATTACK_EVENTS", "2000"))
 
 
-def many(events: int, concurrency: int = 20, more: str = ""):
+def many(events: int, concurrency: int = 20, more: str = "") -> Any:
     step = f"event: run.failed, repeat: {events}, concurrency: {concurrency}{more}"
     data = "override: {run_id: 'run_{{ index }}'}"
     return read_script(f"version: 1\nsteps:\n- {{{step}, {data}}}\n", load_catalog())
 
 
-async def replayed(behaviour, script, **settings):
+async def replayed(behaviour: Any, script: dict[str, Any] | str, **settings: Any) -> Any:
     server = RawServer(behaviour)
     mock = Mock(read_settings(speed="max", timeout=5.0, **settings))
     mock.register(server.url, None, SECRET)
@@ -41,7 +42,7 @@ async def replayed(behaviour, script, **settings):
 
 
 @pytest.mark.parametrize("how", ["close", "reset", "end"])
-async def test_what_was_read_comes_once_however_the_connection_ends(how):
+async def test_what_was_read_comes_once_however_the_connection_ends(how: str) -> None:
     """Kept connections are ended after an answer, or after a request that was read: no event comes twice."""
     chance, came = random.Random(how), Counter()
 
@@ -62,7 +63,7 @@ async def test_what_was_read_comes_once_however_the_connection_ends(how):
     assert {attempt.error.kind for attempt in attempts if attempt.error} == {"closed"}
 
 
-async def test_answers_with_large_headers_are_bounded_in_memory():
+async def test_answers_with_large_headers_are_bounded_in_memory() -> None:
     """60 KB of small headers in each answer count in what the record holds."""
     numbers = iter(range(EVENTS + 1))
 
@@ -79,7 +80,7 @@ async def test_answers_with_large_headers_are_bounded_in_memory():
     assert psutil.Process().memory_info().rss - before < 100e6
 
 
-async def test_a_stop_at_any_moment_leaves_nothing_pending():
+async def test_a_stop_at_any_moment_leaves_nothing_pending() -> None:
     """Stopped after a random number of turns of the loop, a fan-out with copies and retries adds up."""
     chance, server = random.Random(5), RawServer(keep_answering)
     script = many(50, 10, ", fault: {concurrent_duplicates: 2}, retry: [0, 1, 4]")

@@ -19,27 +19,27 @@ def skipping() -> SkippingClock:
     return clock
 
 
-async def test_a_skipping_clock_jumps_over_days():
+async def test_a_skipping_clock_jumps_over_days() -> None:
     """Three days pass in no time, and the clock shows them."""
     clock = skipping()
     await asyncio.wait_for(clock.sleep_until(START + 3 * DAY), 60)
     assert clock.now() == START + 3 * DAY
 
 
-async def test_a_skipping_clock_starts_now_unless_told_otherwise():
+async def test_a_skipping_clock_starts_now_unless_told_otherwise() -> None:
     """Without a start it shows the present."""
     assert abs(SkippingClock().now() - time.time()) < 60
     assert abs(make_clock(1.0).now() - time.time()) < 60
 
 
-async def test_a_moment_that_has_passed_is_not_waited_for():
+async def test_a_moment_that_has_passed_is_not_waited_for() -> None:
     """Sleeping until the past changes nothing."""
     clock = skipping()
     await clock.sleep_until(START - DAY)
     assert clock.now() == START
 
 
-async def test_sleepers_wake_in_the_order_of_their_moments():
+async def test_sleepers_wake_in_the_order_of_their_moments() -> None:
     """Many sleepers wake at their own moments, in order; ties in the order in which they went to sleep."""
     clock = skipping()
     woken: list[tuple[str, float]] = []
@@ -54,7 +54,7 @@ async def test_sleepers_wake_in_the_order_of_their_moments():
     assert woken == [("a", 1.0), ("b1", 2.0), ("b2", 2.0), ("c", 3.0)]
 
 
-async def test_the_clock_stands_still_while_something_goes_on():
+async def test_the_clock_stands_still_while_something_goes_on() -> None:
     """However long real work takes, and through however many turns of the loop, no sleeper is woken past it."""
     clock = skipping()
     log: list[str] = []
@@ -80,7 +80,7 @@ async def test_the_clock_stands_still_while_something_goes_on():
     assert log == ["answered at 0.0", "later at 5.0"]
 
 
-async def test_joining_a_group_hands_over_without_a_jump():
+async def test_joining_a_group_hands_over_without_a_jump() -> None:
     """Between the end of a group's last task and the next step of the one who waited, another sleeper does not wake."""
     clock = skipping()
     seen: list[float] = []
@@ -102,7 +102,7 @@ async def test_joining_a_group_hands_over_without_a_jump():
     assert clock.now() == START + DAY
 
 
-async def test_wait_below_bounds_what_is_in_flight():
+async def test_wait_below_bounds_what_is_in_flight() -> None:
     """A group never runs more tasks than it was told to leave room for."""
     clock = skipping()
     running = most = 0
@@ -121,7 +121,7 @@ async def test_wait_below_bounds_what_is_in_flight():
     assert (running, most) == (0, 3)
 
 
-async def test_a_failing_task_ends_its_group():
+async def test_a_failing_task_ends_its_group() -> None:
     """The first exception cancels the others and comes out."""
     clock = skipping()
     cancelled = asyncio.Event()
@@ -143,7 +143,7 @@ async def test_a_failing_task_ends_its_group():
     assert cancelled.is_set()
 
 
-async def test_leaving_a_group_by_an_exception_cancels_its_tasks():
+async def test_leaving_a_group_by_an_exception_cancels_its_tasks() -> None:
     """Nothing of a group outlives it."""
     clock = skipping()
     ended: list[str] = []
@@ -163,7 +163,7 @@ async def test_leaving_a_group_by_an_exception_cancels_its_tasks():
 
 
 @each_row("turns", [1, 2, 3, 5])
-async def test_cancelling_keeps_the_clocks_account(turns):
+async def test_cancelling_keeps_the_clocks_account(turns: int) -> None:
     """After a group was cancelled at any point, its clock still jumps and still holds as it should."""
     clock = skipping()
 
@@ -191,7 +191,7 @@ async def test_cancelling_keeps_the_clocks_account(turns):
     assert clock.now() == now + 1
 
 
-async def test_cancelled_right_after_waking_the_token_is_kept():
+async def test_cancelled_right_after_waking_the_token_is_kept() -> None:
     """A sleeper that is cancelled in the moment it is woken gives its token back exactly once."""
     clock = skipping()
 
@@ -214,7 +214,7 @@ async def test_cancelled_right_after_waking_the_token_is_kept():
     assert clock.now() == START + 2
 
 
-async def test_a_real_clock_runs_at_its_speed():
+async def test_a_real_clock_runs_at_its_speed() -> None:
     """At 3,600 times real time, an hour takes about a second and never less."""
     clock = make_clock(3600.0, START)
     assert isinstance(clock, RealClock)
@@ -224,7 +224,7 @@ async def test_a_real_clock_runs_at_its_speed():
     assert time.monotonic() - begun >= 0.099
 
 
-async def test_real_time_needs_no_tokens():
+async def test_real_time_needs_no_tokens() -> None:
     """The same code runs on both clocks."""
     clock = RealClock(START, speed=1000.0)
     async with Group(clock) as group:
@@ -233,7 +233,7 @@ async def test_real_time_needs_no_tokens():
     assert clock.now() >= START + 1
 
 
-async def test_a_stepped_clock_runs_exactly_what_becomes_due():
+async def test_a_stepped_clock_runs_exactly_what_becomes_due() -> None:
     """Advanced by five minutes, what is due by then happens in order at its own time, and nothing after it."""
     clock = SteppedClock(START)
     log: list[tuple[str, float]] = []
@@ -265,7 +265,7 @@ async def test_a_stepped_clock_runs_exactly_what_becomes_due():
     assert clock.now() == START + 600
 
 
-async def test_advancing_waits_for_what_goes_on():
+async def test_advancing_waits_for_what_goes_on() -> None:
     """Work that takes real time is over when advance returns."""
     clock = SteppedClock(START)
     done: list[float] = []
@@ -287,7 +287,7 @@ async def test_advancing_waits_for_what_goes_on():
     await running
 
 
-async def test_waiting_for_the_consumer_does_not_hold_a_stepped_clock():
+async def test_waiting_for_the_consumer_does_not_hold_a_stepped_clock() -> None:
     """While a script awaits the application, time can be advanced; a skipping clock stands still."""
     stepped = SteppedClock(START)
     stepped.begin()

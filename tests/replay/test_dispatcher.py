@@ -7,10 +7,10 @@ import asyncio
 from mockserver.replay.dispatcher import Slots
 
 
-async def test_slots_go_to_those_who_wait_in_their_order():
+async def test_slots_go_to_those_who_wait_in_their_order() -> None:
     slots, got = Slots(1), []
 
-    async def work(name):
+    async def work(name: str) -> None:
         if not slots.take_free():
             await slots.wait()
         got.append(name)
@@ -22,7 +22,7 @@ async def test_slots_go_to_those_who_wait_in_their_order():
     assert slots.take_free()
 
 
-async def test_a_slot_is_not_lost_with_a_waiter_that_gives_up():
+async def test_a_slot_is_not_lost_with_a_waiter_that_gives_up() -> None:
     slots = Slots(1)
     assert slots.take_free()
     asleep, handed = (asyncio.ensure_future(slots.wait()) for _ in range(2))

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
-from tests.receiving import SECRET, consuming, eventually, statuses
+from tests.receiving import SECRET, Received, consuming, eventually, statuses
 from tests.reports.replayed import replayed, script
 from tests.tables import each_row
 
@@ -15,7 +15,7 @@ REASON = "stopped after step 1, which has a problem (fail-fast)"
 
 
 @pytest.mark.parametrize("pacing", ["settled", "timed"])
-async def test_nothing_is_begun_after_a_problem(pacing):
+async def test_nothing_is_begun_after_a_problem(pacing: str) -> None:
     """The step that has it is ended; what comes after it is not sent, for that reason."""
     steps = "- event: run.failed\n  repeat: 3\n- pause: 1h\n- event: run.completed\n  repeat: 4\n"
     report = await replayed(steps, await statuses(500), fail_fast=True, pacing=pacing)
@@ -36,17 +36,17 @@ async def test_nothing_is_begun_after_a_problem(pacing):
         "- together:\n    - {event: run.failed, expect: {status: 401}}\n    - {event: run.completed}\n",
     ],
 )
-async def test_every_kind_of_problem_counts(problem):
+async def test_every_kind_of_problem_counts(problem: str) -> None:
     """A template that fails, nobody subscribed, a probe that fails, one of several at the same time."""
     report = await replayed(f"{problem}- event: run.completed\n", fail_fast=True, extra_events="[order.shipped]")
     assert report.halted.startswith("stopped after step 1")
     assert report.steps[-1].not_sent == {report.halted: 1}
 
 
-async def test_what_is_lost_on_purpose_or_refused_as_it_must_be_is_no_problem():
+async def test_what_is_lost_on_purpose_or_refused_as_it_must_be_is_no_problem() -> None:
     """The replay goes on to its end."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         return web.Response(status=200 if received.is_signed_with(SECRET) else 401)
 
     steps = "- {event: run.failed, fault: lost}\n- {event: run.failed, fault: wrong_secret}\n- event: run.completed\n"
@@ -55,24 +55,24 @@ async def test_what_is_lost_on_purpose_or_refused_as_it_must_be_is_no_problem():
     assert (report.delivered, report.failed, report.not_sent, report.halted) == (1, 1, 1, "")
 
 
-async def test_a_problem_of_the_last_step_stops_nothing():
+async def test_a_problem_of_the_last_step_stops_nothing() -> None:
     """There was nothing left to send, so the report does not say that it was stopped."""
     report = await replayed("- event: run.failed\n", await statuses(500), fail_fast=True)
     assert (report.ok, report.halted, report.not_sent) == (False, "", 0)
 
 
-async def test_without_it_the_replay_goes_on():
+async def test_without_it_the_replay_goes_on() -> None:
     """By default every event is sent, whatever became of those before it."""
     report = await replayed("- event: run.failed\n- event: run.completed\n", await statuses(500))
     assert (report.delivered, report.failed, report.not_sent) == (1, 1, 0)
 
 
-async def test_what_is_in_flight_is_not_cut_off():
+async def test_what_is_in_flight_is_not_cut_off() -> None:
     """In timed pacing a delivery that was begun gets its answer, although the replay goes no further."""
     service = Mock(read_settings(speed="max", timeout=5.0, extra_events=["order.shipped"]))
     gate = asyncio.Event()
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         if received.event == "run.failed":
             return web.Response(status=500)
         await gate.wait()

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import importlib
 import socket
+from typing import Any
 
 import pytest
 
@@ -16,14 +17,14 @@ FROZEN = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
 
 
 @pytest.fixture(params=["freezegun", "time-machine"])
-def frozen(request):
+def frozen(request: Any) -> Any:
     if request.param == "freezegun":
         return importlib.import_module("freezegun").freeze_time(FROZEN)
     return importlib.import_module("time_machine").travel(FROZEN, tick=False)
 
 
 @pytest.fixture(params=["uvloop", "standard loop"])
-def _loop(request, monkeypatch):
+def _loop(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param != "uvloop":
         made = asyncio.new_event_loop
         monkeypatch.setattr(event_loop, "new_event_loop", lambda: in_real_time(made()))
@@ -32,12 +33,12 @@ def _loop(request, monkeypatch):
 @pytest.mark.full
 @pytest.mark.usefixtures("_loop")
 @pytest.mark.parametrize("begun", ["before", "within"])
-def test_a_silent_consumer_is_given_up_and_retried_all_the_same(frozen, begun):
+def test_a_silent_consumer_is_given_up_and_retried_all_the_same(frozen: Any, begun: Any) -> None:
     """Time-outs and waits go by real time; the event's timestamp is the frozen time."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
 
-        def deliver(mock):
+        def deliver(mock: Any) -> Any:
             mock.register(url, ["run.failed"], SECRET)
             return mock.send("run.failed").deliveries[0]
 

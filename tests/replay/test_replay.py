@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -9,30 +10,31 @@ from aiohttp import web
 from mockserver.errors import DeliveryError
 from mockserver.model.settings import read_settings
 from mockserver.replay.clock import make_clock
+from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
-from tests.receiving import SECRET, consuming, eventually
+from tests.receiving import SECRET, Consumer, Received, consuming, eventually
 
 
 @pytest.fixture
-async def consumer():
+async def consumer() -> AsyncIterator[Consumer]:
     async with consuming() as running:
         yield running
 
 
 @pytest.fixture
-async def service():
+async def service() -> AsyncIterator[Mock]:
     made = Mock(read_settings(speed="max", timeout=5.0))
     yield made
     await made.stop()
 
 
-def script(text: str):
+def script(text: str) -> Script:
     return read_script(f"version: 1\nstart: 2024-12-16T10:00:00Z\n{text}", load_catalog(), "test.yaml")
 
 
-async def test_events_arrive_signed_in_order_with_the_times_of_the_script(service, consumer):
+async def test_events_arrive_signed_in_order_with_the_times_of_the_script(service: Mock, consumer: Consumer) -> None:
     """Each event is posted with the documented body and signature; the timestamps are the script's, at no waiting."""
     service.register(consumer.url + "/hooks", None, SECRET)
     report = await service.replay(
@@ -57,7 +59,7 @@ async def test_events_arrive_signed_in_order_with_the_times_of_the_script(servic
     assert report.scripted_seconds == 26 * 3600
 
 
-async def test_an_event_goes_to_every_active_subscriber_with_its_own_secret(service, consumer):
+async def test_an_event_goes_to_every_active_subscriber_with_its_own_secret(service: Mock, consumer: Consumer) -> None:
     """Fan-out: subscribed and active webhooks get it, each signed with its own secret; others do not."""
     service.register(consumer.url + "/a", ["run.failed"], "whsec_a")
     service.register(consumer.url + "/b", ["run.failed", "run.completed"], "whsec_b")
@@ -72,10 +74,10 @@ async def test_an_event_goes_to_every_active_subscriber_with_its_own_secret(serv
     assert (report.planned, report.delivered, len(report.deliveries)) == (1, 1, 2)
 
 
-async def test_the_record_holds_the_bytes_the_answer_and_the_time(service, consumer):
+async def test_the_record_holds_the_bytes_the_answer_and_the_time(service: Mock, consumer: Consumer) -> None:
     """An attempt tells what went over the wire and what came back."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=202, text="taken", headers={"X-Job": "7"})
 
     consumer.answer = answer
@@ -93,10 +95,10 @@ async def test_the_record_holds_the_bytes_the_answer_and_the_time(service, consu
     assert str(delivery).startswith(f"dlv_000001 run.completed to {consumer.url}/hooks?x=1: delivered, 202 in ")
 
 
-async def test_settled_steps_wait_for_the_outcome_of_the_one_before(service, consumer):
+async def test_settled_steps_wait_for_the_outcome_of_the_one_before(service: Mock, consumer: Consumer) -> None:
     """By default an event is not sent before the answer to the one before it."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         await asyncio.sleep(0.01)
         return web.Response()
 
@@ -107,11 +109,11 @@ async def test_settled_steps_wait_for_the_outcome_of_the_one_before(service, con
     assert consumer.events == ["run.completed"] * 5 + ["run.failed"]
 
 
-async def test_concurrency_bounds_the_repeats_in_flight(service, consumer):
+async def test_concurrency_bounds_the_repeats_in_flight(service: Mock, consumer: Consumer) -> None:
     """Exactly so many repeats are in flight at once as the step allows, and the next step waits for all."""
     gate = asyncio.Event()
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         if received.event == "run.completed":
             await gate.wait()
         return web.Response()
@@ -131,7 +133,7 @@ async def test_concurrency_bounds_the_repeats_in_flight(service, consumer):
     assert consumer.events[-1] == "run.failed"
 
 
-async def test_repeats_follow_their_interval(service, consumer):
+async def test_repeats_follow_their_interval(service: Mock, consumer: Consumer) -> None:
     """Every repeat has the time of its turn, and its own index."""
     service.register(consumer.url, None, SECRET)
     await service.replay(
@@ -148,11 +150,11 @@ async def test_repeats_follow_their_interval(service, consumer):
     ]
 
 
-async def test_together_sends_at_the_same_time(service, consumer):
+async def test_together_sends_at_the_same_time(service: Mock, consumer: Consumer) -> None:
     """Events of a together are in flight at once and have one timestamp."""
     both = asyncio.Event()
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         if consumer.in_flight == 2:
             both.set()
         await both.wait()
@@ -167,12 +169,12 @@ async def test_together_sends_at_the_same_time(service, consumer):
     assert {each.payload["timestamp"] for each in consumer.received} == {"2024-12-16T10:00:05Z"}
 
 
-async def test_timed_pacing_does_not_wait_for_the_consumer(consumer):
+async def test_timed_pacing_does_not_wait_for_the_consumer(consumer: Consumer) -> None:
     """With pacing timed, events start at their own times while earlier ones are still unanswered."""
     service = Mock(read_settings(speed=100.0))
     gate = asyncio.Event()
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         if received.event == "run.failed":
             gate.set()
         await gate.wait()
@@ -194,7 +196,7 @@ async def test_timed_pacing_does_not_wait_for_the_consumer(consumer):
     assert consumer.events == ["run.completed"] * 3 + ["run.failed"]
 
 
-async def test_timed_pacing_at_speed_max_keeps_order_and_times(service, consumer):
+async def test_timed_pacing_at_speed_max_keeps_order_and_times(service: Mock, consumer: Consumer) -> None:
     """A timed script at speed max gives the timestamps of real time: repeats, together, pause and concurrency."""
     service.register(consumer.url, None, SECRET)
     report = await service.replay(
@@ -219,7 +221,7 @@ async def test_timed_pacing_at_speed_max_keeps_order_and_times(service, consumer
     assert [when for event, when in times if event == "run.completed"][2:] == ["00:18", "00:19", "00:20", "00:21"]
 
 
-async def test_real_time_is_kept(consumer):
+async def test_real_time_is_kept(consumer: Consumer) -> None:
     """At speed 1 a wait of 200 ms takes 200 ms."""
     service = Mock(read_settings())
     service.register(consumer.url, None, SECRET)
@@ -232,10 +234,10 @@ async def test_real_time_is_kept(consumer):
     assert report.ok
 
 
-async def test_a_refused_event_has_failed_and_says_why(service, consumer):
+async def test_a_refused_event_has_failed_and_says_why(service: Mock, consumer: Consumer) -> None:
     """Statuses that are not 2xx are failures; a redirect is not followed."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=302, headers={"Location": consumer.url + "/elsewhere"}, text="moved")
 
     consumer.answer = answer
@@ -252,7 +254,7 @@ async def test_a_refused_event_has_failed_and_says_why(service, consumer):
     assert "10 more expectations not met" in text
 
 
-async def test_an_event_that_nobody_wants_is_not_sent_and_counted(service, consumer):
+async def test_an_event_that_nobody_wants_is_not_sent_and_counted(service: Mock, consumer: Consumer) -> None:
     """Planned = delivered + failed + not sent, each with its reason."""
     service.register(consumer.url, ["run.failed"], SECRET)
     report = await service.replay(script("steps:\n- event: run.failed\n- event: run.completed\n  repeat: 4\n"))
@@ -262,7 +264,7 @@ async def test_an_event_that_nobody_wants_is_not_sent_and_counted(service, consu
     assert report.as_dict()["not_sent"] == 4
 
 
-async def test_the_scripts_own_webhook_serves_while_nothing_is_registered(service, consumer):
+async def test_the_scripts_own_webhook_serves_while_nothing_is_registered(service: Mock, consumer: Consumer) -> None:
     """A script brings its own target; a registered webhook takes its place."""
     own = script(f"webhook: {{url: '{consumer.url}/own', secret: whsec_own}}\nsteps:\n- event: run.failed\n")
     assert (await service.replay(own)).ok
@@ -272,13 +274,13 @@ async def test_the_scripts_own_webhook_serves_while_nothing_is_registered(servic
     assert [received.path for received in consumer.received] == ["/own", "/registered"]
 
 
-async def test_without_any_target_nothing_is_sent(service):
+async def test_without_any_target_nothing_is_sent(service: Mock) -> None:
     """The report says that there was nowhere to go."""
     report = await service.replay(script("steps:\n- event: run.failed\n"))
     assert report.reasons == {"no webhook is registered, and the script names none": 1}
 
 
-async def test_extra_events_are_delivered(service, consumer):
+async def test_extra_events_are_delivered(service: Mock, consumer: Consumer) -> None:
     """An event type that the script lists itself goes to the script's webhook."""
     own = script(
         f"webhook: {{url: '{consumer.url}', secret: s}}\nextra_events: [agent.created]\n"
@@ -289,7 +291,7 @@ async def test_extra_events_are_delivered(service, consumer):
 
 
 @pytest.mark.parametrize("pacing", ["settled", "timed"])
-async def test_await_registration_waits_for_the_application(service, consumer, pacing):
+async def test_await_registration_waits_for_the_application(service: Mock, consumer: Consumer, pacing: str) -> None:
     """The script goes on when a webhook for its events is registered, not for another one."""
     running = asyncio.create_task(
         service.replay(
@@ -310,7 +312,9 @@ async def test_await_registration_waits_for_the_application(service, consumer, p
 
 
 @pytest.mark.parametrize("pacing", ["settled", "timed"])
-async def test_a_registration_that_does_not_come_ends_the_script(service, consumer, pacing):
+async def test_a_registration_that_does_not_come_ends_the_script(
+    service: Mock, consumer: Consumer, pacing: str
+) -> None:
     """What came before was delivered, what comes after is not sent, and the reason names the line."""
     service.register(consumer.url, ["run.completed"], SECRET)
     report = await service.replay(
@@ -327,17 +331,17 @@ async def test_a_registration_that_does_not_come_ends_the_script(service, consum
     assert report.halted in report.explanations()
 
 
-async def test_any_registration_will_do_when_no_events_are_named(service):
+async def test_any_registration_will_do_when_no_events_are_named(service: Mock) -> None:
     """Without events, any webhook ends the waiting; without any, the report says that nothing was registered."""
     report = await service.replay(script("steps:\n- {await: registration, within: 0}\n- event: run.failed\n"))
     assert "nothing was registered" in report.halted
 
 
-async def test_a_stopped_replay_accounts_for_everything(service, consumer):
+async def test_a_stopped_replay_accounts_for_everything(service: Mock, consumer: Consumer) -> None:
     """Cancelled in the middle: delivered, in flight and not yet sent add up."""
     hang = asyncio.Event()
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         if received.payload["data"]["run_id"] == "run_2":
             await hang.wait()
         return web.Response()
@@ -362,7 +366,7 @@ async def test_a_stopped_replay_accounts_for_everything(service, consumer):
     assert not report.unmet
 
 
-async def test_a_template_that_fails_counts_its_event_as_not_sent(service, consumer):
+async def test_a_template_that_fails_counts_its_event_as_not_sent(service: Mock, consumer: Consumer) -> None:
     """An expression that only some values break does not stop the replay, and is not passed over."""
     service.register(consumer.url, None, SECRET)
     report = await service.replay(
@@ -372,7 +376,7 @@ async def test_a_template_that_fails_counts_its_event_as_not_sent(service, consu
     assert "zero" in next(iter(report.reasons))
 
 
-async def test_same_script_seed_and_start_give_the_same_bytes(consumer):
+async def test_same_script_seed_and_start_give_the_same_bytes(consumer: Consumer) -> None:
     """Repeatable, also with many in flight; another seed gives others."""
 
     async def bodies(seed: int) -> list[bytes]:
@@ -395,7 +399,7 @@ async def test_same_script_seed_and_start_give_the_same_bytes(consumer):
     assert await bodies(2) != first
 
 
-async def test_a_url_that_cannot_be_contacted_is_a_failure_not_a_crash(service):
+async def test_a_url_that_cannot_be_contacted_is_a_failure_not_a_crash(service: Mock) -> None:
     """A registered URL that leads nowhere is on record with its reason."""
     service.webhooks.add(service.register("http://127.0.0.1:9/x", None, SECRET))
     service.routes.clear()
@@ -403,7 +407,7 @@ async def test_a_url_that_cannot_be_contacted_is_a_failure_not_a_crash(service):
     assert report.failed == 1
 
 
-async def test_the_record_is_bounded_and_the_report_still_adds_up(consumer):
+async def test_the_record_is_bounded_and_the_report_still_adds_up(consumer: Consumer) -> None:
     """At the limit the oldest deliveries go, a counter says so, and every event is accounted for."""
     service = Mock(read_settings(speed="max", max_deliveries=10))
     service.register(consumer.url, None, SECRET)
@@ -416,10 +420,10 @@ async def test_the_record_is_bounded_and_the_report_still_adds_up(consumer):
     assert service.records.dropped == 40
 
 
-async def test_recorded_bytes_are_bounded(consumer):
+async def test_recorded_bytes_are_bounded(consumer: Consumer) -> None:
     """Large answers push out the oldest deliveries."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(body=b"x" * 50_000)
 
     consumer.answer = answer
@@ -433,16 +437,16 @@ async def test_recorded_bytes_are_bounded(consumer):
     assert 2 <= len(service.records) <= 4
 
 
-def test_a_clock_of_a_script_starts_where_the_script_says():
+def test_a_clock_of_a_script_starts_where_the_script_says() -> None:
     """Both kinds of clock show the start."""
     assert make_clock("max", 100.0).now() == 100.0
     assert 100.0 <= make_clock(1.0, 100.0).now() < 160.0
 
 
-async def test_the_report_holds_no_more_bytes_than_the_record(consumer):
+async def test_the_report_holds_no_more_bytes_than_the_record(consumer: Consumer) -> None:
     """Large answers do not stay in memory for the sake of the report."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(body=b"x" * 50_000)
 
     consumer.answer = answer
@@ -457,11 +461,11 @@ async def test_the_report_holds_no_more_bytes_than_the_record(consumer):
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-async def test_stopped_twice_it_still_adds_up(service, consumer, turns):
+async def test_stopped_twice_it_still_adds_up(service: Mock, consumer: Consumer, turns: int) -> None:
     """A second cancellation, while the first is under way, leaves nothing running and nothing uncounted."""
     hang = asyncio.Event()
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         await hang.wait()
         return web.Response()
 
@@ -483,11 +487,11 @@ async def test_stopped_twice_it_still_adds_up(service, consumer, turns):
     assert (report.failed, report.not_sent) == (0, 20)
 
 
-async def test_what_waits_for_its_turn_is_not_sent_when_it_is_stopped(consumer):
+async def test_what_waits_for_its_turn_is_not_sent_when_it_is_stopped(consumer: Consumer) -> None:
     """Two may be in flight: of six webhooks, two are interrupted, four not sent, none stays pending."""
     hang = asyncio.Event()
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         await hang.wait()
         return web.Response()
 
@@ -505,10 +509,12 @@ async def test_what_waits_for_its_turn_is_not_sent_when_it_is_stopped(consumer):
 
 
 @pytest.mark.parametrize("body", [b'{"status":"caf\xe9"}', b"[" * 30_000, b"[" * 900 + b"]" * 900, b"\x00", b""])
-async def test_whatever_is_answered_the_delivery_counts_as_it_happened(service, consumer, body):
+async def test_whatever_is_answered_the_delivery_counts_as_it_happened(
+    service: Mock, consumer: Consumer, body: bytes
+) -> None:
     """An answer that cannot be decoded is an unmet expectation, and the replay goes on."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(body=body)
 
     consumer.answer = answer
@@ -520,10 +526,10 @@ async def test_whatever_is_answered_the_delivery_counts_as_it_happened(service, 
     assert "expected a JSON body" in report.explanations()[0]
 
 
-async def test_a_probe_may_answer_anything(service, consumer):
+async def test_a_probe_may_answer_anything(service: Mock, consumer: Consumer) -> None:
     """A state that cannot be decoded is the reason why the effect is not proved."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         return web.Response(body=b"[" * 30_000 if received.method == "GET" else b"")
 
     consumer.answer = answer

@@ -1,64 +1,67 @@
 """Faults, retries, expectations and effects in a replay, seen by a real consumer."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from mockserver.errors import DeliveryError, ScriptError, UsageError
 from mockserver.model.settings import read_settings
+from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
-from tests.receiving import SECRET, consuming, eventually
+from tests.receiving import SECRET, Consumer, Received, consuming, eventually
 from tests.tables import each_row
 
 HOUR = 3600.0
 
 
 @pytest.fixture
-async def consumer():
+async def consumer() -> AsyncIterator[Consumer]:
     async with consuming() as running:
         yield running
 
 
 @pytest.fixture
-async def service(consumer):
+async def service(consumer: Consumer) -> AsyncIterator[Mock]:
     made = Mock(read_settings(speed="max", timeout=5.0))
     made.register(consumer.url + "/hooks", None, SECRET)
     yield made
     await made.stop()
 
 
-def script(text: str):
+def script(text: str) -> Script:
     return read_script(f"version: 1\nstart: 2024-12-16T10:00:00Z\n{text}", load_catalog(), "test.yaml")
 
 
-def verifying(consumer):
+def verifying(consumer: Consumer) -> None:
     """Make the consumer refuse what is not signed as the vendor's page says."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         return web.Response(status=200 if received.is_signed_with(SECRET) else 401)
 
     consumer.answer = answer
 
 
-def failing(consumer, *statuses, headers=None):
+def failing(consumer: Consumer, *statuses: int, headers: Any = None) -> None:
     """Make the consumer answer these statuses one after another, then 200."""
     left = list(statuses)
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=left.pop(0) if left else 200, headers=headers)
 
     consumer.answer = answer
 
 
-def times(service):
+def times(service: Mock) -> list[float]:
     """When each attempt was made, in seconds after the start of the script."""
     return [attempt.at - 1734343200 for delivery in service.records.all() for attempt in delivery.attempts]
 
 
-async def test_a_consumer_that_refuses_forgeries_passes(service, consumer):
+async def test_a_consumer_that_refuses_forgeries_passes(service: Mock, consumer: Consumer) -> None:
     """Without an expectation, a signature fault must be refused, and an ordinary event must not."""
     verifying(consumer)
     report = await service.replay(
@@ -70,7 +73,7 @@ async def test_a_consumer_that_refuses_forgeries_passes(service, consumer):
     assert [delivery.faults for delivery in report.deliveries] == [(), ("wrong_secret",), ()]
 
 
-async def test_a_consumer_that_accepts_forgeries_is_told_by_line(service):
+async def test_a_consumer_that_accepts_forgeries_is_told_by_line(service: Mock) -> None:
     """The report names script, line, step, event, what was expected and what came."""
     report = await service.replay(script("steps:\n- event: run.failed\n- {event: run.failed, fault: tampered_body}\n"))
     assert not report.ok
@@ -83,7 +86,7 @@ async def test_a_consumer_that_accepts_forgeries_is_told_by_line(service):
     assert report.as_dict()["unmet"] == 1
 
 
-async def test_an_expectation_of_the_step_wins(service, consumer):
+async def test_an_expectation_of_the_step_wins(service: Mock, consumer: Consumer) -> None:
     """A step can say that a fault is to be accepted, or an event refused."""
     verifying(consumer)
     text = (
@@ -97,7 +100,7 @@ async def test_an_expectation_of_the_step_wins(service, consumer):
     assert report.explanations()[0].startswith("test.yaml:7: step 4 (run.failed): expected status 500, got 200 (dlv_")
 
 
-async def test_expectations_as_defaults(service, consumer):
+async def test_expectations_as_defaults(service: Mock, consumer: Consumer) -> None:
     """What stands in the defaults is expected of every event step that does not say otherwise."""
     failing(consumer, 202, 202, 202)
     text = (
@@ -108,7 +111,7 @@ async def test_expectations_as_defaults(service, consumer):
     assert [step.unmet for step in report.steps] == [0, 0, 1]
 
 
-async def test_retries_send_the_same_bytes_on_schedule(service, consumer):
+async def test_retries_send_the_same_bytes_on_schedule(service: Mock, consumer: Consumer) -> None:
     """A schedule in the script: three attempts at their times, one body, one timestamp, and then success."""
     failing(consumer, 500, 503)
     report = await service.replay(
@@ -122,7 +125,7 @@ async def test_retries_send_the_same_bytes_on_schedule(service, consumer):
     assert "after 3 attempts" in str(report.deliveries[0])
 
 
-async def test_three_days_of_retries_take_no_time(service, consumer):
+async def test_three_days_of_retries_take_no_time(service: Mock, consumer: Consumer) -> None:
     """At speed max a named policy runs through in moments, with the times of real days."""
     failing(consumer, *[500] * 100)
     report = await service.replay(script("retry: standard_webhooks\nsteps:\n- event: run.failed\n"))
@@ -132,11 +135,11 @@ async def test_three_days_of_retries_take_no_time(service, consumer):
     assert report.scripted_seconds > 60 * HOUR
 
 
-async def test_retries_that_are_due_in_between_keep_the_order_of_time(service, consumer):
+async def test_retries_that_are_due_in_between_keep_the_order_of_time(service: Mock, consumer: Consumer) -> None:
     """With timed pacing, an event's retries and later events happen in the order of their times."""
     left = {"run.failed": 2}
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         left[received.event] = left.get(received.event, 0) - 1
         return web.Response(status=500 if left[received.event] >= 0 else 200)
 
@@ -158,7 +161,7 @@ async def test_retries_that_are_due_in_between_keep_the_order_of_time(service, c
     ]
 
 
-async def test_a_policy_of_the_settings_and_one_of_the_step(consumer):
+async def test_a_policy_of_the_settings_and_one_of_the_step(consumer: Consumer) -> None:
     """The step's policy wins over the script's, and that over the settings'."""
     failing(consumer, *[500] * 20)
     service = Mock(read_settings(speed="max", retry=(0, 1)))
@@ -179,7 +182,7 @@ async def test_a_policy_of_the_settings_and_one_of_the_step(consumer):
         Mock(read_settings(retry="stripee"))
 
 
-async def test_gone_deactivates_the_webhook(service, consumer):
+async def test_gone_deactivates_the_webhook(service: Mock, consumer: Consumer) -> None:
     """Where the policy says so, 410 ends the delivery and the webhook."""
     failing(consumer, 410)
     report = await service.replay(
@@ -192,7 +195,7 @@ async def test_gone_deactivates_the_webhook(service, consumer):
     assert report.reasons == {"no active webhook is subscribed to run.failed": 1}
 
 
-async def test_failures_in_a_row_deactivate_the_webhook(service, consumer):
+async def test_failures_in_a_row_deactivate_the_webhook(service: Mock, consumer: Consumer) -> None:
     """After so many failed deliveries in a row; a success in between starts the count again."""
     failing(consumer, 500, 500, 200, 500, 500, 500)
     await service.replay(
@@ -202,7 +205,7 @@ async def test_failures_in_a_row_deactivate_the_webhook(service, consumer):
     assert not service.webhooks.all()[0].active
 
 
-async def test_a_replay_that_is_stopped_between_attempts_keeps_the_attempt(consumer):
+async def test_a_replay_that_is_stopped_between_attempts_keeps_the_attempt(consumer: Consumer) -> None:
     """What was sent is on record, and its last result is that of the attempt."""
     failing(consumer, *[500] * 5)
     service = Mock(read_settings(retry=(0, 3600)))
@@ -221,10 +224,10 @@ async def test_a_replay_that_is_stopped_between_attempts_keeps_the_attempt(consu
         await service.stop()
 
 
-async def test_duplicates(service, consumer):
+async def test_duplicates(service: Mock, consumer: Consumer) -> None:
     """The same bytes several times, one after another or all together; one event, accepted only if all are."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         for _ in range(3):
             await asyncio.sleep(0)
         return web.Response()
@@ -236,11 +239,11 @@ async def test_duplicates(service, consumer):
     assert consumer.most_in_flight == 1
 
 
-async def test_concurrent_duplicates_are_released_together(service, consumer):
+async def test_concurrent_duplicates_are_released_together(service: Mock, consumer: Consumer) -> None:
     """All copies are in flight at once."""
     all_there = asyncio.Event()
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         if consumer.in_flight == 5:
             all_there.set()
         await all_there.wait()
@@ -252,7 +255,7 @@ async def test_concurrent_duplicates_are_released_together(service, consumer):
     assert consumer.most_in_flight == 5
 
 
-async def test_lost_events_are_accounted_for_and_no_failure(service, consumer):
+async def test_lost_events_are_accounted_for_and_no_failure(service: Mock, consumer: Consumer) -> None:
     """Lost on purpose: not sent, with its reason, and the report is well."""
     report = await service.replay(
         script("steps:\n- {event: run.failed, fault: lost, repeat: 2}\n- event: run.failed\n")
@@ -263,7 +266,7 @@ async def test_lost_events_are_accounted_for_and_no_failure(service, consumer):
     assert report.explanations() == []
 
 
-async def test_stale_events_have_an_old_timestamp_and_a_good_signature(service, consumer):
+async def test_stale_events_have_an_old_timestamp_and_a_good_signature(service: Mock, consumer: Consumer) -> None:
     """The payload says that it happened an hour ago."""
     await service.replay(script("steps:\n- {event: run.failed, fault: {stale: 1h}}\n"))
     assert consumer.received[0].payload["timestamp"] == "2024-12-16T09:00:00Z"
@@ -271,7 +274,7 @@ async def test_stale_events_have_an_old_timestamp_and_a_good_signature(service, 
 
 
 @pytest.mark.parametrize("pacing", ["settled", "timed"])
-async def test_swapped_events_arrive_after_the_next_one(service, consumer, pacing):
+async def test_swapped_events_arrive_after_the_next_one(service: Mock, consumer: Consumer, pacing: str) -> None:
     """The later event arrives first, each with its own time; one that has no next is sent at the end."""
     report = await service.replay(
         script(
@@ -289,12 +292,12 @@ async def test_swapped_events_arrive_after_the_next_one(service, consumer, pacin
     ]
 
 
-async def test_the_effect_of_a_step_is_proved(service, consumer):
+async def test_the_effect_of_a_step_is_proved(service: Mock, consumer: Consumer) -> None:
     """A probe before and after: refused means no effect, a duplicate has one effect."""
     handled: set[str] = set()
     effects = 0
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         nonlocal effects
         if received.path == "/count":
             return web.json_response({"count": effects})
@@ -323,11 +326,11 @@ async def test_the_effect_of_a_step_is_proved(service, consumer):
     ]
 
 
-async def test_an_effect_may_come_later(service, consumer):
+async def test_an_effect_may_come_later(service: Mock, consumer: Consumer) -> None:
     """A consumer that answers first and works later has the time that within gives it."""
     count = 0
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         nonlocal count
         if received.path == "/state":
             count += 1
@@ -351,10 +354,12 @@ async def test_an_effect_may_come_later(service, consumer):
         ({"text": '{"count": [1, 2]}'}, "expected a number before and after"),
     ],
 )
-async def test_a_probe_that_cannot_be_read_is_told(service, consumer, answer, message):
+async def test_a_probe_that_cannot_be_read_is_told(
+    service: Mock, consumer: Consumer, answer: dict[str, Any], message: str
+) -> None:
     """The event of a step whose effect cannot be measured is not sent, unless the probe breaks only afterwards."""
 
-    async def respond(received):
+    async def respond(received: Received) -> web.Response:
         return web.Response(**answer) if received.path == "/count" else web.Response()
 
     consumer.answer = respond
@@ -368,11 +373,11 @@ async def test_a_probe_that_cannot_be_read_is_told(service, consumer, answer, me
     assert message in report.explanations()[0]
 
 
-async def test_a_probe_that_breaks_during_the_step_is_told(service, consumer):
+async def test_a_probe_that_breaks_during_the_step_is_told(service: Mock, consumer: Consumer) -> None:
     """The state could be read before, and not after."""
     calls = 0
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         nonlocal calls
         calls += received.path == "/count"
         return web.Response(status=200 if calls < 2 else 500, text="1")
@@ -384,7 +389,7 @@ async def test_a_probe_that_breaks_during_the_step_is_told(service, consumer):
     assert "the probe" in report.explanations()[0]
 
 
-async def test_an_unreachable_probe_is_told(service):
+async def test_an_unreachable_probe_is_told(service: Mock) -> None:
     """Nobody listens at the probe's address."""
     report = await service.replay(
         script("steps:\n- event: run.failed\n  expect: {effect: {url: 'http://127.0.0.1:9/', change: 0}}\n")
@@ -393,13 +398,13 @@ async def test_an_unreachable_probe_is_told(service):
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-async def test_a_probe_can_be_a_function(service, consumer, kind):
+async def test_a_probe_can_be_a_function(service: Mock, consumer: Consumer, kind: str) -> None:
     """The Python API registers functions by name."""
 
-    def count():
+    def count() -> int:
         return sum(received.path == "/hooks" for received in consumer.received)
 
-    async def acount():
+    async def acount() -> int:
         return count()
 
     service.prober.functions["count"] = count if kind == "sync" else acount
@@ -409,10 +414,10 @@ async def test_a_probe_can_be_a_function(service, consumer, kind):
     assert report.ok
 
 
-async def test_probe_functions_that_are_missing_or_fail(service):
+async def test_probe_functions_that_are_missing_or_fail(service: Mock) -> None:
     """Both are told in the report."""
 
-    def broken():
+    def broken() -> None:
         raise KeyError("table")
 
     text = "steps:\n- {event: run.failed, expect: {effect: {probe: count, change: 3}}}\n"
@@ -456,14 +461,14 @@ async def test_probe_functions_that_are_missing_or_fail(service):
         ("expect: {effect: 5}", "expected an effect as an object"),
     ],
 )
-def test_problems_of_these_keys(step, problem):
+def test_problems_of_these_keys(step: str, problem: str) -> None:
     """Mistakes in fault, retry and expect are told with their place before anything is sent."""
     with pytest.raises(ScriptError) as caught:
         script(f"steps:\n- {{event: run.failed, {step}}}\n")
     assert problem in str(caught.value)
 
 
-def test_all_that_can_be_expected_can_be_written():
+def test_all_that_can_be_expected_can_be_written() -> None:
     """Every form of expect is read."""
     (step,) = script(
         "steps:\n- event: run.failed\n  retry: stripe\n  fault: [{slow_body: 2s}, lowercase_headers]\n"
@@ -480,7 +485,7 @@ def test_all_that_can_be_expected_can_be_written():
     assert step.expect.status == ("2xx",)
 
 
-async def test_send_with_a_fault(service, consumer):
+async def test_send_with_a_fault(service: Mock, consumer: Consumer) -> None:
     """One event outside of a script, with a defect: judged by the same defaults."""
     verifying(consumer)
     (step,) = script("steps:\n- {event: run.failed, fault: empty_signature}\n").steps
@@ -493,7 +498,7 @@ async def test_send_with_a_fault(service, consumer):
         await service.send(step)
 
 
-async def test_resend(service, consumer):
+async def test_resend(service: Mock, consumer: Consumer) -> None:
     """The same bytes once more, or with a new timestamp and signature."""
     (step,) = script("steps:\n- event: run.failed\n").steps
     (first,) = (await service.send(step)).deliveries
@@ -510,7 +515,7 @@ async def test_resend(service, consumer):
         await service.resend(first)
 
 
-async def test_stepped_time(consumer):
+async def test_stepped_time(consumer: Consumer) -> None:
     """Advanced by hand, exactly what became due has happened; an event with retries waits for its time."""
     failing(consumer, 500, 500)
     service = Mock(read_settings(speed="stepped", retry=(0, 60, 60)))
@@ -538,7 +543,7 @@ async def test_stepped_time(consumer):
         await Mock(read_settings()).advance(1)
 
 
-async def test_ended_replays_are_forgotten_at_some_time(service):
+async def test_ended_replays_are_forgotten_at_some_time(service: Mock) -> None:
     """Only the last hundred that are over can be asked for."""
     for _ in range(103):
         await service.start_replay(script("steps:\n- pause: 1s\n")).wait()
@@ -546,7 +551,7 @@ async def test_ended_replays_are_forgotten_at_some_time(service):
     assert "rpl_000103" in service.replays
 
 
-async def test_swapping_repeats_swaps_each_with_the_next(service, consumer):
+async def test_swapping_repeats_swaps_each_with_the_next(service: Mock, consumer: Consumer) -> None:
     """Repeats with the fault change places in pairs, and none of them is held for long."""
     step = "{event: run.failed, fault: swap_with_next, repeat: 6, override: {run_id: 'run_{{ index }}'}}"
     await service.replay(script(f"steps:\n- {step}\n"))
@@ -560,7 +565,7 @@ async def test_swapping_repeats_swaps_each_with_the_next(service, consumer):
     ]
 
 
-async def test_many_different_reasons_are_put_together(service):
+async def test_many_different_reasons_are_put_together(service: Mock) -> None:
     """An account of what was not sent stays short, and complete."""
     run_id = "{{ words(1 if index == 0 else 20000 + index) }}"
     text = f"steps:\n- {{event: run.failed, repeat: 50, override: {{run_id: '{run_id}'}}}}\n"
@@ -569,7 +574,7 @@ async def test_many_different_reasons_are_put_together(service):
     assert report.reasons["other reasons"] == 29
 
 
-async def test_a_refusal_that_is_expected_is_not_retried(service, consumer):
+async def test_a_refusal_that_is_expected_is_not_retried(service: Mock, consumer: Consumer) -> None:
     """A forged event that was refused needs no second attempt, whatever the policy."""
     verifying(consumer)
     report = await service.replay(

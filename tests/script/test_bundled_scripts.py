@@ -35,13 +35,13 @@ class StrictLoader(yaml.SafeLoader):
     }
 
 
-def test_the_bundled_scripts_are_the_files_in_fixtures():
+def test_the_bundled_scripts_are_the_files_in_fixtures() -> None:
     """Every YAML file of fixtures is bundled, and nothing else lies there."""
     assert {file.name for file in (ROOT / "fixtures").iterdir()} == {file.name for file in SCRIPTS.values()}
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in SCRIPTS)
 
 
-def test_every_documented_event_occurs_and_has_a_script_of_its_own():
+def test_every_documented_event_occurs_and_has_a_script_of_its_own() -> None:
     """Each of the four events alone, and no event is left out."""
     catalog = load_catalog()
     occurring = {event for file in SCRIPTS.values() for event in read_script(file.read_bytes(), catalog).events}
@@ -51,7 +51,7 @@ def test_every_documented_event_occurs_and_has_a_script_of_its_own():
         assert (script.events, script.planned) == ((event,), 1)
 
 
-def test_every_event_has_one_data_file_and_each_is_marked():
+def test_every_event_has_one_data_file_and_each_is_marked() -> None:
     """The catalogue: none missing, no orphan, each valid and named by one convention, the documented one marked so."""
     files = sorted((ROOT / "mockserver" / "data" / "events").glob("*"))
     types = [msgspec.json.decode(file.read_bytes(), type=EventType) for file in files]
@@ -63,19 +63,19 @@ def test_every_event_has_one_data_file_and_each_is_marked():
 
 
 @each_row("name", SCRIPTS)
-def test_each_script_fits_the_json_schema_of_another_projects_validator(name):
+def test_each_script_fits_the_json_schema_of_another_projects_validator(name: str) -> None:
     """What we read, the published schema accepts."""
     document = yaml.load(SCRIPTS[name].read_text("utf-8"), StrictLoader)
     assert list(VALIDATOR.iter_errors(document)) == []
 
 
 @each_row("name", SCRIPTS)
-def test_each_script_is_mentioned_in_the_readme(name):
+def test_each_script_is_mentioned_in_the_readme(name: str) -> None:
     """No script is an orphan."""
     assert f"`{name}`" in (ROOT / "docs" / "bundled-scripts.md").read_text("utf-8")
 
 
-def test_only_the_hostile_night_has_faults():
+def test_only_the_hostile_night_has_faults() -> None:
     """Of the others every event can be accepted by any consumer."""
     scripts = {name: read_script(file.read_bytes(), load_catalog()) for name, file in SCRIPTS.items()}
     hostile = [name for name, script in scripts.items() if any(step.faults for step in script.event_steps())]
@@ -83,7 +83,7 @@ def test_only_the_hostile_night_has_faults():
 
 
 @each_row("name", sorted(SCRIPTS.keys() - {"hostile_night"} - FLOWS))
-async def test_each_script_replays_and_every_event_is_accepted(name):
+async def test_each_script_replays_and_every_event_is_accepted(name: str) -> None:
     """Replayed at speed max to a real consumer, every planned event arrives, signed."""
     service = Mock(read_settings(speed="max"))
     async with consuming() as consumer:
@@ -97,7 +97,7 @@ async def test_each_script_replays_and_every_event_is_accepted(name):
     assert all(received.is_signed_with(SECRET) for received in consumer.received)
 
 
-def test_the_schema_is_one_and_refuses_what_the_reader_refuses():
+def test_the_schema_is_one_and_refuses_what_the_reader_refuses() -> None:
     """A draft 2020-12 schema; structural mistakes are found by both, and valid scripts pass both."""
     Draft202012Validator.check_schema(script_schema())
     event = {"event": "run.failed"}
@@ -129,14 +129,14 @@ def test_the_schema_is_one_and_refuses_what_the_reader_refuses():
 
 
 @each_row("duration", ["250ms", "2s", "1m30s", "2h", 5, 0.5, "3", "1d"])
-def test_durations_in_the_schema_are_those_of_the_reader(duration):
+def test_durations_in_the_schema_are_those_of_the_reader(duration: float | str) -> None:
     """Every documented form passes both."""
     document = {"version": 1, "steps": [{"pause": duration}]}
     assert list(VALIDATOR.iter_errors(document)) == []
     assert read_script(json.dumps(document), load_catalog()).seconds > 0
 
 
-def test_a_script_is_found_by_path_before_name(tmp_path, monkeypatch):
+def test_a_script_is_found_by_path_before_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file in the way of a bundled name wins; a wrong name says what there is."""
     monkeypatch.chdir(tmp_path)
     assert find_script("refund_flow") == SCRIPTS["refund_flow"]

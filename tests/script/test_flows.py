@@ -1,5 +1,7 @@
 """The key ``flows``: what the vendor does after a call of the application."""
 
+from typing import Any
+
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -73,7 +75,7 @@ FOUND = """\
 """
 
 
-def test_every_key_of_a_flow_is_read_and_fits_the_schema():
+def test_every_key_of_a_flow_is_read_and_fits_the_schema() -> None:
     """What the format promises, reads without a problem, and another project's validator accepts it."""
     run, evaluation, optimization = read_script(EVERYTHING, load_catalog()).flows
     assert run.waits == (("queued", 2.0), ("running", 40.0))
@@ -83,7 +85,7 @@ def test_every_key_of_a_flow_is_read_and_fits_the_schema():
     Draft202012Validator(script_schema()).validate(read_tree(EVERYTHING, Reading([])).plain())
 
 
-def test_all_problems_of_a_flows_file_are_reported_at_once():
+def test_all_problems_of_a_flows_file_are_reported_at_once() -> None:
     """Each with its line and column, what is allowed, and what was meant."""
     with pytest.raises(ScriptError) as error:
         read_script(MISTAKES, load_catalog(), "flows.yaml")
@@ -93,7 +95,7 @@ def test_all_problems_of_a_flows_file_are_reported_at_once():
         assert line.startswith(f"flows.yaml:{expected}")
 
 
-def test_one_rule_alone():
+def test_one_rule_alone() -> None:
     """What the control API and Python take: a rule as JSON, with its problems worded as in a file."""
     (flow,) = read_flows('{"on": "POST /v1/runs", "outcome": "failed"}', load_catalog())
     assert flow.outcome == "failed"
@@ -119,7 +121,7 @@ def test_one_rule_alone():
         ({"agent_id": None}, False),
     ],
 )
-def test_which_requests_a_rule_matches(when, fits):
+def test_which_requests_a_rule_matches(when: dict[str, Any], fits: bool) -> None:
     """Every path must have the value, or one of the list; a list in the request matches what is in it."""
     request = {"test_case_id": "tc_1", "tags": ["nightly", "smoke"], "config": {"max_retries": 1, "parallel": True}}
     assert matches(when, request) is fits

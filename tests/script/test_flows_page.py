@@ -12,6 +12,6 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 @each_row("example", EXAMPLES)
-def test_each_example_is_a_script_with_flows(example):
+def test_each_example_is_a_script_with_flows(example: str) -> None:
     """What is to be copied from the page is read without a problem."""
     assert read_script(example, load_catalog(), "docs/flows.md").flows

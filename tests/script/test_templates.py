@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ NAMES = {"run": "run_1", "n": 3, "flag": True, "items": ["a", "b"], "obj": {"key
 MOMENT = Moment(2, "2024-12-16T10:00:00Z", "7/1/2")
 
 
-def rendered(text, moment=MOMENT):
+def rendered(text: str, moment: Moment = MOMENT) -> Any:
     return DataTemplate({"value": text}, NAMES).render(moment)["value"]
 
 
@@ -54,25 +55,25 @@ def rendered(text, moment=MOMENT):
         ("{{ obj['key'][0] + items | length }}", 3),
     ],
 )
-def test_expressions(text, value):
+def test_expressions(text: str, value: Any) -> None:
     """A string that is one expression keeps the type of its value; in a longer text, values are spelled as in JSON."""
     assert rendered(text) == value
     assert type(rendered(text)) is type(value)
 
 
-def test_templates_work_anywhere_in_the_data():
+def test_templates_work_anywhere_in_the_data() -> None:
     """Nested objects and lists are rendered, and what has no template stays the same object."""
     data = {"a": {"b": ["{{ n }}", 1, {"c": "{{ run }}"}]}, "plain": [1]}
     assert DataTemplate(data, NAMES).render(MOMENT) == {"a": {"b": [3, 1, {"c": "run_1"}]}, "plain": [1]}
     assert DataTemplate({"plain": [1]}, NAMES).render(MOMENT) == {"plain": [1]}
 
 
-def test_literal_data_is_sent_as_it_is():
+def test_literal_data_is_sent_as_it_is() -> None:
     """What comes from Python is no template."""
     assert DataTemplate.literal({"prompt": "{{ user }}"}).render(MOMENT) == {"prompt": "{{ user }}"}
 
 
-def test_generators_look_like_the_vendors_values():
+def test_generators_look_like_the_vendors_values() -> None:
     """Ids have the documented look, numbers are in their range, UUIDs are version 4."""
     assert re.fullmatch(r"run_[a-z]{3}\d{3}", rendered("{{ new_id('run') }}"))
     assert len(rendered("{{ words(5) }}").split()) == 5
@@ -82,7 +83,7 @@ def test_generators_look_like_the_vendors_values():
     assert uuid.UUID(rendered("{{ uuid() }}")).version == 4
 
 
-def test_generated_values_repeat_with_their_seed_and_only_then():
+def test_generated_values_repeat_with_their_seed_and_only_then() -> None:
     """The same event gets the same values again, another event others."""
     text = "{{ uuid() }} {{ new_id('run') }}"
     assert rendered(text) == rendered(text)
@@ -102,7 +103,7 @@ def test_generated_values_repeat_with_their_seed_and_only_then():
         ("{{ n is wrong }}", "unknown test 'wrong'"),
     ],
 )
-def test_errors_that_are_found_when_the_script_is_read(text, message):
+def test_errors_that_are_found_when_the_script_is_read(text: str, message: str) -> None:
     """Unknown names and wrong syntax are errors before anything is rendered."""
     with pytest.raises(TemplateError, match=message.replace("{", r"\{").replace("?", r"\?").replace("|", r"\|")):
         DataTemplate({"value": [text]}, NAMES)
@@ -170,7 +171,7 @@ TOO_COMPLEX = [
 ]
 
 
-def test_nothing_that_an_expression_tries_does_harm():
+def test_nothing_that_an_expression_tries_does_harm() -> None:
     """Whatever it does, the error names it, soon; neither memory nor the interpreter suffers."""
     for text, message in HOSTILE:
         with pytest.raises(TemplateError, match=message):
@@ -183,13 +184,13 @@ def test_nothing_that_an_expression_tries_does_harm():
 @pytest.mark.parametrize(
     "text", ["\0{% for i in [1] %}{{ i }}{% endfor %}\0", "{{ run }}\0{# #}\0", "\0{% set a = 1 %}\0{{ n }}"]
 )
-def test_blocks_cannot_be_opened(text):
+def test_blocks_cannot_be_opened(text: str) -> None:
     """The marks of Jinja2's statements hold a character that no text with templates may hold."""
     with pytest.raises(TemplateError, match=r"holds U\+0000"):
         rendered(text)
 
 
-def test_an_event_has_a_largest_size():
+def test_an_event_has_a_largest_size() -> None:
     """Values that are small enough each are counted together, names too."""
     with pytest.raises(TemplateError, match=f"more than {LARGEST_EVENT} characters"):
         DataTemplate({"a": ["{{ big }}"] * 100}, {"big": "x" * 1_000_000}).render(MOMENT)

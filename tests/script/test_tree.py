@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import yaml
@@ -19,13 +20,13 @@ from tests.tables import each_row
 PARSERS = [True, False] if yaml.__with_libyaml__ else [False]
 
 
-def read(source, libyaml=True):
+def read(source: bytes | str, libyaml: bool = True) -> tuple[Any, ...]:
     reading = Reading([])
     tree = read_tree(source, reading, libyaml=libyaml and yaml.__with_libyaml__)
     return tree, [(problem.line, problem.column, problem.message) for problem in reading.problems]
 
 
-def same(left, right):
+def same(left: Any, right: Any) -> bool:
     """Whether two values are equal and of the same types: 1, 1.0 and True differ."""
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
@@ -341,7 +342,7 @@ HOSTILE = [
 
 
 @each_row("libyaml", PARSERS)
-def test_values_are_those_of_yaml_1_2(libyaml):
+def test_values_are_those_of_yaml_1_2(libyaml: bool) -> None:
     """A file without errors has exactly the values that YAML 1.2 gives it, and of the right types."""
     for source, value in VALUES:
         tree, problems = read(source, libyaml)
@@ -350,7 +351,7 @@ def test_values_are_those_of_yaml_1_2(libyaml):
 
 
 @each_row("libyaml", PARSERS)
-def test_hostile_files_give_clear_errors(libyaml):
+def test_hostile_files_give_clear_errors(libyaml: bool) -> None:
     """Every problem of a hostile file is shown at its place; where the file is still a tree, the rest can be read."""
     for source, expected, value in HOSTILE:
         tree, problems = read(source, libyaml)
@@ -363,7 +364,7 @@ def test_hostile_files_give_clear_errors(libyaml):
 
 
 @each_row("libyaml", PARSERS)
-def test_every_value_and_key_knows_its_place(libyaml):
+def test_every_value_and_key_knows_its_place(libyaml: bool) -> None:
     """Lines and columns count from 1, columns in characters, and point to where a value or key starts."""
     tree, problems = read("é: 😀\nlist:\n  - 'a'\n  - {x: &n 1, y: *n, z: }\nblock: |\n  text\n", libyaml)
     assert problems == []
@@ -399,19 +400,19 @@ def test_every_value_and_key_knows_its_place(libyaml):
 
 
 @each_row("libyaml", PARSERS)
-def test_what_is_not_there_has_a_place_too(libyaml):
+def test_what_is_not_there_has_a_place_too(libyaml: bool) -> None:
     """Where a value would be, or where the alias is that leads nowhere."""
     assert read("a:", libyaml)[0].value["a"].node == Node(1, 3, None)
     assert read("a: *b", libyaml)[0].value["a"].node == Node(1, 4, None)
 
 
-def test_places_are_right_on_a_line_with_surrogate_escapes():
+def test_places_are_right_on_a_line_with_surrogate_escapes() -> None:
     """Putting surrogate pairs together moves nothing that follows on the line."""
     tree, _ = read(r'["\ud83d\ude00", b]')
     assert tree.value[1] == Node(1, 18, "b")
 
 
-def test_aliases_share_the_node_of_their_anchor():
+def test_aliases_share_the_node_of_their_anchor() -> None:
     """What an alias repeats is not copied."""
     tree, _ = read("[&a {b: 1}, *a, *a]")
     first, second, third = tree.value
@@ -419,7 +420,7 @@ def test_aliases_share_the_node_of_their_anchor():
 
 
 @pytest.mark.parametrize("source", ["a: 1\n" * 1000, "{" + ",\n".join(['"a": 1'] * 1000) + "}"])
-def test_reading_stops_after_many_problems(source):
+def test_reading_stops_after_many_problems(source: str) -> None:
     """A file with endless errors gives the first of them, and says that there are more."""
     tree, problems = read(source)
     assert tree is None
@@ -427,7 +428,7 @@ def test_reading_stops_after_many_problems(source):
     assert problems[-1] == (MOST_PROBLEMS + 2, 1, "there are more problems from here on: fix these first")
 
 
-def laughs(start, item, levels=20, width=9):
+def laughs(start: str, item: str, levels: int = 20, width: int = 9) -> str:
     lines = [f"- &a0 {start}"]
     lines += [f"- &a{n} {item.format(', '.join([f'*a{n - 1}'] * width))}" for n in range(1, levels)]
     return "\n".join(lines)
@@ -489,7 +490,7 @@ print(time.process_time() - started, reading.problems[-1].message)
 @pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot limit the memory of a process")
 @pytest.mark.parametrize(("make", "fragment"), BOMBS.values(), ids=BOMBS)
-def test_bombs_take_little_time_and_memory(make, fragment):
+def test_bombs_take_little_time_and_memory(make: Any, fragment: Any) -> None:
     """A file made to exhaust its reader is refused soon, within 100 MB."""
     command = [sys.executable, "-c", MEASURE]
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
@@ -506,7 +507,7 @@ SMALL_BOMBS = {name: bomb for name, bomb in BOMBS.items() if not name.startswith
 
 
 @pytest.mark.full
-def test_bombs_are_refused_by_both_parsers():
+def test_bombs_are_refused_by_both_parsers() -> None:
     """Each of them is stopped at the same limits, and soon."""
     for name, (make, fragment) in SMALL_BOMBS.items():
         for libyaml in PARSERS:
@@ -531,13 +532,15 @@ A_THOUSAND_NODES = f"- &a [{'1,' * 999}]\n"
         (f"- &a {'x' * 100_000}\n- &b [*a, *a]\n" + "- *b\n" * 100, (85, 3), TEXT_LIMIT),
     ],
 )
-def test_what_aliases_blow_up_is_refused_where_it_gets_too_large(source, place, message):
+def test_what_aliases_blow_up_is_refused_where_it_gets_too_large(
+    source: str, place: tuple[int, int], message: str
+) -> None:
     """The values, and the characters, written out; by both parsers alike."""
     for libyaml in PARSERS:
         assert read(source, libyaml)[1] == [(*place, message)]
 
 
-def test_aliases_just_within_the_limits_are_read():
+def test_aliases_just_within_the_limits_are_read() -> None:
     """The limits are limits: what just keeps them is fine."""
     for source in (
         A_THOUSAND_NODES + "- *a\n" * 248 + "- 1\n" * 999,
@@ -546,7 +549,7 @@ def test_aliases_just_within_the_limits_are_read():
         assert read(source)[1] == []
 
 
-def test_what_was_found_before_is_kept_where_a_file_is_read_again():
+def test_what_was_found_before_is_kept_where_a_file_is_read_again() -> None:
     """A syntax error makes the other parser read; only what the first one found in this file is forgotten."""
     reading = Reading([])
     reading.problem_at(7, 1, "in another file")
@@ -554,7 +557,7 @@ def test_what_was_found_before_is_kept_where_a_file_is_read_again():
     assert [problem.line for problem in reading.problems] == [7, 1, 2]
 
 
-def test_aliases_up_to_the_limits_can_be_written_out():
+def test_aliases_up_to_the_limits_can_be_written_out() -> None:
     """A tree that is returned is small enough to be turned into plain values."""
     tree, problems = read("- &a [b, b, b]\n" + "- *a\n" * 50_000)
     assert problems == []
@@ -562,7 +565,7 @@ def test_aliases_up_to_the_limits_can_be_written_out():
 
 
 @each_row("libyaml", PARSERS)
-def test_the_deepest_allowed_nesting_is_read(libyaml):
+def test_the_deepest_allowed_nesting_is_read(libyaml: bool) -> None:
     """The limit is a limit: what just keeps it is fine, in brackets and by aliases."""
     for deepest in ("[" * MAX_DEPTH + "]" * MAX_DEPTH, "- " * MAX_DEPTH):
         assert read(deepest, libyaml)[1] == []
@@ -583,7 +586,9 @@ json_values = st.recursive(
 
 @given(json_values, st.sampled_from([None, 1, "\t"]), st.booleans(), st.booleans())
 @settings(deadline=None)
-def test_json_means_what_it_means_in_json(value, indent, ensure_ascii, as_yaml):
+def test_json_means_what_it_means_in_json(
+    value: Any, indent: int | str | None, ensure_ascii: bool, as_yaml: bool
+) -> None:
     """Every JSON document is read with the values that a JSON parser gives it, by the reader of YAML too."""
     source = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
     tree, problems = read(f"# YAML\n{source}" if as_yaml else source)
@@ -605,7 +610,7 @@ anything = st.text() | st.binary() | st.lists(st.sampled_from(TOKENS), max_size=
 
 @given(anything)
 @settings(deadline=None, max_examples=500)
-def test_nothing_makes_the_reader_raise_and_both_parsers_agree(source):
+def test_nothing_makes_the_reader_raise_and_both_parsers_agree(source: bytes | str) -> None:
     """Whatever the source, there is a tree or a problem, each with a place in the file; without libyaml too."""
     found = [read(source, libyaml) for libyaml in PARSERS]
     for tree, problems in found:

@@ -4,7 +4,9 @@ import asyncio
 import os
 import socket
 import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http.client import HTTPSConnection
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,33 +16,38 @@ from aiohttp import web
 from mockserver.errors import StartError
 from mockserver.server import http_host
 from mockserver.server.http_host import HttpHost
+from tests.delivery.in_process.apps import AsgiProbe, WsgiProbe
 from tests.vendor_api.serving import Mock
 
 
 class Answering:
     """A fallback that answers its own words; ``handler`` does the work."""
 
-    def __init__(self, handler):
+    def __init__(self, handler: Any) -> None:
         self.handle = handler
 
-    def add_to(self, app):
+    def add_to(self, app: AsgiProbe | WsgiProbe) -> None:
         app.router.add_route("*", "/{path:.*}", self.handle)
 
-    def refuse(self, status, message):
+    def refuse(self, status: int, message: str) -> Any:
         return web.json_response({"refused": message}, status=status)
 
 
-async def hello(_):
+async def hello(_: Any) -> Any:
     """Answer at once."""
     return web.Response(text="hello")
 
 
+#: Starts a server.
+Listen = Callable[..., Awaitable[HttpHost]]
+
+
 @pytest.fixture
-async def listen():
+async def listen() -> AsyncIterator[Listen]:
     """Start servers; they are stopped with the test."""
     servers = []
 
-    async def listening(handler=hello, host="127.0.0.1", port=0, tls=None):
+    async def listening(handler: Any = hello, host: str = "127.0.0.1", port: int = 0, tls: bool | None = None) -> Any:
         servers.append(HttpHost(Answering(handler)))
         await servers[-1].start(host, port, tls)
         return servers[-1]
@@ -50,13 +57,13 @@ async def listen():
         await server.stop()
 
 
-async def fetch(url):
+async def fetch(url: Any) -> Any:
     """Get a URL on a connection of its own."""
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         return response.status, await response.text()
 
 
-async def test_port_0_takes_a_free_one(listen):
+async def test_port_0_takes_a_free_one(listen: Listen) -> None:
     """The URL has the real port, and no slash at its end."""
     first, second = await listen(), await listen()
     assert first.url == f"http://127.0.0.1:{first.port}"
@@ -64,7 +71,7 @@ async def test_port_0_takes_a_free_one(listen):
     assert await fetch(first.url) == (200, "hello")
 
 
-async def test_ipv6_stands_in_brackets(listen):
+async def test_ipv6_stands_in_brackets(listen: Listen) -> None:
     """The URL can be used as it is."""
     server = await listen(host="::1")
     assert server.url == f"http://[::1]:{server.port}"
@@ -72,17 +79,19 @@ async def test_ipv6_stands_in_brackets(listen):
 
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("localhost", "127.0.0.1")])
-async def test_the_url_is_one_that_can_be_called(listen, host, shown):
+async def test_the_url_is_one_that_can_be_called(
+    listen: Listen, host: str, shown: dict[str, Any] | list[Any] | str | None
+) -> None:
     """Listening everywhere, or by name, still gives an address to call."""
     server = await listen(host=host)
     assert server.url == f"http://{shown}:{server.port}"
     assert await fetch(server.url) == (200, "hello")
 
 
-async def test_of_several_addresses_the_ipv4_one_is_taken(listen, monkeypatch):
+async def test_of_several_addresses_the_ipv4_one_is_taken(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that leads to IPv6 first, as localhost often does, is served where most clients look."""
 
-    async def both(_, port, **__):
+    async def both(_: Any, port: int, **__: Any) -> Any:
         stream = (socket.SOCK_STREAM, 6, "")
         return [(socket.AF_INET6, *stream, ("::1", port, 0, 0)), (socket.AF_INET, *stream, ("127.0.0.1", port))]
 
@@ -90,7 +99,7 @@ async def test_of_several_addresses_the_ipv4_one_is_taken(listen, monkeypatch):
     assert (await listen(host="both.example")).url.startswith("http://127.0.0.1:")
 
 
-async def test_https_is_served_with_a_certificate(listen):
+async def test_https_is_served_with_a_certificate(listen: Listen) -> None:
     """Clients that insist on https can be served."""
     authority, tls, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -99,7 +108,7 @@ async def test_https_is_served_with_a_certificate(listen):
     assert server.url.startswith("https://127.0.0.1:")
     client = HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusting)
 
-    def ask():
+    def ask() -> Any:
         client.request("GET", "/")
         return client.getresponse().read()
 
@@ -108,7 +117,7 @@ async def test_https_is_served_with_a_certificate(listen):
     client.close()
 
 
-async def test_a_port_in_use_says_what_to_do(listen):
+async def test_a_port_in_use_says_what_to_do(listen: Listen) -> None:
     """One line names the port and the way out."""
     taken = (await listen()).port
     with pytest.raises(StartError) as caught:
@@ -127,7 +136,9 @@ async def test_a_port_in_use_says_what_to_do(listen):
         ("127.0.0.1", 70_000, "cannot listen on port 70000 of 127.0.0.1: a port is a number from 0 to 65535"),
     ],
 )
-async def test_an_address_that_cannot_be_listened_on_says_why(listen, host, port, message):
+async def test_an_address_that_cannot_be_listened_on_says_why(
+    listen: Listen, host: str, port: int, message: str
+) -> None:
     """Each cause has its own words."""
     with pytest.raises(StartError) as caught:
         await listen(host=host, port=port)
@@ -135,10 +146,10 @@ async def test_an_address_that_cannot_be_listened_on_says_why(listen, host, port
     assert "\n" not in str(caught.value)
 
 
-async def test_a_privileged_port_says_what_to_do(listen, monkeypatch):
+async def test_a_privileged_port_says_what_to_do(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the right to listen there, another port is suggested (refused by hand, as tests may run as root)."""
 
-    def refuse(*_, **__):
+    def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, os.strerror(13))
 
     monkeypatch.setattr(socket, "create_server", refuse)
@@ -149,7 +160,7 @@ async def test_a_privileged_port_says_what_to_do(listen, monkeypatch):
     )
 
 
-async def seconds_to_stop(server):
+async def seconds_to_stop(server: Any) -> Any:
     """How long stopping takes."""
     loop = asyncio.get_running_loop()
     before = loop.time()
@@ -157,7 +168,7 @@ async def seconds_to_stop(server):
     return loop.time() - before
 
 
-async def test_stopping_does_not_wait_for_idle_connections(listen):
+async def test_stopping_does_not_wait_for_idle_connections(listen: Listen) -> None:
     """A kept-alive connection is closed at once."""
     server = await listen()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -169,11 +180,11 @@ async def test_stopping_does_not_wait_for_idle_connections(listen):
     await writer.wait_closed()
 
 
-async def test_stopping_does_not_wait_for_handlers(listen):
+async def test_stopping_does_not_wait_for_handlers(listen: Listen) -> None:
     """A handler that never ends is cancelled, and its connection closed."""
     entered, ended = asyncio.Event(), asyncio.Event()
 
-    async def endless(_):
+    async def endless(_: Any) -> None:
         entered.set()
         try:
             await asyncio.Event().wait()
@@ -190,11 +201,11 @@ async def test_stopping_does_not_wait_for_handlers(listen):
     await writer.wait_closed()
 
 
-async def test_stopping_cuts_off_a_client_that_does_not_read(listen):
+async def test_stopping_cuts_off_a_client_that_does_not_read(listen: Listen) -> None:
     """An endless answer to a client that stopped reading does not hold the server up."""
     full = asyncio.Event()
 
-    async def stream(request):
+    async def stream(request: Any) -> None:
         response = web.StreamResponse()
         await response.prepare(request)
         while True:
@@ -213,7 +224,7 @@ async def test_stopping_cuts_off_a_client_that_does_not_read(listen):
         assert not server._connections  # cut off, not left to be written to when the client reads on
 
 
-async def test_stopping_does_not_wait_for_the_rest_of_a_body():
+async def test_stopping_does_not_wait_for_the_rest_of_a_body() -> None:
     """A client that is still sending a refused body is not waited for."""
     mock = Mock.of(max_request_bytes=10)
     await mock.start()
@@ -225,7 +236,7 @@ async def test_stopping_does_not_wait_for_the_rest_of_a_body():
     await writer.wait_closed()
 
 
-async def test_stopping_twice_does_no_harm(listen):
+async def test_stopping_twice_does_no_harm(listen: Listen) -> None:
     """A server that stopped, or never started, can be stopped again."""
     server = await listen()
     await server.stop()
@@ -235,14 +246,14 @@ async def test_stopping_twice_does_no_harm(listen):
         await fetch(server.url)
 
 
-async def test_other_parts_come_before_the_fallback():
+async def test_other_parts_come_before_the_fallback() -> None:
     """A part's routes are its own; whatever it has no route for goes to the fallback."""
 
     class Part:
-        def add_to(self, app):
+        def add_to(self, app: AsgiProbe | WsgiProbe) -> None:
             app.router.add_get("/_mock/health", self.health)
 
-        async def health(self, _):
+        async def health(self, _: Any) -> Any:
             return web.Response(text="well")
 
     server = HttpHost(Answering(hello), Part())
@@ -253,10 +264,12 @@ async def test_other_parts_come_before_the_fallback():
     await server.stop()
 
 
-async def test_a_failing_part_is_answered_in_the_words_of_the_fallback(listen, caplog):
+async def test_a_failing_part_is_answered_in_the_words_of_the_fallback(
+    listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
     """The client sees no traceback, the log does."""
 
-    async def fail(_):
+    async def fail(_: Any) -> None:
         raise RuntimeError("it broke")
 
     server = await listen(fail)
@@ -267,10 +280,12 @@ async def test_a_failing_part_is_answered_in_the_words_of_the_fallback(listen, c
     assert "RuntimeError: it broke" in caplog.text
 
 
-async def test_a_failure_after_the_answer_began_closes_the_connection(listen, caplog):
+async def test_a_failure_after_the_answer_began_closes_the_connection(
+    listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
     """Half an answer is not followed by another one."""
 
-    async def fail(request):
+    async def fail(request: Any) -> None:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"half")
@@ -282,11 +297,11 @@ async def test_a_failure_after_the_answer_began_closes_the_connection(listen, ca
     assert "RuntimeError: it broke" in caplog.text
 
 
-async def test_half_a_request_is_not_waited_for(monkeypatch, listen):
+async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, listen: Listen) -> None:
     """A client that never ends its head, or never begins, is cut off; one that takes its time with a body is not."""
     monkeypatch.setattr(http_host, "HEAD_PATIENCE", 0.2)
 
-    async def read(request):
+    async def read(request: Any) -> Any:
         return web.Response(text=await request.text())
 
     server = await listen(read)
@@ -303,7 +318,7 @@ async def test_half_a_request_is_not_waited_for(monkeypatch, listen):
         writer.close()
 
 
-async def test_too_many_connections_make_room(monkeypatch, listen):
+async def test_too_many_connections_make_room(monkeypatch: pytest.MonkeyPatch, listen: Listen) -> None:
     """The oldest that is idle goes, and a new client is served."""
     monkeypatch.setattr(http_host, "most_connections", lambda: 3)
     server = await listen()

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,6 +111,10 @@ class Answered:
         assert list(envelope) == ["error"]
         assert list(envelope["error"]) == ["code", "message"]
         return self.status, envelope["error"]["code"], envelope["error"]["message"]
+
+
+#: Starts a vendor API with chosen settings.
+Start = Callable[..., Awaitable[Mock]]
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """No web page drives the mock: foreign Host and Origin headers are refused, by both APIs."""
 
 import json
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict
@@ -22,7 +23,7 @@ FOREIGN = [{"Host": "evil.example"}, {"Host": "localhost.evil.example"}, {"Origi
            {"Origin": "http://evil.example"}, {"Origin": "https://127.0.0.1"}]  # fmt: skip
 
 
-async def ask(url, method, path, headers):
+async def ask(url: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
     """Send a request with just these headers; status and message."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     request = f"{method} {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"
@@ -32,7 +33,7 @@ async def ask(url, method, path, headers):
 
 
 @each_row("foreign", FOREIGN)
-async def test_every_operation_refuses_web_pages(foreign):
+async def test_every_operation_refuses_web_pages(foreign: dict[str, str]) -> None:
     """With a foreign name or origin nothing is read, nothing is done, and no planned answer is used up."""
     async with controlling() as control:
         control.mock.register("http://127.0.0.1:9/hooks")
@@ -61,7 +62,7 @@ async def test_every_operation_refuses_web_pages(foreign):
         ({"control_hosts": ["app"]}, [("Host", "localhost"), ("Origin", "https://app:3000")]),
     ],
 )
-def test_what_the_guard_lets_through(settings, headers):
+def test_what_the_guard_lets_through(settings: dict[str, Any], headers: list[tuple[str, str]]) -> None:
     """Every way to name this server, whichever address it listens on, and the names that were allowed."""
     assert why_foreign(CIMultiDict(headers), "http", read_settings(**settings)) is None
 
@@ -90,12 +91,12 @@ def test_what_the_guard_lets_through(settings, headers):
         ({"control_hosts": ["app"]}, [("Host", "localhost"), ("Origin", "http://app.evil.example")]),
     ],
 )
-def test_what_the_guard_refuses(settings, headers):
+def test_what_the_guard_refuses(settings: dict[str, Any], headers: list[tuple[str, str]]) -> None:
     """Whatever does not name this server and nothing else, and every page but its own."""
     assert why_foreign(CIMultiDict(headers), "http", read_settings(**settings)) is not None
 
 
-async def test_names_are_allowed_by_setting():
+async def test_names_are_allowed_by_setting() -> None:
     """As the container is called in its network."""
     with MockServer(control_hosts=["mock"]) as mock:
         for path in ("/_mock/health", "/v1/webhooks"):
@@ -105,7 +106,7 @@ async def test_names_are_allowed_by_setting():
         MockServer(control_hosts=["mock:8484"])
 
 
-async def test_http_for_the_name_of_a_container():
+async def test_http_for_the_name_of_a_container() -> None:
     """It is refused with both ways out, and accepted once the name is allowed."""
     body = {"url": "http://app:3000/hooks", "events": ["run.failed"], "secret": "whsec_x"}
     headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
@@ -118,7 +119,7 @@ async def test_http_for_the_name_of_a_container():
                 assert "--route" in answer.problem
 
 
-async def test_over_tls():
+async def test_over_tls() -> None:
     """The same, where the origin's scheme is https."""
     settings = read_settings()
     for scheme, welcome in (("https", True), ("http", False)):

@@ -2,22 +2,23 @@
 
 import asyncio
 import math
+from typing import Any
 
 import pytest
 
 from mockserver.errors import UsageError
 from mockserver.model.memory_budget import MemoryBudget
-from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer
+from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer, VendorCall
 from tests.tables import each_row
-from tests.vendor_api.serving import AUTH, NOW, REGISTRATION
+from tests.vendor_api.serving import AUTH, NOW, REGISTRATION, Mock
 
 
-def record(log, body=b"", status=200, headers=()):
+def record(log: CallLog, body: bytes = b"", status: int = 200, headers: tuple[Any, ...] = ()) -> VendorCall:
     """Keep one call, most of which does not matter."""
     return log.record(NOW, "POST", "/v1/webhooks", "", headers, body, status)
 
 
-async def test_a_call_is_recorded_as_it_came(mock):
+async def test_a_call_is_recorded_as_it_came(mock: Mock) -> None:
     """Method, path, query, headers, body, time and status are all there."""
     await mock.call("POST", "/v1/webhooks", json=REGISTRATION, params={"a": "b"}, headers={"X-Trace": "7"})
     (call,) = mock.calls.calls
@@ -29,7 +30,7 @@ async def test_a_call_is_recorded_as_it_came(mock):
     assert call.header("x-none") is None
 
 
-async def test_every_call_is_recorded_errors_too(mock):
+async def test_every_call_is_recorded_errors_too(mock: Mock) -> None:
     """What the application got wrong is what a test wants to see."""
     await mock.call("GET", "/nowhere")
     await mock.call("PUT", "/v1/webhooks")
@@ -38,7 +39,7 @@ async def test_every_call_is_recorded_errors_too(mock):
     assert [(call.number, call.status) for call in mock.calls.calls] == [(1, 404), (2, 405), (3, 400), (4, 401)]
 
 
-async def test_a_call_that_was_refused_says_why(mock):
+async def test_a_call_that_was_refused_says_why(mock: Mock) -> None:
     """The code and the message that the application was answered with; nothing, where nothing was wrong."""
     await mock.call("GET", "/v1/webhooks")
     await mock.call("GET", "/v1/webhooks", headers={"Authorization": ""})
@@ -48,7 +49,7 @@ async def test_a_call_that_was_refused_says_why(mock):
     assert problems == ["", "unauthorized: Missing API key: send it as 'Authorization: Bearer <api key>'", ""]
 
 
-async def test_the_text_of_a_call_tells_no_secret(mock):
+async def test_the_text_of_a_call_tells_no_secret(mock: Mock) -> None:
     """Neither the API key nor the webhook's secret is in a call's text, nor in that of a record of calls."""
     await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
     text = repr(mock.calls.calls)
@@ -56,13 +57,13 @@ async def test_the_text_of_a_call_tells_no_secret(mock):
     assert "private" not in text
 
 
-def test_a_body_that_is_no_json_says_so():
+def test_a_body_that_is_no_json_says_so() -> None:
     """The convenience raises an ordinary ValueError."""
     with pytest.raises(ValueError, match="malformed"):
         record(CallLog(1), b"x").json()
 
 
-def test_the_oldest_calls_go_first():
+def test_the_oldest_calls_go_first() -> None:
     """At the limit the oldest call goes, and a counter tells how many went."""
     log = CallLog(2)
     for status in (201, 202, 203):
@@ -74,7 +75,7 @@ def test_the_oldest_calls_go_first():
     assert record(log).number == 4
 
 
-def test_calls_take_bounded_memory():
+def test_calls_take_bounded_memory() -> None:
     """Large bodies push out older calls; the newest stays, whatever its size."""
     log = CallLog(100, MemoryBudget(1_000))
     record(log, b"a" * 500)
@@ -88,7 +89,7 @@ def test_calls_take_bounded_memory():
     assert log.dropped == 3
 
 
-def test_listeners_hear_each_call_until_they_leave():
+def test_listeners_hear_each_call_until_they_leave() -> None:
     """A subscription ends when its function is called, once or twice."""
     log, heard, other = CallLog(5), [], []
     leave = log.subscribe(heard.append)
@@ -101,7 +102,7 @@ def test_listeners_hear_each_call_until_they_leave():
     assert other == [first, second]
 
 
-async def test_the_next_calls_fail_as_planned(mock):
+async def test_the_next_calls_fail_as_planned(mock: Mock) -> None:
     """As many calls as planned fail in the vendor's envelope, before anything else is looked at; then all is well."""
     mock.plan.fail_next(status=503, times=2, headers={"Retry-After": "1"})
     for headers in ({"Authorization": ""}, {}):
@@ -127,7 +128,9 @@ async def test_the_next_calls_fail_as_planned(mock):
         (599, "error", None),
     ],
 )
-async def test_a_planned_error_looks_like_a_real_one(mock, status, code, header):
+async def test_a_planned_error_looks_like_a_real_one(
+    mock: Mock, status: int, code: str, header: tuple[str, str] | None
+) -> None:
     """Code and headers are those that the API itself would answer with."""
     mock.plan.fail_next(status)
     answer = await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
@@ -140,7 +143,7 @@ async def test_a_planned_error_looks_like_a_real_one(mock, status, code, header)
     ("body", "sent"),
     [(b"\xff\x00", b"\xff\x00"), ("<html>é", "<html>é".encode()), ({"a": [1]}, b'{"a":[1]}'), ("", b"")],
 )
-async def test_a_planned_body_is_sent_as_it_is(mock, body, sent):
+async def test_a_planned_body_is_sent_as_it_is(mock: Mock, body: bytes | dict[str, Any] | str, sent: bytes) -> None:
     """Bytes and text as they are, anything else as JSON, with the headers that were asked for."""
     mock.plan.fail_next(200, body=body, headers={"content-type": "text/html", "X-RateLimit-Limit": "7"})
     answer = await mock.call("GET", "/v1/webhooks")
@@ -149,14 +152,14 @@ async def test_a_planned_body_is_sent_as_it_is(mock, body, sent):
     assert answer.headers.getall("X-RateLimit-Limit") == ["7"]
 
 
-async def test_a_status_without_a_body_can_be_planned(mock):
+async def test_a_status_without_a_body_can_be_planned(mock: Mock) -> None:
     """204 needs no body, and has none."""
     mock.plan.fail_next(204)
     answer = await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
     assert (answer.status, answer.body) == (204, b"")
 
 
-async def test_plans_are_for_the_vendor_paths_alone(mock):
+async def test_plans_are_for_the_vendor_paths_alone(mock: Mock) -> None:
     """A browser that asks for an icon does not use up a plan; any path below /v1 does."""
     mock.plan.fail_next()
     assert (await mock.call("GET", "/favicon.ico")).status == 404
@@ -166,7 +169,7 @@ async def test_plans_are_for_the_vendor_paths_alone(mock):
     assert (await mock.call("GET", "/v1/nowhere")).status == 503
 
 
-async def test_a_delayed_answer_is_on_record_at_once(mock):
+async def test_a_delayed_answer_is_on_record_at_once(mock: Mock) -> None:
     """A client that gives up waiting has called all the same."""
     mock.plan.fail_next(delay=600)
     recorded = asyncio.Event()
@@ -179,7 +182,7 @@ async def test_a_delayed_answer_is_on_record_at_once(mock):
     await asyncio.wait([waiting])
 
 
-async def test_a_short_delay_is_waited_for(mock):
+async def test_a_short_delay_is_waited_for(mock: Mock) -> None:
     """The answer comes no sooner than planned."""
     mock.plan.fail_next(delay=0.05)
     loop = asyncio.get_running_loop()
@@ -188,7 +191,7 @@ async def test_a_short_delay_is_waited_for(mock):
     assert loop.time() - before >= 0.05
 
 
-def test_plans_are_taken_in_order():
+def test_plans_are_taken_in_order() -> None:
     """First planned, first given, each as often as was said."""
     plan = AnswerPlan()
     assert plan.take() is None
@@ -224,7 +227,7 @@ def test_plans_are_taken_in_order():
         ({"body": "\ud800"}, "body cannot be sent"),
     ],
 )
-def test_a_plan_that_cannot_be_is_refused(chosen, message):
+def test_a_plan_that_cannot_be_is_refused(chosen: dict[str, Any], message: str) -> None:
     """The message names what was given and what is allowed, and nothing is planned."""
     plan = AnswerPlan()
     with pytest.raises(UsageError) as caught:
@@ -233,7 +236,7 @@ def test_a_plan_that_cannot_be_is_refused(chosen, message):
     assert plan.pending == 0
 
 
-def test_plans_are_bounded():
+def test_plans_are_bounded() -> None:
     """More plans than the limit are refused."""
     plan = AnswerPlan(limit=1)
     plan.fail_next()

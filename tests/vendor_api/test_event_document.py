@@ -11,14 +11,14 @@ from mockserver.vendor_api.openapi import event_document
 
 
 @pytest.mark.full
-def test_the_document_is_valid():
+def test_the_document_is_valid() -> None:
     """OpenAPI 3.1, as a validator of another project sees it."""
     from openapi_spec_validator import validate  # noqa: PLC0415 - for the full tier alone
 
     validate(event_document(load_catalog()))
 
 
-def test_the_document_names_every_event():
+def test_the_document_names_every_event() -> None:
     """With the signature header required."""
     document = event_document(load_catalog())
     assert list(document["webhooks"]) == list(load_catalog().names)
@@ -27,7 +27,7 @@ def test_the_document_names_every_event():
         assert (header["name"], header["required"]) == ("X-Playgent-Signature", True)
 
 
-def test_what_is_sent_fits_what_is_described(closed_port):
+def test_what_is_sent_fits_what_is_described(closed_port: int) -> None:
     """Each event's own payload is valid by its schema, and so is the example."""
     document = event_document(load_catalog())
     with MockServer() as mock:

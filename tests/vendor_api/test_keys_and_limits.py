@@ -5,17 +5,17 @@ import asyncio
 import pytest
 
 from mockserver.vendor_api.requests import Allowance, RateLimit
-from tests.vendor_api.serving import NOW, REGISTRATION, exchange
+from tests.vendor_api.serving import NOW, REGISTRATION, Mock, Start, exchange
 
 
 @pytest.mark.parametrize("value", ["Bearer x", "bearer x", "BEARER  x ", "Bearer pk_live_é", "Bearer a b"])
-async def test_any_token_will_do_unless_keys_are_configured(mock, value):
+async def test_any_token_will_do_unless_keys_are_configured(mock: Mock, value: str) -> None:
     """The look of a key is not documented, so any that is not empty is accepted."""
     assert (await mock.call("GET", "/v1/webhooks", headers={"Authorization": value})).status == 200
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic eDp5", "x", "Bearerx y"])
-async def test_without_a_token_there_is_no_access(mock, value):
+async def test_without_a_token_there_is_no_access(mock: Mock, value: str) -> None:
     """401 names the scheme, and says how to send a key."""
     answer = await mock.call("POST", "/v1/webhooks", json=REGISTRATION, headers={"Authorization": value})
     status, code, text = answer.error
@@ -28,7 +28,7 @@ async def test_without_a_token_there_is_no_access(mock, value):
 @pytest.mark.parametrize(
     ("token", "status"), [("one", 200), ("zwei-ü", 200), ("three", 401), ("on", 401), ("ONE", 401), ("é" * 50, 401)]
 )
-async def test_configured_keys_are_the_only_ones(start, token, status):
+async def test_configured_keys_are_the_only_ones(start: Start, token: str, status: int) -> None:
     """Each of the keys is accepted, whatever its characters, and nothing else; an error never shows the token."""
     mock = await start(api_keys=["one", "zwei-ü"])
     answer = await mock.call("GET", "/v1/webhooks", headers={"Authorization": f"Bearer {token}"})
@@ -38,7 +38,7 @@ async def test_configured_keys_are_the_only_ones(start, token, status):
         assert token not in answer.error[2].split()
 
 
-def test_a_token_that_is_no_text_is_refused(threaded):
+def test_a_token_that_is_no_text_is_refused(threaded: Mock) -> None:
     """Bytes outside UTF-8 are just another token, and never a failure."""
     request = (
         b"GET /v1/webhooks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n"
@@ -46,7 +46,7 @@ def test_a_token_that_is_no_text_is_refused(threaded):
     assert exchange(threaded.port, request).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_token_that_is_no_text_is_not_a_configured_key(start):
+async def test_a_token_that_is_no_text_is_not_a_configured_key(start: Start) -> None:
     """The comparison works on bytes, so hostile ones cannot break it."""
     mock = await start(api_keys=["one"])
     reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
@@ -58,7 +58,7 @@ async def test_a_token_that_is_no_text_is_not_a_configured_key(start):
     await writer.wait_closed()
 
 
-async def test_every_answer_tells_the_rate_limit(mock):
+async def test_every_answer_tells_the_rate_limit(mock: Mock) -> None:
     """The three documented headers count down on success and on every kind of error."""
     calls = [
         ("POST", "/v1/webhooks", {"json": REGISTRATION}),
@@ -76,14 +76,14 @@ async def test_every_answer_tells_the_rate_limit(mock):
         assert headers["X-RateLimit-Reset"] == "1702728061"
 
 
-async def test_the_limit_is_only_told_unless_it_is_enforced(start):
+async def test_the_limit_is_only_told_unless_it_is_enforced(start: Start) -> None:
     """Beyond the limit nothing is left, but requests are served."""
     mock = await start(rate_limit=1)
     answers = [await mock.call("GET", "/v1/webhooks") for _ in range(3)]
     assert [(item.status, item.headers["X-RateLimit-Remaining"]) for item in answers] == [(200, "0")] * 3
 
 
-async def test_an_enforced_limit_refuses_until_the_next_minute(start):
+async def test_an_enforced_limit_refuses_until_the_next_minute(start: Start) -> None:
     """429 says when to try again; another key is not affected, and a minute later all is well."""
     mock = await start(rate_limit=2, enforce_rate_limit=True)
     assert [(await mock.call("GET", "/v1/webhooks")).status for _ in range(2)] == [200, 200]
@@ -97,14 +97,14 @@ async def test_an_enforced_limit_refuses_until_the_next_minute(start):
     assert (await mock.call("GET", "/v1/webhooks")).status == 200
 
 
-async def test_a_reset_begins_the_counts_again(mock):
+async def test_a_reset_begins_the_counts_again(mock: Mock) -> None:
     """After a reset the whole limit is there."""
     await mock.call("GET", "/v1/webhooks")
     mock.api.reset()
     assert (await mock.call("GET", "/v1/webhooks")).headers["X-RateLimit-Remaining"] == "99"
 
 
-def test_a_window_lasts_a_minute_from_the_first_request():
+def test_a_window_lasts_a_minute_from_the_first_request() -> None:
     """Counting goes down to nothing, stays there, and starts again after sixty seconds."""
     limit = RateLimit(2)
     assert limit.count("k", 10.5) == Allowance(2, 1, 71, allowed=True, wait=60)
@@ -113,14 +113,14 @@ def test_a_window_lasts_a_minute_from_the_first_request():
     assert limit.count("k", 70.5) == Allowance(2, 1, 131, allowed=True, wait=60)
 
 
-def test_a_clock_set_back_begins_a_new_window():
+def test_a_clock_set_back_begins_a_new_window() -> None:
     """A clock that jumps cannot lock a key out."""
     limit = RateLimit(1)
     limit.count("k", 1_000_000.0)
     assert limit.count("k", 0.0).allowed
 
 
-def test_many_keys_take_bounded_memory():
+def test_many_keys_take_bounded_memory() -> None:
     """The oldest key is forgotten for one more than is remembered; the others keep their counts."""
     limit = RateLimit(1, max_keys=3)
     for key in ("a", "b", "c", "d"):

@@ -1,14 +1,15 @@
 """The OpenAPI document."""
 
 import re
+from typing import Any
 
 import pytest
 
 from mockserver.model.webhooks import SECRET_MAX_LENGTH, URL_MAX_LENGTH
-from tests.vendor_api.serving import EVENTS
+from tests.vendor_api.serving import EVENTS, Mock, Start
 
 
-async def document(mock):
+async def document(mock: Mock) -> dict[str, Any]:
     """The document as it is served, without an API key."""
     answer = await mock.call("GET", "/openapi.json", headers={"Authorization": ""})
     assert answer.status == 200
@@ -17,14 +18,14 @@ async def document(mock):
 
 @pytest.mark.full
 @pytest.mark.parametrize("chosen", [{}, {"strict": True}, {"api_keys": ["k"], "extra_events": ["run.started"]}])
-async def test_the_document_is_valid(start, chosen):
+async def test_the_document_is_valid(start: Start, chosen: Any) -> None:
     """A validator of another project accepts it, whatever the settings."""
     from openapi_spec_validator import OpenAPIV31SpecValidator  # noqa: PLC0415 - for the full tier alone
 
     OpenAPIV31SpecValidator(await document(await start(**chosen))).validate()
 
 
-async def test_each_operation_says_whether_it_is_documented(mock):
+async def test_each_operation_says_whether_it_is_documented(mock: Mock) -> None:
     """Ours are reading and changing webhooks, and this document; each field of a body says so, too."""
     described = await document(mock)
     marks = {item["operationId"]: item["x-documented"] for path in described["paths"].values()
@@ -36,7 +37,7 @@ async def test_each_operation_says_whether_it_is_documented(mock):
     assert all(field["x-documented"] for field in run.values())
 
 
-async def test_strict_mode_describes_only_what_it_offers(start):
+async def test_strict_mode_describes_only_what_it_offers(start: Start) -> None:
     """Routes of ours are not in the document of a strict server."""
     described = await document(await start(strict=True))
     assert "/v1/runs" in described["paths"]
@@ -45,7 +46,7 @@ async def test_strict_mode_describes_only_what_it_offers(start):
     assert "Changes" not in described["components"]["schemas"]
 
 
-async def test_the_document_follows_the_settings(start):
+async def test_the_document_follows_the_settings(start: Start) -> None:
     """The status of a registration, the events and the form of a url are those of the server."""
     described = await document(await start(created_status=200, extra_events=["run.started"], strict=True))
     assert "200" in described["paths"]["/v1/webhooks"]["post"]["responses"]
@@ -56,7 +57,7 @@ async def test_the_document_follows_the_settings(start):
     assert not re.search(fields["url"]["pattern"], "http://localhost")
 
 
-async def test_every_answer_is_described_with_the_rate_limit_headers(mock):
+async def test_every_answer_is_described_with_the_rate_limit_headers(mock: Mock) -> None:
     """The documented headers stand at each answer of each operation."""
     described = await document(mock)
     shared = described["components"]["responses"]

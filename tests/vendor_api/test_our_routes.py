@@ -1,31 +1,33 @@
 """List, read, change and delete: ours, and gone in strict mode."""
 
+from typing import Any
+
 import pytest
 from yarl import URL
 
-from tests.vendor_api.serving import AUTH, REGISTRATION
+from tests.vendor_api.serving import AUTH, REGISTRATION, Mock, Start
 
 
 @pytest.fixture
-async def webhook(mock):
+async def webhook(mock: Mock) -> dict[str, Any]:
     """A registered webhook, as the API shows it."""
     return (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).json
 
 
-async def test_webhooks_are_listed_in_order_of_registration(mock):
+async def test_webhooks_are_listed_in_order_of_registration(mock: Mock) -> None:
     """The list is an object with one key, and its items look like the answer of the registration."""
     assert (await mock.call("GET", "/v1/webhooks")).json == {"webhooks": []}
     shown = [(await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).json for _ in range(3)]
     assert (await mock.call("GET", "/v1/webhooks")).json == {"webhooks": shown}
 
 
-async def test_a_webhook_can_be_read(mock, webhook):
+async def test_a_webhook_can_be_read(mock: Mock, webhook: dict[str, Any]) -> None:
     """Reading gives what registering gave, and never the secret."""
     answer = await mock.call("GET", f"/v1/webhooks/{webhook['webhook_id']}")
     assert (answer.status, answer.json) == (200, webhook)
 
 
-async def test_an_id_may_come_percent_encoded(mock, webhook):
+async def test_an_id_may_come_percent_encoded(mock: Mock, webhook: dict[str, Any]) -> None:
     """Clients that encode more than they must find the webhook all the same."""
     path = f"/v1/webhooks/{webhook['webhook_id'].replace('_', '%5F')}"
     async with mock.session.get(URL(mock.url + path, encoded=True), headers=AUTH) as response:
@@ -36,7 +38,7 @@ async def test_an_id_may_come_percent_encoded(mock, webhook):
 @pytest.mark.parametrize(
     "changes", [{"active": False}, {"url": "https://b.c/d"}, {"events": ["run.completed"]}, {"secret": "new"}, {}]
 )
-async def test_fields_of_a_webhook_can_be_changed(mock, webhook, changes):
+async def test_fields_of_a_webhook_can_be_changed(mock: Mock, webhook: dict[str, Any], changes: dict[str, Any]) -> None:
     """What is given is changed, the rest stays, and the answer shows it."""
     before = mock.registry.all()[0]
     answer = await mock.call("PATCH", f"/v1/webhooks/{webhook['webhook_id']}", json=changes)
@@ -56,7 +58,9 @@ async def test_fields_of_a_webhook_can_be_changed(mock, webhook, changes):
         ([], "The request body must be a JSON object, not an array"),
     ],
 )
-async def test_a_change_that_is_not_allowed_changes_nothing(mock, webhook, changes, message):
+async def test_a_change_that_is_not_allowed_changes_nothing(
+    mock: Mock, webhook: dict[str, Any], changes: dict[str, Any] | list[Any], message: str
+) -> None:
     """The error names the field, and the webhook is as it was."""
     status, code, text = (await mock.call("PATCH", f"/v1/webhooks/{webhook['webhook_id']}", json=changes)).error
     assert (status, code) == (400, "invalid_request")
@@ -65,7 +69,7 @@ async def test_a_change_that_is_not_allowed_changes_nothing(mock, webhook, chang
     assert (await mock.call("GET", f"/v1/webhooks/{webhook['webhook_id']}")).json == webhook
 
 
-async def test_a_deleted_webhook_is_gone(mock, webhook):
+async def test_a_deleted_webhook_is_gone(mock: Mock, webhook: dict[str, Any]) -> None:
     """Deleting answers 204 without a body; afterwards the id is unknown to every operation."""
     path = f"/v1/webhooks/{webhook['webhook_id']}"
     gone = await mock.call("DELETE", path)
@@ -86,7 +90,7 @@ async def test_a_deleted_webhook_is_gone(mock, webhook):
         ("OPTIONS", "/v1/webhooks/{id}", 404),
     ],
 )
-async def test_strict_mode_knows_only_what_is_documented(start, method, path, status):
+async def test_strict_mode_knows_only_what_is_documented(start: Start, method: str, path: str, status: int) -> None:
     """Routes of ours answer as unknown ones do, even for a webhook that exists."""
     mock = await start(strict=True)
     webhook = (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).json
@@ -96,14 +100,14 @@ async def test_strict_mode_knows_only_what_is_documented(start, method, path, st
 @pytest.mark.parametrize(
     "path", ["/", "/foo", "/v1", "/v1/foo", "/v1/webhooks/", "/v1/webhooks/a/b", "/v2/webhooks", "/V1/webhooks"]
 )
-async def test_an_unknown_path_is_not_found(mock, path):
+async def test_an_unknown_path_is_not_found(mock: Mock, path: str) -> None:
     """The envelope names the path and those that there are."""
     status, code, text = (await mock.call("GET", path)).error
     assert (status, code) == (404, "not_found")
     assert f"No such path: {path}; there is /v1/webhooks" in text
 
 
-async def test_a_nearly_right_path_is_suggested(mock):
+async def test_a_nearly_right_path_is_suggested(mock: Mock) -> None:
     """A typing error in the path is pointed out."""
     assert "did you mean '/v1/webhooks'?" in (await mock.call("POST", "/v1/webhook", json={})).error[2]
 
@@ -117,7 +121,9 @@ async def test_a_nearly_right_path_is_suggested(mock):
         (False, "POST", "/openapi.json", "GET, HEAD, OPTIONS"),
     ],
 )
-async def test_a_wrong_method_tells_the_right_ones(start, strict, method, path, allow):
+async def test_a_wrong_method_tells_the_right_ones(
+    start: Start, strict: bool, method: str, path: str, allow: str
+) -> None:
     """405 carries Allow and says the same in words; OPTIONS gives the same list, without a key."""
     mock = await start(strict=strict)
     answer = await mock.call(method, path)
@@ -127,7 +133,7 @@ async def test_a_wrong_method_tells_the_right_ones(start, strict, method, path, 
     assert (options.status, options.headers["Allow"], options.body) == (204, allow, b"")
 
 
-async def test_head_answers_as_get_without_the_body(mock, webhook):
+async def test_head_answers_as_get_without_the_body(mock: Mock, webhook: dict[str, Any]) -> None:
     """Status and headers are those of GET."""
     for path in ("/v1/webhooks", f"/v1/webhooks/{webhook['webhook_id']}", "/nowhere"):
         head, get = await mock.call("HEAD", path), await mock.call("GET", path)
@@ -135,7 +141,7 @@ async def test_head_answers_as_get_without_the_body(mock, webhook):
         assert (head.status, head.headers["Content-Length"]) == (get.status, get.headers["Content-Length"])
 
 
-async def test_a_query_is_ignored(mock):
+async def test_a_query_is_ignored(mock: Mock) -> None:
     """Undocumented parameters do no harm."""
     async with mock.session.get(f"{mock.url}/v1/webhooks?limit=1&x=%FF", headers=AUTH) as response:
         assert response.status == 200

@@ -2,14 +2,15 @@
 
 import io
 import json
+from typing import Any
 
 import pytest
 
-from mockserver.model.webhooks import Registration
-from tests.vendor_api.serving import EVENTS, REGISTRATION, Mock
+from mockserver.model.webhooks import Registration, Webhook
+from tests.vendor_api.serving import EVENTS, REGISTRATION, Mock, Start
 
 
-async def test_a_registration_is_answered_with_the_documented_fields_in_order(mock):
+async def test_a_registration_is_answered_with_the_documented_fields_in_order(mock: Mock) -> None:
     """The answer holds webhook_id, url, events and active, and nothing else."""
     answer = await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, "events": list(reversed(EVENTS))})
     assert answer.status == 201
@@ -24,13 +25,13 @@ async def test_a_registration_is_answered_with_the_documented_fields_in_order(mo
     assert mock.registry.all()[0].secret == REGISTRATION["secret"]
 
 
-async def test_the_status_of_success_can_be_chosen(start):
+async def test_the_status_of_success_can_be_chosen(start: Start) -> None:
     """The vendor states no status, so the user may."""
     mock = await start(created_status=200)
     assert (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).status == 200
 
 
-async def test_the_same_url_twice_gives_two_webhooks(mock):
+async def test_the_same_url_twice_gives_two_webhooks(mock: Mock) -> None:
     """Each registration is a webhook of its own."""
     first, second = [await mock.call("POST", "/v1/webhooks", json=REGISTRATION) for _ in range(2)]
     assert first.json["webhook_id"] != second.json["webhook_id"]
@@ -55,7 +56,7 @@ async def test_the_same_url_twice_gives_two_webhooks(mock):
         ({"secret": "s" * 1025}, "at most 1024"),
     ],
 )
-async def test_a_refusal_names_the_field_and_what_is_allowed(mock, changed, message):
+async def test_a_refusal_names_the_field_and_what_is_allowed(mock: Mock, changed: dict[str, Any], message: str) -> None:
     """A field that is not allowed is a 400 in the documented envelope, and nothing is registered."""
     status, code, text = (await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, **changed})).error
     assert (status, code) == (400, "invalid_request")
@@ -65,34 +66,34 @@ async def test_a_refusal_names_the_field_and_what_is_allowed(mock, changed, mess
 
 
 @pytest.mark.parametrize("field", ["url", "events", "secret"])
-async def test_a_missing_field_has_the_documented_message(mock, field):
+async def test_a_missing_field_has_the_documented_message(mock: Mock, field: str) -> None:
     """The message is the one of the vendor's own example."""
     given = {name: value for name, value in REGISTRATION.items() if name != field}
     answer = await mock.call("POST", "/v1/webhooks", json=given)
     assert answer.error == (400, "invalid_request", f"Missing required field: {field}")
 
 
-async def test_a_misspelt_field_is_pointed_out(mock):
+async def test_a_misspelt_field_is_pointed_out(mock: Mock) -> None:
     """The likely typing error is named beside the missing field."""
     given = {"urll": "https://a.b", "events": ["run.failed"], "secret": "s"}
     assert "'urll': was that meant?" in (await mock.call("POST", "/v1/webhooks", json=given)).error[2]
 
 
 @pytest.mark.parametrize("strict", [False, True])
-async def test_loopback_urls_need_no_https_unless_strict(start, strict):
+async def test_loopback_urls_need_no_https_unless_strict(start: Start, strict: bool) -> None:
     """Local tests can register http URLs; strict mode is as the vendor documents."""
     mock = await start(strict=strict)
     answer = await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, "url": "http://127.0.0.1:5000/hook"})
     assert answer.status == (400 if strict else 201)
 
 
-async def test_extra_events_can_be_subscribed_to(start):
+async def test_extra_events_can_be_subscribed_to(start: Start) -> None:
     """Event types that the user listed are accepted beside the documented ones."""
     mock = await start(extra_events=["run.started"])
     assert (await mock.call("POST", "/v1/webhooks", json={**REGISTRATION, "events": ["run.started"]})).status == 201
 
 
-async def test_at_the_limit_of_webhooks_there_is_a_clear_error(start):
+async def test_at_the_limit_of_webhooks_there_is_a_clear_error(start: Start) -> None:
     """One webhook more than the limit is refused, and the message says what to do."""
     mock = await start(max_webhooks=1)
     await mock.call("POST", "/v1/webhooks", json=REGISTRATION)
@@ -101,7 +102,7 @@ async def test_at_the_limit_of_webhooks_there_is_a_clear_error(start):
     assert "1 webhooks are registered, which is the limit" in text
 
 
-async def test_a_hundred_thousand_webhooks_fit_and_no_more(start):
+async def test_a_hundred_thousand_webhooks_fit_and_no_more(start: Start) -> None:
     """The default limit is reached at 100,000, and all of them can be listed."""
     mock = await start()
     for _ in range(99_999):
@@ -111,7 +112,7 @@ async def test_a_hundred_thousand_webhooks_fit_and_no_more(start):
     assert len((await mock.call("GET", "/v1/webhooks")).json["webhooks"]) == 100_000
 
 
-async def test_each_registration_is_announced(start):
+async def test_each_registration_is_announced(start: Start) -> None:
     """The callback hears of a webhook once it is registered."""
     mock, heard = Mock.of(), []
     mock.on_registered = heard.append
@@ -121,10 +122,12 @@ async def test_each_registration_is_announced(start):
     assert heard == list(mock.registry.all())
 
 
-async def test_a_failure_while_registering_leaves_nothing_registered(start, caplog):
+async def test_a_failure_while_registering_leaves_nothing_registered(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     """An unexpected error is a 500 without traceback or secret; the log has the traceback, and no webhook is kept."""
 
-    def fail(_):
+    def fail(_: Webhook) -> None:
         raise RuntimeError("something broke")
 
     mock = Mock.of()
@@ -143,7 +146,7 @@ async def test_a_failure_while_registering_leaves_nothing_registered(start, capl
 
 
 @pytest.mark.parametrize("given", [{f"k{n}": 0 for n in range(80_000)}, {"x" * 1_000_000: 1}])
-async def test_a_body_made_to_be_slow_is_refused_at_once(mock, given):
+async def test_a_body_made_to_be_slow_is_refused_at_once(mock: Mock, given: dict[str, int]) -> None:
     """Guessing what was meant stops early, so that one request cannot hold up the others."""
     body = io.BytesIO(json.dumps(given).encode())
     answer = await mock.call("POST", "/v1/webhooks", data=body, headers={"Content-Type": "application/json"})

@@ -22,7 +22,7 @@ OPTIONS = (
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_schemathesis_finds_nothing(strict, tmp_path):
+def test_schemathesis_finds_nothing(strict: bool, tmp_path: Path) -> None:
     """Every check and every phase, against a real server: no answer contradicts the document."""
     # A key is configured: one of the checks is that a wrong key is refused, and by default any token is good.
     with serve_in_thread(Mock.of(strict=strict, api_keys=[KEY])) as mock:

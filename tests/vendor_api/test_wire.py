@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from mockserver.vendor_api import requests
 from mockserver.vendor_api.requests import error_body
-from tests.vendor_api.serving import REGISTRATION, exchange
+from tests.vendor_api.serving import REGISTRATION, Mock, exchange
 
 HEAD = b"Host: localhost\r\nAuthorization: Bearer pk_private\r\nConnection: close\r\n"
 JSON = json.dumps(REGISTRATION).encode()
 
 
-def parsed(answer: bytes):
+def parsed(answer: bytes) -> tuple[int, str, bytes]:
     """Status, headers (as text) and body of one answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), head.decode("latin-1"), body
@@ -44,7 +44,9 @@ def parsed(answer: bytes):
         (b"POST / HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n", "HTTP/1.1"),
     ],
 )
-def test_malformed_http_is_answered_in_the_envelope(threaded, caplog, request_bytes, message):
+def test_malformed_http_is_answered_in_the_envelope(
+    threaded: Mock, caplog: pytest.LogCaptureFixture, request_bytes: bytes, message: str
+) -> None:
     """Even what never becomes a request gets the documented error, and neither answer nor log quotes it."""
     status, head, body = parsed(exchange(threaded.port, request_bytes))
     assert status == 400
@@ -57,7 +59,7 @@ def test_malformed_http_is_answered_in_the_envelope(threaded, caplog, request_by
     assert "private" not in caplog.text
 
 
-async def begin_body(mock, piece):
+async def begin_body(mock: Mock, piece: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Send a chunked registration whose body begins with a piece; return what is answered after that."""
     reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
     writer.write(b"POST /v1/webhooks HTTP/1.1\r\n" + HEAD + b"Expect: 100-continue\r\n")
@@ -68,7 +70,9 @@ async def begin_body(mock, piece):
 
 
 @pytest.mark.parametrize("piece", [b"5\r\nhello\r\nZZ\r\n", b"5\r\nhelloXX", b"5\r\nhello\r\n"])
-async def test_a_body_without_a_proper_end_is_given_up(mock, monkeypatch, piece):
+async def test_a_body_without_a_proper_end_is_given_up(
+    mock: Mock, monkeypatch: pytest.MonkeyPatch, piece: bytes
+) -> None:
     """Chunks that turn out malformed, or stop coming, are a 400 as well."""
     monkeypatch.setattr(requests, "BODY_PATIENCE", 0.05)
     reader, writer = await begin_body(mock, piece)
@@ -80,7 +84,7 @@ async def test_a_body_without_a_proper_end_is_given_up(mock, monkeypatch, piece)
     await writer.wait_closed()
 
 
-async def test_a_broken_body_that_aiohttp_reports_is_refused():
+async def test_a_broken_body_that_aiohttp_reports_is_refused() -> None:
     """The parser that aiohttp has without its C extension tells of malformed chunks in time: a 400 then."""
     content = StreamReader(None, 1024, loop=asyncio.get_running_loop())
     content.set_exception(web.RequestPayloadError())
@@ -90,12 +94,12 @@ async def test_a_broken_body_that_aiohttp_reports_is_refused():
     assert "not framed as HTTP/1.1 says" in problem.message
 
 
-def test_an_error_about_bytes_that_are_no_text_can_be_sent():
+def test_an_error_about_bytes_that_are_no_text_can_be_sent() -> None:
     """Parsers hand such bytes on as lone surrogates, which JSON cannot hold; the message shows them escaped."""
     assert b"No such path: /\\\\udcff" in error_body(404, "No such path: /\udcff")
 
 
-async def test_a_client_that_leaves_is_no_error(mock, caplog):
+async def test_a_client_that_leaves_is_no_error(mock: Mock, caplog: pytest.LogCaptureFixture) -> None:
     """A connection that ends within a body leaves nothing in the log, nothing registered, and the server well."""
     _, writer = await begin_body(mock, b"5\r\nhello\r\n")
     writer.close()
@@ -118,7 +122,7 @@ async def test_a_client_that_leaves_is_no_error(mock, caplog):
         (b"GET /v1/webhooks HTTP/1.0", 200),
     ],
 )
-def test_odd_request_lines_are_answered_like_any_other(threaded, line, status):
+def test_odd_request_lines_are_answered_like_any_other(threaded: Mock, line: bytes, status: int) -> None:
     """Every form of request target that HTTP knows gets an answer of the API."""
     given, head, body = parsed(exchange(threaded.port, line + b"\r\n" + HEAD + b"\r\n"))
     assert given == status
@@ -128,7 +132,7 @@ def test_odd_request_lines_are_answered_like_any_other(threaded, line, status):
 
 
 @pytest.mark.parametrize("expect", [b"100-continue", b"something-else"])
-def test_a_client_that_asks_first_is_told_to_go_on(threaded, expect):
+def test_a_client_that_asks_first_is_told_to_go_on(threaded: Mock, expect: bytes) -> None:
     """Expect: 100-continue is honoured, and an unknown expectation does no harm."""
     size = b"Content-Length: %d\r\n" % len(JSON)
     request = b"POST /v1/webhooks HTTP/1.1\r\n" + HEAD + size + b"Expect: " + expect + b"\r\n\r\n" + JSON
@@ -136,7 +140,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(threaded, expect):
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n")
 
 
-def test_a_client_that_asks_first_is_told_when_it_is_too_much(threaded):
+def test_a_client_that_asks_first_is_told_when_it_is_too_much(threaded: Mock) -> None:
     """A body that is too large is refused before it is sent."""
     request = b"POST /v1/webhooks HTTP/1.1\r\n" + HEAD + b"Content-Length: 9999999\r\nExpect: 100-continue\r\n\r\n"
     status, head, body = parsed(exchange(threaded.port, request))
@@ -146,7 +150,7 @@ def test_a_client_that_asks_first_is_told_when_it_is_too_much(threaded):
 
 
 @pytest.mark.full
-def test_curl_can_register(threaded):
+def test_curl_can_register(threaded: Mock) -> None:
     """The command from the vendor's page works, but for the address."""
     given = ["-H", "Authorization: Bearer your-api-key", "-H", "Content-Type: application/json", "-d", JSON.decode()]
     command = ["curl", "-sS", "--noproxy", "*", "-w", " %{http_code}", f"{threaded.url}/v1/webhooks", *given]
@@ -184,7 +188,9 @@ paths = st.sampled_from([b"/v1/webhooks", b"/v1/webhooks/x", b"/"]) | st.binary(
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(method=methods, path=paths, headers=headers, body=bodies)
-def test_nothing_that_is_sent_makes_the_server_fail(threaded, method, path, headers, body):
+def test_nothing_that_is_sent_makes_the_server_fail(
+    threaded: Mock, method: bytes, path: bytes, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
     """Whatever the bytes, the answer is no 5xx, and what is registered is whole."""
     before = len(threaded.registry)
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.delivery.http1.raw_server import Behaviour, RawServer
 
 
 @pytest.hookimpl(optionalhook=True)  # older versions of pytest-asyncio do not ask, and test the standard loop only
-def pytest_asyncio_loop_factories(config):
+def pytest_asyncio_loop_factories(config: pytest.Config) -> dict[str, Any]:
     factories = {"asyncio": asyncio.new_event_loop}
     if config.getoption("full"):
         import uvloop  # noqa: PLC0415 - the default tier does without

@@ -16,6 +16,9 @@ from mockserver.model.targets import Target
 MIB = 1 << 20
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
+#: Starts a server; the fixtures that give one stop it after the test.
+Serve = Callable[..., Awaitable["RawServer"]]
+
 
 def a_request(url: str, body: bytes = b'{"event":"run.failed"}') -> Request:
     """A request as the signer makes them, spelled in a way that no general client would."""

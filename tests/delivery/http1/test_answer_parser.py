@@ -19,7 +19,7 @@ def head_of(size: int) -> bytes:
     return start + b"a" * (size - len(start) - len(end)) + end
 
 
-def test_an_answer_is_settled_with_its_last_byte():
+def test_an_answer_is_settled_with_its_last_byte() -> None:
     """Not one byte earlier; then it holds the response, and the connection serves once more."""
     answer = Answer(HEAD_LIMIT)
     assert [answer.feed(OK[at : at + 1]) for at in range(len(OK))] == [False] * (len(OK) - 1) + [True]
@@ -31,7 +31,7 @@ def test_an_answer_is_settled_with_its_last_byte():
     assert answer.received == len(OK)
 
 
-def test_nothing_of_an_answer_is_in_the_next_one():
+def test_nothing_of_an_answer_is_in_the_next_one() -> None:
     """Neither its error nor its parts, also where it broke off."""
     answer = fed(b"HTTP/1.1 500 Oh\r\nA: b\r\nContent-Length: 3\r\n\r\nno")
     answer.reset()
@@ -42,7 +42,7 @@ def test_nothing_of_an_answer_is_in_the_next_one():
     assert answer.response == Response(204)
 
 
-def test_a_100_is_noted_and_other_interim_answers_are_not():
+def test_a_100_is_noted_and_other_interim_answers_are_not() -> None:
     """A request that waits for a 100 goes on with that one alone; none leaves anything in the answer."""
     waits, goes_on = b"HTTP/1.1 102 Wait\r\nA: b\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"
     for pieces, continued in (((), False), ((waits,), False), ((goes_on,), True), ((goes_on, waits), True)):
@@ -53,7 +53,7 @@ def test_a_100_is_noted_and_other_interim_answers_are_not():
         assert answer.response == fed(OK).response
 
 
-def test_a_101_is_an_answer_without_a_body_and_the_last():
+def test_a_101_is_an_answer_without_a_body_and_the_last() -> None:
     """Another protocol begins behind it, whether it names one or not."""
     for upgrade in (b"", b"Connection: upgrade\r\nUpgrade: x\r\n"):
         answer = fed(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + b"\r\n")
@@ -63,7 +63,7 @@ def test_a_101_is_an_answer_without_a_body_and_the_last():
         assert (answer.response.status, answer.response.body) == (101, b"")
 
 
-def test_a_head_may_have_64_kib_to_the_byte():
+def test_a_head_may_have_64_kib_to_the_byte() -> None:
     """One byte more is too many: of all that came while it has no end, of the headers alone where it has one."""
     unfinished = head_of(2 * HEAD_LIMIT)
     outside = len(b"HTTP/1.1 200 OK\r\n" + b"\r\n")
@@ -73,7 +73,7 @@ def test_a_head_may_have_64_kib_to_the_byte():
         assert (error.kind, error.message) == ("too_large", "the header of the answer has no end within 64 KiB")
 
 
-def test_a_body_is_read_for_one_mebibyte_to_the_byte():
+def test_a_body_is_read_for_one_mebibyte_to_the_byte() -> None:
     """What comes then is cut off, and the answer counts as complete; where more is recorded, more is read."""
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     whole = head + bytes(READ_LIMIT - len(head))
@@ -87,7 +87,7 @@ def test_a_body_is_read_for_one_mebibyte_to_the_byte():
     assert len(kept.response.body) == READ_LIMIT
 
 
-def test_what_has_no_end_after_a_body_that_was_recorded_whole_is_an_error():
+def test_what_has_no_end_after_a_body_that_was_recorded_whole_is_an_error() -> None:
     """It is not the body that is too long: the message says how much of it came."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
     answer = fed(head, *[b"A: b\r\n" * 10_000] * 18, record_limit=2)
@@ -96,7 +96,7 @@ def test_what_has_no_end_after_a_body_that_was_recorded_whole_is_an_error():
     assert answer.response.body == b"ok"
 
 
-def test_what_is_recorded_of_a_body_ends_at_the_limit_in_the_middle_of_a_piece():
+def test_what_is_recorded_of_a_body_ends_at_the_limit_in_the_middle_of_a_piece() -> None:
     """Before, at and after it."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
     for pieces, kept in (((b"abc",), b"abc"), ((b"abcd",), b"abcd"), ((b"abc", b"de", b"fghi"), b"abcd")):
@@ -133,7 +133,7 @@ def test_what_is_recorded_of_a_body_ends_at_the_limit_in_the_middle_of_a_piece()
         ),
     ],
 )
-def test_the_end_of_the_connection(wire, how, message, body):
+def test_the_end_of_the_connection(wire: bytes, how: str, message: str | None, body: bytes | None) -> None:
     """It ends a body that has no other end, if the server closed; otherwise it is an error that says what came."""
     answer = fed(*[wire] if wire else [])
     answer.end(how)
@@ -151,7 +151,7 @@ def test_the_end_of_the_connection(wire, how, message, body):
         ([b"\x15\x03\x01\x00\x02\x02\x46"], b"\x15\x03\x01\x00\x02\x02\x46"),
     ],
 )
-def test_what_is_not_http_is_shown_by_how_it_begins(pieces, begins):
+def test_what_is_not_http_is_shown_by_how_it_begins(pieces: list[bytes], begins: bytes) -> None:
     """In at most 40 bytes, in however many pieces they come; an alert of TLS with what it means."""
     answer = Answer(HEAD_LIMIT)
     assert [answer.feed(piece) for piece in pieces][-1]
@@ -162,7 +162,7 @@ def test_what_is_not_http_is_shown_by_how_it_begins(pieces, begins):
     assert answer.error.message.endswith(f"); it begins {begins!r}{hint}")
 
 
-def test_what_follows_a_complete_answer_costs_it_only_its_connection():
+def test_what_follows_a_complete_answer_costs_it_only_its_connection() -> None:
     """Garbage, or the beginning of another answer."""
     more = [b"what is this", b"HTTP/1.1 500 No\r\nA: b\r\nContent-Length: 3\r\n\r\nno!", b"H", b"x" * READ_LIMIT]
     for each in more:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from mockserver.delivery.http1 import Http1Transport
-from tests.delivery.http1.raw_server import OK, Peer, a_request, until
+from tests.delivery.http1.raw_server import OK, Peer, Serve, a_request, until
 
 KIB = 1024
 MIB = 1024 * KIB
 
 
-def answering(*pieces: bytes, then: str = "wait"):
+def answering(*pieces: bytes, then: str = "wait") -> Callable[..., Awaitable[None]]:
     """Read a request, send the pieces, then wait for the client, close, reset or end."""
 
     async def behaviour(peer: Peer) -> None:
@@ -28,7 +29,7 @@ def answering(*pieces: bytes, then: str = "wait"):
     return behaviour
 
 
-async def test_the_request_goes_out_byte_for_byte(transport, serve):
+async def test_the_request_goes_out_byte_for_byte(transport: Http1Transport, serve: Serve) -> None:
     """What the request holds is what the server reads: no header is added, moved or respelled."""
     seen = []
 
@@ -48,7 +49,7 @@ async def test_the_request_goes_out_byte_for_byte(transport, serve):
     assert exchange.address == f"127.0.0.1:{server.port}"
 
 
-async def test_timings_add_up(transport, serve):
+async def test_timings_add_up(transport: Http1Transport, serve: Serve) -> None:
     """Connecting and waiting for the first byte are parts of the whole; a reused connection connects in no time."""
 
     async def behaviour(peer: Peer) -> None:
@@ -121,7 +122,9 @@ WHOLE_ANSWERS = {
 
 @pytest.mark.parametrize(("wire", "status", "body", "kept"), WHOLE_ANSWERS.values(), ids=WHOLE_ANSWERS)
 @pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "byte by byte"])
-async def test_every_shape_of_answer_is_read(transport, serve, wire, status, body, kept, bytewise):
+async def test_every_shape_of_answer_is_read(
+    transport: Http1Transport, serve: Serve, wire: bytes, status: int, body: bytes, kept: bool, bytewise: bool
+) -> None:
     """Whatever shape an answer has and however it is cut, its status and body are read, and whether it was the last."""
 
     async def behaviour(peer: Peer) -> None:
@@ -145,7 +148,7 @@ async def test_every_shape_of_answer_is_read(transport, serve, wire, status, bod
     [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"],
     ids=["1.1", "1.0", "a coding that is not chunked"],
 )
-async def test_the_end_of_the_connection_can_end_the_body(transport, serve, head):
+async def test_the_end_of_the_connection_can_end_the_body(transport: Http1Transport, serve: Serve, head: bytes) -> None:
     """Without a length, an answer lasts as long as its connection."""
     server = await serve(answering(head, b"until ", b"the end", then="close"))
     exchange = await transport.exchange(a_request(server.url), 5)
@@ -153,7 +156,7 @@ async def test_the_end_of_the_connection_can_end_the_body(transport, serve, head
     assert exchange.response.body == b"until the end"
 
 
-async def test_a_reset_does_not_end_a_body(transport, serve):
+async def test_a_reset_does_not_end_a_body(transport: Http1Transport, serve: Serve) -> None:
     """Where the end of the connection would end the body, a reset does not: nobody knows what is missing."""
 
     async def behaviour(peer: Peer) -> None:
@@ -172,7 +175,7 @@ async def test_a_reset_does_not_end_a_body(transport, serve):
     assert exchange.response.body == b"hello"
 
 
-async def test_headers_keep_order_repeats_and_any_byte(transport, serve):
+async def test_headers_keep_order_repeats_and_any_byte(transport: Http1Transport, serve: Serve) -> None:
     """Header names are in lower case, in the order in which they came, repeats included; trailers are left out."""
     wire = (
         b"HTTP/1.1 200 F\xfcr dich\r\nSet-Cookie: a=1\r\nTransfer-Encoding: chunked\r\nset-cookie: b=\xe9\r\n\r\n"
@@ -184,7 +187,7 @@ async def test_headers_keep_order_repeats_and_any_byte(transport, serve):
     assert response.headers == (("set-cookie", "a=1"), ("transfer-encoding", "chunked"), ("set-cookie", "b=é"))
 
 
-async def test_an_interim_answer_leaves_nothing_in_the_real_one(transport, serve):
+async def test_an_interim_answer_leaves_nothing_in_the_real_one(transport: Http1Transport, serve: Serve) -> None:
     """Headers and reason of a 103 are not those of the answer."""
     server = await serve(answering(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK))
     response = (await transport.exchange(a_request(server.url), 5)).response
@@ -192,7 +195,7 @@ async def test_an_interim_answer_leaves_nothing_in_the_real_one(transport, serve
     assert response.headers == (("content-length", "2"),)
 
 
-async def test_the_second_answer_has_nothing_of_the_first(transport, serve):
+async def test_the_second_answer_has_nothing_of_the_first(transport: Http1Transport, serve: Serve) -> None:
     """Answers on one connection are apart: headers, reasons and bodies."""
     answers = [
         b"HTTP/1.1 201 Made\r\nA: 1\r\nContent-Length: 3\r\n\r\none",
@@ -216,7 +219,7 @@ async def test_the_second_answer_has_nothing_of_the_first(transport, serve):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-async def test_a_long_body_is_counted_but_not_kept(serve, framing):
+async def test_a_long_body_is_counted_but_not_kept(serve: Serve, framing: str) -> None:
     """Up to record_limit bytes are kept, all are counted, and the answer counts as complete."""
     body = bytes(range(256)) * 800  # 200 KiB
     wire = {
@@ -234,7 +237,7 @@ async def test_a_long_body_is_counted_but_not_kept(serve, framing):
     assert exchange.response.body_truncated
 
 
-async def test_an_endless_body_is_cut_off_after_a_mebibyte(transport, serve):
+async def test_an_endless_body_is_cut_off_after_a_mebibyte(transport: Http1Transport, serve: Serve) -> None:
     """A body without end is read up to 1 MiB; then the connection is closed and the answer counts as complete."""
     cut_off = asyncio.Event()
 
@@ -255,7 +258,7 @@ async def test_an_endless_body_is_cut_off_after_a_mebibyte(transport, serve):
     await asyncio.wait_for(cut_off.wait(), 60)
 
 
-async def test_a_long_body_within_the_record_limit_is_kept_whole(serve):
+async def test_a_long_body_within_the_record_limit_is_kept_whole(serve: Serve) -> None:
     """Who raises record_limit over 1 MiB gets what was asked for."""
     body = b"x" * (3 * MIB)
     server = await serve(answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), body))
@@ -275,7 +278,7 @@ ENDLESS_HEADS = {
 
 
 @pytest.mark.parametrize("pieces", ENDLESS_HEADS.values(), ids=ENDLESS_HEADS)
-async def test_a_header_over_64_kib_is_too_large(transport, serve, pieces):
+async def test_a_header_over_64_kib_is_too_large(transport: Http1Transport, serve: Serve, pieces: list[bytes]) -> None:
     """A header block that does not end is not read for ever, and one that is too large is not taken."""
     server = await serve(answering(*pieces))
     exchange = await transport.exchange(a_request(server.url), 10)
@@ -283,7 +286,7 @@ async def test_a_header_over_64_kib_is_too_large(transport, serve, pieces):
     assert exchange.error.message == "the header of the answer has no end within 64 KiB"
 
 
-async def test_a_large_header_under_the_limit_is_read(transport, serve):
+async def test_a_large_header_under_the_limit_is_read(transport: Http1Transport, serve: Serve) -> None:
     """60 KiB of header and a large body in one go are still an answer."""
     value = b"a" * 60_000
     wire = b"HTTP/1.1 200 OK\r\nA: " + value + b"\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000)
@@ -294,7 +297,7 @@ async def test_a_large_header_under_the_limit_is_read(transport, serve):
     assert exchange.response.headers[0] == ("a", value.decode())
 
 
-async def test_endless_trailers_are_too_large(transport, serve):
+async def test_endless_trailers_are_too_large(transport: Http1Transport, serve: Serve) -> None:
     """What is wrapped around a body is bounded too; the body that came is beside the error."""
 
     async def behaviour(peer: Peer) -> None:
@@ -313,7 +316,7 @@ async def test_endless_trailers_are_too_large(transport, serve):
 
 
 @pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "byte by byte"])
-async def test_something_else_than_http_is_shown(transport, serve, bytewise):
+async def test_something_else_than_http_is_shown(transport: Http1Transport, serve: Serve, bytewise: bool) -> None:
     """The message shows how the answer begins, at most 40 bytes of it."""
     banner = b"SSH-2.0-OpenSSH_9.6 " + b"x" * 100
     server = await serve(answering(*([banner[i : i + 1] for i in range(120)] if bytewise else [banner])))
@@ -325,7 +328,7 @@ async def test_something_else_than_http_is_shown(transport, serve, bytewise):
     assert b"x" * 21 not in exchange.error.message.encode()
 
 
-async def test_a_server_that_speaks_first_is_heard(transport, serve):
+async def test_a_server_that_speaks_first_is_heard(transport: Http1Transport, serve: Serve) -> None:
     """A banner that comes before the request is written is an answer that is not HTTP, not a closed connection."""
 
     async def behaviour(peer: Peer) -> None:
@@ -338,7 +341,7 @@ async def test_a_server_that_speaks_first_is_heard(transport, serve):
     assert "b'220 mail.example ESMTP" in exchange.error.message
 
 
-async def test_a_tls_alert_suggests_https(transport, serve):
+async def test_a_tls_alert_suggests_https(transport: Http1Transport, serve: Serve) -> None:
     """An https server that is spoken to in plain HTTP answers with an alert; the message says what it means."""
     server = await serve(answering(b"\x15\x03\x01\x00\x02\x02\x46", then="close"))
     exchange = await transport.exchange(a_request(server.url), 5)
@@ -346,7 +349,7 @@ async def test_a_tls_alert_suggests_https(transport, serve):
     assert exchange.error.message.endswith("is it an https:// address?")
 
 
-async def test_garbage_within_the_body_keeps_what_came_before(transport, serve):
+async def test_garbage_within_the_body_keeps_what_came_before(transport: Http1Transport, serve: Serve) -> None:
     """A broken chunk is an error of protocol, with the status and the first chunk beside it."""
     server = await serve(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", b"zz\r\n"))
     exchange = await transport.exchange(a_request(server.url), 5)
@@ -367,7 +370,7 @@ async def test_garbage_within_the_body_keeps_what_came_before(transport, serve):
     ],
     ids=["length", "chunked"],
 )
-async def test_a_connection_that_ends_after_any_byte(serve, whole, how):
+async def test_a_connection_that_ends_after_any_byte(serve: Serve, whole: bytes, how: str) -> None:
     """Cut anywhere, closed or reset, an answer is never taken for a whole one and what came is beside the error."""
 
     async def behaviour(peer: Peer) -> None:
@@ -406,14 +409,16 @@ async def test_a_connection_that_ends_after_any_byte(serve, whole, how):
         ),
     ],
 )
-async def test_the_message_says_how_much_came(transport, serve, part, message):
+async def test_the_message_says_how_much_came(
+    transport: Http1Transport, serve: Serve, part: bytes, message: str
+) -> None:
     """Half an answer and then the end: the message says how much there was."""
     server = await serve(answering(part, then="close"))
     exchange = await transport.exchange(a_request(server.url), 5)
     assert exchange.error.message == message
 
 
-async def test_half_an_answer_and_then_silence(transport, serve):
+async def test_half_an_answer_and_then_silence(transport: Http1Transport, serve: Serve) -> None:
     """Silence ends in a time-out that says how much had come; the connection is closed."""
     silences = {
         b"": "no answer within 1s",

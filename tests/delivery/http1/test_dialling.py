@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mockserver.delivery.http1 import Http1Transport
-from tests.delivery.http1.raw_server import Peer, a_request, keep_answering
+from mockserver.delivery.http1.connection import Connection
+from tests.delivery.http1.raw_server import Peer, Serve, a_request, keep_answering
 
 PUBLIC = "93.184.215.14"
 METADATA = "169.254.169.254"
@@ -32,7 +35,7 @@ class Network:
         monkeypatch.setattr(socket, "getaddrinfo", self._getaddrinfo)
         monkeypatch.setattr(loop, "create_connection", self._watched, raising=False)
 
-    def _getaddrinfo(self, host, port, **_):
+    def _getaddrinfo(self, host: str, port: int, **_: socket.SocketKind | int) -> list[Any]:
         self.asked.append(host)
         addresses = self.names[host]
         if isinstance(addresses, Exception):
@@ -44,7 +47,9 @@ class Network:
             for address in addresses
         ]
 
-    async def _watched(self, factory, host, port, **options):
+    async def _watched(
+        self, factory: Callable[..., Any], host: str, port: int, **options: socket.AddressFamily | None
+    ) -> tuple[Any, Connection]:
         self.contacted.append(host)
         if host not in {"127.0.0.1", "::1"}:  # nothing leaves this machine, whatever is tested
             raise OSError(101, "Connect call failed")
@@ -55,7 +60,9 @@ class Network:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-async def test_numbers_are_connected_to_without_a_lookup(transport, serve, monkeypatch, host):
+async def test_numbers_are_connected_to_without_a_lookup(
+    transport: Http1Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
     """IPv4 and IPv6 addresses need no name service; the exchange tells the address."""
     server = await serve(keep_answering, host)
     network = Network(monkeypatch, {})
@@ -67,7 +74,9 @@ async def test_numbers_are_connected_to_without_a_lookup(transport, serve, monke
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("name", ["localhost", "LocalHost.", "app.localhost"])
-async def test_names_of_this_machine_need_no_lookup(transport, serve, monkeypatch, host, name):
+async def test_names_of_this_machine_need_no_lookup(
+    transport: Http1Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch, host: str, name: str
+) -> None:
     """A server that listens on only one of the two addresses is found, and no name service is asked."""
     server = await serve(keep_answering, host)
     network = Network(monkeypatch, {})
@@ -77,12 +86,14 @@ async def test_names_of_this_machine_need_no_lookup(transport, serve, monkeypatc
     assert network.asked == []
 
 
-async def test_silent_names_hold_up_nothing(serve, monkeypatch):
+async def test_silent_names_hold_up_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """While lookups hang, this machine and other names are delivered to, and closing waits for no lookup."""
     hanging = threading.Event()
     network = Network(monkeypatch, {"app.test": ["127.0.0.1"]})
 
-    def silent(host, port, **options):
+    def silent(
+        host: str, port: int, **options: socket.SocketKind | int
+    ) -> list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]]]:
         if host.startswith("silent"):
             hanging.wait(60)
         return network._getaddrinfo(host, port, **options)
@@ -98,14 +109,16 @@ async def test_silent_names_hold_up_nothing(serve, monkeypatch):
     hanging.set()
 
 
-async def test_a_real_name_service_is_asked(transport, serve):
+async def test_a_real_name_service_is_asked(transport: Http1Transport, serve: Serve) -> None:
     """The name of this machine itself is one that it knows."""
     server = await serve(keep_answering)
     exchange = await transport.exchange(a_request(f"http://{socket.gethostname()}:{server.port}/"), 5)
     assert exchange.error is None or exchange.error.kind == "connect"  # it may lead to another of its addresses
 
 
-async def test_each_new_connection_asks_again(transport, serve, monkeypatch):
+async def test_each_new_connection_asks_again(
+    transport: Http1Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A name that moves is followed; a kept connection does not ask."""
     one, two = await serve(keep_answering), await serve(keep_answering, "::1")
     network = Network(monkeypatch, {"app.test": ["127.0.0.1"]})
@@ -134,7 +147,9 @@ async def test_each_new_connection_asks_again(transport, serve, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_name_that_leads_outside_is_not_contacted(transport, monkeypatch, scheme, addresses, message):
+async def test_a_name_that_leads_outside_is_not_contacted(
+    transport: Http1Transport, monkeypatch: pytest.MonkeyPatch, scheme: str, addresses: list[str], message: str
+) -> None:
     """The guard judges what a name resolves to, before anything is sent there."""
     network = Network(monkeypatch, {"app.test": addresses})
     exchange = await transport.exchange(a_request(f"{scheme}://app.test/"), 5)
@@ -145,7 +160,9 @@ async def test_a_name_that_leads_outside_is_not_contacted(transport, monkeypatch
     assert network.contacted == []
 
 
-async def test_a_number_that_is_refused_is_not_contacted(transport, monkeypatch):
+async def test_a_number_that_is_refused_is_not_contacted(
+    transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The guard judges addresses in URLs as well."""
     network = Network(monkeypatch, {})
     exchange = await transport.exchange(a_request(f"http://{METADATA}/latest/meta-data"), 5)
@@ -153,7 +170,9 @@ async def test_a_number_that_is_refused_is_not_contacted(transport, monkeypatch)
     assert network.contacted == []
 
 
-async def test_refused_addresses_of_a_name_are_passed_over(transport, serve, monkeypatch):
+async def test_refused_addresses_of_a_name_are_passed_over(
+    transport: Http1Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Among the addresses of a name, only those that are allowed are contacted."""
     server = await serve(keep_answering)
     network = Network(monkeypatch, {"app.test": [METADATA, PUBLIC, "::1", "127.0.0.1"]})
@@ -162,7 +181,7 @@ async def test_refused_addresses_of_a_name_are_passed_over(transport, serve, mon
     assert network.contacted == ["::1", "127.0.0.1"]
 
 
-async def test_an_allowed_host_may_be_public(monkeypatch):
+async def test_an_allowed_host_may_be_public(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who names a host may send there; nobody answers in this test, so the error is that of the network."""
     network = Network(monkeypatch, {"app.test": [PUBLIC]})
     transport = Http1Transport(allowed_hosts=["App.Test"])
@@ -180,7 +199,14 @@ async def test_an_allowed_host_may_be_public(monkeypatch):
     ],
     ids=["elsewhere", "unknown"],
 )
-async def test_where_a_connection_really_leads_is_judged_again(transport, serve, monkeypatch, peer, kind, message):
+async def test_where_a_connection_really_leads_is_judged_again(
+    transport: Http1Transport,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    peer: tuple[str, int] | None,
+    kind: str,
+    message: str,
+) -> None:
     """A connection that ends up elsewhere than at the address that was judged, or who knows where, gets nothing."""
     got = asyncio.get_running_loop().create_future()
 
@@ -208,7 +234,9 @@ async def test_where_a_connection_really_leads_is_judged_again(transport, serve,
 
             self.protocol.connection_made(Led)
 
-    async def redirected(factory, host, port, **options):
+    async def redirected(
+        factory: Callable[..., Any], host: str, port: int, **options: socket.AddressFamily | None
+    ) -> tuple[Any, asyncio.Protocol]:
         return await create_connection(lambda: Misled(factory()), host, port, **options)
 
     monkeypatch.setattr(loop, "create_connection", redirected, raising=False)
@@ -221,7 +249,7 @@ async def test_where_a_connection_really_leads_is_judged_again(transport, serve,
 # --- nobody there
 
 
-async def test_nobody_listens(transport, closed_port):
+async def test_nobody_listens(transport: Http1Transport, closed_port: int) -> None:
     """A refused connection is the commonest of mistakes: the message asks whether the application is running."""
     port = closed_port
     exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 5)
@@ -232,7 +260,7 @@ async def test_nobody_listens(transport, closed_port):
     assert exchange.connect_ms > 0
 
 
-async def test_nothing_listens_on_any_address_of_a_name(transport, closed_port):
+async def test_nothing_listens_on_any_address_of_a_name(transport: Http1Transport, closed_port: int) -> None:
     """The message names the addresses that were tried."""
     port = closed_port
     exchange = await transport.exchange(a_request(f"http://localhost:{port}/"), 5)
@@ -241,7 +269,9 @@ async def test_nothing_listens_on_any_address_of_a_name(transport, closed_port):
     )
 
 
-async def test_a_connection_of_a_port_with_itself_is_nobody(transport, monkeypatch):
+async def test_a_connection_of_a_port_with_itself_is_nobody(
+    transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The system may connect a free port with itself; that must not pass for an application."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -249,7 +279,9 @@ async def test_a_connection_of_a_port_with_itself_is_nobody(transport, monkeypat
     loop = asyncio.get_running_loop()
     create_connection = loop.create_connection
 
-    async def from_that_very_port(factory, host, port, **options):
+    async def from_that_very_port(
+        factory: Callable[..., Any], host: str, port: int, **options: socket.AddressFamily | None
+    ) -> tuple[Any, Connection]:
         return await create_connection(factory, host, port, local_addr=(host, port), **options)
 
     monkeypatch.setattr(loop, "create_connection", from_that_very_port, raising=False)
@@ -265,7 +297,9 @@ async def test_a_connection_of_a_port_with_itself_is_nobody(transport, monkeypat
         (UnicodeError("label empty or too long"), "label empty or too long"),
     ],
 )
-async def test_a_name_that_does_not_resolve(transport, monkeypatch, failure, reason):
+async def test_a_name_that_does_not_resolve(
+    transport: Http1Transport, monkeypatch: pytest.MonkeyPatch, failure: Exception, reason: str
+) -> None:
     """The message names the host and gives the name service's reason."""
     Network(monkeypatch, {"nowhere.test": failure})
     exchange = await transport.exchange(a_request("http://nowhere.test/"), 5)
@@ -273,13 +307,13 @@ async def test_a_name_that_does_not_resolve(transport, monkeypatch, failure, rea
     assert exchange.error.message == f"no address for 'nowhere.test' ({reason}): is the name right?"
 
 
-async def test_a_label_that_is_too_long_for_any_name_service(transport):
+async def test_a_label_that_is_too_long_for_any_name_service(transport: Http1Transport) -> None:
     """What the name service refuses to look at is a name that does not resolve."""
     exchange = await transport.exchange(a_request(f"http://{'a' * 64}.invalid/"), 5)
     assert exchange.error.kind == "resolve"
 
 
-async def test_a_name_service_that_does_not_answer(transport, monkeypatch):
+async def test_a_name_service_that_does_not_answer(transport: Http1Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolving counts in the time-out, and the message says that it was the resolving."""
     Network(monkeypatch, {})
 
@@ -291,7 +325,9 @@ async def test_a_name_service_that_does_not_answer(transport, monkeypatch):
     assert exchange.error.message == "app.test was not resolved within 100ms"
 
 
-async def test_whatever_a_loop_raises_ends_the_exchange(transport, monkeypatch):
+async def test_whatever_a_loop_raises_ends_the_exchange(
+    transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An exception that nobody foresaw is told, and does not leave the exchange to its time-out."""
     Network(monkeypatch, {"app.test": RuntimeError("Executor shutdown has been called")})
     exchange = await transport.exchange(a_request("http://app.test/"), 60)
@@ -301,7 +337,7 @@ async def test_whatever_a_loop_raises_ends_the_exchange(transport, monkeypatch):
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-async def test_a_full_backlog_is_a_connection_not_made_in_time(transport, cancelled):
+async def test_a_full_backlog_is_a_connection_not_made_in_time(transport: Http1Transport, cancelled: bool) -> None:
     """An application that does not accept: connecting counts in the time-out, and can be given up."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -332,7 +368,7 @@ async def test_a_full_backlog_is_a_connection_not_made_in_time(transport, cancel
     assert exchange.total_ms >= 199
 
 
-async def test_a_server_that_resets_at_once_has_closed(transport, serve):
+async def test_a_server_that_resets_at_once_has_closed(transport: Http1Transport, serve: Serve) -> None:
     """Accepted and thrown out before anything was said: the connection was there, so it is not a failure to connect."""
 
     async def behaviour(peer: Peer) -> None:

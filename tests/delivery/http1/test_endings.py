@@ -19,6 +19,7 @@ from tests.delivery.http1.raw_server import (
     Gate,
     Peer,
     RawServer,
+    Serve,
     a_request,
     keep_answering,
     open_sockets_to,
@@ -28,7 +29,7 @@ from tests.delivery.http1.raw_server import (
 # --- time
 
 
-async def test_a_shorter_time_out_on_a_kept_connection_holds(transport, serve):
+async def test_a_shorter_time_out_on_a_kept_connection_holds(transport: Http1Transport, serve: Serve) -> None:
     """A request with 100 ms ends in 100 ms, although the one before it on that connection had a minute."""
 
     async def behaviour(peer: Peer) -> None:
@@ -44,7 +45,7 @@ async def test_a_shorter_time_out_on_a_kept_connection_holds(transport, serve):
     assert 99 <= exchange.total_ms < 5000
 
 
-async def test_a_longer_time_out_on_a_kept_connection_holds(serve):
+async def test_a_longer_time_out_on_a_kept_connection_holds(serve: Serve) -> None:
     """The timer of an earlier request does not end a later one that has more time."""
     release = Gate()
 
@@ -65,7 +66,7 @@ async def test_a_longer_time_out_on_a_kept_connection_holds(serve):
     await transport.close()
 
 
-async def test_a_timer_that_fires_between_two_requests_does_nothing(serve):
+async def test_a_timer_that_fires_between_two_requests_does_nothing(serve: Serve) -> None:
     """A connection outlives the time of a request that was answered long ago."""
     server = await serve(keep_answering)
     transport = Http1Transport(idle_seconds=60)
@@ -77,14 +78,14 @@ async def test_a_timer_that_fires_between_two_requests_does_nothing(serve):
     await transport.close()
 
 
-async def test_no_time_at_all_is_a_time_out(transport, serve):
+async def test_no_time_at_all_is_a_time_out(transport: Http1Transport, serve: Serve) -> None:
     """A time-out that is over before it begins is an outcome like others."""
     server = await serve(keep_answering)
     exchange = await transport.exchange(a_request(server.url), 0)
     assert exchange.error.kind in {"connect", "timeout"}
 
 
-async def test_ten_years_are_a_time_out_too(transport, serve):
+async def test_ten_years_are_a_time_out_too(transport: Http1Transport, serve: Serve) -> None:
     """The longest duration that a script can state is not too long for an event loop."""
     server = await serve(keep_answering)
     assert (await transport.exchange(a_request(server.url), 10 * 366 * 86400.0)).error is None
@@ -93,7 +94,7 @@ async def test_ten_years_are_a_time_out_too(transport, serve):
 # --- large requests
 
 
-async def test_a_large_request_arrives_whole(transport, serve):
+async def test_a_large_request_arrives_whole(transport: Http1Transport, serve: Serve) -> None:
     """8 MiB are written in one go and read at the other end byte for byte."""
     seen = []
 
@@ -108,7 +109,7 @@ async def test_a_large_request_arrives_whole(transport, serve):
     assert seen == [request.wire]
 
 
-async def test_a_server_that_does_not_read_is_a_time_out(transport, serve):
+async def test_a_server_that_does_not_read_is_a_time_out(transport: Http1Transport, serve: Serve) -> None:
     """The request does not fit into the system's buffers and the server does not read: the time-out holds."""
     release = Gate()
 
@@ -123,7 +124,9 @@ async def test_a_server_that_does_not_read_is_a_time_out(transport, serve):
 
 
 @pytest.mark.parametrize("then", ["wait", "close", "end"])
-async def test_an_answer_before_the_whole_request_is_written_counts(transport, serve, then):
+async def test_an_answer_before_the_whole_request_is_written_counts(
+    transport: Http1Transport, serve: Serve, then: str
+) -> None:
     """A server that refuses a large body without reading it has answered; the connection is not used again."""
     answered = Gate()
 
@@ -148,7 +151,9 @@ async def test_an_answer_before_the_whole_request_is_written_counts(transport, s
 
 
 @pytest.mark.parametrize("reused", [False, True])
-async def test_a_cancelled_exchange_closes_its_connection(transport, serve, reused):
+async def test_a_cancelled_exchange_closes_its_connection(
+    transport: Http1Transport, serve: Serve, reused: bool
+) -> None:
     """Who stops waiting leaves no connection behind, and no answer that a later request could take for its own."""
     asked, hung_up = Gate(), Gate()
 
@@ -175,7 +180,7 @@ async def test_a_cancelled_exchange_closes_its_connection(transport, serve, reus
     assert not (await transport.exchange(a_request(server.url), 5)).reused
 
 
-async def test_an_exchange_cancelled_while_connecting_leaves_nothing(transport, serve):
+async def test_an_exchange_cancelled_while_connecting_leaves_nothing(transport: Http1Transport, serve: Serve) -> None:
     """Given up in any of the first turns of the loop, while a connection is being made, nothing stays behind."""
     server = await serve(keep_answering)
     for turns in range(12):
@@ -188,7 +193,9 @@ async def test_an_exchange_cancelled_while_connecting_leaves_nothing(transport, 
     assert open_sockets_to(server.port) == 0
 
 
-async def test_an_exchange_cancelled_as_its_answer_comes_harms_no_other(transport, serve):
+async def test_an_exchange_cancelled_as_its_answer_comes_harms_no_other(
+    transport: Http1Transport, serve: Serve
+) -> None:
     """The answer is there, but its task is cancelled before it could take it: the connection may be in use already."""
     server = await serve(keep_answering)
     await transport.exchange(a_request(server.url), 5)
@@ -203,7 +210,7 @@ async def test_an_exchange_cancelled_as_its_answer_comes_harms_no_other(transpor
         assert (await second).error is None
 
 
-async def test_close_ends_what_is_in_flight(transport, serve):
+async def test_close_ends_what_is_in_flight(transport: Http1Transport, serve: Serve) -> None:
     """Idle connections, waiting exchanges and those still connecting: all end, and no socket is left."""
     waiting = Gate()
 
@@ -232,7 +239,7 @@ async def test_close_ends_what_is_in_flight(transport, serve):
         assert other.error.kind == "stopped"
 
 
-async def test_close_between_two_sendings_is_the_end(transport, serve):
+async def test_close_between_two_sendings_is_the_end(transport: Http1Transport, serve: Serve) -> None:
     """A safe request that is about to be sent once more when the transport is closed is not sent any more."""
     hang_up = Gate()
 
@@ -255,7 +262,7 @@ async def test_close_between_two_sendings_is_the_end(transport, serve):
     assert server.accepted == 1
 
 
-async def test_a_closed_transport_can_be_used_again(transport, serve):
+async def test_a_closed_transport_can_be_used_again(transport: Http1Transport, serve: Serve) -> None:
     """Closing is not the end of it; closing twice, even at once, or without a connection, is nothing special."""
     server = await serve(keep_answering)
     await transport.close()
@@ -267,7 +274,7 @@ async def test_a_closed_transport_can_be_used_again(transport, serve):
         await transport.close()
 
 
-def test_a_transport_is_made_without_a_loop_and_moves_to_another():
+def test_a_transport_is_made_without_a_loop_and_moves_to_another() -> None:
     """It is made where no loop runs, used on one loop, closed, and used on the next."""
     transport = Http1Transport()
 
@@ -282,7 +289,7 @@ def test_a_transport_is_made_without_a_loop_and_moves_to_another():
         asyncio.run(use())
 
 
-async def test_a_reset_on_accept_over_http_is_no_matter_of_tls():
+async def test_a_reset_on_accept_over_http_is_no_matter_of_tls() -> None:
     """A consumer that resets each connection at once has closed it; nobody is told to look at certificates."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

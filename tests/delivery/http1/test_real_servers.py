@@ -10,11 +10,13 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import uvicorn
 from aiohttp import web
+from starlette.types import Receive, Scope, Send
 
 from mockserver.delivery.http1 import Http1Transport
 from tests.delivery.http1.raw_server import a_request
@@ -56,7 +58,7 @@ server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 """
 
 
-async def asgi_app(scope, receive, send) -> None:
+async def asgi_app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with the digest of the body, in the shape that the path asks for."""
     digest = hashlib.sha256()
     more = True
@@ -153,14 +155,16 @@ async def check(transport: Http1Transport, base: str, path: str, body: bytes) ->
 @pytest.mark.parametrize("size", [20, 3 * MIB], ids=["small", "large"])
 @pytest.mark.parametrize("path", ["/", "/chunked", "/empty", "/close", "/hints"])
 @pytest.mark.parametrize("server", ["uvicorn_server", "python_server", "node_server"])
-async def test_answers_of_real_servers(request, transport, server, path, size):
+async def test_answers_of_real_servers(
+    request: Any, transport: Http1Transport, server: Any, path: str, size: int
+) -> None:
     """Every body arrives whole and every answer is understood, three times in a row."""
     base = request.getfixturevalue(server)
     for turn in range(3):
         await check(transport, base, path, random.Random(turn).randbytes(size))
 
 
-async def test_many_at_once(transport, uvicorn_server, node_server):
+async def test_many_at_once(transport: Http1Transport, uvicorn_server: Any, node_server: Any) -> None:
     """Two servers, 400 requests to each, 50 at a time: each gets its own answer."""
     numbers = iter(range(800))
 
@@ -171,7 +175,9 @@ async def test_many_at_once(transport, uvicorn_server, node_server):
     await asyncio.gather(*(worker() for _ in range(50)))
 
 
-async def test_node_that_closes_idle_connections_at_once_loses_nothing(transport, impatient_node_server):
+async def test_node_that_closes_idle_connections_at_once_loses_nothing(
+    transport: Http1Transport, impatient_node_server: Any
+) -> None:
     """The server closes what has been idle for a millisecond, just as the next request is written: none is lost."""
     chance = random.Random(3)
     reused = 0
@@ -185,7 +191,7 @@ async def test_node_that_closes_idle_connections_at_once_loses_nothing(transport
     assert reused
 
 
-async def test_node_that_hangs_up_without_an_answer(transport, node_server):
+async def test_node_that_hangs_up_without_an_answer(transport: Http1Transport, node_server: Any) -> None:
     """On a fresh connection that is the outcome; on a kept one, too: it may have arrived, so it is not repeated."""
     exchange = await transport.exchange(a_request(node_server + "/hang-up"), 20)
     assert (exchange.error.kind, exchange.resent) == ("closed", False)
@@ -194,7 +200,7 @@ async def test_node_that_hangs_up_without_an_answer(transport, node_server):
     assert (exchange.error.kind, exchange.resent) == ("closed", False)
 
 
-async def test_aiohttp_that_refuses_a_large_body(transport, aiohttp_server):
+async def test_aiohttp_that_refuses_a_large_body(transport: Http1Transport, aiohttp_server: Callable[..., Any]) -> None:
     """The framework answers 413 while the body is still being written."""
 
     async def hook(request: web.Request) -> web.Response:

@@ -13,12 +13,12 @@ import pytest
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.delivery.http1.connection import Connection
 from mockserver.model.messages import Exchange, ExchangeError
-from tests.delivery.http1.raw_server import OK, Gate, Peer, a_request, keep_answering, until
+from tests.delivery.http1.raw_server import OK, Gate, Peer, Serve, a_request, keep_answering, until
 
 # --- keeping
 
 
-async def test_one_connection_carries_one_exchange_at_a_time(transport, serve):
+async def test_one_connection_carries_one_exchange_at_a_time(transport: Http1Transport, serve: Serve) -> None:
     """Three at once take three connections; afterwards the one used last is used first."""
     release = Gate()
     served: list[int] = []
@@ -42,7 +42,7 @@ async def test_one_connection_carries_one_exchange_at_a_time(transport, serve):
     assert len(set(served[-3:])) == 1
 
 
-async def test_connections_of_different_servers_are_apart(transport, serve):
+async def test_connections_of_different_servers_are_apart(transport: Http1Transport, serve: Serve) -> None:
     """A connection is used for its own host and port only."""
     one, two = await serve(keep_answering), await serve(keep_answering)
     for server in (one, two, one, two):
@@ -51,7 +51,7 @@ async def test_connections_of_different_servers_are_apart(transport, serve):
     assert (one.accepted, two.accepted) == (1, 1)
 
 
-async def test_an_idle_connection_is_dropped_by_a_timer(serve):
+async def test_an_idle_connection_is_dropped_by_a_timer(serve: Serve) -> None:
     """After idle_seconds an unused connection is closed, without anyone asking for it."""
     dropped = Gate()
 
@@ -69,7 +69,7 @@ async def test_an_idle_connection_is_dropped_by_a_timer(serve):
 
 
 @pytest.mark.full  # idle times are real, and long, so that a busy machine does not make them one
-async def test_each_idle_connection_is_dropped_in_its_own_time(serve):
+async def test_each_idle_connection_is_dropped_in_its_own_time(serve: Serve) -> None:
     """When one connection's time is over, one that was used later stays for its own time."""
     gone: list[int] = []
     first_gone, both_gone, release = Gate(), Gate(), Gate()
@@ -98,7 +98,7 @@ async def test_each_idle_connection_is_dropped_in_its_own_time(serve):
 
 
 @pytest.mark.parametrize("what", ["data", "eof", "reset"])
-async def test_whatever_arrives_on_an_idle_connection_closes_it(serve, what):
+async def test_whatever_arrives_on_an_idle_connection_closes_it(serve: Serve, what: str) -> None:
     """Nobody asked: the connection is closed at once and not used again."""
     say, closed = Gate(), Gate()
 
@@ -133,7 +133,7 @@ async def test_whatever_arrives_on_an_idle_connection_closes_it(serve, what):
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-async def test_a_request_that_was_read_is_not_sent_again(transport, serve, how):
+async def test_a_request_that_was_read_is_not_sent_again(transport: Http1Transport, serve: Serve, how: str) -> None:
     """The server takes the second request of a connection and hangs up without a byte: it has it, and that is all."""
     seen: list[bytes] = []
 
@@ -154,7 +154,9 @@ async def test_a_request_that_was_read_is_not_sent_again(transport, serve, how):
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
-async def test_a_connection_whose_end_has_come_unnoticed_is_not_used(transport, serve, end):
+async def test_a_connection_whose_end_has_come_unnoticed_is_not_used(
+    transport: Http1Transport, serve: Serve, end: str
+) -> None:
     """The loop has not yet heard of it, and the request goes out on a fresh connection, once."""
 
     async def behaviour(peer: Peer) -> None:
@@ -172,7 +174,9 @@ async def test_a_connection_whose_end_has_come_unnoticed_is_not_used(transport, 
     assert (exchange.reused, exchange.resent) == (False, False)
 
 
-async def test_a_request_that_came_to_a_closed_connection_fails_and_says_why(transport, serve, monkeypatch):
+async def test_a_request_that_came_to_a_closed_connection_fails_and_says_why(
+    transport: Http1Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The close was first, but no one can know whether the request was read: it is not sent again."""
     monkeypatch.setattr(Connection, "is_alive", lambda _: True)  # the close comes between the look and the request
 
@@ -190,7 +194,9 @@ async def test_a_request_that_came_to_a_closed_connection_fails_and_says_why(tra
     assert (exchange.reused, exchange.resent, server.accepted) == (True, False, 1)
 
 
-async def test_a_server_that_stops_writing_reads_on_and_resets_gets_nothing_twice(transport, serve):
+async def test_a_server_that_stops_writing_reads_on_and_resets_gets_nothing_twice(
+    transport: Http1Transport, serve: Serve
+) -> None:
     """After the close of its half a server still reads: the reset that follows is no proof that it did not."""
     came: Counter[bytes] = Counter()
 
@@ -207,7 +213,9 @@ async def test_a_server_that_stops_writing_reads_on_and_resets_gets_nothing_twic
     assert len(came) == sum(came.values()) == 50
 
 
-async def test_connections_to_a_server_that_closes_them_at_once_are_not_kept(transport, serve):
+async def test_connections_to_a_server_that_closes_them_at_once_are_not_kept(
+    transport: Http1Transport, serve: Serve
+) -> None:
     """It should have said so in its answers; after a few failures it gets a fresh connection for each request."""
 
     async def behaviour(peer: Peer) -> None:
@@ -219,7 +227,9 @@ async def test_connections_to_a_server_that_closes_them_at_once_are_not_kept(tra
     assert not any(exchange.reused for exchange in exchanges[50:])
 
 
-async def test_half_an_answer_on_a_reused_connection_is_not_sent_once_more(transport, serve):
+async def test_half_an_answer_on_a_reused_connection_is_not_sent_once_more(
+    transport: Http1Transport, serve: Serve
+) -> None:
     """One byte of an answer says that the server has begun to work on it."""
 
     async def behaviour(peer: Peer) -> None:
@@ -234,7 +244,9 @@ async def test_half_an_answer_on_a_reused_connection_is_not_sent_once_more(trans
     assert server.accepted == 1
 
 
-async def test_a_burst_to_a_server_that_hangs_up_at_random_sends_nothing_twice(transport, serve):
+async def test_a_burst_to_a_server_that_hangs_up_at_random_sends_nothing_twice(
+    transport: Http1Transport, serve: Serve
+) -> None:
     """2,000 requests, 50 at a time, to a server that closes connections after any answer: none comes twice."""
     chance = random.Random(7)
     received: Counter[bytes] = Counter()
@@ -259,7 +271,7 @@ async def test_a_burst_to_a_server_that_hangs_up_at_random_sends_nothing_twice(t
     assert server.accepted > 100
 
 
-async def test_a_part_of_an_answer_is_acknowledged_at_once(transport, serve):
+async def test_a_part_of_an_answer_is_acknowledged_at_once(transport: Http1Transport, serve: Serve) -> None:
     """A server that writes head and body apart waits for that; on a connection in use the system would wait 40 ms."""
     seen = Gate()
 
@@ -283,6 +295,6 @@ async def test_a_part_of_an_answer_is_acknowledged_at_once(transport, serve):
     assert (await exchange).response.ok
 
 
-def _acknowledges_at_once(connection) -> bool:
+def _acknowledges_at_once(connection: Connection) -> bool:
     sock = connection._transport.get_extra_info("socket")
     return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.test_utils import TestServer
+from trustme import CA
 
 from mockserver.delivery.http1 import Http1Transport
-from tests.delivery.http1.raw_server import OK, Peer, a_request
+from tests.delivery.http1.raw_server import OK, Peer, Serve, a_request
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +23,10 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def tls_server(aiohttp_server, authority):
+def tls_server(aiohttp_server: Callable[..., Any], authority: CA) -> Serve:
     """Starts an aiohttp server whose certificate the authority signed for the names given."""
 
-    async def start(*names: str, client_certificate: bool = False):
+    async def start(*names: str, client_certificate: bool = False) -> TestServer:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert(*names).configure_cert(context)
         if client_certificate:
@@ -40,7 +44,7 @@ def tls_server(aiohttp_server, authority):
 
 
 @pytest.fixture
-async def trusting(authority):
+async def trusting(authority: CA) -> AsyncIterator[Http1Transport]:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     transport = Http1Transport(tls=context, record_limit=1 << 22)
@@ -49,7 +53,9 @@ async def trusting(authority):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_private_authority_is_trusted_through_the_context(tls_server, trusting, host):
+async def test_a_private_authority_is_trusted_through_the_context(
+    tls_server: Serve, trusting: Http1Transport, host: str
+) -> None:
     """With the context that knows the authority, https works like http: kept alive, large bodies, byte for byte."""
     server = await tls_server("localhost", "127.0.0.1")
     body = bytes(range(256)) * 8192  # 2 MiB
@@ -61,14 +67,14 @@ async def test_a_private_authority_is_trusted_through_the_context(tls_server, tr
         assert exchange.address == f"127.0.0.1:{server.port}"
 
 
-async def test_a_name_with_a_dot_at_its_end_is_the_name(tls_server, trusting):
+async def test_a_name_with_a_dot_at_its_end_is_the_name(tls_server: Serve, trusting: Http1Transport) -> None:
     """``localhost.`` is the same host, and certificates do not carry the dot."""
     server = await tls_server("localhost")
     exchange = await trusting.exchange(a_request(f"https://localhost.:{server.port}/hooks"), 5)
     assert exchange.error is None
 
 
-async def test_an_unknown_authority_is_refused(tls_server, transport):
+async def test_an_unknown_authority_is_refused(tls_server: Serve, transport: Http1Transport) -> None:
     """The default context trusts what the system trusts; the message says how a private authority can be given."""
     server = await tls_server("127.0.0.1")
     exchange = await transport.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 5)
@@ -81,7 +87,7 @@ async def test_an_unknown_authority_is_refused(tls_server, transport):
     assert exchange.address == f"127.0.0.1:{server.port}"
 
 
-async def test_a_certificate_for_another_name_is_refused(tls_server, trusting):
+async def test_a_certificate_for_another_name_is_refused(tls_server: Serve, trusting: Http1Transport) -> None:
     """The certificate must be for the host of the URL."""
     server = await tls_server("other.example")
     exchange = await trusting.exchange(a_request(f"https://localhost:{server.port}/hooks"), 5)
@@ -89,14 +95,14 @@ async def test_a_certificate_for_another_name_is_refused(tls_server, trusting):
     assert "Hostname mismatch, certificate is not valid for 'localhost'" in exchange.error.message
 
 
-async def test_a_server_that_wants_a_certificate_of_ours_says_so(tls_server, trusting):
+async def test_a_server_that_wants_a_certificate_of_ours_says_so(tls_server: Serve, trusting: Http1Transport) -> None:
     """We have none: the server's complaint, which comes after the handshake, reaches the reader."""
     server = await tls_server("127.0.0.1", client_certificate=True)
     exchange = await trusting.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 5)
     assert exchange.error.kind == "closed"
 
 
-async def test_a_server_without_tls_suggests_http(transport, serve):
+async def test_a_server_without_tls_suggests_http(transport: Http1Transport, serve: Serve) -> None:
     """The handshake meets a server that speaks plain HTTP."""
 
     async def behaviour(peer: Peer) -> None:
@@ -111,7 +117,7 @@ async def test_a_server_without_tls_suggests_http(transport, serve):
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-async def test_a_server_that_hangs_up_in_the_handshake(transport, serve, how):
+async def test_a_server_that_hangs_up_in_the_handshake(transport: Http1Transport, serve: Serve, how: str) -> None:
     """The connection ends where a handshake should be."""
 
     async def behaviour(peer: Peer) -> None:
@@ -127,7 +133,7 @@ async def test_a_server_that_hangs_up_in_the_handshake(transport, serve, how):
 
 
 @pytest.mark.parametrize("end", ["time-out", "cancelled", "closed"])
-async def test_a_handshake_that_does_not_end(transport, serve, end):
+async def test_a_handshake_that_does_not_end(transport: Http1Transport, serve: Serve, end: str) -> None:
     """A server that says nothing: time-out, cancellation and close end it, and the connection with it."""
     hello, hung_up = asyncio.Event(), asyncio.Event()
 
@@ -156,7 +162,9 @@ async def test_a_handshake_that_does_not_end(transport, serve, end):
         assert exchange.error.kind == "stopped"
 
 
-async def test_a_kept_tls_connection_that_the_server_closed_costs_nothing(authority, trusting):
+async def test_a_kept_tls_connection_that_the_server_closed_costs_nothing(
+    authority: CA, trusting: Http1Transport
+) -> None:
     """Closed by the server between two requests, with TLS's goodbye: the next request goes out on a fresh one."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)

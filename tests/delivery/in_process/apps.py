@@ -7,9 +7,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
+from mockserver import MockServer, SendResult
+
 URL = "https://your-app.com"
 HOOK = URL + "/webhooks/playgent"
 SECRET = "whsec_in_process"
+
+StartResponse = Callable[..., Any]
+#: Routes the registered URL to an application, and gives the mock.
+Serve = Callable[..., MockServer]
+#: Sends an event.
+Deliver = Callable[[MockServer], SendResult]
 
 
 class AsgiProbe:
@@ -29,7 +39,7 @@ class AsgiProbe:
         self.loops: list[asyncio.AbstractEventLoop] = []
         self.ended = threading.Event()
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.loops.append(asyncio.get_running_loop())
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
@@ -39,7 +49,7 @@ class AsgiProbe:
         self.bodies.append(await read(receive))
         await self._answer(scope, receive, send)
 
-    async def _noted(self, scope, receive, send):
+    async def _noted(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "lifespan.startup"
         scope["state"]["pool"] = "a pool"
         self.log.append("startup")
@@ -55,7 +65,7 @@ class AsgiProbe:
             self.ended.set()
 
 
-async def read(receive) -> bytes:
+async def read(receive: Receive) -> bytes:
     body, more = b"", True
     while more:
         message = await receive()
@@ -63,16 +73,16 @@ async def read(receive) -> bytes:
     return body
 
 
-async def ok(_scope, _receive, send) -> None:
+async def ok(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send)
     await send({"type": "http.response.body", "body": b"thanks"})
 
 
-async def start(send, status: int = 200, headers: Any = ((b"Content-Type", b"text/plain"),)) -> None:
+async def start(send: Send, status: int = 200, headers: Any = ((b"Content-Type", b"text/plain"),)) -> None:
     await send({"type": "http.response.start", "status": status, "headers": list(headers)})
 
 
-async def no_lifespan(_scope, _receive, _send) -> None:
+async def no_lifespan(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise NotImplementedError("what is a lifespan?")
 
 
@@ -89,13 +99,13 @@ class WsgiProbe:
         self.bodies: list[bytes] = []
         self.threads: list[threading.Thread] = []
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Any:
         self.threads.append(threading.current_thread())
         self.environs.append(environ)
         self.bodies.append(environ["wsgi.input"].read())
         return self._answer(environ, start_response)
 
 
-def wsgi_ok(_environ, start_response):
+def wsgi_ok(_environ: dict[str, Any], start_response: StartResponse) -> Any:
     start_response("200 Fine", [("Content-Type", "text/plain"), ("X-Name", "J\xfcrgen")])
     return [b"tha", b"nks"]

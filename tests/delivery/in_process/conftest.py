@@ -2,15 +2,18 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
+from aiohttp import web
+from fastapi import FastAPI
 
 from mockserver import MockServer
-from tests.delivery.in_process.apps import HOOK, SECRET, URL
+from tests.delivery.in_process.apps import HOOK, SECRET, URL, AsgiProbe, Deliver, Serve, WsgiProbe
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind():
+def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a thread running."""
     before = set(threading.enumerate())
     yield
@@ -19,16 +22,16 @@ def nothing_left_behind():
 
 
 @pytest.fixture
-def mock():
+def mock() -> Iterator[MockServer]:
     with MockServer(timeout=5, strict_deliveries=False) as server:  # each test looks at what it is about
         yield server
 
 
 @pytest.fixture
-def serve(mock):
+def serve(mock: MockServer) -> Serve:
     """Route the registered URL to an application."""
 
-    def serve(app, **options):
+    def serve(app: web.Application | FastAPI | AsgiProbe | WsgiProbe, **options: dict[str, str]) -> MockServer:
         mock.route(URL, to=app, **options)
         mock.register(HOOK, secret=SECRET)
         return mock
@@ -37,7 +40,7 @@ def serve(mock):
 
 
 @pytest.fixture(params=["sync", "async"])
-def deliver(request):
+def deliver(request: pytest.FixtureRequest) -> Deliver:
     """Send an event from sync code, or from a running loop; both return its outcome."""
     if request.param == "sync":
         return lambda mock: mock.send("run.failed")

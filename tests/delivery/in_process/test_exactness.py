@@ -5,6 +5,7 @@ import http.server
 import threading
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 import mockserver
 from mockserver import MockServer
@@ -12,24 +13,25 @@ from mockserver.delivery.in_process.call import Call
 from mockserver.delivery.in_process.wsgi import _environ_of
 from mockserver.model.messages import Request
 from mockserver.model.targets import Target
+from mockserver.replay.dispatcher import SendResult
 from tests.delivery.in_process.apps import SECRET, URL, AsgiProbe, WsgiProbe, start
 
 PATH = "/a/../b/%c3%bc/%2F/x%20y;z?q=%FF&r=a+b&s=[1]"
 
 
 @pytest.fixture
-def over_the_network():
+def over_the_network() -> tuple[str, list[tuple[str, str]], bytes]:
     """The request line, the headers and the body of the same delivery, as they come through a socket."""
     seen = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             seen.append((self.requestline.split(" ")[1], self.headers.items(), body))
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *args):
+        def log_message(self, *args: str) -> None:
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -45,7 +47,7 @@ def over_the_network():
     return seen[0]
 
 
-def deliver_to(app, path=PATH):
+def deliver_to(app: AsgiProbe | WsgiProbe, path: str = PATH) -> SendResult:
     with MockServer(user_agent="me/1.0") as mock:
         mock.route(URL, to=app)
         mock.register(URL + path, secret=SECRET)
@@ -54,7 +56,7 @@ def deliver_to(app, path=PATH):
         return sent
 
 
-def test_asgi_sees_what_the_network_would_bring(over_the_network):
+def test_asgi_sees_what_the_network_would_bring(over_the_network: tuple[str, list[tuple[str, str]], bytes]) -> None:
     """Path, query, header names, values and order, and the body are the same; nothing is added or normalised."""
     app = AsgiProbe()
     sent = deliver_to(app)
@@ -75,7 +77,7 @@ def test_asgi_sees_what_the_network_would_bring(over_the_network):
     assert mockserver.verify(app.bodies[0], dict(mine)["x-playgent-signature"], SECRET)
 
 
-def test_wsgi_sees_what_the_network_would_bring(over_the_network):
+def test_wsgi_sees_what_the_network_would_bring(over_the_network: tuple[str, list[tuple[str, str]], bytes]) -> None:
     """The environ holds the path as bytes in Latin-1, the raw target, and each header once, with nothing added."""
     app = WsgiProbe()
     deliver_to(app)
@@ -98,21 +100,21 @@ def test_wsgi_sees_what_the_network_would_bring(over_the_network):
     assert mockserver.verify(app.bodies[0], environ["HTTP_X_PLAYGENT_SIGNATURE"], SECRET)
 
 
-def test_a_path_without_a_query():
+def test_a_path_without_a_query() -> None:
     """There is no question mark where there is no query."""
     app = WsgiProbe()
     deliver_to(app, "/hooks")
     assert (app.environs[0]["RAW_URI"], app.environs[0]["QUERY_STRING"]) == ("/hooks", "")
 
 
-def test_a_header_that_comes_twice_is_one_value_in_wsgi():
+def test_a_header_that_comes_twice_is_one_value_in_wsgi() -> None:
     """As servers do it; and bytes outside ASCII arrive as Latin-1."""
     head = b"POST / HTTP/1.1\r\nX-A: 1\r\nx-a:  \xe9 \r\nContent-Type: a\r\n\r\n"
     environ = _environ_of(Call(Request(Target.parse(URL), head, b"")))
     assert (environ["HTTP_X_A"], environ["CONTENT_TYPE"]) == ("1,\xe9", "a")
 
 
-def test_the_answer_is_recorded_as_it_was_given():
+def test_the_answer_is_recorded_as_it_was_given() -> None:
     """Status, reason, header names in lower case, values in Latin-1, body and size."""
     response = deliver_to(WsgiProbe(), "/hooks").response
     assert (response.status, response.reason, response.body, response.body_size) == (200, "Fine", b"thanks", 6)
@@ -125,17 +127,17 @@ def test_the_answer_is_recorded_as_it_was_given():
     assert exchange.address == ""
 
 
-def test_a_status_that_has_no_name():
+def test_a_status_that_has_no_name() -> None:
     """It has no reason phrase either."""
 
-    async def odd(_scope, _receive, send):
+    async def odd(_scope: Scope, _receive: Receive, send: Send) -> None:
         await start(send, 299, ())
         await send({"type": "http.response.body"})
 
     assert deliver_to(AsgiProbe(odd), "/hooks").response.reason == ""
 
 
-def test_a_large_body_reaches_the_application_whole():
+def test_a_large_body_reaches_the_application_whole() -> None:
     """Megabytes of event arrive as they were signed."""
     app = AsgiProbe()
     with MockServer() as mock:
@@ -146,7 +148,7 @@ def test_a_large_body_reaches_the_application_whole():
     assert hashlib.sha256(app.bodies[0]).digest() == hashlib.sha256(sent.attempts[0].request.body).digest()
 
 
-def test_the_longest_route_wins_also_for_applications():
+def test_the_longest_route_wins_also_for_applications() -> None:
     """An application and a URL can share a host, and the application gets the whole path."""
     app, other = AsgiProbe(), AsgiProbe()
     with MockServer() as mock:

@@ -6,6 +6,9 @@ import gc
 import itertools
 import sys
 import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import repeat
+from typing import Any
 
 import flask
 import pytest
@@ -13,19 +16,32 @@ from aiohttp import web
 from fastapi import FastAPI
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from mockserver import MockServer
 from mockserver.delivery.in_process import AppTransport, read_destination
-from mockserver.model.messages import Close, Request
+from mockserver.model.messages import Close, Exchange, Request
 from mockserver.model.targets import Target
-from tests.delivery.in_process.apps import HOOK, URL, AsgiProbe, WsgiProbe, no_lifespan, ok, start, wsgi_ok
+from tests.delivery.in_process.apps import (
+    HOOK,
+    URL,
+    AsgiProbe,
+    Deliver,
+    Serve,
+    StartResponse,
+    WsgiProbe,
+    no_lifespan,
+    ok,
+    start,
+    wsgi_ok,
+)
 
 
-async def raises(_scope, _receive, _send):
+async def raises(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise ValueError("no such run\nand more of it")
 
 
-def wsgi_raises(_environ, _start_response):
+def wsgi_raises(_environ: dict[str, Any], _start_response: StartResponse) -> None:
     raise ValueError("no such run")
 
 
@@ -34,7 +50,9 @@ def wsgi_raises(_environ, _start_response):
     [(AsgiProbe(raises), "ValueError: no such run …"), (WsgiProbe(wsgi_raises), "ValueError: no such run")],
     ids=["asgi", "wsgi"],
 )
-def test_an_exception_is_recorded_with_its_traceback(serve, deliver, app, message):
+def test_an_exception_is_recorded_with_its_traceback(
+    serve: Serve, deliver: Deliver, app: AsgiProbe | WsgiProbe, message: str
+) -> None:
     """The error names the exception in one line; its detail is the traceback, beginning in the application."""
     sent = deliver(serve(app))
     assert not sent.delivered
@@ -47,12 +65,12 @@ def test_an_exception_is_recorded_with_its_traceback(serve, deliver, app, messag
     assert deliver(serve(AsgiProbe())).deliveries
 
 
-def test_starlette_gives_the_exception_and_the_500(serve, deliver):
+def test_starlette_gives_the_exception_and_the_500(serve: Serve, deliver: Deliver) -> None:
     """FastAPI answers 500 and raises again: the record has both, so that the cause is seen."""
     app = FastAPI()
 
     @app.post("/webhooks/playgent")
-    async def receive():
+    async def receive() -> None:
         raise KeyError("run_id")
 
     sent = deliver(serve(app))
@@ -61,24 +79,24 @@ def test_starlette_gives_the_exception_and_the_500(serve, deliver):
     assert "in receive" in sent.deliveries[0].error.detail
 
 
-def test_a_group_of_one_exception_is_that_exception(serve):
+def test_a_group_of_one_exception_is_that_exception(serve: Serve) -> None:
     """Task groups wrap what is raised in them; the message names what was raised."""
 
     class GroupError(Exception):  # as ExceptionGroup of Python 3.11
         exceptions = (LookupError("inner"),)
 
-    async def grouped(_scope, _receive, _send):
+    async def grouped(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise GroupError
 
     assert serve(AsgiProbe(grouped)).send("run.failed").deliveries[0].error.message == "LookupError: inner"
 
 
-def test_flask_answers_500_or_raises_as_it_is_configured(mock):
+def test_flask_answers_500_or_raises_as_it_is_configured(mock: MockServer) -> None:
     """The page that a client would see; with TESTING, the exception."""
     app = flask.Flask("app")
 
     @app.post("/webhooks/playgent")
-    def receive():
+    def receive() -> None:
         raise RuntimeError("broken")
 
     mock.route(URL, to=app)
@@ -89,11 +107,11 @@ def test_flask_answers_500_or_raises_as_it_is_configured(mock):
     assert mock.send("run.failed").deliveries[0].error.message == "RuntimeError: broken"
 
 
-def test_aiohttp_gives_the_exception_and_the_500(serve):
+def test_aiohttp_gives_the_exception_and_the_500(serve: Serve) -> None:
     """What a handler raises is recorded with its traceback, for this delivery and not for the next."""
     calls = itertools.count()
 
-    async def receive(_request):
+    async def receive(_request: web.Request) -> web.Response:
         if next(calls) == 0:
             raise ValueError("broken")
         return web.Response()
@@ -110,23 +128,23 @@ def test_aiohttp_gives_the_exception_and_the_500(serve):
 
 @pytest.mark.parametrize("exit_with", [SystemExit, KeyboardInterrupt, pytest.fail.Exception])
 @pytest.mark.parametrize("kind", ["asgi", "wsgi", "aiohttp"])
-def test_exits_are_exceptions_too(serve, kind, exit_with):
+def test_exits_are_exceptions_too(serve: Serve, kind: str, exit_with: type[BaseException]) -> None:
     """What would end a program fails the attempt, and neither the test run nor the loop of the application ends."""
     exits = [exit_with("bye")]
 
-    async def leave(_scope, _receive, send):
+    async def leave(_scope: Scope, _receive: Receive, send: Send) -> None:
         if exits:
             raise exits.pop()
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body"})
 
-    def wsgi_leave(_environ, start_response):
+    def wsgi_leave(_environ: dict[str, Any], start_response: StartResponse) -> list[Any]:
         if exits:
             raise exits.pop()
         start_response("200 OK", [])
         return []
 
-    async def aiohttp_leave(_request):
+    async def aiohttp_leave(_request: web.Request) -> web.Response:
         if exits:
             raise exits.pop()
         return web.Response()
@@ -142,10 +160,10 @@ def test_exits_are_exceptions_too(serve, kind, exit_with):
     assert mock.send("run.failed").delivered
 
 
-def test_an_exception_without_words(serve):
+def test_an_exception_without_words(serve: Serve) -> None:
     """Its name is the message."""
 
-    async def bare(_scope, _receive, _send):
+    async def bare(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise AssertionError
 
     assert serve(AsgiProbe(bare)).send("run.failed").deliveries[0].error.message == "AssertionError"
@@ -153,18 +171,18 @@ def test_an_exception_without_words(serve):
 
 # On Python 3.10 asyncio.run drops the loop that an older pytest-asyncio left set, whose sockets are open.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
-async def test_the_users_interruption_goes_on(mock, caplog):
+async def test_the_users_interruption_goes_on(mock: MockServer, caplog: pytest.LogCaptureFixture) -> None:
     """Control-C while an application runs on the test's loop ends the test, and leaves nothing to complain about."""
     heard = []
     loop = asyncio.get_running_loop()
 
-    async def interrupted(_scope, _receive, _send):
+    async def interrupted(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise KeyboardInterrupt
 
     app = AsgiProbe(interrupted, no_lifespan)
 
-    def session():
-        async def test():
+    def session() -> None:
+        async def test() -> None:
             mock.route(URL, to=app)
             mock.register(HOOK)
             await mock.asend("run.failed")
@@ -180,46 +198,46 @@ async def test_the_users_interruption_goes_on(mock, caplog):
     assert not caplog.records
 
 
-async def silent(_scope, _receive, _send): ...
+async def silent(_scope: Scope, _receive: Receive, _send: Send) -> None: ...
 
 
-async def unfinished(_scope, _receive, send):
+async def unfinished(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send)
     await send({"type": "http.response.body", "body": b"abc", "more_body": True})
 
 
-async def headless(_scope, _receive, send):
+async def headless(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"abc"})
 
 
-async def beheaded_twice(_scope, _receive, send):
+async def beheaded_twice(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send)
     await start(send)
 
 
-async def talkative(scope, receive, send):
+async def talkative(scope: Scope, receive: Receive, send: Send) -> None:
     await ok(scope, receive, send)
     await send({"type": "http.response.body", "body": b"and another thing"})
 
 
-async def with_text(_scope, _receive, send):
+async def with_text(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send, headers=[("X-Name", "text")])
 
 
-async def cancels_itself(_scope, _receive, _send):
+async def cancels_itself(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise asyncio.CancelledError
 
 
-def wsgi_silent(_environ, _start_response):
+def wsgi_silent(_environ: dict[str, Any], _start_response: StartResponse) -> list[Any]:
     return []
 
 
-def wsgi_wrong_status(_environ, start_response):
+def wsgi_wrong_status(_environ: dict[str, Any], start_response: StartResponse) -> Any:
     start_response("fine", [])
     return []
 
 
-def wsgi_twice(_environ, start_response):
+def wsgi_twice(_environ: dict[str, Any], start_response: StartResponse) -> None:
     start_response("200 OK", [])
     start_response("404 Not Found", [])
 
@@ -240,17 +258,19 @@ def wsgi_twice(_environ, start_response):
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_breaches_of_the_interface_are_named(serve, deliver, app, words):
+def test_breaches_of_the_interface_are_named(
+    serve: Serve, deliver: Deliver, app: AsgiProbe | WsgiProbe, words: str
+) -> None:
     """No answer, half of one, or one out of order is an error of the application."""
     error = deliver(serve(app)).deliveries[0].error
     assert error.kind == "app"
     assert words in error.message
 
 
-def test_wsgi_may_replace_its_answer_when_it_fails(serve):
+def test_wsgi_may_replace_its_answer_when_it_fails(serve: Serve) -> None:
     """With exc_info an application says what went wrong: that is recorded, with the status that it chose."""
 
-    def repentant(_environ, start_response):
+    def repentant(_environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
         start_response("200 OK", [])
         try:
             {}["run_id"]
@@ -263,15 +283,15 @@ def test_wsgi_may_replace_its_answer_when_it_fails(serve):
     assert sent.deliveries[0].error.message == "KeyError: 'run_id'"
 
 
-def test_wsgi_may_write_its_answer(serve):
+def test_wsgi_may_write_its_answer(serve: Serve) -> None:
     """The write function of the standard works, and what is returned is closed."""
     closed = []
 
     class Rest(list):
-        def close(self):
+        def close(self) -> None:
             closed.append(True)
 
-    def writes(_environ, start_response):
+    def writes(_environ: dict[str, Any], start_response: StartResponse) -> list:
         write = start_response("200 OK", [])
         write(b"written, ")
         return Rest([b"returned"])
@@ -280,10 +300,10 @@ def test_wsgi_may_write_its_answer(serve):
     assert closed == [True]
 
 
-def test_wsgi_may_start_its_answer_late(serve):
+def test_wsgi_may_start_its_answer_late(serve: Serve) -> None:
     """A generator runs only when it is read."""
 
-    def lazy(_environ, start_response):
+    def lazy(_environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
         start_response("202 Later", [])
         yield b"x"
 
@@ -294,17 +314,17 @@ def test_wsgi_may_start_its_answer_late(serve):
 
 
 @pytest.fixture
-def hurried():
+def hurried() -> Iterator[MockServer]:
     with MockServer(timeout=0.2) as mock:
         mock.register(HOOK)
         yield mock
 
 
-def test_a_hanging_asgi_application_is_cut_off(hurried, deliver):
+def test_a_hanging_asgi_application_is_cut_off(hurried: MockServer, deliver: Deliver) -> None:
     """It is cancelled; the attempt is a time-out, with the part of the answer that came."""
     cancelled = threading.Event()
 
-    async def hang(_scope, _receive, send):
+    async def hang(_scope: Scope, _receive: Receive, send: Send) -> None:
         await start(send)
         await send({"type": "http.response.body", "body": b"abc", "more_body": True})
         try:
@@ -320,7 +340,7 @@ def test_a_hanging_asgi_application_is_cut_off(hurried, deliver):
     assert cancelled.wait(60)
 
 
-def test_a_hanging_wsgi_application_is_left_alone(hurried, deliver):
+def test_a_hanging_wsgi_application_is_left_alone(hurried: MockServer, deliver: Deliver) -> None:
     """Its thread cannot be stopped, but nobody waits for it; what it says later is not heard."""
     release = threading.Event()
     app = WsgiProbe(lambda environ, start_response: release.wait(60) and wsgi_ok(environ, start_response))
@@ -332,11 +352,11 @@ def test_a_hanging_wsgi_application_is_left_alone(hurried, deliver):
     assert hurried.deliveries[0].response is None
 
 
-def test_an_application_that_blocks_its_loop_does_not_block_the_mock(hurried):
+def test_an_application_that_blocks_its_loop_does_not_block_the_mock(hurried: MockServer) -> None:
     """From sync code an application has a loop of its own: while it sleeps, the mock goes on."""
     release = threading.Event()
 
-    async def block(_scope, _receive, _send):
+    async def block(_scope: Scope, _receive: Receive, _send: Send) -> None:
         release.wait(60)
 
     hurried.route(URL, to=AsgiProbe(block))
@@ -345,10 +365,10 @@ def test_an_application_that_blocks_its_loop_does_not_block_the_mock(hurried):
     release.set()
 
 
-async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried):
+async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried: MockServer) -> None:
     """The time runs on the mock's side, so even then it is up in time."""
 
-    async def block(_scope, _receive, _send):
+    async def block(_scope: Scope, _receive: Receive, _send: Send) -> None:
         threading.Event().wait(0.5)
 
     hurried.route(URL, to=AsgiProbe(block))
@@ -357,7 +377,9 @@ async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried):
     assert sent.attempts[0].exchange.total_ms < 450
 
 
-def test_a_start_that_hangs_is_a_time_out(hurried, deliver, caplog):
+def test_a_start_that_hangs_is_a_time_out(
+    hurried: MockServer, deliver: Deliver, caplog: pytest.LogCaptureFixture
+) -> None:
     """The message says that it was the start; at the end it is cancelled, as nothing else will stop it."""
     app = AsgiProbe(lifespan=lambda *_: asyncio.Event().wait())
     hurried.route(URL, to=app)
@@ -367,10 +389,10 @@ def test_a_start_that_hangs_is_a_time_out(hurried, deliver, caplog):
     assert not caplog.records
 
 
-def test_an_aiohttp_start_that_hangs_is_a_time_out(hurried, deliver):
+def test_an_aiohttp_start_that_hangs_is_a_time_out(hurried: MockServer, deliver: Deliver) -> None:
     """The same for what is served behind the scenes."""
 
-    async def hang(_app):
+    async def hang(_app: Any) -> None:
         await asyncio.Event().wait()
 
     app = web.Application()
@@ -380,15 +402,15 @@ def test_an_aiohttp_start_that_hangs_is_a_time_out(hurried, deliver):
     assert (error.kind, error.message) == ("timeout", "the application did not start within 200ms")
 
 
-def test_a_background_task_is_waited_for(serve, deliver):
+def test_a_background_task_is_waited_for(serve: Serve, deliver: Deliver) -> None:
     """When the event has been sent, what the handler left to be done is done."""
     done = []
 
-    async def later():
+    async def later() -> None:
         await asyncio.sleep(0.01)
         done.append(True)
 
-    async def app(scope, receive, send):
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("ok", background=BackgroundTask(later))(scope, receive, send)
 
     sent = deliver(serve(AsgiProbe(app)))
@@ -397,17 +419,17 @@ def test_a_background_task_is_waited_for(serve, deliver):
     assert sent.attempts[0].exchange.total_ms < 10_000
 
 
-def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried, deliver):
+def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried: MockServer, deliver: Deliver) -> None:
     """The answer is recorded, with its own time; the task goes on until the mock is reset."""
     ended = threading.Event()
 
-    async def forever():
+    async def forever() -> None:
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
-    async def app(scope, receive, send):
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("ok", background=BackgroundTask(forever))(scope, receive, send)
 
     hurried.route(URL, to=AsgiProbe(app, no_lifespan))
@@ -418,13 +440,13 @@ def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried, de
     assert ended.wait(60)
 
 
-def test_a_background_task_that_fails_is_an_error(serve):
+def test_a_background_task_that_fails_is_an_error(serve: Serve) -> None:
     """Nobody else would tell of it: the answer is recorded, and so is the exception."""
 
-    async def later():
+    async def later() -> None:
         raise LookupError("gone")
 
-    async def app(scope, receive, send):
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("ok", background=BackgroundTask(later))(scope, receive, send)
 
     sent = serve(AsgiProbe(app)).send("run.failed")
@@ -435,7 +457,7 @@ def test_a_background_task_that_fails_is_an_error(serve):
 # ---------------------------------------------------------------- faults of the connection
 
 
-async def exchange_with(app, head, body, plan):
+async def exchange_with(app: AsgiProbe | WsgiProbe, head: bytes, body: bytes, plan: tuple[Any, ...]) -> Exchange:
     transport = AppTransport(None)
     key = transport.add(read_destination(app))
     try:
@@ -446,12 +468,12 @@ async def exchange_with(app, head, body, plan):
         await asyncio.to_thread(transport.settle)
 
 
-async def test_a_body_that_ends_too_early_in_asgi():
+async def test_a_body_that_ends_too_early_in_asgi() -> None:
     """After a part of the body the client is gone; the attempt says so, with what the application made of it."""
     messages = []
 
     class Reader(AsgiProbe):
-        async def __call__(self, scope, receive, _send):
+        async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
             if scope["type"] == "http":
                 messages.extend([await receive(), await receive(), await receive()])
                 raise ConnectionError("the client has gone")
@@ -463,7 +485,7 @@ async def test_a_body_that_ends_too_early_in_asgi():
     assert "the client has gone" in exchange.error.detail
 
 
-async def test_a_client_that_does_not_wait_for_the_answer():
+async def test_a_client_that_does_not_wait_for_the_answer() -> None:
     """The application gets the whole request, and its answer goes nowhere."""
     app, wsgi_app = AsgiProbe(), WsgiProbe()
     for each in (app, wsgi_app):
@@ -472,7 +494,7 @@ async def test_a_client_that_does_not_wait_for_the_answer():
         assert each.bodies == [b"whole"]
 
 
-async def test_a_body_in_chunks():
+async def test_a_body_in_chunks() -> None:
     """It arrives whole, without a length: WSGI is told that it may be read to its end."""
     app = WsgiProbe()
     exchange = await exchange_with(app, b"Transfer-Encoding: chunked", b"whole", (b"5\r\nwhole\r\n0\r\n\r\n",))
@@ -482,11 +504,11 @@ async def test_a_body_in_chunks():
     assert "CONTENT_LENGTH" not in app.environs[0]
 
 
-async def test_aiohttp_gets_faults_of_the_connection_as_they_are(mock):
+async def test_aiohttp_gets_faults_of_the_connection_as_they_are(mock: MockServer) -> None:
     """It is served over a socket, so all of them reach it."""
     bodies = []
 
-    async def receive(request):
+    async def receive(request: web.Request) -> web.Response:
         bodies.append((request.headers["Transfer-Encoding"], await request.json()))
         return web.Response()
 
@@ -504,21 +526,21 @@ async def test_aiohttp_gets_faults_of_the_connection_as_they_are(mock):
 MEBIBYTE = 1 << 20
 
 
-async def endless(_scope, _receive, send):
+async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send)
     while True:
         await send({"type": "http.response.body", "body": b"x" * 10_000, "more_body": True})
 
 
-async def endless_starlette(scope, receive, send):
-    async def parts():
+async def endless_starlette(scope: Scope, receive: Receive, send: Send) -> None:
+    async def parts() -> AsyncIterator[Any]:
         while True:
             yield b"x" * 10_000
 
     await StreamingResponse(parts())(scope, receive, send)
 
 
-async def stubborn(_scope, _receive, send):
+async def stubborn(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send)
     while True:
         with contextlib.suppress(OSError):
@@ -526,18 +548,18 @@ async def stubborn(_scope, _receive, send):
         await asyncio.sleep(0)
 
 
-async def enormous(_scope, _receive, send):
+async def enormous(_scope: Scope, _receive: Receive, send: Send) -> None:
     await start(send)
     await send({"type": "http.response.body", "body": bytes(100 * MEBIBYTE)})
 
 
-def wsgi_endless(_environ, start_response):
+def wsgi_endless(_environ: dict[str, Any], start_response: StartResponse) -> repeat:
     start_response("200 OK", [])
     return itertools.repeat(b"x" * 10_000)
 
 
 @pytest.mark.parametrize("answer", [endless, endless_starlette, stubborn, enormous, wsgi_endless])
-def test_an_endless_answer_is_cut_off(serve, deliver, answer):
+def test_an_endless_answer_is_cut_off(serve: Serve, deliver: Deliver, answer: Callable[..., Any]) -> None:
     """After a mebibyte nobody reads on: the answer counts, and its beginning is kept."""
     app = WsgiProbe(answer) if answer is wsgi_endless else AsgiProbe(answer)
     sent = deliver(serve(app))
@@ -546,10 +568,10 @@ def test_an_endless_answer_is_cut_off(serve, deliver, answer):
 
 
 @pytest.mark.parametrize("size", [65536, 65537])
-def test_the_first_64_kib_are_kept(serve, size):
+def test_the_first_64_kib_are_kept(serve: Serve, size: int) -> None:
     """One byte more, and the record says that it is not the whole."""
 
-    async def answer(_scope, _receive, send):
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
         await start(send)
         await send({"type": "http.response.body", "body": b"x" * (size - 1), "more_body": True})
         await send({"type": "http.response.body", "body": b"y"})

@@ -4,6 +4,9 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import web
+from fastapi import FastAPI
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +32,7 @@ def starlette_app(secret: str) -> Starlette:
 
 
 @pytest.fixture(params=["starlette", *FRAMEWORKS])
-def app(request):
+def app(request: pytest.FixtureRequest) -> web.Application | FastAPI | Flask | Starlette:
     return starlette_app(SECRET) if request.param == "starlette" else create_app(request.param, SECRET)
 
 
@@ -51,7 +54,7 @@ SCRIPT = {
 }
 
 
-def test_from_sync_code(app):
+def test_from_sync_code(app: web.Application | FastAPI | Flask | Starlette) -> None:
     """A script of hours, and a forged event, in a plain test."""
     with MockServer(speed="max") as mock:
         mock.route(URL, to=app)
@@ -62,7 +65,7 @@ def test_from_sync_code(app):
         check(mock)
 
 
-async def test_from_async_code(app):
+async def test_from_async_code(app: web.Application | FastAPI | Flask | Starlette) -> None:
     """The same in an async test, on its own loop."""
     async with MockServer(speed="max") as mock:
         mock.route(URL, to=app)
@@ -73,7 +76,7 @@ async def test_from_async_code(app):
         check(mock)
 
 
-async def test_many_at_once(app):
+async def test_many_at_once(app: web.Application | FastAPI | Flask | Starlette) -> None:
     """Fifty events in flight together, each handled once."""
     async with MockServer() as mock:
         mock.route(URL, to=app)

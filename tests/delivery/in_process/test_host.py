@@ -6,24 +6,41 @@ import contextvars
 import gc
 import logging
 import threading
+from _contextvars import Context
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
 from aiohttp import web
 from fastapi import FastAPI, Request
+from starlette.types import Receive, Scope, Send
 
 from mockserver import MockServer
 from mockserver.delivery.in_process import App, AppTransport, read_destination
 from mockserver.delivery.in_process.asgi import Lifespan
+from mockserver.delivery.in_process.host import LoopEnding
 from mockserver.model.messages import Request as HttpRequest
 from mockserver.model.targets import Target
-from tests.delivery.in_process.apps import HOOK, URL, AsgiProbe, WsgiProbe, no_lifespan, ok, start, wsgi_ok
+from tests.delivery.in_process.apps import (
+    HOOK,
+    URL,
+    AsgiProbe,
+    Deliver,
+    Serve,
+    StartResponse,
+    WsgiProbe,
+    no_lifespan,
+    ok,
+    start,
+    wsgi_ok,
+)
 
 TENANT = contextvars.ContextVar("TENANT", default="nobody's")
 
 
-async def test_it_runs_on_the_loop_of_an_async_test(serve):
+async def test_it_runs_on_the_loop_of_an_async_test(serve: Serve) -> None:
     """Its pools and locks live there; the lifespan too, before the first request."""
     app = AsgiProbe()
     assert (await serve(app).asend("run.failed")).delivered
@@ -31,7 +48,7 @@ async def test_it_runs_on_the_loop_of_an_async_test(serve):
     assert app.log == ["startup", "request"]
 
 
-async def test_replays_run_it_there_too(serve):
+async def test_replays_run_it_there_too(serve: Serve) -> None:
     """Every way to cause a delivery leads to the loop of whoever caused it."""
     app = AsgiProbe()
     mock = serve(app)
@@ -41,7 +58,7 @@ async def test_replays_run_it_there_too(serve):
     assert app.log == ["startup", *["request"] * 3]
 
 
-async def test_what_is_sent_over_the_control_api_runs_where_the_route_was_made(serve):
+async def test_what_is_sent_over_the_control_api_runs_where_the_route_was_made(serve: Serve) -> None:
     """There is no caller's loop to be known, but the test's own is running."""
     app = AsgiProbe()
     mock = serve(app)
@@ -52,7 +69,7 @@ async def test_what_is_sent_over_the_control_api_runs_where_the_route_was_made(s
     assert len(app.bodies) == 1
 
 
-async def test_what_another_thread_sends_runs_where_the_route_was_made(serve):
+async def test_what_another_thread_sends_runs_where_the_route_was_made(serve: Serve) -> None:
     """A sync call in a thread leaves the loop free, and the application on it."""
     app = AsgiProbe()
     sent = await asyncio.to_thread(serve(app).send, "run.failed")
@@ -60,7 +77,7 @@ async def test_what_another_thread_sends_runs_where_the_route_was_made(serve):
     assert set(app.loops) == {asyncio.get_running_loop()}
 
 
-async def test_a_loop_that_waits_for_the_delivery_in_vain_is_a_time_out():
+async def test_a_loop_that_waits_for_the_delivery_in_vain_is_a_time_out() -> None:
     """The worst case: the loop is blocked by waiting for a thread that sends. It ends, in time."""
     app = AsgiProbe()
     with MockServer(timeout=0.2) as mock:
@@ -75,12 +92,12 @@ async def test_a_loop_that_waits_for_the_delivery_in_vain_is_a_time_out():
     assert app.loops == []  # nobody waits for it: the application never hears of it
 
 
-def test_from_sync_code_it_runs_on_a_loop_of_its_own(serve):
+def test_from_sync_code_it_runs_on_a_loop_of_its_own(serve: Serve) -> None:
     """Neither in this thread nor in the mock's, and on the same loop every time."""
     app = AsgiProbe()
     threads = set()
 
-    async def answer(scope, receive, send):
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         threads.add(threading.current_thread().name)
         await ok(scope, receive, send)
 
@@ -93,7 +110,7 @@ def test_from_sync_code_it_runs_on_a_loop_of_its_own(serve):
     assert app.log == ["startup", "request", "request"]
 
 
-def test_wsgi_runs_in_threads_of_its_own(serve, deliver):
+def test_wsgi_runs_in_threads_of_its_own(serve: Serve, deliver: Deliver) -> None:
     """One for each request, gone when it has answered."""
     app = WsgiProbe()
     mock = serve(app)
@@ -105,23 +122,23 @@ def test_wsgi_runs_in_threads_of_its_own(serve, deliver):
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi", "aiohttp"])
-def test_a_handler_may_call_the_vendor(serve, deliver, kind):
+def test_a_handler_may_call_the_vendor(serve: Serve, deliver: Deliver, kind: str) -> None:
     """An application that calls the API while it handles an event is answered: nobody waits for anybody in a circle."""
     mock = serve(WsgiProbe())
     call = {"url": mock.url + "/v1/webhooks", "json": {}, "headers": {"Authorization": "Bearer k"}}
 
-    def call_the_vendor():
+    def call_the_vendor() -> int:
         return httpx.post(**call).status_code  # blocking, as in many a real handler
 
-    async def asgi(_scope, _receive, send):
+    async def asgi(_scope: Scope, _receive: Receive, send: Send) -> None:
         await start(send, call_the_vendor())
         await send({"type": "http.response.body"})
 
-    def wsgi(_environ, start_response):
+    def wsgi(_environ: dict[str, Any], start_response: StartResponse) -> list[Any]:
         start_response(f"{call_the_vendor()} X", [])
         return []
 
-    async def handler(_request):
+    async def handler(_request: web.Request) -> web.Response:
         return web.Response(status=call_the_vendor())
 
     app = web.Application()
@@ -130,10 +147,10 @@ def test_a_handler_may_call_the_vendor(serve, deliver, kind):
     assert deliver(mock).response.status == 400
 
 
-async def test_a_handler_may_send_events_itself():
+async def test_a_handler_may_send_events_itself() -> None:
     """A delivery that causes another one, on the same loop."""
 
-    async def answer(scope, receive, send):
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/webhooks/playgent":
             assert (await mock.asend("run.completed")).delivered
         await ok(scope, receive, send)
@@ -147,12 +164,12 @@ async def test_a_handler_may_send_events_itself():
     assert app.log == ["startup", "request", "request", "shutdown"]
 
 
-async def test_the_context_of_the_test_stays_outside(serve):
+async def test_the_context_of_the_test_stays_outside(serve: Serve) -> None:
     """As behind a server, an application sees no context variables of whoever sends."""
     seen = []
     TENANT.set("the test's")
 
-    async def answer(scope, receive, send):
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(TENANT.get())
         await ok(scope, receive, send)
 
@@ -160,10 +177,10 @@ async def test_the_context_of_the_test_stays_outside(serve):
     assert seen == ["nobody's"]
 
 
-def test_a_handler_may_reset_the_mock(mock):
+def test_a_handler_may_reset_the_mock(mock: MockServer) -> None:
     """Its own delivery ends with that, and nothing waits for itself."""
 
-    def answer(environ, start_response):
+    def answer(environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
         mock.reset()
         return wsgi_ok(environ, start_response)
 
@@ -179,7 +196,7 @@ def test_a_handler_may_reset_the_mock(mock):
 # ---------------------------------------------------------------- lifespan
 
 
-def test_it_is_shut_down_when_the_mock_stops_or_is_reset(mock):
+def test_it_is_shut_down_when_the_mock_stops_or_is_reset(mock: MockServer) -> None:
     """In order, once, and started anew for the next delivery."""
     app = AsgiProbe()
     for _ in range(2):
@@ -191,7 +208,7 @@ def test_it_is_shut_down_when_the_mock_stops_or_is_reset(mock):
     assert app.log == ["startup", "request", "shutdown"] * 2
 
 
-async def test_async_with_shuts_down_on_the_running_loop():
+async def test_async_with_shuts_down_on_the_running_loop() -> None:
     """When the block is left, the shutdown is over, on the loop of the test."""
     app = AsgiProbe()
     async with MockServer() as mock:
@@ -202,7 +219,7 @@ async def test_async_with_shuts_down_on_the_running_loop():
     assert set(app.loops) == {asyncio.get_running_loop()}
 
 
-async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve, monkeypatch):
+async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot wait for its own loop; the shutdown is the next thing that happens there."""
     app = AsgiProbe()
     mock = serve(app)
@@ -215,7 +232,7 @@ async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve, monkeypa
     assert app.log == ["startup", "request", "shutdown"]
 
 
-def test_a_loop_that_has_paused_is_run_on_for_the_shutdown(mock):
+def test_a_loop_that_has_paused_is_run_on_for_the_shutdown(mock: MockServer) -> None:
     """As in the teardown of a sync fixture after an async test: the loop is there, but not running."""
     app = AsgiProbe()
     loop = asyncio.new_event_loop()
@@ -229,7 +246,7 @@ def test_a_loop_that_has_paused_is_run_on_for_the_shutdown(mock):
         loop.close()
 
 
-def test_a_paused_loop_of_another_thread_is_left_to_that_thread(mock):
+def test_a_paused_loop_of_another_thread_is_left_to_that_thread(mock: MockServer) -> None:
     """It may not be run from here; the shutdown takes place when it runs again."""
     app = AsgiProbe()
     loop = asyncio.new_event_loop()
@@ -246,7 +263,7 @@ def test_a_paused_loop_of_another_thread_is_left_to_that_thread(mock):
     assert app.log == ["startup", "request", "shutdown"]
 
 
-def test_a_loop_that_runs_in_another_thread_is_waited_for(mock):
+def test_a_loop_that_runs_in_another_thread_is_waited_for(mock: MockServer) -> None:
     """A reset from a plain thread returns when the application has shut down on its own loop."""
     app = AsgiProbe()
     loop = asyncio.new_event_loop()
@@ -265,7 +282,7 @@ def test_a_loop_that_runs_in_another_thread_is_waited_for(mock):
 
 # On Python 3.10 asyncio.run drops the loop that an older pytest-asyncio left set, whose sockets are open.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
-def test_a_closed_loop_is_forgotten(mock, caplog):
+def test_a_closed_loop_is_forgotten(mock: MockServer, caplog: pytest.LogCaptureFixture) -> None:
     """asyncio.run has cancelled what was left; there is nothing to say about it."""
     app = AsgiProbe()
     mock.route(URL, to=app)
@@ -278,7 +295,9 @@ def test_a_closed_loop_is_forgotten(mock, caplog):
     assert not caplog.records
 
 
-def test_a_closed_loop_has_closed_the_port_of_an_aiohttp_application(mock, caplog):
+def test_a_closed_loop_has_closed_the_port_of_an_aiohttp_application(
+    mock: MockServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """It was served on that loop: it is cleaned up when the loop ends, and no socket is left open."""
     log = []
     mock.route(URL, to=aiohttp_app(log))
@@ -290,7 +309,7 @@ def test_a_closed_loop_has_closed_the_port_of_an_aiohttp_application(mock, caplo
     assert not caplog.records
 
 
-def test_an_application_moves_on_to_the_next_loop(mock):
+def test_an_application_moves_on_to_the_next_loop(mock: MockServer) -> None:
     """Each loop starts it for itself, so a module's application serves a test after the other."""
     app = AsgiProbe()
     mock.route(URL, to=app)
@@ -301,11 +320,11 @@ def test_an_application_moves_on_to_the_next_loop(mock):
     assert len(set(app.loops)) == 3
 
 
-def test_requests_get_a_copy_of_the_state(serve):
+def test_requests_get_a_copy_of_the_state(serve: Serve) -> None:
     """What the lifespan yields is there for each request, as Starlette documents it."""
     states = []
 
-    async def answer(scope, receive, send):
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         states.append(dict(scope["state"]))
         scope["state"]["mine"] = True
         await ok(scope, receive, send)
@@ -316,11 +335,11 @@ def test_requests_get_a_copy_of_the_state(serve):
     assert states == [{"pool": "a pool"}] * 2
 
 
-def test_fastapi_lifespan(serve, deliver):
+def test_fastapi_lifespan(serve: Serve, deliver: Deliver) -> None:
     """The usual way, with a context manager and its state."""
     log = []
 
-    async def lifespan(_app):
+    async def lifespan(_app: Any) -> AsyncIterator[Any]:
         log.append("up")
         yield {"name": "state"}
         log.append("down")
@@ -328,7 +347,7 @@ def test_fastapi_lifespan(serve, deliver):
     app = FastAPI(lifespan=asynccontextmanager(lifespan))
 
     @app.post("/webhooks/playgent")
-    async def receive(request: Request):
+    async def receive(request: Request) -> None:
         log.append(request.state.name)
 
     mock = serve(app)
@@ -337,11 +356,11 @@ def test_fastapi_lifespan(serve, deliver):
     assert log[:2] == ["up", "state"]
 
 
-def test_a_failed_start_is_recorded_with_each_attempt(serve):
+def test_a_failed_start_is_recorded_with_each_attempt(serve: Serve) -> None:
     """The message is the cause, its detail the traceback; the application is not asked again."""
     starts = []
 
-    async def lifespan(_app):
+    async def lifespan(_app: Any) -> AsyncIterator[Any]:
         starts.append(1)
         raise OSError("no database")
         yield
@@ -354,47 +373,49 @@ def test_a_failed_start_is_recorded_with_each_attempt(serve):
     assert starts == [1]
 
 
-async def fails_to_start(_scope, _receive, send):
+async def fails_to_start(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.failed"})
 
 
-async def returns_at_once(_scope, _receive, _send): ...
+async def returns_at_once(_scope: Scope, _receive: Receive, _send: Send) -> None: ...
 
 
-async def says_odd_things(_scope, receive, send):
+async def says_odd_things(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.complete"})
     await send({"type": "lifespan.odd"})
     await receive()
     await receive()
 
 
-def test_a_failed_start_without_a_reason(serve):
+def test_a_failed_start_without_a_reason(serve: Serve) -> None:
     """It says so."""
     error = serve(AsgiProbe(lifespan=fails_to_start)).send("run.failed").deliveries[0].error
     assert error.message == "the application did not start: it gave no reason"
 
 
 @pytest.mark.parametrize("lifespan", [no_lifespan, returns_at_once, says_odd_things])
-def test_applications_without_lifespan_are_fine(serve, deliver, lifespan, caplog):
+def test_applications_without_lifespan_are_fine(
+    serve: Serve, deliver: Deliver, lifespan: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """They raise, return or say odd things, as frameworks without support for it do."""
     assert deliver(serve(AsgiProbe(lifespan=lifespan))).delivered
     assert not caplog.records
 
 
-async def fails_later(_scope, receive, send):
+async def fails_later(_scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     raise OSError("pool is gone")
 
 
-async def fails_to_stop(_scope, receive, send):
+async def fails_to_stop(_scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.failed", "message": "pool is gone"})
 
 
-async def hangs_at_the_end(_scope, receive, send):
+async def hangs_at_the_end(_scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     await asyncio.Event().wait()
@@ -404,7 +425,13 @@ async def hangs_at_the_end(_scope, receive, send):
     ("lifespan", "words"),
     [(fails_later, "failed"), (fails_to_stop, "pool is gone"), (hangs_at_the_end, "did not shut down within")],
 )
-def test_a_bad_end_is_logged(serve, caplog, monkeypatch, lifespan, words):
+def test_a_bad_end_is_logged(
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    lifespan: Callable[..., Awaitable[None]],
+    words: str,
+) -> None:
     """It spoils no test, but it is not silent."""
     monkeypatch.setattr("mockserver.delivery.in_process.asgi.PATIENCE", 0.1)
     mock = serve(AsgiProbe(lifespan=lifespan))
@@ -417,16 +444,16 @@ def test_a_bad_end_is_logged(serve, caplog, monkeypatch, lifespan, words):
 # ---------------------------------------------------------------- aiohttp
 
 
-def aiohttp_app(log, **hooks):
+def aiohttp_app(log: list[Any], **hooks: Callable[..., Awaitable[None]]) -> web.Application:
     app = web.Application()
 
-    async def up(_app):
+    async def up(_app: Any) -> None:
         log.append("up")
 
-    async def down(_app):
+    async def down(_app: Any) -> None:
         log.append("down")
 
-    async def receive(_request):
+    async def receive(_request: web.Request) -> web.Response:
         log.append(asyncio.get_running_loop())
         return web.Response(text="ok")
 
@@ -436,7 +463,7 @@ def aiohttp_app(log, **hooks):
     return app
 
 
-async def test_aiohttp_runs_on_the_loop_of_the_test():
+async def test_aiohttp_runs_on_the_loop_of_the_test() -> None:
     """Started before the first request, cleaned up at the end."""
     log = []
     async with MockServer() as mock:
@@ -450,7 +477,7 @@ async def test_aiohttp_runs_on_the_loop_of_the_test():
     assert sent.attempts[0].request.target.url == HOOK
 
 
-def test_aiohttp_has_a_loop_of_its_own_in_sync_code(serve):
+def test_aiohttp_has_a_loop_of_its_own_in_sync_code(serve: Serve) -> None:
     """Like an ASGI application."""
     log = []
     mock = serve(aiohttp_app(log))
@@ -459,7 +486,7 @@ def test_aiohttp_has_a_loop_of_its_own_in_sync_code(serve):
     assert (log[0], log[-1], len(log)) == ("up", "down", 3)
 
 
-def test_what_aiohttp_itself_refuses_is_an_answer(mock):
+def test_what_aiohttp_itself_refuses_is_an_answer(mock: MockServer) -> None:
     """A request line that is too long for it gets its 400, as over the network."""
     mock.route(URL, to=aiohttp_app([]))
     mock.register(URL + "/" + "a" * 10_000)
@@ -467,27 +494,27 @@ def test_what_aiohttp_itself_refuses_is_an_answer(mock):
     assert (sent.response.status, sent.deliveries[0].error) == (400, None)
 
 
-def test_an_aiohttp_start_that_fails_is_recorded(serve, deliver):
+def test_an_aiohttp_start_that_fails_is_recorded(serve: Serve, deliver: Deliver) -> None:
     """With the cause, each time."""
 
-    async def up(_app):
+    async def up(_app: Any) -> None:
         raise OSError("no database")
 
     error = deliver(serve(aiohttp_app([], up=up))).deliveries[0].error
     assert (error.kind, error.message) == ("app", "the application did not start: OSError: no database")
 
 
-def test_an_aiohttp_start_that_fails_with_a_runtime_error(serve):
+def test_an_aiohttp_start_that_fails_with_a_runtime_error(serve: Serve) -> None:
     """It is the application's own, not aiohttp's about loops."""
 
-    async def up(_app):
+    async def up(_app: Any) -> None:
         raise RuntimeError("no database")
 
     error = serve(aiohttp_app([], up=up)).send("run.failed").deliveries[0].error
     assert error.message == "the application did not start: RuntimeError: no database"
 
 
-def test_an_aiohttp_application_stays_with_its_loop(mock):
+def test_an_aiohttp_application_stays_with_its_loop(mock: MockServer) -> None:
     """It refuses another one; the message says what to do."""
     app = aiohttp_app([])
     mock.route(URL, to=app)
@@ -497,10 +524,10 @@ def test_an_aiohttp_application_stays_with_its_loop(mock):
     assert "make a new one for each test" in error.message
 
 
-def test_an_aiohttp_end_that_fails_is_logged(serve, caplog):
+def test_an_aiohttp_end_that_fails_is_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """It spoils no test, but it is not silent."""
 
-    async def down(_app):
+    async def down(_app: Any) -> None:
         raise OSError("pool is gone")
 
     mock = serve(aiohttp_app([], down=down))
@@ -514,15 +541,15 @@ def test_an_aiohttp_end_that_fails_is_logged(serve, caplog):
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi", "aiohttp start", "aiohttp"])
 @pytest.mark.parametrize("ending", ["reset", "stop"])
-def test_what_is_in_flight_ends_with_the_mock(kind, ending):
+def test_what_is_in_flight_ends_with_the_mock(kind: str, ending: str) -> None:
     """A delivery that waits for an application is over at once, and nothing is left behind."""
     entered, release = threading.Event(), threading.Event()
 
-    async def hang(*_):
+    async def hang(*_: Any) -> None:
         entered.set()
         await asyncio.Event().wait()
 
-    def wsgi_hang(_environ, _start_response):
+    def wsgi_hang(_environ: dict[str, Any], _start_response: StartResponse) -> list[Any]:
         entered.set()
         release.wait(60)
         return []
@@ -537,7 +564,7 @@ def test_what_is_in_flight_ends_with_the_mock(kind, ending):
     mock.register(HOOK)
     ended = threading.Event()
 
-    def send():
+    def send() -> None:
         try:
             mock.send("run.failed")
         except BaseException:  # noqa: BLE001 - cancelled or failed: the point is that it ends
@@ -557,7 +584,7 @@ def test_what_is_in_flight_ends_with_the_mock(kind, ending):
         app.threads[0].join()  # type: ignore[attr-defined]
 
 
-def test_two_mocks_with_the_same_application():
+def test_two_mocks_with_the_same_application() -> None:
     """Each is a server of its own to it, and stopping one leaves the other."""
     app = AsgiProbe()
     with MockServer() as one:
@@ -571,7 +598,7 @@ def test_two_mocks_with_the_same_application():
     assert app.log[5:] == ["request", "shutdown"]
 
 
-def test_the_same_application_for_two_addresses(mock):
+def test_the_same_application_for_two_addresses(mock: MockServer) -> None:
     """It is started once."""
     app = AsgiProbe()
     for url in (URL, "https://other.example"):
@@ -582,12 +609,12 @@ def test_the_same_application_for_two_addresses(mock):
     assert {dict(scope["headers"])[b"host"] for scope in app.scopes} == {b"your-app.com", b"other.example"}
 
 
-async def test_what_was_never_started_need_not_be_stopped():
+async def test_what_was_never_started_need_not_be_stopped() -> None:
     """A host that is ended before its application's turn came has nothing to do."""
     await Lifespan(AsgiProbe()).stop()
 
 
-async def test_a_delivery_to_a_forgotten_application_is_stopped():
+async def test_a_delivery_to_a_forgotten_application_is_stopped() -> None:
     """What was on its way when the routes were reset reaches no other application."""
     transport = AppTransport(None)
     key = transport.add(read_destination(AsgiProbe()))
@@ -601,17 +628,17 @@ async def test_a_delivery_to_a_forgotten_application_is_stopped():
 class LastMoment:
     """A loop that looks as if it ran, and is closed when something is to run on it."""
 
-    def is_running(self):
+    def is_running(self) -> bool:
         return True
 
-    def is_closed(self):
+    def is_closed(self) -> bool:
         return True
 
-    def call_soon_threadsafe(self, *_args, **_options):
+    def call_soon_threadsafe(self, *_args: LoopEnding | Callable[..., Any], **_options: Context) -> None:
         raise RuntimeError("Event loop is closed")
 
 
-async def test_a_loop_that_closes_at_the_last_moment():
+async def test_a_loop_that_closes_at_the_last_moment() -> None:
     """The delivery is stopped, with the reason."""
     transport = AppTransport(None)
     key = transport.add(App(AsgiProbe(), "asgi", LastMoment()))

@@ -2,40 +2,43 @@
 
 import functools
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from mockserver import MockServer
 from mockserver.delivery.in_process.transport import interface_of
 from mockserver.errors import UsageError
 from tests.consumers.frameworks import FRAMEWORKS, create_app
-from tests.delivery.in_process.apps import URL, AsgiProbe, WsgiProbe
+from tests.delivery.in_process.apps import URL, AsgiProbe, StartResponse, WsgiProbe
 from tests.tables import each_row
 
 
-async def asgi_function(scope, receive, send): ...
-def wsgi_function(environ, start_response): ...
-def asgi_wrapper(scope, receive, send): ...
-def asgi_2_function(scope): ...
-def factory(): ...
-def anything(*args): ...
-async def async_two(request, response): ...
+async def asgi_function(scope: Scope, receive: Receive, send: Send) -> None: ...
+def wsgi_function(environ: dict[str, Any], start_response: StartResponse) -> None: ...
+def asgi_wrapper(scope: Scope, receive: Receive, send: Send) -> None: ...
+def asgi_2_function(scope: Scope) -> None: ...
+def factory() -> None: ...
+def anything(*args: Any) -> None: ...
+async def async_two(request: Any, response: Any) -> None: ...
 
 
-def name_of(value):
+def name_of(value: str) -> Any:
     return value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
 
 
 class Awaitable:
     """An endpoint as Starlette has them: called with a request, it is awaited."""
 
-    def __init__(self, scope, receive, send): ...
-    def __await__(self):
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+    def __await__(self) -> Iterator[Any]:
         yield
 
 
 class Asgi2:
-    def __init__(self, scope): ...
+    def __init__(self, scope: Scope) -> None: ...
 
 
 @each_row(
@@ -51,13 +54,15 @@ class Asgi2:
         (WsgiProbe().__call__, "wsgi"),
     ],
 )
-def test_applications_are_recognised(app, interface):
+def test_applications_are_recognised(
+    app: AsgiProbe | WsgiProbe | Callable[..., Any] | type[Awaitable], interface: str
+) -> None:
     """Objects, functions, wrappers and awaitable classes."""
     assert interface_of(app) == interface
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_applications_of_every_framework_are_recognised(framework):
+def test_applications_of_every_framework_are_recognised(framework: str) -> None:
     """Each by the shape of its object."""
     interface = {"flask": "wsgi", "django wsgi": "wsgi", "aiohttp": "aiohttp"}.get(framework, "asgi")
     assert interface_of(create_app(framework, "s")) == interface
@@ -77,18 +82,18 @@ def test_applications_of_every_framework_are_recognised(framework):
         (type.__call__, "cannot see how to call"),
     ],
 )
-def test_what_is_no_application_is_refused_with_advice(app, words):
+def test_what_is_no_application_is_refused_with_advice(app: Any, words: str) -> None:
     """A class, an old interface or an ambiguous callable is an error when the route is made."""
     with MockServer() as mock, pytest.raises(UsageError) as caught:
         mock.route(URL, to=app)
     assert words in str(caught.value)
 
 
-def test_the_interface_can_be_said():
+def test_the_interface_can_be_said() -> None:
     """What cannot be told can be said, and is believed."""
     app = AsgiProbe()
 
-    def wrapper(*args):
+    def wrapper(*args: Any | Callable[..., Any] | dict[str, Any]) -> Any:
         return app(*args)
 
     with MockServer() as mock:
@@ -97,7 +102,7 @@ def test_the_interface_can_be_said():
         assert mock.send("run.failed").delivered
 
 
-def test_a_url_is_still_a_destination():
+def test_a_url_is_still_a_destination() -> None:
     """A route to another address goes over the network, here to the mock itself."""
     with MockServer() as mock:
         mock.route(URL, to=mock.url)
@@ -105,7 +110,7 @@ def test_a_url_is_still_a_destination():
         assert mock.send("run.failed").response.status == 401
 
 
-def test_wrong_interfaces_are_refused():
+def test_wrong_interfaces_are_refused() -> None:
     """An unknown interface, and one beside a URL."""
     with MockServer() as mock:
         with pytest.raises(UsageError, match="there are asgi, wsgi, aiohttp"):
@@ -117,7 +122,7 @@ def test_wrong_interfaces_are_refused():
 
 
 @pytest.mark.parametrize("app", [AsgiProbe(), WsgiProbe()], ids=["asgi", "wsgi"])
-def test_nothing_more_needs_to_be_installed(monkeypatch, app):
+def test_nothing_more_needs_to_be_installed(monkeypatch: pytest.MonkeyPatch, app: AsgiProbe | WsgiProbe) -> None:
     """Applications are called as they are, without the help of a client library."""
     monkeypatch.setitem(sys.modules, "httpx", None)
     with MockServer() as mock:
@@ -126,7 +131,7 @@ def test_nothing_more_needs_to_be_installed(monkeypatch, app):
         assert mock.send("run.failed").delivered
 
 
-def test_aiohttp_is_not_imported_to_look_for_its_applications(monkeypatch):
+def test_aiohttp_is_not_imported_to_look_for_its_applications(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where aiohttp's server was never imported, nothing can be an application of it."""
     monkeypatch.delitem(sys.modules, "aiohttp.web")
     assert interface_of(wsgi_function) == "wsgi"

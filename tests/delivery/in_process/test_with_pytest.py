@@ -1,5 +1,7 @@
 """In the test suites of others: the fixture, an application with a lifespan, and each way to run async tests."""
 
+from typing import Any
+
 import pytest
 
 pytestmark = pytest.mark.full
@@ -69,7 +71,9 @@ def test_at_the_end():
     ],
     ids=["strict", "auto", "session loop", "anyio", "pytest-aiohttp"],
 )
-def test_an_application_with_a_lifespan(pytester, monkeypatch, plugins, mark, ini):
+def test_an_application_with_a_lifespan(
+    pytester: Any, monkeypatch: pytest.MonkeyPatch, plugins: Any, mark: Any, ini: Any
+) -> None:
     """It runs on the loop of each test, and has been shut down when the test is over; no warning, no error."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     scope = "asyncio_default_fixture_loop_scope = function" if "asyncio" in plugins[0] else ""
