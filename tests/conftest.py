@@ -3,6 +3,7 @@
 import gc
 import signal
 import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -54,7 +55,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture
-def pytester(pytester, monkeypatch):
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Runs suites as on anybody's desk: in a CI, pytest prints each failure a second time, in its summary."""
     for name in ("PYTEST_ADDOPTS", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
@@ -62,7 +63,7 @@ def pytester(pytester, monkeypatch):
 
 
 @pytest.fixture
-def closed_port():
+def closed_port() -> Iterator[int]:
     """A port of 127.0.0.1 on which nothing listens. It is held: tests that run beside this one look for free ones."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -16,7 +16,7 @@ from benchmarks.endurance import chaotic_run, script_text
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.model.events import encode_payload
 from mockserver.model.messages import Exchange, Request, Response
-from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.records import Attempt, Delivery, Event, Outcome
 from mockserver.model.settings import Settings, read_settings
 from mockserver.model.targets import Target
 from mockserver.replay.report import StepReport
@@ -40,7 +40,7 @@ def a_delivery(*attempts: tuple[int, float, int]) -> Delivery:
     """Return a delivery with these attempts: number, time and status."""
     payload = encode_payload("run.failed", "2024-12-16T10:00:00Z", {"number": [5, 2]})
     made = tuple(Attempt(number, at, REQUEST, Exchange(Response(status))) for number, at, status in attempts)
-    outcome = "delivered" if made[-1].delivered else "failed"
+    outcome: Outcome = "delivered" if made[-1].delivered else "failed"
     return Delivery(1, Event("run.failed", "2024-12-16T10:00:00Z", payload), "wh_1", URL, "test", made, outcome)
 
 

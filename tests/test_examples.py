@@ -21,7 +21,7 @@ NODE = ("express", "fastify")
 PAGE = ROOT / "docs" / "testing-your-handler.md"
 
 
-def test_every_example_is_run():
+def test_every_example_is_run() -> None:
     """None is missing, and none is there that nobody runs."""
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
     assert folders == {*FOLDERS, "compose"}  # which tests/packaging runs
@@ -29,7 +29,7 @@ def test_every_example_is_run():
 
 @pytest.mark.full
 @pytest.mark.parametrize("example", FOLDERS)
-def test_the_example_works(example, tmp_path):
+def test_the_example_works(example: str, tmp_path: Path) -> None:
     """All of its tests pass, none is skipped, and there is no warning."""
     folder = _copied(example, tmp_path)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
@@ -55,7 +55,7 @@ SERVED = {
 
 @pytest.mark.full
 @pytest.mark.parametrize("example", FOLDERS)
-def test_the_example_passes_every_check(example, tmp_path):
+def test_the_example_passes_every_check(example: str, tmp_path: Path) -> None:
     """What people copy is right, also where a check only says should; served on a port, by a server of its kind."""
     port = _free_port()
     environment = {**os.environ, "PLAYGENT_WEBHOOK_SECRET": "whsec_of_an_example", "PORT": str(port)}
@@ -102,7 +102,7 @@ def _await_port(port: int) -> None:
     raise AssertionError(f"nothing listens on port {port}")
 
 
-def test_the_page_shows_the_examples_as_they_are():
+def test_the_page_shows_the_examples_as_they_are() -> None:
     """Each block of code in the page is the file that is named above it, and no example of Python is left out."""
     shown = re.findall(r"`(examples/[^`]+)`:\n\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     tests = sorted(str(path.relative_to(ROOT)) for path in EXAMPLES.glob("*/test_*.py") if path.parent.name not in NODE)

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import re
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,8 @@ from mockserver.vendor_api.calls import AnswerPlan, CallLog
 from mockserver.vendor_api.flows import engine
 from mockserver.vendor_api.flows.creation import Rules
 from tests.control_api.calling import AUTH, controlling, exchange
-from tests.delivery.http1.raw_server import RawServer, keep_answering
-from tests.receiving import consuming
+from tests.delivery.http1.raw_server import Behaviour, Peer, RawServer, keep_answering
+from tests.receiving import Consumer, consuming
 from tests.tables import each_row
 
 PAGE = (Path(__file__).parent.parent / "docs" / "limits.md").read_text("utf-8")
@@ -35,9 +36,9 @@ KIB, MIB = 1024, 1024 * 1024
 JSON = {**AUTH, "Content-Type": "application/json"}
 
 
-def default(function, name):
+def default(function: Callable[..., object], name: str) -> int:
     """The default of a parameter."""
-    return inspect.signature(function).parameters[name].default
+    return int(inspect.signature(function).parameters[name].default)
 
 
 FIXED = {
@@ -74,38 +75,41 @@ FIXED = {
 }
 
 
-def rows(heading):
+def rows(heading: str) -> dict[str, str]:
     """The first two columns of the table below a heading."""
     section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     return dict(re.findall(r"^\| (.+?) \| (.+?) \|", section, re.MULTILINE)[2:])
 
 
-def test_the_page_tells_the_defaults():
+def test_the_page_tells_the_defaults() -> None:
     """Each setting that is a limit is on the page, with the default that it has."""
     told = {name.strip("`"): json.loads(value) for name, value in rows("Limits that are settings").items()}
     defaults = {name: getattr(Settings(), name) for name in Settings.__struct_fields__ if name.startswith("max_")}
     assert told == {**defaults, "timeout": Settings().timeout}
 
 
-def test_the_page_tells_the_fixed_limits():
+def test_the_page_tells_the_fixed_limits() -> None:
     """Each with the value that the code has."""
     units = {0: "", KIB: " KiB", MIB: " MiB"}
     values = {name: f"{value // (unit or 1):,}{units[unit]}" for name, (value, unit) in FIXED.items()}
     assert rows("Fixed limits") == values
 
 
+Serve = Callable[..., RawServer]
+
+
 @pytest.fixture
-async def consumer():
+async def consumer() -> AsyncIterator[Consumer]:
     async with consuming() as running:
         yield running
 
 
 @pytest.fixture
-async def serve():
+async def serve() -> AsyncIterator[Serve]:
     """Starts raw servers; they stop with the test."""
     servers: list[RawServer] = []
 
-    def started(behaviour=keep_answering) -> RawServer:
+    def started(behaviour: Behaviour = keep_answering) -> RawServer:
         servers.append(RawServer(behaviour))
         return servers[-1]
 
@@ -114,10 +118,10 @@ async def serve():
         await server.stop()
 
 
-def answering(data: bytes):
+def answering(data: bytes) -> Behaviour:
     """A behaviour: each request is answered with these bytes, and the connection ends."""
 
-    async def answer_once(peer):
+    async def answer_once(peer: Peer) -> None:
         await peer.answer(data)
 
     return answer_once
@@ -127,7 +131,7 @@ def answering(data: bytes):
 
 
 @pytest.mark.parametrize("path", ["/v1/webhooks", "/events"])
-async def test_request_bodies(path):
+async def test_request_bodies(path: str) -> None:
     """Both APIs read a body of exactly the limit, and refuse one byte more with 413."""
     async with controlling(max_request_bytes=5000) as control:
         refused = await control.call("POST", path, b" " * 5001, headers=JSON)
@@ -137,7 +141,7 @@ async def test_request_bodies(path):
         assert (refused.status, read.status) == (413, 400)
 
 
-async def test_request_bodies_that_never_end():
+async def test_request_bodies_that_never_end() -> None:
     """A body in chunks is refused when it passes the limit, not when it ends."""
     async with controlling(max_request_bytes=5000) as control:
         for path in (b"/v1/webhooks", b"/_mock/events"):
@@ -150,7 +154,7 @@ async def test_request_bodies_that_never_end():
 # --- what is kept
 
 
-async def test_webhooks():
+async def test_webhooks() -> None:
     """At the limit a registration is refused, over HTTP and in Python; when one is deleted there is room again."""
     async with controlling(max_webhooks=2) as control:
         first = await control.register("https://a.example")
@@ -166,7 +170,7 @@ async def test_webhooks():
         assert len(control.mock.webhooks) == 2
 
 
-async def test_deliveries_on_record(consumer):
+async def test_deliveries_on_record(consumer: Consumer) -> None:
     """The oldest go, counters say how many, and an id that is gone can still be gone on after."""
     async with controlling(max_deliveries=3) as control:
         await control.register(consumer.url)
@@ -180,7 +184,7 @@ async def test_deliveries_on_record(consumer):
         assert len(control.mock.deliveries) == 3
 
 
-async def test_deliveries_in_a_report(consumer):
+async def test_deliveries_in_a_report(consumer: Consumer) -> None:
     """The report of a long replay holds the last deliveries, and counts them all."""
     async with MockServer(max_deliveries=3, speed="max") as mock:
         mock.register(consumer.url)
@@ -188,7 +192,7 @@ async def test_deliveries_in_a_report(consumer):
         assert (report.delivered, len(report.deliveries)) == (10, 3)
 
 
-async def test_recorded_bytes(serve):
+async def test_recorded_bytes(serve: Serve) -> None:
     """Large answers push the oldest deliveries out; the newest stays, whatever its size."""
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n" + b"x" * 40_000
     async with controlling(max_recorded_bytes=100_000) as control:
@@ -204,7 +208,7 @@ async def test_recorded_bytes(serve):
         assert len((await control.get("/deliveries"))["deliveries"]) == 1
 
 
-async def test_recorded_calls():
+async def test_recorded_calls() -> None:
     """Of the calls that the vendor API received the oldest go, by number and by size."""
     async with controlling(max_requests=3, max_recorded_bytes=50_000) as control:
         for _ in range(5):
@@ -217,7 +221,7 @@ async def test_recorded_calls():
         assert ([request["number"] for request in listed["requests"]], listed["dropped"]) == ([7], 6)
 
 
-async def test_planned_answers():
+async def test_planned_answers() -> None:
     """A thousand plans may wait; the next one is refused, and a reset makes room."""
     async with controlling() as control:
         for _ in range(1000):
@@ -230,7 +234,7 @@ async def test_planned_answers():
         await control.post("/faults", {"status": 500}, 204)
 
 
-async def test_replays_that_are_over(monkeypatch):
+async def test_replays_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last ones can still be asked for; those before are forgotten."""
     monkeypatch.setattr(replays, "MOST_ENDED_REPLAYS", 3)
     script = "version: 1\nsteps: [event: run.failed]"
@@ -242,7 +246,7 @@ async def test_replays_that_are_over(monkeypatch):
         assert known == [3, 4, 5, 6]  # the three that were over when the last one began, and that one
 
 
-async def test_replays_that_go_on(monkeypatch):
+async def test_replays_that_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limit one more is refused; when one has ended or was ended there is room again."""
     monkeypatch.setattr(replays, "MOST_RUNNING_REPLAYS", 3)
     script = "version: 1\nsteps: [{event: run.failed, after: 1h}]"
@@ -258,11 +262,11 @@ async def test_replays_that_go_on(monkeypatch):
 # --- deliveries
 
 
-async def test_deliveries_in_flight(serve):
+async def test_deliveries_in_flight(serve: Serve) -> None:
     """A raw server never sees more connections at once than are allowed, and all deliveries arrive in the end."""
     open_now, most, full, go = 0, 0, asyncio.Event(), asyncio.Event()
 
-    async def hold(peer):
+    async def hold(peer: Peer) -> None:
         nonlocal open_now, most
         if not await peer.request():
             return
@@ -291,11 +295,11 @@ async def test_deliveries_in_flight(serve):
     assert server.accepted == 75
 
 
-async def test_the_time_out_does_not_count_the_wait_for_a_place(serve):
+async def test_the_time_out_does_not_count_the_wait_for_a_place(serve: Serve) -> None:
     """A delivery that waited for others longer than its own time-out is sent all the same."""
     first, go = asyncio.Event(), asyncio.Event()
 
-    async def slow(peer):
+    async def slow(peer: Peer) -> None:
         while await peer.request():
             first.set()
             await go.wait()
@@ -311,7 +315,7 @@ async def test_the_time_out_does_not_count_the_wait_for_a_place(serve):
         go.set()
 
 
-async def test_recorded_bodies_of_answers(serve):
+async def test_recorded_bodies_of_answers(serve: Serve) -> None:
     """64 KiB of an answer are kept, the rest is counted."""
     for size in (65_536, 65_537, 200_000):
         server = serve(answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size))
@@ -321,10 +325,10 @@ async def test_recorded_bodies_of_answers(serve):
             assert (response["status"], len(response["body"]), response["body_size"]) == (200, min(size, 65_536), size)
 
 
-async def test_bytes_read_of_an_answer(serve):
+async def test_bytes_read_of_an_answer(serve: Serve) -> None:
     """An endless answer is cut off after a mebibyte; its status counts."""
 
-    async def endless(peer):
+    async def endless(peer: Peer) -> None:
         await peer.answer(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
             await peer.send(b"x" * 65_536)
@@ -337,10 +341,10 @@ async def test_bytes_read_of_an_answer(serve):
         assert MIB - 65_536 <= response["body_size"] < 4 * MIB
 
 
-async def test_headers_of_an_answer(serve):
+async def test_headers_of_an_answer(serve: Serve) -> None:
     """A header without end is an error that says so."""
 
-    async def endless(peer):
+    async def endless(peer: Peer) -> None:
         await peer.answer(b"HTTP/1.1 200 OK\r\n")
         while True:
             await peer.send(b"X-Filler: " + b"x" * 1000 + b"\r\n")
@@ -366,13 +370,13 @@ async def test_headers_of_an_answer(serve):
         ("version: 1\nsteps: [{event: run.failed, every: 10d, repeat: 1000000}]", "more than a thousand years"),
     ],
 )
-async def test_scripts(text, message):
+async def test_scripts(text: str, message: str) -> None:
     """Each limit is an error in words, from the control API as from Python; nothing is sent."""
     async with controlling(max_request_bytes=32 * MIB, speed="max") as control:
         assert message in (await control.call("POST", "/replays", text)).fails()
 
 
-async def test_problems_of_a_script():
+async def test_problems_of_a_script() -> None:
     """After a hundred the rest is not looked for, and the last one says so."""
     text = "version: 1\nsteps:\n" + "- {? [a] : 1}\n" * 500
     async with controlling() as control:
@@ -385,7 +389,7 @@ async def test_problems_of_a_script():
 # --- the control API
 
 
-async def test_pages_of_deliveries(consumer):
+async def test_pages_of_deliveries(consumer: Consumer) -> None:
     """A page holds at most a thousand."""
     async with controlling(speed="max") as control:
         await control.register(consumer.url)
@@ -401,7 +405,7 @@ async def test_pages_of_deliveries(consumer):
 
 
 @pytest.mark.parametrize(("most", "size"), [(10, MIB), (1000, 3000), (1000, 1)])
-async def test_events_that_wait_for_a_reader(monkeypatch, most, size):
+async def test_events_that_wait_for_a_reader(monkeypatch: pytest.MonkeyPatch, most: int, size: int) -> None:
     """The oldest go, by number or by bytes; the newest stays. Real slow readers are in tests/control_api."""
     monkeypatch.setattr(stream, "MOST_WAITING", most)
     monkeypatch.setattr(stream, "MOST_WAITING_BYTES", size)

@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import psutil
 import pytest
 
 from mockserver import UsageError
-from mockserver.model.memory_budget import MemoryBudget
+from mockserver.model.memory_budget import MemoryBudget, Share
 from tests.control_api.calling import AUTH, controlling
-from tests.delivery.http1.raw_server import RawServer
+from tests.delivery.http1.raw_server import Peer, RawServer
 from tests.receiving import eventually
 
 MIB = 1 << 20
@@ -19,28 +20,28 @@ JSON = {**AUTH, "Content-Type": "application/json"}
 class Thing:
     """What may be kept by more than one."""
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size = size
         self.keepers = 0
 
 
-def a_part(budget):
+def a_part(budget: MemoryBudget) -> tuple[list[Thing], Callable[[Thing], None], Share]:
     """A part that keeps things, the oldest of which go."""
-    things = []
+    things: list[Thing] = []
 
-    def drop_oldest():
+    def drop_oldest() -> None:
         share.release(things.pop(0))
 
     share = budget.share(drop_oldest)
 
-    def keep(thing):
+    def keep(thing: Thing) -> None:
         things.append(thing)
         share.keep(thing)
 
     return things, keep, share
 
 
-def test_the_largest_share_gives_up_its_oldest():
+def test_the_largest_share_gives_up_its_oldest() -> None:
     """Not the one that the new thing belongs to; and what came last stays, whatever its size."""
     budget = MemoryBudget(100)
     large, keep_large, _ = a_part(budget)
@@ -53,7 +54,7 @@ def test_the_largest_share_gives_up_its_oldest():
     assert (large, [thing.size for thing in small], budget.used) == ([], [1000], 1000)
 
 
-def test_what_two_parts_keep_counts_once():
+def test_what_two_parts_keep_counts_once() -> None:
     """Until both have let it go."""
     budget = MemoryBudget(100)
     first, keep_first, share = a_part(budget)
@@ -68,7 +69,7 @@ def test_what_two_parts_keep_counts_once():
     assert [thing.size for thing in first][-1] == 11
 
 
-def test_what_cannot_be_given_up_is_refused():
+def test_what_cannot_be_given_up_is_refused() -> None:
     """Only when nothing else that was given up would make room; and the first always has room."""
     budget = MemoryBudget(100)
     kept, keep, _ = a_part(budget)
@@ -81,14 +82,14 @@ def test_what_cannot_be_given_up_is_refused():
     assert budget.share().fits(1000)
 
 
-async def with_large_headers(peer):
+async def with_large_headers(peer: Peer) -> None:
     lines = b"".join(b"X-%d: y\r\n" % line for line in range(2000))
     while await peer.request():
         await peer.send(b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\nok" % lines)
 
 
 @pytest.mark.full
-async def test_a_mock_that_is_filled_in_every_way_stays_within_its_limit():
+async def test_a_mock_that_is_filled_in_every_way_stays_within_its_limit() -> None:
     """Answers, replays, calls, resources, flows, webhooks, planned answers and readers that do not read."""
     limit = 8 * MIB
     server = RawServer(with_large_headers)
@@ -102,7 +103,7 @@ async def test_a_mock_that_is_filled_in_every_way_stays_within_its_limit():
             await control.post("/replays?wait=true", "version: 1\nsteps: [{event: run.failed, repeat: 30}]")
         assert budget.used <= limit
         await control.call("DELETE", "/webhooks")
-        values = [[]] * 20_000
+        values: list[list[None]] = [[]] * 20_000
         waiting = {"event": "run.failed", "after": "1h", "data": {"a": values}}
         with pytest.raises(UsageError, match="as many bytes as may be kept"):
             for _ in range(100):

@@ -2,6 +2,7 @@
 
 import inspect
 import typing
+from typing import Any
 
 import typing_extensions
 
@@ -18,7 +19,7 @@ INSIDE = {"mockserver.script.model.Flow, from Resource.flow",
           "mockserver.vendor_api.flows.content.Content, from Resource.content"}  # fmt: skip
 
 
-def types_in(hint) -> set[type]:
+def types_in(hint: Any) -> set[type]:
     """The classes of this package in an annotation, however deep."""
     if isinstance(hint, type) and not typing.get_args(hint):
         return {hint} if hint.__module__.split(".")[0] == "mockserver" else set()
@@ -37,7 +38,7 @@ def returned_by(owner: type) -> dict[str, set[type]]:
     return given
 
 
-def test_what_a_public_method_returns_can_be_imported():
+def test_what_a_public_method_returns_can_be_imported() -> None:
     """Also what is behind that: the answer of an attempt of a delivery."""
     missing = {
         f"{found.__module__}.{found.__qualname__}, from {owner.__name__}.{name}"
@@ -50,7 +51,7 @@ def test_what_a_public_method_returns_can_be_imported():
     assert sorted(missing - INSIDE) == []
 
 
-def test_each_setting_has_its_keyword():
+def test_each_setting_has_its_keyword() -> None:
     """What type checkers are told of ``MockServer(...)`` is what it takes, and so it is with checks."""
     assert set(SettingsKeywords.__annotations__) == set(Settings.__struct_fields__)
     given = set(CheckOptions.__struct_fields__) - {"url", "secret"}

@@ -22,22 +22,22 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def blocks(language):
+def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def shape(text):
+def shape(text: str) -> str:
     """What must be the same: the numbers of a run are its own."""
     return re.sub(r" +\d+\.\d ms|127\.0\.0\.1:\d+", "#", text)
 
 
-def run(folder, *args):
+def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     command = [sys.executable, "-m", "mockserver", *args]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
 
 
-def test_the_first_command_prints_what_the_readme_shows(tmp_path):
+def test_the_first_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """In an empty folder, to the letter but for ports and times."""
     shown = blocks("console")[0].split("\n", 1)[1]
     done = run(tmp_path, "replay", "refund_flow")
@@ -45,13 +45,13 @@ def test_the_first_command_prints_what_the_readme_shows(tmp_path):
     assert shape(done.stdout) == shape(shown)
 
 
-def test_the_readmes_script_is_valid():
+def test_the_readmes_script_is_valid() -> None:
     """What it shows can be copied."""
     (script,) = [block for block in blocks("yaml") if block.startswith("version:")]
     assert read_script(script, load_catalog()).planned == 5
 
 
-def test_the_commands_that_pages_show_are_there():
+def test_the_commands_that_pages_show_are_there() -> None:
     """Each command is one of the program, with options that it has."""
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
     for line in sorted(set(re.findall(r"(?:^\$ |- (?:run: )?)(mockserver .+)", text, re.MULTILINE))):
@@ -61,7 +61,7 @@ def test_the_commands_that_pages_show_are_there():
             assert re.search(rf"(^|\s|,){word}\b", help_text), line
 
 
-def test_the_workflow_snippets_install_before_they_run():
+def test_the_workflow_snippets_install_before_they_run() -> None:
     """Each snippet for a CI is YAML whose first command that is ours comes after the installation."""
     snippets = [block for block in blocks("yaml") if not block.startswith("version:")]
     assert len(snippets) == 2
@@ -77,7 +77,7 @@ PAGES = [page for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.gl
 
 
 @pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
-def test_paths_that_contributors_are_shown_are_there(name):
+def test_paths_that_contributors_are_shown_are_there(name: str) -> None:
     """A path in code font is one of the repository, or of the package."""
     text = (ROOT / name).read_text("utf-8")
     paths = set(re.findall(r"`((?:[\w.]+/)+(?:[\w.]+\.\w+)?)`", text)) - {f"{wing}/" for wing in WINGS}
@@ -85,12 +85,12 @@ def test_paths_that_contributors_are_shown_are_there(name):
     assert missing == []
 
 
-def test_it_stays_short():
+def test_it_stays_short() -> None:
     """It shows things working; the rest has its own pages."""
     assert len(README.splitlines()) <= 130
 
 
-def test_a_check_prints_what_the_readme_shows(tmp_path):
+def test_a_check_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """Line for line, but for what is left out: of a consumer that takes events without a signature."""
     (shown,) = [block for block in blocks("console") if "mockserver check" in block]
     secret = "whsec_your_secret_key"
@@ -103,7 +103,7 @@ def test_a_check_prints_what_the_readme_shows(tmp_path):
         assert any(each.startswith(start) for each in printed), line
 
 
-def test_the_numbers_of_checks_and_mistakes_are_those_that_there_are():
+def test_the_numbers_of_checks_and_mistakes_are_those_that_there_are() -> None:
     """They are counted, and the matrix shows that each mistake is caught."""
     consumers = sum(len(mistake.consumers) for mistake in MISTAKES.values())
     assert f"[{len(CHECKS)} checks](docs/checks.md)" in README

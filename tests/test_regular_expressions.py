@@ -4,6 +4,9 @@ import ast
 import importlib
 import re
 import time
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -27,10 +30,12 @@ SEEDS = [
 AROUND = [("", ""), ("", "!"), ("a: ", ""), ('{"', "\n")]
 LENGTH = 40_000
 
+Pattern = re.Pattern[Any]
 
-def used_patterns():
+
+def used_patterns() -> dict[tuple[Pattern, str], str]:
     """Every pattern in the package with the method that is called with it, and where."""
-    found = {}
+    found: dict[tuple[Pattern, str], str] = {}
     for name, file in modules().items():
         if wing_of(name) == "load":  # Locust patches the whole process when it is imported; the wing has no patterns
             assert "import re\n" not in file.read_text("utf-8")
@@ -42,11 +47,11 @@ def used_patterns():
     return found
 
 
-def patterns_of(call, module):
+def patterns_of(call: ast.Call, module: ModuleType) -> Iterator[tuple[Pattern, str]]:
     """The patterns that a call uses, each with the method."""
     for argument in call.keywords:  # of the fields of scripts, settings and the control API
         if argument.arg in {"pattern", "key"} and isinstance(argument.value, ast.Constant):
-            yield re.compile(argument.value.value), "fullmatch"
+            yield re.compile(str(argument.value.value)), "fullmatch"
     method, owner = getattr(call.func, "attr", ""), getattr(call.func, "value", None)
     if method in METHODS and isinstance(owner, ast.Name):
         value = module_value(call.args[0], module) if owner.id == "re" else getattr(module, owner.id, None)
@@ -56,7 +61,7 @@ def patterns_of(call, module):
             yield value, method
 
 
-def module_value(expression, module):
+def module_value(expression: ast.expr, module: ModuleType) -> Any:
     """What an argument says; None if that depends on more than its module."""
     try:
         return eval(compile(ast.Expression(expression), "<pattern>", "eval"), vars(module))
@@ -64,7 +69,7 @@ def module_value(expression, module):
         return None
 
 
-def run(pattern, method, text):
+def run(pattern: Pattern, method: str, text: str) -> None:
     given = text.encode() if isinstance(pattern.pattern, bytes) else text
     if method == "sub":
         pattern.sub(given[:0], given)
@@ -74,7 +79,7 @@ def run(pattern, method, text):
         getattr(pattern, method)(given)
 
 
-def test_every_pattern_is_linear():
+def test_every_pattern_is_linear() -> None:
     """A text of 40,000 characters that is hard for it takes milliseconds; a quadratic pattern takes seconds."""
     patterns = used_patterns()
     assert len(patterns) > 40

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,26 +18,26 @@ from mockserver.script.package_files import load_catalog, read_script_file
 from mockserver.script.reader import read_script
 
 
-def test_a_report_shows_its_summary_where_an_assertion_on_it_fails():
+def test_a_report_shows_its_summary_where_an_assertion_on_it_fails() -> None:
     """And not its thousand deliveries."""
     report = Report(read_script("version: 1\nname: night\nsteps:\n  - event: run.failed\n", load_catalog()))
     assert repr(report).startswith("<Report night: 1 planned")
 
 
-def test_ten_thousand_urls_are_not_remembered_for_ever():
+def test_ten_thousand_urls_are_not_remembered_for_ever() -> None:
     """A route is followed right also after they were forgotten."""
     routes = Routes()
     for number in range(10_002):
         assert routes.resolve(f"http://127.0.0.1:9/{number}").path == f"/{number}"
 
 
-def test_a_script_that_cannot_be_read_is_told_with_its_reason(tmp_path):
+def test_a_script_that_cannot_be_read_is_told_with_its_reason(tmp_path: Path) -> None:
     """A folder, for example."""
     with pytest.raises(UsageError, match=r"cannot read .*directory"):
         read_script_file(tmp_path)
 
 
-def test_without_uvloop_the_standard_loop_serves(monkeypatch):
+def test_without_uvloop_the_standard_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "uvloop", None)
     loop = new_event_loop()
@@ -46,7 +48,7 @@ def test_without_uvloop_the_standard_loop_serves(monkeypatch):
         loop.close()
 
 
-def test_a_call_from_the_loops_own_thread_is_made_at_once():
+def test_a_call_from_the_loops_own_thread_is_made_at_once() -> None:
     """It would wait for itself otherwise."""
     thread = LoopThread("test")
     try:
@@ -59,10 +61,10 @@ def test_a_call_from_the_loops_own_thread_is_made_at_once():
         thread.close()
 
 
-def test_an_assertion_on_another_event_says_what_came_instead():
+def test_an_assertion_on_another_event_says_what_came_instead() -> None:
     """The data is compared at a path within a list, too."""
 
-    def application(_environ, start_response):
+    def application(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [])
         return [b""]
 

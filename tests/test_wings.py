@@ -55,7 +55,7 @@ def imports_of(file: Path) -> set[str]:
     return found
 
 
-def test_imports_run_downward():
+def test_imports_run_downward() -> None:
     """No module imports one of a wing above its own."""
     upward = [
         f"{module} imports {name}"
@@ -66,7 +66,7 @@ def test_imports_run_downward():
     assert sorted(set(upward) - STILL_UPWARD) == []
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_no_modules_import_each_other_in_a_circle() -> None:
     """Within a wing, too, imports have one direction."""
     graph = {module: imports_of(file) & set(modules()) - {module} for module, file in modules().items()}
     while ends := [
@@ -79,7 +79,7 @@ def test_no_modules_import_each_other_in_a_circle():
     assert sorted(set(graph) - STILL_IN_CIRCLES) == []
 
 
-def test_the_pure_wings_do_no_io():
+def test_the_pure_wings_do_no_io() -> None:
     """No module of the pure wings imports what reads, writes, waits or tells the time, or calls open."""
     for module, file in modules().items():
         if wing_of(module) not in PURE or file == PACKAGE / READS_PACKAGE_FILES:
@@ -90,7 +90,7 @@ def test_the_pure_wings_do_no_io():
         assert not [call for call in calls if isinstance(call, ast.Name) and call.id in {"open", "print", "input"}]
 
 
-def test_the_pure_wings_run_without_an_event_loop_or_a_web_framework():
+def test_the_pure_wings_run_without_an_event_loop_or_a_web_framework() -> None:
     """Importing every module of the pure wings, and signing, brings in neither asyncio nor aiohttp."""
     pure = [module for module in modules() if wing_of(module) in PURE]
     code = (
@@ -102,7 +102,7 @@ def test_the_pure_wings_run_without_an_event_loop_or_a_web_framework():
     assert done.stdout.strip() == "[]"
 
 
-def test_gevent_stays_in_the_load_wing():
+def test_gevent_stays_in_the_load_wing() -> None:
     """Locust and gevent patch the standard library: no other wing imports them."""
     strays = [
         module

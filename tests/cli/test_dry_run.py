@@ -46,7 +46,7 @@ def request_of(body: bytes, url: str, user_agent: str) -> Request:
 
 @pytest.mark.full
 @pytest.mark.parametrize("style", ["compact", "spaced"])
-def test_pasted_into_a_shell_it_sends_the_same_bytes(tmp_path, style):
+def test_pasted_into_a_shell_it_sends_the_same_bytes(tmp_path: Path, style: str) -> None:
     """The bytes that curl sends are those that a replay of the same script sends, whatever stands in the data."""
     (tmp_path / "s.yaml").write_text(SCRIPT, "utf-8")
     with recorder() as server:
@@ -63,7 +63,7 @@ def test_pasted_into_a_shell_it_sends_the_same_bytes(tmp_path, style):
     assert len(sent) == 4
 
 
-def test_each_command_follows_a_comment(tmp_path):
+def test_each_command_follows_a_comment(tmp_path: Path) -> None:
     """Before each command a comment says when it would be sent, and by which step."""
     (tmp_path / "s.yaml").write_text(SCRIPT, "utf-8")
     done = mockserver(
@@ -79,7 +79,7 @@ def test_each_command_follows_a_comment(tmp_path):
     assert SECRET not in done.out + done.err
 
 
-def test_without_a_target_the_commands_fit_the_receiver():
+def test_without_a_target_the_commands_fit_the_receiver() -> None:
     """With no target anywhere, the commands go to where `mockserver receive` listens, and a note says so."""
     done = mockserver("replay", "run_failed", "--dry-run")
     assert done.code == 0
@@ -87,7 +87,7 @@ def test_without_a_target_the_commands_fit_the_receiver():
     assert "`mockserver receive --secret whsec_dry_run` takes them" in done.err
 
 
-def test_a_template_that_fails_is_reported(tmp_path):
+def test_a_template_that_fails_is_reported(tmp_path: Path) -> None:
     """An event that cannot be made is reported with its reason, and the exit code is 1."""
     step = 'steps:\n  - {event: run.failed, repeat: 2, override: {run_id: "{{ 1 // (1 - index) }}"}}\n'
     (tmp_path / "s.yaml").write_text(f"version: 1\n{step}", "utf-8")
@@ -98,7 +98,7 @@ def test_a_template_that_fails_is_reported(tmp_path):
 
 
 @pytest.mark.full
-def test_send_dry_run(tmp_path):
+def test_send_dry_run(tmp_path: Path) -> None:
     """`send --dry-run` prints one command; run by a shell, it delivers an event that verifies."""
     with recorder() as server:
         done = mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, "--dry-run")
@@ -112,7 +112,7 @@ def test_send_dry_run(tmp_path):
 
 @pytest.mark.full
 @pytest.mark.parametrize("path", ["/a[1]{b}", "/x/../y/./z", "/~u/%7e?q=%2F&r=[]"])
-def test_curl_reads_nothing_into_a_url(tmp_path, path):
+def test_curl_reads_nothing_into_a_url(tmp_path: Path, path: str) -> None:
     """Brackets, braces and dots in a URL reach the server as they are."""
     with recorder() as server:
         request = request_of(b"{}", server.url + path, "it's me")
@@ -121,7 +121,7 @@ def test_curl_reads_nothing_into_a_url(tmp_path, path):
 
 
 @pytest.mark.full
-def test_a_body_too_long_for_an_argument(tmp_path):
+def test_a_body_too_long_for_an_argument(tmp_path: Path) -> None:
     """A body of more than a system allows in one argument goes through a pipe."""
     body = b'{"text":"' + b"x%s'" * 80_000 + b'"}'
     with recorder() as server:
@@ -139,7 +139,7 @@ def script_of(faults: list[str]) -> str:
 
 
 @pytest.mark.full
-def test_defective_requests_are_reported_byte_for_byte(tmp_path):
+def test_defective_requests_are_reported_byte_for_byte(tmp_path: Path) -> None:
     """Requests with faults are told as they are; one with a header that curl cannot send is a comment instead."""
     faults = [name for name, fault in FAULTS.items() if fault.layer in {"signature", "body"}]
     (tmp_path / "s.yaml").write_text(script_of(faults), "utf-8")
@@ -156,7 +156,7 @@ def test_defective_requests_are_reported_byte_for_byte(tmp_path):
         assert f"# curl cannot send a header that is empty or not ASCII: {name}\n" in dry.out
 
 
-def test_what_curl_cannot_do_is_a_comment(tmp_path):
+def test_what_curl_cannot_do_is_a_comment(tmp_path: Path) -> None:
     """A request that is written in pieces, or with headers in curl's own keeping, is a comment."""
     (tmp_path / "s.yaml").write_text(script_of(["slow_body", "lowercase_headers", "lost"]), "utf-8")
     done = mockserver("replay", "s.yaml", "--dry-run", cwd=tmp_path)
@@ -166,7 +166,7 @@ def test_what_curl_cannot_do_is_a_comment(tmp_path):
     assert "\ncurl" not in done.out
 
 
-def test_private_headers_are_hidden():
+def test_private_headers_are_hidden() -> None:
     """A key for a gateway is in no output, nor in what Python shows of a request."""
     header = ("--header", "X-Gateway: key-private")
     done = mockserver("send", "run.failed", "--target", "http://127.0.0.1:9/", "--secret", SECRET, "--dry-run", *header)

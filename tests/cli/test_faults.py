@@ -1,6 +1,8 @@
 """Faults and retries on the command line: ``send --fault``, ``--dry-run`` of faults, ``faults`` and ``retries``."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -9,18 +11,18 @@ from mockserver import verify
 from mockserver.faults.registry import FAULTS
 from mockserver.model.retry_policies import POLICY_NAMES
 from mockserver.script.package_files import load_retry_policies
-from tests.cli.program import SECRET, mockserver, recorder, running
+from tests.cli.program import SECRET, Recorder, Result, mockserver, recorder, running
 from tests.consumers.launch import launch
 from tests.tables import each_row
 
 REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"
 
 
-def send(server, *arguments, **more):
+def send(server: Recorder, *arguments: str, **more: Any) -> Result:
     return mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, *arguments, **more)
 
 
-def test_a_forged_event_that_is_refused_is_well():
+def test_a_forged_event_that_is_refused_is_well() -> None:
     """The consumer did what it must: exit code 0, with its answer printed."""
     with launch("flask", secret=SECRET) as consumer:
         arguments = ("--target", consumer.webhook_url, "--secret", SECRET, "--fault", "wrong_secret")
@@ -31,7 +33,7 @@ def test_a_forged_event_that_is_refused_is_well():
     assert "HTTP 401 UNAUTHORIZED" in done.out
 
 
-def test_a_forged_event_that_is_accepted_is_a_failure():
+def test_a_forged_event_that_is_accepted_is_a_failure() -> None:
     """Exit code 1, and what was expected."""
     with recorder() as server:
         done = send(server, "--fault", "missing_signature")
@@ -41,7 +43,7 @@ def test_a_forged_event_that_is_accepted_is_a_failure():
 
 
 @pytest.mark.parametrize("forms", [("pretty_json", "extra_fields"), ('{"pretty_json": null}', "extra_fields()")])
-def test_several_faults_are_combined(forms):
+def test_several_faults_are_combined(forms: tuple[str, str]) -> None:
     """In the short form or as JSON; an answer that is not judged is only shown."""
     with recorder(REFUSAL) as server:
         done = send(server, *(part for form in forms for part in ("--fault", form)))
@@ -54,7 +56,7 @@ def test_several_faults_are_combined(forms):
     assert body.startswith(b'{\n  "event"')
 
 
-def test_duplicates_are_judged_together():
+def test_duplicates_are_judged_together() -> None:
     """One delivery that is not accepted among several is told; an ordinary fault has no expectation."""
     with recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REFUSAL) as server:
         done = send(server, "--fault", "duplicate(3)")
@@ -62,7 +64,7 @@ def test_duplicates_are_judged_together():
     assert len(set(server.requests)) == 1
 
 
-def test_an_event_that_is_lost():
+def test_an_event_that_is_lost() -> None:
     """Nothing is sent, and that is what was asked for."""
     with recorder() as server:
         done = send(server, "--fault", "lost")
@@ -80,7 +82,7 @@ def test_an_event_that_is_lost():
         ("missing_field(nope)", "run.failed has no field 'nope'"),
     ],
 )
-def test_a_fault_that_cannot_be_had(fault, message):
+def test_a_fault_that_cannot_be_had(fault: str, message: str) -> None:
     """It is one line that says what is allowed, and nothing is sent."""
     with recorder() as server:
         done = send(server, "--fault", fault)
@@ -89,7 +91,7 @@ def test_a_fault_that_cannot_be_had(fault, message):
     assert "Traceback" not in done.err
 
 
-def test_faults_that_exclude_each_other():
+def test_faults_that_exclude_each_other() -> None:
     """Which two, and why."""
     with recorder() as server:
         done = send(server, "--fault", "wrong_secret", "--fault", "empty_signature")
@@ -97,7 +99,7 @@ def test_faults_that_exclude_each_other():
     assert "run.failed: faults 'wrong_secret' and 'empty_signature' exclude each other" in done.err
 
 
-def test_the_answer_of_a_consumer_that_shows_its_secret():
+def test_the_answer_of_a_consumer_that_shows_its_secret() -> None:
     """What is printed does not have it."""
     body = f"secret={SECRET}".encode()
     answer = b"HTTP/1.1 500 %s\r\nContent-Length: %d\r\n\r\n%s" % (SECRET.encode(), len(body), body)
@@ -108,7 +110,7 @@ def test_the_answer_of_a_consumer_that_shows_its_secret():
     assert SECRET not in done.out + done.err
 
 
-def test_send_retries():
+def test_send_retries() -> None:
     """--retry takes a schedule; the last answer is the one that is printed."""
     with recorder(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", REFUSAL) as server:
         done = send(server, "--retry", "0s,1ms,1ms")
@@ -117,7 +119,7 @@ def test_send_retries():
     assert "failed after 3 attempts, 401" in done.err
 
 
-def test_the_list_of_faults():
+def test_the_list_of_faults() -> None:
     """Each has a line with its layer, its parameters and a sentence; --json has the schema of each parameter too."""
     done = mockserver("faults")
     header, *lines = done.out.splitlines()
@@ -132,7 +134,7 @@ def test_the_list_of_faults():
     Draft202012Validator(parameter["schema"]).validate("64KiB")
 
 
-def test_the_list_of_retry_policies():
+def test_the_list_of_retry_policies() -> None:
     """Each has its waits and the source of its numbers."""
     header, *lines = mockserver("retries").out.splitlines()
     assert header.startswith("POLICY ")
@@ -143,12 +145,12 @@ def test_the_list_of_retry_policies():
     assert listed[1]["source"].startswith("https://")
 
 
-def test_the_named_policies_are_those_of_the_data_file():
+def test_the_named_policies_are_those_of_the_data_file() -> None:
     """None is missing in the schema, none is too many."""
     assert tuple(load_retry_policies()) == POLICY_NAMES
 
 
-def test_the_schema_knows_faults_and_policies():
+def test_the_schema_knows_faults_and_policies() -> None:
     """An editor offers their names, and marks a typing error."""
     schema = Draft202012Validator(json.loads(mockserver("schema").out))
     good = {"event": "run.failed", "fault": ["chunked", {"slow_body": "1s"}], "retry": "stripe"}
@@ -157,7 +159,7 @@ def test_the_schema_knows_faults_and_policies():
     assert not any(schema.is_valid({"version": 1, "steps": [step]}) for step in wrong)
 
 
-def test_a_dry_run_asks_and_expects_nothing(tmp_path):
+def test_a_dry_run_asks_and_expects_nothing(tmp_path: Path) -> None:
     """Effects are not probed, answers not judged; an event that is lost is a comment."""
     effect = '{effect: {url: "http://127.0.0.1:1/", change: 1}}'
     steps = f"  - {{event: run.failed, expect: {effect}}}\n  - {{event: run.failed, fault: lost, repeat: 2}}\n"
@@ -169,7 +171,7 @@ def test_a_dry_run_asks_and_expects_nothing(tmp_path):
     assert done.out.splitlines()[-1] == lost
 
 
-def test_serve_retries(tmp_path):
+def test_serve_retries(tmp_path: Path) -> None:
     """Serve --retry makes failed attempts again, and tells no secret that a consumer echoes."""
     (tmp_path / "s.yaml").write_text("version: 1\nsteps:\n  - {event: run.failed, expect: {body: thanks}}\n", "utf-8")
     body = SECRET.encode()

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
-from junitparser import JUnitXml
+from junitparser import Failure, JUnitXml
 
 from mockserver.script.package_files import bundled_scripts
-from tests.cli.program import SECRET, mockserver
+from tests.cli.program import SECRET, Result, mockserver
 from tests.consumers.launch import launch
 
 SCRIPT = bundled_scripts()["hostile_night"]
@@ -84,19 +86,19 @@ def line_of(fault: str) -> int:
     return next(number for number, line in enumerate(lines, 1) if fault in line)
 
 
-def replay(tmp_path, *arguments: str, **env: str):
+def replay(tmp_path: Path, *arguments: str, **env: Any) -> Result:
     files = ("--junit", "r.xml", "--json", "r.json", "--har", "r.har", "--markdown", "r.md")
     return mockserver("replay", *arguments, "--speed", "max", *files, cwd=tmp_path, **env)
 
 
-def test_the_script_has_about_twenty_lines():
+def test_the_script_has_about_twenty_lines() -> None:
     """What it proves fits on a screen."""
     lines = [line for line in SCRIPT.read_text("utf-8").splitlines() if not line.startswith("#")]
     assert 18 <= len(lines) <= 24
 
 
 @pytest.mark.parametrize("name", ["flask", pytest.param("node", marks=pytest.mark.full)])
-def test_a_correct_consumer_passes(tmp_path, name):
+def test_a_correct_consumer_passes(tmp_path: Path, name: str) -> None:
     """It refuses every forgery, and handles everything else once."""
     with launch(name, secret=SECRET) as consumer:
         done = replay(tmp_path, "hostile_night", "--target", consumer.webhook_url, "--secret", SECRET)
@@ -107,14 +109,14 @@ def test_a_correct_consumer_passes(tmp_path, name):
     assert 56 <= handled["count"] <= 58
     assert len({event["id"] for event in handled["events"]}) == handled["count"]
     assert handled["refused"] >= len(FORGED) + 1
-    (suite,) = JUnitXml.fromfile(tmp_path / "r.xml")
+    (suite,) = JUnitXml.fromfile(str(tmp_path / "r.xml"))
     assert (suite.tests, suite.failures, suite.skipped) == (17, 0, 1)
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert (report["planned"], report["not_sent"], report["reasons"]) == (70, 5, {"lost on purpose": 5})
 
 
 @pytest.mark.parametrize("name", ["flask", pytest.param("node", marks=pytest.mark.full)])
-def test_effects_prove_what_answers_only_say(tmp_path, name):
+def test_effects_prove_what_answers_only_say(tmp_path: Path, name: str) -> None:
     """A forgery changes nothing, five copies at once have one effect, a backlog is handled as a whole."""
     with launch(name, secret=SECRET) as consumer:
         text = WITH_EFFECTS.format(url=f"{consumer.url}/debug/events")
@@ -123,21 +125,21 @@ def test_effects_prove_what_answers_only_say(tmp_path, name):
     assert (done.code, done.err) == (0, "")
 
 
-def test_the_embedded_consumer_passes(tmp_path):
+def test_the_embedded_consumer_passes(tmp_path: Path) -> None:
     """Without a target the script can be tried at once."""
     done = replay(tmp_path, "hostile_night")
     assert (done.code, done.err) == (0, "")
     assert "5 refused" in done.out.splitlines()[-2]
 
 
-def test_a_consumer_that_accepts_everything_fails(tmp_path):
+def test_a_consumer_that_accepts_everything_fails(tmp_path: Path) -> None:
     """Each forgery that it took is a failure, with the line of the script in every report and annotation."""
     with accepting_all() as url:
         done = replay(tmp_path, "hostile_night", "--target", url, "--secret", SECRET, GITHUB_ACTIONS="true")
     assert done.code == 1
     annotations = [line for line in done.out.splitlines() if line.startswith("::error ")]
-    (suite,) = JUnitXml.fromfile(tmp_path / "r.xml")
-    failures = [(case, case.result[0]) for case in suite if case.result and case.result[0]._tag == "failure"]
+    (suite,) = JUnitXml.fromfile(str(tmp_path / "r.xml"))
+    failures = [(case, case.result[0]) for case in suite if case.result and isinstance(case.result[0], Failure)]
     markdown = (tmp_path / "r.md").read_text("utf-8")
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert report["unmet"] == len(FORGED) == len(annotations) == len(failures)
@@ -154,7 +156,7 @@ def test_a_consumer_that_accepts_everything_fails(tmp_path):
         assert f"hostile_night.yaml:{line}: step " in done.err
 
 
-def test_a_consumer_that_refuses_everything_fails(tmp_path):
+def test_a_consumer_that_refuses_everything_fails(tmp_path: Path) -> None:
     """Refusing is no way out: what is signed right must be accepted."""
     with launch("flask", secret="another") as consumer:
         done = replay(tmp_path, "hostile_night", "--target", consumer.webhook_url, "--secret", SECRET)

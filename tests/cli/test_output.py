@@ -19,7 +19,7 @@ ENDLESS = "version: 1\nsteps:\n  - {event: run.failed, repeat: 20000}\n"
 SLOW = "version: 1\nsteps:\n  - event: run.failed\n  - pause: 1h\n  - event: run.completed\n"
 
 
-def test_a_server_whose_output_is_not_read_goes_on(tmp_path):
+def test_a_server_whose_output_is_not_read_goes_on(tmp_path: Path) -> None:
     """With the pipe of its output full, the server still answers, delivers, and ends at once on SIGTERM."""
     (tmp_path / "s.yaml").write_text(ENDLESS, "utf-8")
     with recorder() as consumer:
@@ -35,7 +35,7 @@ def test_a_server_whose_output_is_not_read_goes_on(tmp_path):
             assert command.process.wait(timeout=300) == 143
 
 
-async def test_lines_that_find_no_room_are_counted():
+async def test_lines_that_find_no_room_are_counted() -> None:
     """What is not read in time is left out, a report is not, and the reader learns how many lines are missing."""
     read, write = os.pipe()
     with os.fdopen(write, "w") as stream, os.fdopen(read, "rb") as reader:
@@ -54,7 +54,7 @@ async def test_lines_that_find_no_room_are_counted():
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
-def test_the_report_of_an_earlier_run_is_not_taken_for_this_one(tmp_path, number):
+def test_the_report_of_an_earlier_run_is_not_taken_for_this_one(tmp_path: Path, number: signal.Signals) -> None:
     """A run that is killed leaves no report at all; one that was hung up, its own."""
     (tmp_path / "s.yaml").write_text(SLOW, "utf-8")
     report = tmp_path / "reports" / "r.json"
@@ -74,7 +74,7 @@ def test_the_report_of_an_earlier_run_is_not_taken_for_this_one(tmp_path, number
         assert json.loads(report.read_text("utf-8"))["not_sent"] == 1
 
 
-def test_a_full_disk_leaves_no_half_of_a_report(tmp_path):
+def test_a_full_disk_leaves_no_half_of_a_report(tmp_path: Path) -> None:
     """The exit code says that a report could not be written, and nothing of it is there."""
     limit = (resource.RLIMIT_FSIZE, (1024, 1024))
     # Neither measured by coverage nor compiled for others, whose files would be cut off as well.
@@ -89,7 +89,7 @@ def test_a_full_disk_leaves_no_half_of_a_report(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_is_kept_and_a_device_is_written_to(tmp_path):
+def test_a_link_is_kept_and_a_device_is_written_to(tmp_path: Path) -> None:
     """A report goes to where a link leads; what is no file is not replaced by one."""
     (tmp_path / "real.json").write_text("old", "utf-8")
     (tmp_path / "link.json").symlink_to("real.json")
@@ -101,7 +101,7 @@ def test_a_link_is_kept_and_a_device_is_written_to(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["events --json -", "replay run_failed --json -"])
-def test_a_report_on_a_closed_standard_output_is_refused(command):
+def test_a_report_on_a_closed_standard_output_is_refused(command: str) -> None:
     """Nothing would ever be seen of it."""
     script = f"exec {' '.join(COMMAND)} {command} >&-"
     done = subprocess.run(["sh", "-c", script], check=False, env=environment(), stderr=subprocess.PIPE, timeout=300)
@@ -112,7 +112,7 @@ def test_a_report_on_a_closed_standard_output_is_refused(command):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_a_signal_while_it_starts(tmp_path, number, code):
+def test_a_signal_while_it_starts(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Before a command has begun, signals already have their exit codes."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, time\n"

@@ -19,12 +19,12 @@ from tests.tables import each_row
 COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events", "check"]
 
 
-def test_version():
+def test_version() -> None:
     """--version prints the name and the version."""
     assert mockserver("--version") == (0, f"mockserver {package.__version__}\n", "")
 
 
-def test_help_lists_the_commands_and_speaks_of_the_environment():
+def test_help_lists_the_commands_and_speaks_of_the_environment() -> None:
     """--help names every command, gives examples, the exit codes, and the rule for environment variables."""
     done = mockserver("--help")
     assert done.code == 0
@@ -35,7 +35,7 @@ def test_help_lists_the_commands_and_speaks_of_the_environment():
 
 
 @each_row("command", COMMANDS)
-def test_each_command_has_help_with_an_example(command):
+def test_each_command_has_help_with_an_example(command: str) -> None:
     """COMMAND --help shows how it is used."""
     done = mockserver(command, "--help")
     assert done.code == 0
@@ -67,7 +67,7 @@ def test_each_command_has_help_with_an_example(command):
         (["receive"], "--secret is missing"),
     ],
 )
-def test_wrong_usage_is_one_line(arguments, message):
+def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
     """Wrong usage is reported in one line on standard error, and the exit code is 2."""
     done = mockserver(*arguments)
     assert done.code == 2
@@ -77,12 +77,12 @@ def test_wrong_usage_is_one_line(arguments, message):
     assert done.err.count("\n") == 1
 
 
-def test_suggestions():
+def test_suggestions() -> None:
     """A typing error in a command's name is answered with what was probably meant."""
     assert "did you mean 'replay'?" in mockserver("reply").err
 
 
-def test_options_come_from_the_environment(tmp_path):
+def test_options_come_from_the_environment(tmp_path: Path) -> None:
     """Every option can be set in the environment, by one name for all commands."""
     (tmp_path / "body").write_bytes(b"abc")
     by_option = mockserver("sign", "body", "--secret", "s", cwd=tmp_path)
@@ -91,21 +91,21 @@ def test_options_come_from_the_environment(tmp_path):
     assert done == (0, "valid\n", "")
 
 
-def test_an_option_beats_the_environment(tmp_path):
+def test_an_option_beats_the_environment(tmp_path: Path) -> None:
     """What the command line says goes before what the environment says."""
     (tmp_path / "body").write_bytes(b"abc")
     expected = mockserver("sign", "body", "--secret", "s", cwd=tmp_path)
     assert mockserver("sign", "body", "--secret", "s", cwd=tmp_path, MOCKSERVER_SECRET="t") == expected
 
 
-def test_a_wrong_value_from_the_environment_is_named():
+def test_a_wrong_value_from_the_environment_is_named() -> None:
     """A message about a value that came from the environment names the variable."""
     done = mockserver("serve", MOCKSERVER_PORT="eighty")
     assert done.code == 2
     assert "'--port' (or MOCKSERVER_PORT): 'eighty' is not a valid integer" in done.err
 
 
-def test_lists_from_the_environment():
+def test_lists_from_the_environment() -> None:
     """Several values are separated by spaces, or by line breaks where a value may have spaces."""
     arguments = ("send", "run.failed", "--dry-run", "--target", "http://127.0.0.1:1/", "--secret", "s")
     done = mockserver(
@@ -120,7 +120,7 @@ def test_lists_from_the_environment():
     assert '"failure_summary":"two words"' in done.out
 
 
-def test_the_port_of_a_kubernetes_service_is_ignored():
+def test_the_port_of_a_kubernetes_service_is_ignored() -> None:
     """MOCKSERVER_PORT=tcp://... comes from Kubernetes, for a Service named mockserver."""
     done = mockserver("receive", "--port", "0", MOCKSERVER_PORT="tcp://10.0.0.1:8484")
     assert "--secret is missing" in done.err  # the port given is what counts
@@ -130,7 +130,7 @@ def test_the_port_of_a_kubernetes_service_is_ignored():
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["sign", "--secret", "s"], ["validate", "refund_flow"]])
-def test_small_commands_import_little(arguments):
+def test_small_commands_import_little(arguments: list[str]) -> None:
     """What a command does not use it does not import: no web framework, no event loop, no rich, no Jinja2."""
     code = (
         "import sys; from mockserver.cli import main; main(sys.argv[1:]);"
@@ -142,18 +142,20 @@ def test_small_commands_import_little(arguments):
     assert done.stderr.decode().strip() == "[]"
 
 
-def test_a_reader_that_leaves_early_is_no_error():
+def test_a_reader_that_leaves_early_is_no_error() -> None:
     """With the other end of the pipe closed, a command ends without a word, by the exit code of a broken pipe."""
     process = subprocess.Popen(
         [*COMMAND, "events"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(PYTHONUNBUFFERED="1")
     )
+    assert process.stdout
+    assert process.stderr
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 141
 
 
-def test_a_full_disk_is_one_line():
+def test_a_full_disk_is_one_line() -> None:
     """Output that cannot be written is reported in one line."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*COMMAND, "events"], check=False, stdout=full, stderr=subprocess.PIPE, env=environment())
@@ -174,14 +176,14 @@ def test_a_full_disk_is_one_line():
         ("replay run_failed <&-", 0, ""),
     ],
 )
-def test_streams_that_are_closed_or_full(command, code, reason):
+def test_streams_that_are_closed_or_full(command: str, code: int, reason: str) -> None:
     """The exit code says whether the work was done and its result was written."""
     script = f"exec {' '.join(COMMAND)} {command}"
     done = subprocess.run(["sh", "-c", script], check=False, env=environment(), capture_output=True, timeout=LIMIT)
     assert (done.returncode, done.stderr.decode()) == (code, f"mockserver: {reason}\n" if reason else "")
 
 
-def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path):
+def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path: Path) -> None:
     """On a terminal without Unicode nothing fails: such letters are printed as escapes."""
     (tmp_path / "s.yaml").write_text("version: 1\nname: Erstattung für Jürgen\nsteps: [event: run.failed]\n", "utf-8")
     done = mockserver_process(
@@ -191,7 +193,7 @@ def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path):
     assert "Erstattung f\\xfcr J\\xfcrgen: 1 planned" in done.out
 
 
-def test_called_from_a_program():
+def test_called_from_a_program() -> None:
     """main() returns the exit code, and prints to whatever stands in for standard output."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -199,12 +201,12 @@ def test_called_from_a_program():
     assert "Usage: mockserver events" in out.getvalue()
 
 
-def test_a_destination_does_not_show_its_secret():
+def test_a_destination_does_not_show_its_secret() -> None:
     """What is shown of a destination is its URL."""
     assert repr(Destination("http://127.0.0.1:1/", SECRET)) == "Destination(http://127.0.0.1:1/)"
 
 
-def test_only_the_first_stop_counts(monkeypatch):
+def test_only_the_first_stop_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is stopped has its reason from the first stop, and is not interrupted in its cleaning up by a second."""
     monkeypatch.setattr(interruption, "_end_soon", lambda _: None)  # this process goes on
     monkeypatch.setattr(signal, "signal", lambda *_: None)
@@ -226,7 +228,7 @@ def test_only_the_first_stop_counts(monkeypatch):
     assert cleaned_up == [True]
 
 
-def test_nothing_is_left_running():
+def test_nothing_is_left_running() -> None:
     """Tasks that the work leaves behind end with it."""
     left = []
 

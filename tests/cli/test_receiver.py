@@ -2,34 +2,42 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from mockserver import sign
 from mockserver.delivery.http1.dial import why_unreachable
 from mockserver.model.targets import Target
-from mockserver.server.embedded_consumer import EmbeddedConsumer
+from mockserver.server.embedded_consumer import EmbeddedConsumer, Received
 from tests.cli.program import SECRET
-from tests.consumers.post import post
+from tests.consumers.post import Answer, post
 
 BODY = b'{"event":"run.failed"}'
 
 
+class Receiver(EmbeddedConsumer):
+    """A consumer that keeps what it received."""
+
+    def __init__(self, status: int = 202) -> None:
+        self.received: list[Received] = []
+        super().__init__(SECRET, status, self.received.append)
+
+
 @pytest.fixture
-async def receiver():
-    received = []
-    receiver = EmbeddedConsumer(SECRET, 202, received.append)
-    receiver.received = received  # type: ignore[attr-defined]
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
     await receiver.start()
     yield receiver
     await receiver.stop()
 
 
-async def ask(receiver, body, signature=None, **more):
+async def ask(receiver: Receiver, body: bytes | list[bytes], signature: str | None = None, **more: Any) -> Answer:
     return await asyncio.to_thread(post, f"{receiver.url}/hooks", body, signature, **more)
 
 
-async def test_a_verified_delivery(receiver):
+async def test_a_verified_delivery(receiver: Receiver) -> None:
     """A delivery with the right signature is counted, told, and answered as asked."""
     answer = await ask(receiver, BODY, sign(BODY, SECRET))
     assert (answer.status, answer.json) == (202, {"status": "verified"})
@@ -48,7 +56,7 @@ async def test_a_verified_delivery(receiver):
         ([("X-Playgent-Signature", "sha256=\xff".encode("latin-1"))], "is not that of these bytes"),
     ],
 )
-async def test_a_refused_delivery(receiver, headers, reason):
+async def test_a_refused_delivery(receiver: Receiver, headers: list[tuple[str, str]], reason: str) -> None:
     """A missing or wrong signature is refused with 401 and the reason."""
     answer = await ask(receiver, BODY, headers=headers)
     assert answer.status == 401
@@ -58,13 +66,13 @@ async def test_a_refused_delivery(receiver, headers, reason):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"event":1}', b"[" * 100_000, b"\xff"])
-async def test_a_signed_body_that_is_no_event(receiver, body):
+async def test_a_signed_body_that_is_no_event(receiver: Receiver, body: bytes) -> None:
     """What is verified is the signature; a body that names no event has none."""
     assert (await ask(receiver, body, sign(body, SECRET))).status == 202
     assert receiver.received[0].event == ""
 
 
-async def test_what_is_no_delivery(receiver):
+async def test_what_is_no_delivery(receiver: Receiver) -> None:
     """Other methods and bodies without end are refused, and nothing is counted."""
     answer = await ask(receiver, BODY, sign(BODY, SECRET), method="PUT")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
@@ -73,9 +81,9 @@ async def test_what_is_no_delivery(receiver):
     assert receiver.received == []
 
 
-async def test_a_status_without_a_body():
+async def test_a_status_without_a_body() -> None:
     """With 204 the answer has no body."""
-    receiver = EmbeddedConsumer(SECRET, 204)
+    receiver = Receiver(204)
     await receiver.start()
     try:
         assert (await ask(receiver, BODY, sign(BODY, SECRET))).status == 204
@@ -83,7 +91,7 @@ async def test_a_status_without_a_body():
         await receiver.stop()
 
 
-async def test_a_target_that_comes_up_is_reached():
+async def test_a_target_that_comes_up_is_reached() -> None:
     """Waiting ends when the target begins to accept connections."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -95,7 +103,7 @@ async def test_a_target_that_comes_up_is_reached():
         assert await waiting == ""
 
 
-async def test_a_target_that_does_not_come_up(closed_port):
+async def test_a_target_that_does_not_come_up(closed_port: int) -> None:
     """When it does not in time, the answer says why."""
     target = Target.parse(f"http://127.0.0.1:{closed_port}/")
     assert "accepted no connection within 50ms (nothing listens there)" in await why_unreachable(target, 0.05, ())
@@ -103,7 +111,7 @@ async def test_a_target_that_does_not_come_up(closed_port):
     assert "nowhere.invalid accepted no connection within 0ms (" in await why_unreachable(target, 0, ())
 
 
-async def test_a_target_that_does_not_answer(monkeypatch):
+async def test_a_target_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that is neither accepted nor refused is given up when the time is over."""
 
     async def never(*_: object) -> None:
@@ -113,7 +121,7 @@ async def test_a_target_that_does_not_answer(monkeypatch):
     assert "(no answer)" in await why_unreachable(Target.parse("http://127.0.0.1:1/"), 0.05, ())
 
 
-async def test_a_target_outside_is_not_contacted():
+async def test_a_target_outside_is_not_contacted() -> None:
     """The address guard is asked before anything is connected to."""
     reason = await why_unreachable(Target.parse("http://192.88.99.1/"), 20, ())
     assert "allow it with --allow-host 192.88.99.1" in reason

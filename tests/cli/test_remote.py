@@ -2,26 +2,34 @@
 
 import json
 import signal
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
-from tests.cli.program import SECRET, mockserver, recorder, running
+from tests.cli.program import SECRET, Recorder, Running, mockserver, recorder, running
 from tests.cli.test_serve import url_of
 
 NO = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
+class Served(NamedTuple):
+    """A running mock, and its consumer."""
+
+    command: Running
+    url: str
+    consumer: Recorder
+
+
 @pytest.fixture
-def served():
+def served() -> Iterator[Served]:
     """A mock with one webhook, whose consumer refuses the first delivery."""
     with recorder(NO, OK) as consumer, running("--port=0", "--target", consumer.url, "--secret", SECRET) as command:
-        command.url = url_of(command.wait_for_line("is ready"))  # type: ignore[attr-defined]
-        command.consumer = consumer  # type: ignore[attr-defined]
-        yield command
+        yield Served(command, url_of(command.wait_for_line("is ready")), consumer)
 
 
-def test_one_event_is_triggered_listed_and_sent_again(served):
+def test_one_event_is_triggered_listed_and_sent_again(served: Served) -> None:
     """What a developer does beside a running mock; its log shows the re-send as one."""
     here = ("--server", served.url)
     done = mockserver("trigger", "run.failed", "--override", "run_id=run_7", *here)
@@ -31,7 +39,7 @@ def test_one_event_is_triggered_listed_and_sent_again(served):
     done = mockserver("resend", "dlv_000001", *here)
     assert done.code == 0
     assert done.out.split()[0::2][:3] == ["✓", "dlv_000002", "200"]
-    assert "resend of dlv_000001" in served.wait_for_line("dlv_000002")
+    assert "resend of dlv_000001" in served.command.wait_for_line("dlv_000002")
     assert served.consumer.requests[0] == served.consumer.requests[1]
     lines = mockserver("deliveries", *here).out.splitlines()
     assert [line.split()[2] for line in lines if line[0] in "✓✗"] == ["dlv_000001", "dlv_000002"]
@@ -40,7 +48,7 @@ def test_one_event_is_triggered_listed_and_sent_again(served):
     assert [view["delivery_id"] for view in found] == ["dlv_000001"]
 
 
-def test_deliveries_are_followed(served):
+def test_deliveries_are_followed(served: Served) -> None:
     """Those on record first, then each as it comes, until Ctrl-C."""
     here = ("--server", served.url)
     mockserver("trigger", "run.failed", *here)
@@ -55,7 +63,7 @@ def test_deliveries_are_followed(served):
     assert "dlv_000002" not in done.out
 
 
-def test_what_the_mock_refuses_is_one_line(served):
+def test_what_the_mock_refuses_is_one_line(served: Served) -> None:
     """The message is the mock's, and the exit code that of wrong usage."""
     here = ("--server", served.url)
     for command in (("trigger", "run.faild"), ("resend", "dlv_000009"), ("deliveries", "-q", "status:x")):
@@ -66,7 +74,7 @@ def test_what_the_mock_refuses_is_one_line(served):
     assert "did you mean 'run.failed'?" in refused
 
 
-def test_an_event_without_a_webhook_explains_itself():
+def test_an_event_without_a_webhook_explains_itself() -> None:
     """Nothing was delivered: that is no success."""
     with running("--port=0") as command:
         done = mockserver("trigger", "run.failed", MOCKSERVER_SERVER=url_of(command.wait_for_line("is ready")))
@@ -74,7 +82,7 @@ def test_an_event_without_a_webhook_explains_itself():
     assert "run.failed" in done.out
 
 
-def test_health(served, closed_port):
+def test_health(served: Served, closed_port: int) -> None:
     """A mock that is ready is told from one that is not, and from something else."""
     done = mockserver("health", served.url)
     assert done == (0, f"ready: {served.url} (1 webhooks, 0 deliveries)\n", "")

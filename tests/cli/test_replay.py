@@ -3,10 +3,13 @@
 import asyncio
 import json
 import ssl
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.pytest_plugin import AiohttpServer
 
 from tests.cli.program import OK, SECRET, mockserver, mockserver_process, recorder, running
 from tests.consumers.launch import launch
@@ -28,12 +31,12 @@ extra_events: [order.shipped]
 
 
 @pytest.fixture
-def script(tmp_path):
+def script(tmp_path: Path) -> Path:
     (tmp_path / "two.yaml").write_text(TWO_EVENTS, "utf-8")
     return tmp_path
 
 
-def test_a_flask_application_accepts_every_event():
+def test_a_flask_application_accepts_every_event() -> None:
     """An application that verifies signatures as the vendor documents it accepts a whole bundled script."""
     with launch("flask", secret=SECRET) as consumer:
         done = mockserver("replay", "refund_flow", "--target", consumer.webhook_url, "--secret", SECRET, "--speed=max")
@@ -53,7 +56,7 @@ def test_a_flask_application_accepts_every_event():
     assert summary == "Refund flow fails on its second turn: 3 planned = 3 delivered + 0 failed + 0 not sent"
 
 
-def test_a_wrong_secret_fails():
+def test_a_wrong_secret_fails() -> None:
     """An application that verifies with another secret refuses; the exit code is 1 and each refusal is explained."""
     with launch("flask", secret="another") as consumer:
         done = mockserver("replay", "refund_flow", "--target", consumer.webhook_url, "--secret", SECRET, "--speed=max")
@@ -65,7 +68,7 @@ def test_a_wrong_secret_fails():
     assert "401" in done.err
 
 
-def test_no_one_listens(closed_port):
+def test_no_one_listens(closed_port: int) -> None:
     """A target that cannot be reached is one line that says what to do, and exit code 3."""
     url = f"http://127.0.0.1:{closed_port}/hooks"
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed", "max")
@@ -75,14 +78,14 @@ def test_no_one_listens(closed_port):
     assert done.err.count("\n") == 1
 
 
-def test_a_public_target_is_refused():
+def test_a_public_target_is_refused() -> None:
     """Test events do not leave: a public address is refused, and the message names the option that allows it."""
     done = mockserver("replay", "run_failed", "--target", "http://192.88.99.1/x", "--secret", SECRET)
     assert done.code == 3
     assert "allow it with --allow-host 192.88.99.1" in done.err
 
 
-def test_one_that_fails_among_others_is_a_failure():
+def test_one_that_fails_among_others_is_a_failure() -> None:
     """Once a consumer was reached, a failed delivery is exit code 1, with the other deliveries made all the same."""
     with recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REFUSAL) as server:
         done = mockserver("replay", "refund_flow", "--target", server.url, "--secret", SECRET, "--speed", "max")
@@ -91,7 +94,7 @@ def test_one_that_fails_among_others_is_a_failure():
     assert "3 planned = 1 delivered + 2 failed + 0 not sent" in done.out
 
 
-def test_the_embedded_consumer():
+def test_the_embedded_consumer() -> None:
     """With no target anywhere, an embedded consumer verifies every signature, and the output says so."""
     done = mockserver("replay", "refund_flow", "passing_run", "--speed", "max")
     assert done.code == 0
@@ -102,7 +105,7 @@ def test_the_embedded_consumer():
     assert lines[-2] == f"{count} signatures verified, 0 refused"
 
 
-def test_the_webhook_of_the_script(script, closed_port):
+def test_the_webhook_of_the_script(script: Path, closed_port: int) -> None:
     """Without a target the events go to the script's own webhook, signed with its secret or with the one given."""
     with launch("flask", secret="of the script") as consumer:
         own = TWO_EVENTS + f"webhook: {{url: {consumer.webhook_url}, secret: of the script}}\n"
@@ -114,7 +117,7 @@ def test_the_webhook_of_the_script(script, closed_port):
         assert mockserver("replay", "own.yaml", "--speed=max", "--target", target, cwd=script).code == 3
 
 
-def test_a_target_without_a_secret(script):
+def test_a_target_without_a_secret(script: Path) -> None:
     """A target needs a secret: without one nothing is sent, and the message says where it can come from."""
     done = mockserver("replay", "two.yaml", "--target", "http://127.0.0.1:1/", cwd=script)
     assert done.code == 2
@@ -122,15 +125,15 @@ def test_a_target_without_a_secret(script):
     assert "need a secret to sign with: give --secret, or set MOCKSERVER_SECRET" in done.err
 
 
-def test_target_and_secret_from_the_environment(script):
+def test_target_and_secret_from_the_environment(script: Path) -> None:
     """In a container both come from the environment."""
     with recorder() as server:
-        env = {"MOCKSERVER_TARGET": server.url, "MOCKSERVER_SECRET": SECRET, "MOCKSERVER_SPEED": "max"}
+        env: Any = {"MOCKSERVER_TARGET": server.url, "MOCKSERVER_SECRET": SECRET, "MOCKSERVER_SPEED": "max"}
         assert mockserver("replay", "two.yaml", cwd=script, **env).code == 0
     assert [b"order.shipped" in request for request in server.requests] == [False, True]
 
 
-def test_nothing_is_sent_if_one_script_is_invalid(script):
+def test_nothing_is_sent_if_one_script_is_invalid(script: Path) -> None:
     """All scripts are checked first: every problem of each is reported with its place, and nothing is sent."""
     (script / "bad.yaml").write_text("version: 1\nsteps:\n  - event: run.faild\n  - evnt: x\n", "utf-8")
     (script / "worse.yaml").write_text("version: 2\nsteps: []\n", "utf-8")
@@ -148,7 +151,7 @@ def test_nothing_is_sent_if_one_script_is_invalid(script):
     assert done.err.splitlines()[-1] == "mockserver: 4 problems found: nothing was sent"
 
 
-def test_an_await_step_finds_the_target_registered(script):
+def test_an_await_step_finds_the_target_registered(script: Path) -> None:
     """A script that waits for a registration goes on at once: the target is registered for all its events."""
     steps = "steps:\n  - {await: registration, events: [run.failed, order.shipped], within: 5s}\n"
     (script / "awaits.yaml").write_text(TWO_EVENTS.replace("steps:\n", steps), "utf-8")
@@ -157,7 +160,7 @@ def test_an_await_step_finds_the_target_registered(script):
     assert "2 planned = 2 delivered" in done.out
 
 
-def test_json_report(script):
+def test_json_report(script: Path) -> None:
     """--json - prints the report and the deliveries, and nothing else, on standard output; secrets are not in it."""
     with recorder() as server:
         arguments = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--json", "-")
@@ -173,7 +176,7 @@ def test_json_report(script):
     assert SECRET not in done.out + done.err
 
 
-def test_json_of_several_scripts(script):
+def test_json_of_several_scripts(script: Path) -> None:
     """Of several scripts the JSON has the totals, and the report of each."""
     done = mockserver("replay", "two.yaml", "refund_flow", "--speed", "max", "--json", "r.json", cwd=script)
     assert done.code == 0
@@ -183,7 +186,7 @@ def test_json_of_several_scripts(script):
     assert done.out.splitlines()[-3].startswith("2 scripts: 5 planned")
 
 
-def test_waiting_for_the_target_in_vain(script, closed_port):
+def test_waiting_for_the_target_in_vain(script: Path, closed_port: int) -> None:
     """A target that accepts no connection in time is exit code 3; nothing was sent, and the report says why."""
     url = f"http://127.0.0.1:{closed_port}/"
     arguments = ("--target", url, "--secret", SECRET, "--wait-for-target", "150ms", "--json", "r.json")
@@ -196,7 +199,7 @@ def test_waiting_for_the_target_in_vain(script, closed_port):
     assert "accepted no connection" in next(iter(report["reasons"]))
 
 
-def test_waiting_for_a_target_that_is_there(script):
+def test_waiting_for_a_target_that_is_there(script: Path) -> None:
     """A target that accepts connections is not waited for."""
     with launch("flask", secret=SECRET) as consumer:
         arguments = ("--target", consumer.webhook_url, "--secret", SECRET, "--wait-for-target", "20s", "--speed=max")
@@ -204,7 +207,7 @@ def test_waiting_for_a_target_that_is_there(script):
     assert done.code == 0
 
 
-def test_a_public_target_is_not_even_connected_to(script):
+def test_a_public_target_is_not_even_connected_to(script: Path) -> None:
     """The address guard holds for the waiting as well, and it does not wait for what it will not allow."""
     arguments = ("--target", "http://192.88.99.1/", "--secret", SECRET, "--wait-for-target", "1h")
     done = mockserver("replay", "two.yaml", *arguments, cwd=script)
@@ -212,7 +215,7 @@ def test_a_public_target_is_not_even_connected_to(script):
     assert "allow it with --allow-host 192.88.99.1" in done.err
 
 
-def test_a_ca_file_that_cannot_be_read(script):
+def test_a_ca_file_that_cannot_be_read(script: Path) -> None:
     """A CA file that is missing, or holds no certificate, is one line; nothing was sent."""
     for name in ("missing.pem", "two.yaml"):
         done = mockserver("replay", "two.yaml", "--ca-file", name, cwd=script)
@@ -222,14 +225,14 @@ def test_a_ca_file_that_cannot_be_read(script):
         assert done.err.count("\n") == 1
 
 
-async def test_https_with_a_private_ca(script, aiohttp_server):
+async def test_https_with_a_private_ca(script: Path, aiohttp_server: AiohttpServer) -> None:
     """--ca-file makes an https target trusted whose certificate is from a CA of one's own; else it is not."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(script / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
-    async def accept(_):
+    async def accept(_: web.Request) -> web.Response:
         return web.Response()
 
     app = web.Application()
@@ -243,7 +246,7 @@ async def test_https_with_a_private_ca(script, aiohttp_server):
     assert "is not trusted" in untrusted.err
 
 
-def test_a_long_list_of_failures_is_cut(script):
+def test_a_long_list_of_failures_is_cut(script: Path) -> None:
     """Only the first failures are explained; the rest is counted."""
     steps = "\n".join(f"  - event: run.failed\n    override: {{run_id: run_{number}}}" for number in range(50))
     (script / "many.yaml").write_text(f"version: 1\nsteps:\n{steps}\n", "utf-8")
@@ -254,14 +257,14 @@ def test_a_long_list_of_failures_is_cut(script):
     assert done.err.endswith("... and 10 more; --json FILE writes them all\n")
 
 
-def test_hostile_text_does_not_command_the_terminal(script):
+def test_hostile_text_does_not_command_the_terminal(script: Path) -> None:
     """Control characters in names are spelled out."""
     (script / "evil.yaml").write_text('version: 1\nname: "a\\e[2Jb"\nsteps: [event: run.failed]\n', "utf-8")
     done = mockserver("replay", "evil.yaml", "--speed", "max", cwd=script)
     assert "a\\x1b[2Jb: 1 planned" in done.out
 
 
-def test_spaced_json(script):
+def test_spaced_json(script: Path) -> None:
     """--json-style spaced puts a space after each colon and comma of the payload."""
     with recorder() as server:
         arguments = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--json-style", "spaced")
@@ -269,7 +272,7 @@ def test_spaced_json(script):
     assert b'{"event": "run.failed", "timestamp": "2024-12-16T10:00:00Z", ' in server.requests[0]
 
 
-def test_a_failure_that_is_expected_is_marked_as_such(script):
+def test_a_failure_that_is_expected_is_marked_as_such(script: Path) -> None:
     """Also where nothing is deliberately wrong: the step wants to see a 500."""
     step = "steps:\n  - {event: run.failed, expect: {status: 500}}\n"
     (script / "broken.yaml").write_text(f"version: 1\n{step}", "utf-8")
@@ -280,7 +283,7 @@ def test_a_failure_that_is_expected_is_marked_as_such(script):
     assert done.out.endswith("✓ as expected (the 1 that failed was meant to)\n")
 
 
-def test_expectations_decide(script):
+def test_expectations_decide(script: Path) -> None:
     """A consumer that refuses what is deliberately wrong meets what is expected of it: exit code 0."""
     step = "steps:\n  - {event: run.failed, fault: wrong_secret, expect: {status: [401]}}\n"
     (script / "wrong.yaml").write_text(f"version: 1\nname: Wrong\n{step}", "utf-8")
@@ -305,7 +308,7 @@ def test_expectations_decide(script):
         (["--retry", "0s,90s", "--speed", "0.5"], "next attempt of dlv_000001 in 3m (at 10:01:30)"),
     ],
 )
-def test_a_long_wait_for_the_next_attempt_is_reported(script, options, line):
+def test_a_long_wait_for_the_next_attempt_is_reported(script: Path, options: list[str], line: str) -> None:
     """While nothing happens for long, a line says what is waited for: how long really, and until when by the script."""
     with (
         recorder(REFUSAL) as server,
@@ -321,7 +324,7 @@ def test_a_long_wait_for_the_next_attempt_is_reported(script, options, line):
 @pytest.mark.parametrize(
     "options", [["--retry", "0s,1h", "--speed", "max"], ["--retry", "0s,1m", "--speed", "1000"], ["--retry", "0s,1ms"]]
 )
-def test_a_wait_that_is_over_at_once_is_not_reported(tmp_path, options):
+def test_a_wait_that_is_over_at_once_is_not_reported(tmp_path: Path, options: list[str]) -> None:
     """No line for what no one notices."""
     (tmp_path / "one.yaml").write_text("version: 1\nsteps: [event: run.failed]\n", "utf-8")
     with recorder(REFUSAL, OK) as server:
@@ -331,7 +334,7 @@ def test_a_wait_that_is_over_at_once_is_not_reported(tmp_path, options):
     assert "next attempt" not in done.out
 
 
-def test_waiting_for_a_health_check():
+def test_waiting_for_a_health_check() -> None:
     """--wait-for polls a URL until it answers 2xx; in vain, nothing is sent and the exit code is 3."""
     no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
     with recorder(no, no, OK) as health, recorder() as server:

@@ -2,6 +2,8 @@
 
 import json
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from junitparser import JUnitXml
@@ -34,12 +36,12 @@ def echo() -> bytes:
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "three.yaml").write_text(SCRIPT, "utf-8")
     return tmp_path
 
 
-def test_every_report_is_written_and_names_the_line(folder):
+def test_every_report_is_written_and_names_the_line(folder: Path) -> None:
     """One command, four reports: each tells of the step that was not met, and none of them tells a secret."""
     with recorder(OK, echo()) as server:
         target = ("--target", server.url, "--secret", SECRET, "--speed", "max")
@@ -51,7 +53,7 @@ def test_every_report_is_written_and_names_the_line(folder):
     deliveries = report["reports"][0]["deliveries"]
     assert [delivery["faults"] for delivery in deliveries] == [[], [], [], ["wrong_secret"]]
     assert [len(delivery["unmet"]) for delivery in deliveries] == [0, 1, 0, 0]
-    first, second = JUnitXml.fromfile(folder / "r.xml")
+    first, second = JUnitXml.fromfile(str(folder / "r.xml"))
     assert [bool(case.result) for case in first] == [False, True, False, False]
     assert next(case for case in first if case.result).result[0].text.startswith("three.yaml:6:\n")
     assert (second.tests, second.failures) == (3, 0)
@@ -62,13 +64,13 @@ def test_every_report_is_written_and_names_the_line(folder):
     assert SECRET not in done.out + done.err + "".join((folder / name).read_text("utf-8") for name in NAMES)
 
 
-def test_github_actions(folder):
+def test_github_actions(folder: Path) -> None:
     """In a workflow problems are annotated where the repository has the script, and the summary is appended to."""
     (folder / "flows").mkdir()
     (folder / "three.yaml").rename(folder / "flows" / "three.yaml")
     summary = folder / "summary.md"
     summary.write_text("# Before\n", "utf-8")
-    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(folder)}
+    env: Any = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(folder)}
     with recorder() as server:
         target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--markdown", "r.md")
         done = mockserver("replay", "three.yaml", *target, cwd=folder / "flows", **env)
@@ -80,9 +82,9 @@ def test_github_actions(folder):
     assert summary.read_text("utf-8") == "# Before\n" + (folder / "flows" / "r.md").read_text("utf-8")
 
 
-def test_a_script_outside_of_the_repository(folder):
+def test_a_script_outside_of_the_repository(folder: Path) -> None:
     """It is named as the command line names it; standard output is left to the report that goes there."""
-    env = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(folder / "repository")}
+    env: Any = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(folder / "repository")}
     with recorder() as server:
         target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--junit", "-")
         done = mockserver("replay", "three.yaml", *target, cwd=folder, **env)
@@ -90,14 +92,14 @@ def test_a_script_outside_of_the_repository(folder):
     assert "::error file=three.yaml,line=6," in done.err
 
 
-def test_elsewhere_there_are_no_annotations(folder):
+def test_elsewhere_there_are_no_annotations(folder: Path) -> None:
     """What a CI system reads is not in the way of people."""
     with recorder() as server:
         done = mockserver("replay", "three.yaml", "--target", server.url, "--secret", SECRET, "--speed=max", cwd=folder)
     assert "::error" not in done.out + done.err
 
 
-def test_a_summary_that_is_full(folder):
+def test_a_summary_that_is_full(folder: Path) -> None:
     """GitHub drops a summary of more than a megabyte: of a longer one the beginning is kept."""
     steps = "".join(f"  - {{event: run.failed, data: {{text: {'x' * 60}{n}}}}}\n" for n in range(400))
     (folder / "many.yaml").write_text(f"version: 1\nsteps:\n{steps}", "utf-8")
@@ -116,7 +118,7 @@ def test_a_summary_that_is_full(folder):
 
 
 @pytest.mark.parametrize("option", ["--json", "--junit", "--har", "--markdown"])
-def test_a_file_that_cannot_be_written_is_found_first(folder, option):
+def test_a_file_that_cannot_be_written_is_found_first(folder: Path, option: str) -> None:
     """Nothing is sent when a report has nowhere to go."""
     with recorder() as server:
         arguments = ("--target", server.url, "--secret", SECRET, option, "/proc/nowhere/report")
@@ -125,7 +127,7 @@ def test_a_file_that_cannot_be_written_is_found_first(folder, option):
     assert server.requests == []
 
 
-def test_a_summary_that_cannot_be_written_is_found_first(folder):
+def test_a_summary_that_cannot_be_written_is_found_first(folder: Path) -> None:
     """The file of the environment counts as well."""
     with recorder() as server:
         arguments = ("replay", "three.yaml", "--target", server.url, "--secret", SECRET)
@@ -135,24 +137,24 @@ def test_a_summary_that_cannot_be_written_is_found_first(folder):
 
 
 @pytest.mark.parametrize("place", ["-", "report"])
-def test_two_reports_in_one_place(folder, place):
+def test_two_reports_in_one_place(folder: Path, place: str) -> None:
     """One would be lost, so that it is refused."""
     done = mockserver("replay", "three.yaml", "--json", place, "--har", place, cwd=folder)
     assert done == (2, "", f"mockserver: --json and --har cannot both go to {place}: one would be lost\n")
 
 
-def test_one_that_cannot_be_written_in_the_end_does_not_keep_the_others(folder):
+def test_one_that_cannot_be_written_in_the_end_does_not_keep_the_others(folder: Path) -> None:
     """Every report is tried, and each that failed is told."""
     arguments = ("--speed", "max", "--json", "/dev/full", "--junit", "r.xml")
     done = mockserver("replay", "three.yaml", *arguments, cwd=folder, GITHUB_STEP_SUMMARY="/dev/full")
     assert done.code == 4
     problem = "cannot write /dev/full: No space left on device"
     assert done.err.splitlines()[-1] == f"mockserver: {problem}; {problem}"
-    assert JUnitXml.fromfile(folder / "r.xml").tests == 4
+    assert JUnitXml.fromfile(str(folder / "r.xml")).tests == 4
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_replay_writes_its_reports(folder, number, code):
+def test_a_stopped_replay_writes_its_reports(folder: Path, number: signal.Signals, code: int) -> None:
     """Ctrl-C and SIGTERM: the reports are there, add up, and show what was in flight."""
     pauses = "  - pause: 1h\n  - {event: run.failed, repeat: 3}\n"
     (folder / "long.yaml").write_text(f"version: 1\nsteps:\n  - event: run.completed\n{pauses}", "utf-8")
@@ -165,7 +167,7 @@ def test_a_stopped_replay_writes_its_reports(folder, number, code):
         command.send_signal(number)
         done = command.end()
     assert done.code == code
-    first, second = JUnitXml.fromfile(folder / "r.xml")
+    first, second = JUnitXml.fromfile(str(folder / "r.xml"))
     assert [(case.result[0].message if case.result else "") for case in first] == [
         "",
         "",
@@ -178,24 +180,24 @@ def test_a_stopped_replay_writes_its_reports(folder, number, code):
     assert "4 planned = 1 delivered + 0 failed + 3 not sent" in (folder / "r.md").read_text("utf-8")
 
 
-def test_a_target_that_cannot_be_reached_is_in_the_reports(folder, closed_port):
+def test_a_target_that_cannot_be_reached_is_in_the_reports(folder: Path, closed_port: int) -> None:
     """Exit code 3, one line, and the reports say why each event failed."""
     url = f"http://127.0.0.1:{closed_port}/"
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed=max", *FILES, cwd=folder)
     assert (done.code, done.err.count("\n")) == (3, 1)
-    (suite,) = JUnitXml.fromfile(folder / "r.xml")
+    (suite,) = JUnitXml.fromfile(str(folder / "r.xml"))
     assert (suite.tests, suite.failures) == (3, 3)
     assert "nothing listens on 127.0.0.1:" in (folder / "r.md").read_text("utf-8")
 
 
-def test_files_from_the_environment(folder):
+def test_files_from_the_environment(folder: Path) -> None:
     """In a container the reports are asked for by environment variables."""
-    env = {"MOCKSERVER_JUNIT": "r.xml", "MOCKSERVER_ONLY": "1 3.1", "MOCKSERVER_FAIL_FAST": "1"}
+    env: Any = {"MOCKSERVER_JUNIT": "r.xml", "MOCKSERVER_ONLY": "1 3.1", "MOCKSERVER_FAIL_FAST": "1"}
     assert mockserver("replay", "three.yaml", "--speed", "max", cwd=folder, **env).code == 0
-    assert JUnitXml.fromfile(folder / "r.xml").tests == 2
+    assert JUnitXml.fromfile(str(folder / "r.xml")).tests == 2
 
 
-def test_only_some_steps(folder):
+def test_only_some_steps(folder: Path) -> None:
     """Of each script those steps are sent, and nothing else is planned."""
     with recorder() as server:
         target = ("--target", server.url, "--secret", SECRET, "--speed", "max")
@@ -205,14 +207,14 @@ def test_only_some_steps(folder):
     assert len(server.requests) == 3
 
 
-def test_a_step_that_is_not_there(folder):
+def test_a_step_that_is_not_there(folder: Path) -> None:
     """It is told with the numbers that there are, before anything is sent."""
     done = mockserver("replay", "three.yaml", "refund_flow", "--only", "3.1", cwd=folder)
     assert (done.code, done.out) == (2, "")
     assert done.err.endswith("refund_flow.yaml has no step '3.1'; its steps are 1, 2, 3\n")
 
 
-def test_fail_fast_ends_the_whole_run(folder):
+def test_fail_fast_ends_the_whole_run(folder: Path) -> None:
     """Neither a later step nor a later script is begun, and the reports say why."""
     with recorder() as server:
         target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--fail-fast", *FILES)
@@ -224,13 +226,13 @@ def test_fail_fast_ends_the_whole_run(folder):
         "stopped after step 2, which has a problem (fail-fast)",
         "not begun, as three.yaml has a problem (fail-fast)",
     ]
-    first, second = JUnitXml.fromfile(folder / "r.xml")
+    first, second = JUnitXml.fromfile(str(folder / "r.xml"))
     assert (first.failures, first.skipped, second.failures, second.skipped) == (1, 2, 0, 3)
     report = json.loads((folder / "r.json").read_text("utf-8"))
     assert report["reports"][1]["halted"] == "not begun, as three.yaml has a problem (fail-fast)"
 
 
-def test_retry(folder):
+def test_retry(folder: Path) -> None:
     """--retry makes failed attempts again; at speed max no one waits for them."""
     no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
     for policy in ("0s,1h,1d", "three_attempts"):
@@ -241,7 +243,7 @@ def test_retry(folder):
         assert server.requests[0] == server.requests[1] == server.requests[2]
 
 
-def test_a_retry_policy_that_is_not_there():
+def test_a_retry_policy_that_is_not_there() -> None:
     """It is told with the names that there are."""
     done = mockserver("replay", "run_failed", "--retry", "strip")
     assert done.code == 2
@@ -249,7 +251,7 @@ def test_a_retry_policy_that_is_not_there():
     assert "did you mean 'stripe'?" in done.err
 
 
-def test_stepped_time_is_for_servers():
+def test_stepped_time_is_for_servers() -> None:
     """No one could advance it in a replay: the message says where it can be had, and serve takes it."""
     done = mockserver("replay", "run_failed", "--speed", "stepped")
     assert done.code == 2

@@ -2,26 +2,29 @@
 
 import json
 import socket
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mockserver import sign
-from tests.cli.program import SECRET, mockserver, recorder, running
+from tests.cli.program import SECRET, Recorder, Result, mockserver, recorder, running
 from tests.consumers.launch import launch
 from tests.consumers.post import post
 
 RECEIVES = "mockserver receives deliveries: "
 
 
-def data_of(request: bytes) -> dict:
-    return json.loads(request.partition(b"\r\n\r\n")[2])["data"]
+def data_of(request: bytes) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(request.partition(b"\r\n\r\n")[2])["data"]
+    return data
 
 
-def send(server, *arguments, **more):
+def send(server: Recorder, *arguments: str, **more: Any) -> Result:
     return mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, *arguments, **more)
 
 
-def test_send_prints_the_delivery_and_the_answer():
+def test_send_prints_the_delivery_and_the_answer() -> None:
     """The event arrives verified; its line and the application's answer are printed."""
     with launch("flask", secret=SECRET) as consumer:
         done = mockserver("send", "run.failed", "--target", consumer.webhook_url, "--secret", SECRET)
@@ -33,7 +36,7 @@ def test_send_prints_the_delivery_and_the_answer():
     assert (done.code, done.err) == (0, "")
 
 
-def test_headers_can_be_added():
+def test_headers_can_be_added() -> None:
     """After the User-Agent, in their order; from the environment as well."""
     with recorder() as server:
         assert send(server, "--header", "X-Api-Key: abc", "--header", "Via: 1.1 me").code == 0
@@ -46,7 +49,7 @@ def test_headers_can_be_added():
     assert "Invalid value for '--header': Host is written by the mock itself" in done.err
 
 
-def test_send_changes_the_sample():
+def test_send_changes_the_sample() -> None:
     """--override reads JSON where it can, text elsewhere, and follows dotted paths; --remove takes away."""
     changes = ("--override=run_id=run_1", "--override=failure_summary=[1, true]", "--override=test_case_name=NaN=1")
     with recorder() as server:
@@ -63,7 +66,7 @@ def test_send_changes_the_sample():
     assert data_of(server.requests[0])["run_id"] == "NaN"
 
 
-def test_send_exact_data(tmp_path):
+def test_send_exact_data(tmp_path: Path) -> None:
     """--data is sent as it is: from the command line, a file, or standard input."""
     (tmp_path / "data.json").write_bytes(b'\xef\xbb\xbf{"from": "file"}')
     with recorder() as server:
@@ -99,7 +102,7 @@ def test_send_exact_data(tmp_path):
         (["--secret", ""], "--secret is missing: deliveries are signed with it"),
     ],
 )  # fmt: skip
-def test_send_refuses_what_it_cannot_send(tmp_path, arguments, message):
+def test_send_refuses_what_it_cannot_send(tmp_path: Path, arguments: list[str], message: str) -> None:
     """Whatever is wrong is one line, with nothing sent and exit code 2."""
     (tmp_path / "latin.json").write_bytes(b'{"name": "\xfcber"}')
     with recorder() as server:
@@ -111,7 +114,7 @@ def test_send_refuses_what_it_cannot_send(tmp_path, arguments, message):
     assert server.requests == []
 
 
-def test_send_an_event_of_ones_own():
+def test_send_an_event_of_ones_own() -> None:
     """An event beyond the documented ones must be named twice, so that a typing error never passes."""
     with recorder() as server:
         arguments = ("send", "order.shipped", "--target", server.url, "--secret", SECRET, "--data", '{"order": 1}')
@@ -120,7 +123,7 @@ def test_send_an_event_of_ones_own():
     assert data_of(server.requests[0]) == {"order": 1}
 
 
-def test_send_failures(closed_port):
+def test_send_failures(closed_port: int) -> None:
     """A bad answer is printed, shortened, harmless, and exit code 1; no answer at all is exit code 3."""
     body = b"no\x1b[2J" + b"x" * 3000
     answer = b"HTTP/1.1 500 Oh no\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -139,7 +142,7 @@ def test_send_failures(closed_port):
     assert done.err.startswith("mockserver: the target could not be reached: nothing listens on ")
 
 
-def test_receive_verifies_and_prints():
+def test_receive_verifies_and_prints() -> None:
     """Each request is printed as it comes: verified ones with their event, others with why they were refused."""
     body = b'{"event":"run.failed","data":{"text":"\\u001b"}}'
     with running("receive", "--port", "0", MOCKSERVER_SECRET=SECRET) as command:
@@ -159,14 +162,14 @@ def test_receive_verifies_and_prints():
     assert SECRET not in done.out
 
 
-def test_receive_answers_with_the_status_asked_for():
+def test_receive_answers_with_the_status_asked_for() -> None:
     """--status is the answer to verified deliveries."""
     with running("receive", "--port", "0", "--secret", SECRET, "--status", "503") as command:
         url = command.wait_for_line(RECEIVES).removeprefix(RECEIVES).split(" ")[0]
         assert post(url, b"{}", sign(b"{}", SECRET)).status == 503
 
 
-def test_receive_on_a_port_in_use():
+def test_receive_on_a_port_in_use() -> None:
     """A port in use is one line."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         done = mockserver("receive", "--secret", SECRET, "--port", str(other.getsockname()[1]))
@@ -175,7 +178,7 @@ def test_receive_on_a_port_in_use():
     assert done.err.count("\n") == 1
 
 
-def test_a_short_secret_is_noted():
+def test_a_short_secret_is_noted() -> None:
     """Hiding it may hide a part of other values."""
     with recorder() as server:
         done = mockserver("send", "run.failed", "--target", server.url, "--secret", "failed")

@@ -9,6 +9,7 @@ import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def url_of(line: str) -> str:
     return line.removeprefix(READY).split(" ")[0]
 
 
-def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[int, dict]:
+def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     authority, _, path = url.removeprefix("http://").partition("/")
     connection = http.client.HTTPConnection(authority, timeout=60)
@@ -37,7 +38,7 @@ def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[in
 
 
 @pytest.mark.parametrize("arguments", [("--port", "0"), pytest.param(("serve", "--port=0"), marks=pytest.mark.full)])
-def test_the_ready_line(arguments):
+def test_the_ready_line(arguments: tuple[str, str]) -> None:
     """With or without its name, serve prints one ready line with the real address, and then accepts connections."""
     with running(*arguments) as command:
         url = url_of(command.wait_for_line(READY))
@@ -46,13 +47,13 @@ def test_the_ready_line(arguments):
         assert command.lines == [f"{READY}{url} (vendor API /v1, control API /_mock)"]
 
 
-def test_with_no_arguments_at_all():
+def test_with_no_arguments_at_all() -> None:
     """With nothing but the environment it serves."""
     with running(MOCKSERVER_PORT="0") as command:
         url_of(command.wait_for_line(READY))
 
 
-def test_an_application_registers_and_gets_its_events(tmp_path):
+def test_an_application_registers_and_gets_its_events(tmp_path: Path) -> None:
     """An application that registers gets the events of the script that waited for it; each call is told."""
     steps = "steps: [{await: registration}, {event: run.failed, repeat: 2, override: {run_id: 'run_{{ index }}'}}]"
     (tmp_path / "s.yaml").write_text(f"version: 1\n{steps}\n", "utf-8")
@@ -69,7 +70,7 @@ def test_an_application_registers_and_gets_its_events(tmp_path):
     assert len([line for line in command.lines if line.endswith(consumer.webhook_url)]) == 2
 
 
-def test_target_secret_and_script():
+def test_target_secret_and_script() -> None:
     """--target registers an address for all events at the start, and scripts follow one another."""
     with recorder() as server:
         arguments = ("--target", server.url, "--secret", SECRET, "--speed=max")
@@ -81,7 +82,7 @@ def test_target_secret_and_script():
         assert len(server.requests) == 2
 
 
-def test_a_script_that_no_one_listens_to():
+def test_a_script_that_no_one_listens_to() -> None:
     """Events that no one takes are explained, and the server goes on."""
     with running("--port=0", "--script", "run_failed", "--speed=max") as command:
         url = url_of(command.wait_for_line(READY))
@@ -91,7 +92,7 @@ def test_a_script_that_no_one_listens_to():
         assert "1 not sent: no webhook is registered, and the script names none" in command.end().err
 
 
-def test_a_call_that_is_refused_says_why():
+def test_a_call_that_is_refused_says_why() -> None:
     """The line of a refused call holds the reason, in one line and without secrets."""
     hook = {"url": "https://a.example/", "events": ["run.faild"], "secret": "whsec_private", "token": "run.faild"}
     with running("--port=0") as command:
@@ -116,7 +117,7 @@ def test_a_call_that_is_refused_says_why():
     assert planned.endswith("  GET /v1/webhooks  503 service_unavailable: This answer was planned by the test")
 
 
-def test_a_reason_of_many_words_is_cut_off():
+def test_a_reason_of_many_words_is_cut_off() -> None:
     """No one fills the terminal with a call."""
     hook = {"url": "https://a.example/", "events": ["x" * 40 + str(number) for number in range(50)], "secret": "s"}
     with running("--port=0") as command:
@@ -125,7 +126,7 @@ def test_a_reason_of_many_words_is_cut_off():
         assert len(command.wait_for_line("POST")) < 400
 
 
-def test_https(tmp_path):
+def test_https(tmp_path: Path) -> None:
     """With --tls it serves https, and prints the file that makes clients trust it; the file goes when it stops."""
     with running("--port=0", "--tls", TMPDIR=str(tmp_path)) as command:
         url = url_of(command.wait_for_line(READY))
@@ -142,13 +143,13 @@ def test_https(tmp_path):
     assert not Path(ca_file).exists()
 
 
-def test_https_from_the_environment():
+def test_https_from_the_environment() -> None:
     """The variable does what the option does."""
     with running(MOCKSERVER_PORT="0", MOCKSERVER_TLS="1") as command:
         assert url_of(command.wait_for_line(READY)).startswith("https://")
 
 
-def test_https_without_trustme(tmp_path):
+def test_https_without_trustme(tmp_path: Path) -> None:
     """One line says what to install."""
     (tmp_path / "trustme.py").write_text("raise ImportError('not installed')\n", "utf-8")
     done = mockserver_process("serve", "--tls", "--port", "0", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
@@ -157,7 +158,7 @@ def test_https_without_trustme(tmp_path):
     assert done.err == f"mockserver: {message}\n"
 
 
-def test_route():
+def test_route() -> None:
     """--route delivers what is meant for a registered URL to another address; the line shows both."""
     with recorder() as server:
         base = server.url.removesuffix("/hooks")
@@ -170,7 +171,7 @@ def test_route():
         assert len(server.requests) == 1
 
 
-def test_keys_strictness_and_limits():
+def test_keys_strictness_and_limits() -> None:
     """The vendor API is as strict as the options say."""
     arguments = ("--api-key=one", "--api-key=two", "--strict", "--created-status=200", "--max-webhooks=1")
     hook = {"url": "https://a.example/", "events": ["run.failed", "own.event"], "secret": SECRET}
@@ -183,7 +184,7 @@ def test_keys_strictness_and_limits():
         assert call("POST", url, hook, key="two")[0] >= 400
 
 
-def test_a_port_in_use():
+def test_a_port_in_use() -> None:
     """A port in use is one line that says what to do, and exit code 2."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -196,14 +197,14 @@ def test_a_port_in_use():
     )
 
 
-def test_an_address_of_another_machine():
+def test_an_address_of_another_machine() -> None:
     """An address that is not this machine's is one line."""
     done = mockserver("serve", "--host", "192.88.99.1", "--port", "0")
     assert done.code == 2
     assert done.err.startswith("mockserver: 192.88.99.1 is not an address of this machine")
 
 
-def test_an_open_address_is_warned_about():
+def test_an_open_address_is_warned_about() -> None:
     """Listening for other machines is allowed, and said."""
     with running("--host", "0.0.0.0", "--port", "0") as command:
         assert url_of(command.wait_for_line(READY)).startswith("http://127.0.0.1:")
@@ -213,7 +214,7 @@ def test_an_open_address_is_warned_about():
         )
 
 
-def test_a_name_of_the_loopback_address_is_not_warned_about():
+def test_a_name_of_the_loopback_address_is_not_warned_about() -> None:
     """Localhost is this machine."""
     with running("--host", "localhost", "--port", "0") as command:
         command.wait_for_line(READY)
@@ -221,7 +222,7 @@ def test_a_name_of_the_loopback_address_is_not_warned_about():
         assert command.end().err == ""
 
 
-def test_a_delivery_that_fails_says_why(closed_port):
+def test_a_delivery_that_fails_says_why(closed_port: int) -> None:
     """The line of a failed delivery holds the reason."""
     target = f"http://127.0.0.1:{closed_port}/"
     with running("--port=0", "--target", target, "--secret", SECRET) as command:
@@ -241,7 +242,7 @@ steps:
 """
 
 
-def test_a_service_that_registers_itself_in_a_ci(tmp_path):
+def test_a_service_that_registers_itself_in_a_ci(tmp_path: Path) -> None:
     """--exit: the script waits for the registration, is replayed, reported, and its verdict is the exit code."""
     (tmp_path / "s.yaml").write_text(AWAITS, "utf-8")
     with (
@@ -259,7 +260,7 @@ def test_a_service_that_registers_itself_in_a_ci(tmp_path):
     assert json.loads((tmp_path / "r.json").read_text("utf-8"))["ok"] is True
 
 
-def test_a_service_that_never_registers(tmp_path):
+def test_a_service_that_never_registers(tmp_path: Path) -> None:
     """The exit code is 1, and the report says what was waited for; stopped before, the report is there as well."""
     (tmp_path / "s.yaml").write_text(AWAITS.replace("20s", "200ms"), "utf-8")
     done = mockserver("--port=0", "--script", "s.yaml", "--exit", "--json", "-", cwd=tmp_path)
@@ -273,7 +274,7 @@ def test_a_service_that_never_registers(tmp_path):
     assert json.loads((tmp_path / "r.json").read_text("utf-8"))["not_sent"] == 1
 
 
-def test_registering_again_is_shown_and_can_replace():
+def test_registering_again_is_shown_and_can_replace() -> None:
     """An app that registers at every start gets each event several times: the log says so, --one-per-url replaces."""
     hook = {"url": "http://127.0.0.1:9/hooks?token=private", "events": ["run.failed"], "secret": SECRET}
     with running("--port=0") as command:
@@ -304,13 +305,13 @@ def test_registering_again_is_shown_and_can_replace():
         (["--one-per-url", "--strict"], "--one-per-url is ours"),
     ],
 )
-def test_options_that_do_not_go_together(arguments, problem):
+def test_options_that_do_not_go_together(arguments: list[str], problem: str) -> None:
     """It is found before anything is served."""
     done = mockserver("serve", "--port=0", *arguments)
     assert (done.code, done.out, problem in done.err) == (2, "", True)
 
 
-def test_a_call_its_states_and_its_event_are_shown_in_this_order():
+def test_a_call_its_states_and_its_event_are_shown_in_this_order() -> None:
     """The flows of a script decide what becomes of a call; a reset leaves them."""
     with recorder() as server:
         arguments = ("--target", server.url, "--secret", SECRET, "--speed=max", "--script=nightly_runs")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ steps:
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
-def test_in_the_middle_of_a_pause(tmp_path, number, code):
+def test_in_the_middle_of_a_pause(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """A replay that waits stops at once, tells what was and was not sent, and still writes its report."""
     (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
     with (
@@ -45,7 +46,7 @@ def test_in_the_middle_of_a_pause(tmp_path, number, code):
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS[:1])
-def test_in_the_middle_of_a_delivery(tmp_path, number, code):
+def test_in_the_middle_of_a_delivery(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """A delivery that waits for its answer is interrupted: what became of it is unknown, and nothing is blamed."""
     (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
     with (
@@ -62,7 +63,7 @@ def test_in_the_middle_of_a_delivery(tmp_path, number, code):
     assert "step 1 (run.failed): 1 interrupted, outcome unknown\n" in done.err
 
 
-def test_a_second_time(tmp_path):
+def test_a_second_time(tmp_path: Path) -> None:
     """Pressing Ctrl-C again and again does nothing worse."""
     (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
     with running("replay", "s.yaml", cwd=tmp_path) as command:
@@ -75,7 +76,7 @@ def test_a_second_time(tmp_path):
     assert "Traceback" not in done.err
 
 
-def test_while_waiting_for_the_target(closed_port):
+def test_while_waiting_for_the_target(closed_port: int) -> None:
     """Waiting for a target can be stopped as well; nothing was sent."""
     target = f"http://127.0.0.1:{closed_port}/"
     with running("replay", "run_failed", "--target", target, "--secret", SECRET, "--wait-for-target", "1h") as command:
@@ -91,7 +92,7 @@ def test_while_waiting_for_the_target(closed_port):
     ("arguments", "number", "code"),
     [(("serve", "--port", "0"), *SIGNALS[1]), (("receive", "--port", "0", "--secret", SECRET), *SIGNALS[0])],
 )
-def test_servers(arguments, number, code):
+def test_servers(arguments: tuple[str, ...], number: signal.Signals, code: int) -> None:
     """A server stops at once and says nothing more than it must."""
     with running(*arguments) as command:
         command.wait_for_line("http://127.0.0.1:")
@@ -100,7 +101,7 @@ def test_servers(arguments, number, code):
     assert (done.code, done.err) == (code, "")
 
 
-def test_sending_one_event():
+def test_sending_one_event() -> None:
     """`send` can be stopped while the consumer does not answer."""
     with recorder(None) as server, running("send", "run.failed", "--target", server.url, "--secret", SECRET) as command:
         assert server.came.wait(60)
@@ -111,7 +112,7 @@ def test_sending_one_event():
     assert "Traceback" not in done.err
 
 
-def test_a_reader_that_leaves(tmp_path):
+def test_a_reader_that_leaves(tmp_path: Path) -> None:
     """`| head` ends a replay quietly: it stops, and the report accounts for every event."""
     script = "version: 1\nsteps:\n  - {event: run.failed, repeat: 100000}\n"
     (tmp_path / "s.yaml").write_text(script, "utf-8")
@@ -119,6 +120,7 @@ def test_a_reader_that_leaves(tmp_path):
         [*COMMAND, "replay", "s.yaml", "--json", "r.json"],
         cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    assert process.stdout
     process.stdout.readline()
     process.stdout.close()
     _, err = process.communicate(timeout=300)
@@ -128,7 +130,7 @@ def test_a_reader_that_leaves(tmp_path):
     assert report["planned"] == 100_000 == report["delivered"] + report["failed"] + report["not_sent"]
 
 
-def test_a_name_lookup_that_hangs(tmp_path):
+def test_a_name_lookup_that_hangs(tmp_path: Path) -> None:
     """Nothing can cut a name lookup short, and yet a stopped replay ends: it does not wait for it."""
     hanging = "sys.modules['uvloop'] = None\nsocket.getaddrinfo = lambda *a, **k: time.sleep(3600)\n"
     (tmp_path / "sitecustomize.py").write_text(f"import socket, sys, time\n{hanging}", "utf-8")

@@ -9,6 +9,8 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,12 @@ from tests.cli.program import COMMAND, LIMIT, SECRET, environment, recorder
 
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+
+
+def url_in(text: str) -> str:
+    found = re.search(r"http://[\d.:]+", text)
+    assert found
+    return found[0]
 
 
 class Terminal:
@@ -63,7 +71,7 @@ class Terminal:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.text)
 
 
-def test_a_live_table():
+def test_a_live_table() -> None:
     """A replay shows a table of deliveries with a heading, in colour, and gives the cursor back."""
     with recorder() as server:
         terminal = Terminal("replay", "refund_flow", "--target", server.url, "--secret", SECRET, "--speed", "max")
@@ -76,7 +84,7 @@ def test_a_live_table():
     assert terminal.text.count(HIDE_CURSOR) == terminal.text.count(SHOW_CURSOR) > 0
 
 
-def test_a_long_replay_has_a_progress_bar():
+def test_a_long_replay_has_a_progress_bar() -> None:
     """Of many events the last ones are shown, and how far the replay has come."""
     terminal = Terminal("replay", "burst", "--speed", "max")
     assert terminal.end() == 0
@@ -84,7 +92,7 @@ def test_a_long_replay_has_a_progress_bar():
     assert "202 signatures verified, 0 refused" in terminal.plain
 
 
-def test_failures_are_red(closed_port):
+def test_failures_are_red(closed_port: int) -> None:
     """A failed delivery is red, and explained below the table."""
     target = f"http://127.0.0.1:{closed_port}/"
     terminal = Terminal("replay", "run_failed", "--target", target, "--secret", SECRET)
@@ -93,7 +101,7 @@ def test_failures_are_red(closed_port):
     assert "mockserver: the target could not be reached: nothing listens on" in terminal.plain
 
 
-def test_ctrl_c_gives_the_terminal_back(tmp_path):
+def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
     """After Ctrl-C the cursor is there again, and the summary below the table."""
     (tmp_path / "s.yaml").write_text("version: 1\nsteps: [event: run.failed, pause: 1h, event: run.failed]\n", "utf-8")
     with recorder() as server:
@@ -106,7 +114,7 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path):
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_colour(env):
+def test_no_colour(env: dict[str, Any]) -> None:
     """With NO_COLOR, or on a terminal that has no colour, plain lines are printed."""
     terminal = Terminal("replay", "refund_flow", "--speed", "max", **env)
     assert terminal.end() == 0
@@ -114,11 +122,11 @@ def test_no_colour(env):
     assert "3 signatures verified, 0 refused" in terminal.text
 
 
-def test_send_and_receive_are_coloured():
+def test_send_and_receive_are_coloured() -> None:
     """The lines of the other commands have colour on a terminal."""
     receiver = Terminal("receive", "--port", "0", "--secret", SECRET)
     receiver.read_until("others 401)")
-    url = re.search(r"http://[\d.:]+", receiver.text)[0]
+    url = url_in(receiver.text)
     for secret, code, colour in ((SECRET, 0, GREEN), ("wrong", 1, RED)):
         sender = Terminal("send", "run.failed", "--target", url, "--secret", secret)
         assert sender.end() == code
@@ -129,11 +137,11 @@ def test_send_and_receive_are_coloured():
     assert f"{RED}REFUSED" in receiver.text
 
 
-def test_serve_is_coloured():
+def test_serve_is_coloured() -> None:
     """The lines of serve have colour on a terminal."""
     terminal = Terminal("serve", "--port=0", "--script", "run_failed", "--target=http://127.0.0.1:1/", "--secret=s")
     terminal.read_until("1 planned")
-    url = re.search(r"http://[\d.:]+", terminal.text)[0]
+    url = url_in(terminal.text)
     with contextlib.suppress(urllib.error.HTTPError):
         urllib.request.urlopen(f"{url}/v1/webhooks", timeout=60)
     terminal.read_until("GET /v1/webhooks")
@@ -142,7 +150,7 @@ def test_serve_is_coloured():
     assert f"GET /v1/webhooks  {RED}401" in terminal.text
 
 
-def test_ctrl_c_before_anything_runs():
+def test_ctrl_c_before_anything_runs() -> None:
     """Ctrl-C where no event loop runs ends the command as well, without a word."""
     terminal = Terminal("sign", "--secret", SECRET)
     terminal.read_until("end it with Ctrl-D\r\n")
@@ -157,7 +165,7 @@ def test_ctrl_c_before_anything_runs():
     assert terminal.text == before
 
 
-def test_a_body_is_asked_for():
+def test_a_body_is_asked_for() -> None:
     """Somebody who types `mockserver sign` at a terminal is told what is waited for."""
     terminal = Terminal("sign", "--secret", SECRET)
     terminal.read_until("mockserver: reading the body from standard input; end it with Ctrl-D")
@@ -166,7 +174,7 @@ def test_a_body_is_asked_for():
     assert "sha256=" in terminal.text
 
 
-def test_a_long_wait_is_reported_above_the_table():
+def test_a_long_wait_is_reported_above_the_table() -> None:
     """The line that says what is waited for stays, and the table goes on below it."""
     refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
     with recorder(refusal) as server:

@@ -2,6 +2,8 @@
 
 import json
 import resource
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -13,11 +15,11 @@ from tests.cli.program import ROOT, SECRET, mockserver
 BODY = b'{"event":"run.failed"}\r\n\xff\x00\n'
 
 
-def test_sign_and_verify_work_on_raw_bytes(tmp_path):
+def test_sign_and_verify_work_on_raw_bytes(tmp_path: Path) -> None:
     """A signature is made and verified over the very bytes, from a file or from standard input."""
     (tmp_path / "body").write_bytes(BODY)
     signature = sign(BODY, SECRET)
-    env = {"MOCKSERVER_SECRET": SECRET}
+    env: Any = {"MOCKSERVER_SECRET": SECRET}
     assert mockserver("sign", "body", cwd=tmp_path, **env) == (0, signature + "\n", "")
     assert mockserver("sign", stdin=BODY, **env) == (0, signature + "\n", "")
     assert mockserver("sign", "-", stdin=BODY, **env) == (0, signature + "\n", "")
@@ -26,7 +28,7 @@ def test_sign_and_verify_work_on_raw_bytes(tmp_path):
     assert mockserver("verify", "--signature", "", stdin=BODY, **env) == (1, "invalid\n", "")
 
 
-def test_validate_reports_each_script(tmp_path):
+def test_validate_reports_each_script(tmp_path: Path) -> None:
     """A good script is reported with its number of events and its duration, a bad one with every problem."""
     (tmp_path / "bad.yaml").write_text("version: 1\nsteps: [event: run.faild]\n", "utf-8")
     good = mockserver("validate", "refund_flow", "run_failed", cwd=tmp_path)
@@ -40,7 +42,7 @@ def test_validate_reports_each_script(tmp_path):
     assert "mockserver: no script 'nowhere'" in mixed.err
 
 
-def test_validating_is_fast(tmp_path):
+def test_validating_is_fast(tmp_path: Path) -> None:
     """Ten thousand steps are no work: the figure to reach is a second; here is room for slow machines and coverage."""
     steps = "\n".join(
         f"  - event: run.failed\n    after: 1s\n    override: {{run_id: run_{number}}}" for number in range(10_000)
@@ -52,7 +54,7 @@ def test_validating_is_fast(tmp_path):
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 8
 
 
-def test_schema_fits_the_bundled_scripts():
+def test_schema_fits_the_bundled_scripts() -> None:
     """The schema that is printed is one, and the bundled scripts fit it."""
     done = mockserver("schema")
     assert (done.code, done.err) == (0, "")
@@ -62,7 +64,7 @@ def test_schema_fits_the_bundled_scripts():
     jsonschema.validate({**script, "version": 1}, {**schema, "properties": {**schema["properties"], "steps": {}}})
 
 
-def test_events_lists_all():
+def test_events_lists_all() -> None:
     """The list names each event, and says whether its sample data is the vendor's or ours."""
     done = mockserver("events")
     assert (done.code, done.err) == (0, "")
@@ -75,7 +77,7 @@ def test_events_lists_all():
     }
 
 
-def test_events_shows_one():
+def test_events_shows_one() -> None:
     """With a name, the sample payload of that event is printed as JSON."""
     payload = json.loads(mockserver("events", "run.failed").out)
     assert list(payload) == ["event", "timestamp", "data"]
@@ -84,7 +86,7 @@ def test_events_shows_one():
 
 
 @pytest.mark.parametrize("json_option", [["--json", "-"], ["--json"]])
-def test_events_as_json(json_option):
+def test_events_as_json(json_option: list[str]) -> None:
     """--json prints the list, or the one event, for programs."""
     listed = json.loads(mockserver("events", *json_option).out)
     assert [each["event"] for each in listed][:2] == ["run.completed", "run.failed"]
@@ -93,7 +95,7 @@ def test_events_as_json(json_option):
     assert one == listed[1]
 
 
-def test_events_to_a_file(tmp_path):
+def test_events_to_a_file(tmp_path: Path) -> None:
     """--json FILE writes the file; one that cannot be written is one line."""
     assert mockserver("events", "--json", "e.json", cwd=tmp_path) == (0, "", "")
     assert len(json.loads((tmp_path / "e.json").read_text("utf-8"))) == 4

@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from werkzeug.serving import make_server
@@ -66,7 +68,7 @@ def is_elsewhere(line: str) -> bool:
 RUN_HERE = [page for page in PAGES if not all(is_elsewhere(line) for line in lines_of(page))]
 
 
-def test_what_is_not_run_is_still_shown():
+def test_what_is_not_run_is_still_shown() -> None:
     """Each exception is one that a page needs."""
     shown = [line for page in PAGES for line in lines_of(page)]
     assert [pattern for pattern in ELSEWHERE if not any(re.match(pattern, line) for line in shown)] == []
@@ -74,13 +76,15 @@ def test_what_is_not_run_is_still_shown():
 
 
 @contextmanager
-def served():
+def served() -> Iterator[int]:
     """A correct consumer that takes events at both paths that pages use, and answers with its count."""
     app = create_app(SECRET)
-    app.add_url_rule("/debug/count", view_func=lambda: str(app.test_client().get(inbox.EVENTS_PATH).json["count"]))
+    app.add_url_rule(
+        "/debug/count", view_func=lambda: str(app.test_client().get(inbox.EVENTS_PATH).get_json()["count"])
+    )
     inner = app.wsgi_app
 
-    def answer(environ, start_response):
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/hooks":
             environ["PATH_INFO"] = inbox.WEBHOOK_PATH
         return inner(environ, start_response)
@@ -98,7 +102,7 @@ def served():
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as holder:
-        return holder.getsockname()[1]
+        return int(holder.getsockname()[1])
 
 
 #: What the shell of a session can do beside the commands of the page.
@@ -143,7 +147,7 @@ def write_scripts(page: Path, lines: list[str], folder: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("page", RUN_HERE, ids=lambda page: page.stem)
-def test_the_commands_of_a_page_end_well(page, tmp_path):
+def test_the_commands_of_a_page_end_well(page: Path, tmp_path: Path) -> None:
     """One after another, in one shell."""
     lines = [line for line in lines_of(page) if not is_elsewhere(line)]
     folder = _copied(page.stem, tmp_path) if any(line.endswith("node app.mjs &") for line in lines) else tmp_path

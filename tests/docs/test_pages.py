@@ -21,18 +21,18 @@ DOCS = ROOT / "docs"
 PAGES = [page for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))] if "reference" not in page.parts]
 
 
-def blocks(page, language):
+def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def commands(page):
+def commands(page: Path) -> list[str]:
     """The commands of ours that a page shows, without those that a shell makes something else of."""
     lines = "".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
     shown = [line[2:].removeprefix("python -m ").removesuffix(" &") for line in lines if line.startswith("$ ")]
     return [line for line in shown if line.startswith("mockserver") and not set(line) & set("|;`")]
 
 
-def test_every_command_is_one():
+def test_every_command_is_one() -> None:
     """Each is taken by the command line: the command is there, and so are its options."""
     found = [(page.name, line) for page in PAGES for line in commands(page)]
     assert len(found) > 10
@@ -41,12 +41,13 @@ def test_every_command_is_one():
         try:
             group = program._program
             name, command, rest = group.resolve_command(click.Context(group), arguments)
+            assert command
             command.make_context(name, rest, resilient_parsing=True)
         except click.UsageError as error:
             pytest.fail(f"{page}: {line}: {error.message}")
 
 
-def test_every_script_is_valid():
+def test_every_script_is_valid() -> None:
     """What a page shows as a script can be replayed."""
     scripts = [block for page in PAGES for block in blocks(page, "yaml") if block.startswith("version:")]
     assert len(scripts) > 1
@@ -54,7 +55,7 @@ def test_every_script_is_valid():
         read_script(script, load_catalog())
 
 
-def test_every_test_compiles():
+def test_every_test_compiles() -> None:
     """Python that is shown is Python."""
     for page in PAGES:
         for block in blocks(page, "python"):
@@ -62,11 +63,11 @@ def test_every_test_compiles():
 
 
 @pytest.mark.full
-def test_the_tutorial_goes_as_it_says(tmp_path):
+def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
     """A green test, a red one that finds the bug, and the fix."""
     handler, test, check, fix = blocks(DOCS / "tutorial.md", "python")
 
-    def outcome():
+    def outcome() -> tuple[list[str], str]:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
         return re.findall(r"\d+ (?:passed|failed)", done.stdout.splitlines()[-1]), done.stdout
@@ -99,26 +100,28 @@ SEARCHES = {
 class Links(HTMLParser):
     """The ids of a page, what it links to, and what it loads."""
 
-    def __init__(self, page):
+    def __init__(self, page: Path) -> None:
         super().__init__()
-        self.ids, self.links, self.loaded = set(), [], []
+        self.ids: set[str | None] = set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
         self.feed(page.read_text("utf-8"))
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.ids.add(given.get("id"))
-        if tag == "a" and given.get("href"):
-            self.links.append(given["href"])
+        if tag == "a" and (link := given.get("href")):
+            self.links.append(link)
         loaded = given.get("src") or (given.get("href") if tag == "link" else None)
         if loaded:
             self.loaded.append(loaded)
 
 
 @pytest.mark.full
-def test_the_site_is_whole(tmp_path):
+def test_the_site_is_whole(tmp_path: Path) -> None:
     """Built without a warning, every link leads somewhere, nothing comes from elsewhere, and the search answers."""
     site = tmp_path / "html"
-    places = ["-d", tmp_path / "trees", DOCS, site]
+    places: list[str | Path] = ["-d", tmp_path / "trees", DOCS, site]
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", *places]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -126,7 +129,7 @@ def test_the_site_is_whole(tmp_path):
     assert missed_searches(site) == []
 
 
-def broken_links(site):
+def broken_links(site: Path) -> list[tuple[str, str]]:
     """Links to pages, or places in them, that are not there; fails where a page loads something from elsewhere."""
     pages = {page.resolve(): Links(page) for page in site.rglob("*.html")}
     broken = []
@@ -145,12 +148,12 @@ def broken_links(site):
     return broken + [("llms.txt", link) for link in links if not (site / link).exists()]
 
 
-def missed_searches(site):
+def missed_searches(site: Path) -> list[tuple[str, str]]:
     """Searches that do not find their page, by the index that comes with the site: it has stems, as retri for retry."""
     index = json.loads((site / "searchindex.js").read_text("utf-8").removeprefix("Search.setIndex(").removesuffix(")"))
 
-    def pages_with(word):
-        found = set()
+    def pages_with(word: str) -> set[int]:
+        found: set[int] = set()
         for term, pages in [*index["terms"].items(), *index["titleterms"].items()]:
             if len(term) > 3 and word.startswith(term[:-1]) and len(term) <= len(word) <= len(term) + 3:
                 found |= {pages} if isinstance(pages, int) else set(pages)
@@ -164,7 +167,7 @@ def missed_searches(site):
     return missed
 
 
-def test_every_link_of_a_page_leads_somewhere():
+def test_every_link_of_a_page_leads_somewhere() -> None:
     """To a file or folder of the repository, and to a heading that is there."""
     broken = []
     for page in [*PAGES, *ROOT.glob("*.md"), *ROOT.glob(".github/*.md")]:
@@ -179,7 +182,7 @@ def test_every_link_of_a_page_leads_somewhere():
     assert broken == []
 
 
-def anchors(page):
+def anchors(page: Path) -> set[str]:
     """The ids of headings, as GitHub and the site make them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -78,7 +79,7 @@ asyncio_default_fixture_loop_scope = function
 ELSEWHERE = {"tutorial.md": "tests/docs/test_pages.py", "load.md": "tests/load/test_load.py"}
 
 
-def snippets(page):
+def snippets(page: Path) -> list[str]:
     """The blocks of a page, without those that tests/test_examples.py and tests/testing/test_recipes.py run."""
     if page.name in ELSEWHERE or page.parent.name == "guides":  # which tests/packaging follows to the letter
         return []
@@ -92,7 +93,7 @@ def snippets(page):
 WITH_SNIPPETS = [page for page in PAGES if snippets(page)]
 
 
-def test_each_exception_is_one():
+def test_each_exception_is_one() -> None:
     """A page that another test runs shows Python, and that test is there."""
     for name, test in ELSEWHERE.items():
         assert blocks(DOCS / name, "python")
@@ -100,7 +101,7 @@ def test_each_exception_is_one():
 
 
 @pytest.mark.full
-def test_the_snippets_pass(tmp_path):
+def test_the_snippets_pass(tmp_path: Path) -> None:
     """Each as a module named after its page, in one suite; what is not a test runs when it is imported."""
     tests = 0
     with serve_flask("whsec_test", None) as consumer:

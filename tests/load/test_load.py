@@ -11,8 +11,10 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,22 +27,23 @@ LOCUST = [sys.executable, "-m", "locust"]
 
 
 @contextmanager
-def consumer(mistake=""):
+def consumer(mistake: str = "") -> Iterator[str]:
     """A consumer in a process of its own; gives its URL."""
     command = [sys.executable, "-m", "tests.load.consumer", *([mistake] if mistake else [])]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         finally:
             process.send_signal(signal.SIGTERM)
 
 
-def truth(url):
+def truth(url: str) -> Any:
     with urllib.request.urlopen(f"{url}/debug/truth") as answer:
         return json.load(answer)
 
 
-def locustfile(folder, url, **attributes):
+def locustfile(folder: Path, url: str, **attributes: Any) -> Path:
     chosen = {"host": url, "path": "/hooks", "secret": SECRET, "probe": f"{url}/debug/count", **attributes}
     lines = [f"    {name} = {value!r}" for name, value in chosen.items()]
     file = folder / "locustfile.py"
@@ -48,16 +51,15 @@ def locustfile(folder, url, **attributes):
     return file
 
 
-def environment():
+def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
 
 
-def locust(file, *arguments, users=20, seconds=4):
+def locust(file: Path, *arguments: object, users: int = 20, seconds: int = 4) -> tuple[int, Any, str]:
     """Run a load to its end; returns its exit code, its ledger and what it printed."""
     ledger = file.with_suffix(".json")
-    command = [*LOCUST, "-f", file, "--headless", "-u", users, "-r", users, "-t", f"{seconds}s", "--only-summary"]
-    command += ["--ledger", ledger, *arguments]
-    command = list(map(str, command))
+    options = ["-f", file, "--headless", "-u", users, "-r", users, "-t", f"{seconds}s", "--only-summary"]
+    command = [*LOCUST, *map(str, [*options, "--ledger", ledger, *arguments])]
     done = subprocess.run(
         command, env=environment(), cwd=file.parent, capture_output=True, text=True, timeout=300, check=False
     )
@@ -65,21 +67,21 @@ def locust(file, *arguments, users=20, seconds=4):
     return done.returncode, found, done.stdout + done.stderr
 
 
-def two_processes():
+def two_processes() -> list[object]:
     """Options of a run in two processes, which meet at a port that no other run uses."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
     return ["--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 
-def assert_accounted(ledger):
+def assert_accounted(ledger: dict[str, Any]) -> None:
     """Every planned event is in one row of the ledger."""
     reasons = sum(ledger["failures"].values()) + sum(ledger["not_sent"].values())
     rows = ledger["accepted"] + ledger["refused_rightly"] + ledger["forged_accepted"] + ledger["unjudged"]
     assert ledger["planned"] == rows + reasons > 0
 
 
-def test_the_file_of_the_page_runs(tmp_path):
+def test_the_file_of_the_page_runs(tmp_path: Path) -> None:
     """It can be copied: all that is changed here is where the consumer is, and what a busy machine may take."""
     (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/load.md").read_text(), re.MULTILINE | re.DOTALL)
     with consumer() as url:
@@ -101,7 +103,7 @@ def test_the_file_of_the_page_runs(tmp_path):
     assert_accounted(ledger)
 
 
-def test_a_correct_consumer_is_found_correct_whatever_is_thrown_at_it(tmp_path):
+def test_a_correct_consumer_is_found_correct_whatever_is_thrown_at_it(tmp_path: Path) -> None:
     """Duplicates, other spellings, forgeries and slow bodies included, nothing is lost, doubled or accused."""
     faults = {
         "wrong_secret": 0.05,
@@ -120,7 +122,7 @@ def test_a_correct_consumer_is_found_correct_whatever_is_thrown_at_it(tmp_path):
     assert "Ledger of Night" in printed
 
 
-def test_what_is_lost_is_counted_to_the_event_by_a_master_and_two_workers(tmp_path):
+def test_what_is_lost_is_counted_to_the_event_by_a_master_and_two_workers(tmp_path: Path) -> None:
     """The master adds up what its workers counted, and a lost event makes the exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = str(holder.getsockname()[1])
@@ -141,7 +143,7 @@ def test_what_is_lost_is_counted_to_the_event_by_a_master_and_two_workers(tmp_pa
     assert ledger["lost"] == lost > 0 == ledger["doubled"]
 
 
-def test_what_is_doubled_under_concurrency_is_counted_to_the_event(tmp_path):
+def test_what_is_doubled_under_concurrency_is_counted_to_the_event(tmp_path: Path) -> None:
     """Copies that are released together have two effects at a consumer that looks first and writes later."""
     with consumer("doubles") as url:
         file = locustfile(tmp_path, url, faults={"concurrent_duplicates": 0.3})
@@ -151,7 +153,7 @@ def test_what_is_doubled_under_concurrency_is_counted_to_the_event(tmp_path):
     assert ledger["doubled"] == doubled > 0 == ledger["lost"]
 
 
-def test_effects_that_come_late_are_waited_for(tmp_path):
+def test_effects_that_come_late_are_waited_for(tmp_path: Path) -> None:
     """The ledger says how long the consumer took to drain after the last answer."""
     with consumer("drains") as url:
         code, ledger, printed = locust(locustfile(tmp_path, url, rate=50), seconds=3)
@@ -160,10 +162,11 @@ def test_effects_that_come_late_are_waited_for(tmp_path):
     assert ledger["drain_seconds"] > 0.2
 
 
-def test_the_same_seed_gives_the_same_events_whatever_the_number_of_workers(tmp_path):
+def test_the_same_seed_gives_the_same_events_whatever_the_number_of_workers(tmp_path: Path) -> None:
     """Only where the load ends do two loads at the same rate differ."""
     found = []
-    for processes in ([], two_processes()):
+    ways: list[list[object]] = [[], two_processes()]
+    for processes in ways:
         with consumer() as url:
             locust(locustfile(tmp_path, url, rate=100, seed=7), *processes)
             found.append(set(truth(url)["ids"]))
@@ -171,7 +174,7 @@ def test_the_same_seed_gives_the_same_events_whatever_the_number_of_workers(tmp_
     assert len(fewer & more) > 0.7 * len(fewer)
 
 
-def test_the_ledger_is_a_tab_of_the_web_page(tmp_path):
+def test_the_ledger_is_a_tab_of_the_web_page(tmp_path: Path) -> None:
     """Locust's page shows the ledger, and serves it as JSON."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
@@ -179,6 +182,7 @@ def test_the_ledger_is_a_tab_of_the_web_page(tmp_path):
         options = ["--web-host", "127.0.0.1", "--web-port", str(port), "--autostart", "-u", "2", "-t", "3s"]
         command = [*LOCUST, "-f", str(locustfile(tmp_path, url)), *options]
         with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr
             try:
                 next(line for line in process.stderr if "Starting web interface" in line)
                 next(line for line in process.stderr if "stopping test" in line)
@@ -201,7 +205,9 @@ def test_the_ledger_is_a_tab_of_the_web_page(tmp_path):
         ({"host": "http://198.51.100.1"}, "allow_hosts = ('198.51.100.1',)"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line_and_nothing_is_sent(tmp_path, attributes, message):
+def test_what_cannot_be_is_said_in_one_line_and_nothing_is_sent(
+    tmp_path: Path, attributes: dict[str, Any], message: str
+) -> None:
     """Exit code 2, and no traceback."""
     with consumer() as url:
         code, ledger, printed = locust(locustfile(tmp_path, url, **attributes), users=1, seconds=5)

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.packaging.installing import ROOT, TOOLS, run, uv_environment
 
 
 @pytest.fixture(scope="module")
-def folder():
+def folder() -> Iterator[Path]:
     """A folder that every user may read, as the root of a container is."""
     path = Path(tempfile.mkdtemp(prefix="packaging"))
     path.chmod(0o755)
@@ -19,7 +20,7 @@ def folder():
 
 
 @pytest.fixture(scope="module")
-def wheel(folder):
+def wheel(folder: Path) -> Path:
     """The package as it is published."""
     code, printed = run(TOOLS / "uv", "build", "-q", "--wheel", "-o", folder / "dist", ROOT, env=uv_environment())
     assert code == 0, printed

@@ -13,8 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,12 +28,12 @@ pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
-def steps():
+def steps() -> Any:
     return yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
 
 
 @pytest.fixture(scope="module")
-def runner_temp(folder, steps):
+def runner_temp(folder: Path, steps: Any) -> Path:
     """Where the action's first step has installed the package."""
     code, printed = run(
         "bash", "-c", steps[0]["run"], env={**os.environ, "RUNNER_TEMP": str(folder), "SOURCE": str(ROOT)}
@@ -43,7 +45,7 @@ def runner_temp(folder, steps):
 @pytest.mark.parametrize(
     "command", [["uvx", "--from"], ["pipx", "run", "--python", sys.executable, "--spec"]], ids=["uvx", "pipx"]
 )
-def test_one_line_without_an_installation(wheel, tmp_path, command):
+def test_one_line_without_an_installation(wheel: Path, tmp_path: Path, command: list[str]) -> None:
     """The first verified events, from an empty folder, which stays empty."""
     places = ("UV_TOOL_DIR", "PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")
     env = {**uv_environment(), **{name: str(tmp_path / "tools" / name) for name in places}}
@@ -56,9 +58,10 @@ def test_one_line_without_an_installation(wheel, tmp_path, command):
 
 
 @contextmanager
-def consumer(*mistake):
+def consumer(*mistake: str) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.load.consumer", *mistake]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}/hooks"
         finally:
@@ -75,13 +78,13 @@ def consumer(*mistake):
     ],
     ids=["container", "workflows", "action", "compose"],
 )
-def test_the_linters_of_others_find_nothing(command):
+def test_the_linters_of_others_find_nothing(command: list[str]) -> None:
     """Each file is what its reader expects."""
     code, printed = run(TOOLS / command[0], *command[1:])
     assert code == 0, printed
 
 
-def test_the_action_checks_and_replays(runner_temp, steps, tmp_path):
+def test_the_action_checks_and_replays(runner_temp: Path, steps: Any, tmp_path: Path) -> None:
     """Its shell step passes for a correct consumer, fails for a wrong secret, and leaves the reports."""
     given = {"RUNNER_TEMP": str(runner_temp), "WAIT": "30s", "WAIT_FOR": "", "ARGUMENTS": "", "SCRIPTS": "refund_flow"}
     with consumer() as url:
@@ -101,7 +104,7 @@ def test_the_action_checks_and_replays(runner_temp, steps, tmp_path):
     ]
 
 
-def test_it_runs_as_in_the_container(folder):
+def test_it_runs_as_in_the_container(folder: Path) -> None:
     """Without an environment, a home, a folder to write to or a name for its user: healthy, and ended by SIGTERM."""
     # Not this Python where another user may not read it, in the home of root.
     python = next(path for path in ("/usr/bin/python3", sys.executable) if Path(path).exists())
@@ -110,7 +113,7 @@ def test_it_runs_as_in_the_container(folder):
     assert code == 0, printed
     command = folder / "image/bin/mockserver"
     port = free_port()
-    options = {"env": {"MOCKSERVER_PORT": str(port)}, "cwd": "/"}
+    options: dict[str, Any] = {"env": {"MOCKSERVER_PORT": str(port)}, "cwd": "/"}
     if os.getuid() == 0:
         options |= {"user": 10001, "group": 10001, "extra_groups": []}
     with subprocess.Popen(
@@ -125,7 +128,7 @@ def test_it_runs_as_in_the_container(folder):
     assert run(command, "health", **options)[0] == 3
 
 
-def test_the_compose_example_delivers(tmp_path):
+def test_the_compose_example_delivers(tmp_path: Path) -> None:
     """Its two services as processes, with the environment that it gives them; only their names lead to this machine."""
     services = yaml.safe_load((ROOT / "examples/compose/compose.yaml").read_text())["services"]
     port, app_port = free_port(), free_port()
@@ -151,35 +154,35 @@ def test_the_compose_example_delivers(tmp_path):
         wait_for(lambda: "run.failed run_def456" in log.read_text())
 
 
-def start(stack, command, more, output=subprocess.DEVNULL):
+def start(stack: ExitStack, command: list[str], more: dict[str, str], output: Any = subprocess.DEVNULL) -> None:
     """Start a program that ends with the test."""
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **more}, stdout=output, stderr=output)
     stack.callback(process.wait)
     stack.callback(process.terminate)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def status(url, host):
+def status(url: str, host: str) -> int:
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host})) as answer:
-            return answer.status
+            return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
             return error.code
 
 
-def free_port():
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as holder:
-        return holder.getsockname()[1]
+        return int(holder.getsockname()[1])
 
 
-def test_the_gitlab_component_runs(tmp_path):
+def test_the_gitlab_component_runs(tmp_path: Path) -> None:
     """Its script, with the inputs filled in, starts the application, checks it and writes the reports that it names."""
     spec, job = yaml.safe_load_all((ROOT / "templates/webhook-check.yml").read_text())
     port = free_port()
@@ -208,7 +211,7 @@ def test_the_gitlab_component_runs(tmp_path):
         assert (tmp_path / report).exists()
 
 
-def test_the_pre_commit_hook_names_the_line(tmp_path):
+def test_the_pre_commit_hook_names_the_line(tmp_path: Path) -> None:
     """Taken from the repository as it is, it refuses a script with a typing error."""
     run("git", "init", "-q", cwd=tmp_path)
     script = tmp_path / "webhooks" / "broken.yaml"
@@ -222,7 +225,7 @@ def test_the_pre_commit_hook_names_the_line(tmp_path):
 
 
 @pytest.mark.parametrize("ours_last", [True, False], ids=["before", "after"])
-def test_beside_the_real_mockserver_client(tmp_path, ours_last):
+def test_beside_the_real_mockserver_client(tmp_path: Path, ours_last: bool) -> None:
     """Installed before or after ours, that distribution is named in one line by the command and by the fixture."""
     python = tmp_path / "venv/bin/python"
     run(TOOLS / "uv", "venv", "-q", "-p", sys.executable, tmp_path / "venv")

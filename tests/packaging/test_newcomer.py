@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ GUIDES = ROOT / "docs" / "guides"
 FRAMEWORKS = ("aiohttp", "django", "express", "fastapi", "fastify", "flask", "starlette")
 
 
-def steps(page):
+def steps(page: Path) -> tuple[list[str], str]:
     """The commands of a page, in order, and what it shows after each."""
     shown = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     lines = "".join(shown).splitlines()
@@ -23,7 +24,7 @@ def steps(page):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_guide_leads_to_green_tests(framework, wheel, tmp_path):
+def test_the_guide_leads_to_green_tests(framework: str, wheel: Path, tmp_path: Path) -> None:
     """Its files, under the names that it gives them; its installations; its last command."""
     page = GUIDES / f"{framework}.md"
     commands, result = steps(page)

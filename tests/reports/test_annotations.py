@@ -7,7 +7,7 @@ from aiohttp import web
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.annotations import workflow_annotations
-from tests.receiving import SECRET, statuses
+from tests.receiving import SECRET, Received, statuses
 from tests.reports.replayed import replayed, script
 
 _COMMAND = re.compile(r"::([a-z]+) ([^:]*(?:%3A[^:]*)*)::(.*)")
@@ -15,7 +15,9 @@ _COMMAND = re.compile(r"::([a-z]+) ([^:]*(?:%3A[^:]*)*)::(.*)")
 
 def read(line: str) -> tuple[str, dict[str, str], str]:
     """Read a workflow command as the runner does (actions/runner, ActionCommand)."""
-    name, properties, message = _COMMAND.fullmatch(line).groups()
+    found = _COMMAND.fullmatch(line)
+    assert found
+    name, properties, message = found.groups()
     pairs = dict(pair.split("=", 1) for pair in properties.split(","))
     return name, {key: unescaped(value, ("%3A", ":"), ("%2C", ",")) for key, value in pairs.items()}, unescaped(message)
 
@@ -26,7 +28,7 @@ def unescaped(text: str, *more: tuple[str, str]) -> str:
     return text
 
 
-async def test_a_problem_is_shown_at_its_line():
+async def test_a_problem_is_shown_at_its_line() -> None:
     """File, line and title are there, and the message is the sentence of the report."""
     report = await replayed("- event: run.completed\n- event: run.failed\n", await statuses(200, 500))
     (line,) = workflow_annotations([report.clean(Redactor())])
@@ -36,7 +38,7 @@ async def test_a_problem_is_shown_at_its_line():
     assert message == report.problems(report.step("2"))[0]
 
 
-def test_every_special_character_is_escaped():
+def test_every_special_character_is_escaped() -> None:
     """Percent, line breaks, and in properties colon and comma: to the letter."""
     report = Report(script("- event: run.failed\n", "a,b:c%d.yaml"))
     report.explain("1", "100%: one, two\r\nthree::four")
@@ -47,10 +49,10 @@ def test_every_special_character_is_escaped():
     assert read(line)[1]["file"] == "a,b:c%d.yaml"
 
 
-async def test_secrets_are_hidden_before_they_are_escaped():
+async def test_secrets_are_hidden_before_they_are_escaped() -> None:
     """A secret with characters that are escaped is not there in any form."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(text="my sec%ret:,1")
 
     report = await replayed("- event: run.failed\n  expect: {body: {contains: yes it is}}\n", answer)
@@ -59,7 +61,7 @@ async def test_secrets_are_hidden_before_they_are_escaped():
     assert "ret" not in line.split("::")[-1]
 
 
-def test_not_more_than_github_shows():
+def test_not_more_than_github_shows() -> None:
     """Ten at most: the last one counts the rest."""
     steps = "- event: run.failed\n" * 12
     reports = [Report(script(steps)), Report(script(steps))]
@@ -70,7 +72,7 @@ def test_not_more_than_github_shows():
     assert lines[-1] == "::error title=mockserver::15 more problems: see the log or the reports"
 
 
-def test_the_path_is_that_in_the_repository():
+def test_the_path_is_that_in_the_repository() -> None:
     """A script is named as the repository has it, not as the working directory does."""
     report = Report(script("- event: run.failed\n"))
     report.close("the replay was stopped")

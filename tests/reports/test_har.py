@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,7 @@ from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.har import har_document
 from mockserver.reports.markdown import markdown
-from tests.receiving import SECRET
+from tests.receiving import SECRET, Received
 from tests.reports.replayed import replayed, script, unreachable
 
 SCHEMA = Draft202012Validator(
@@ -21,22 +22,23 @@ SCHEMA = Draft202012Validator(
 )
 
 
-def entries_of(*reports: Report) -> list[dict]:
+def entries_of(*reports: Report) -> list[dict[str, Any]]:
     """Write reports, check them by the schema, and return the entries."""
     document = json.loads(har_document([report.clean(Redactor([SECRET])) for report in reports]))
     SCHEMA.validate(document)
     assert document["log"]["creator"]["name"] == "playgent-mockserver"
-    return document["log"]["entries"]
+    entries: list[dict[str, Any]] = document["log"]["entries"]
+    return entries
 
 
-def headers_of(message: dict) -> dict[str, str]:
+def headers_of(message: dict[str, Any]) -> dict[str, str]:
     return {header["name"]: header["value"] for header in message["headers"]}
 
 
-async def test_every_attempt_is_an_entry():
+async def test_every_attempt_is_an_entry() -> None:
     """Retries and duplicates too, in their order, each at the time of the script's clock."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         return web.Response(status=503 if received.event == "run.failed" else 200)
 
     steps = "- event: run.failed\n  retry: [0s, 1m, 1h]\n- event: run.completed\n  fault: duplicate(2)\n"
@@ -51,20 +53,21 @@ async def test_every_attempt_is_an_entry():
     assert entries[4]["comment"] == "dlv_000003, attempt 1, flows/night.yaml:6, with the faults duplicate"
 
 
-async def test_an_entry_holds_the_request_and_the_answer():
+async def test_an_entry_holds_the_request_and_the_answer() -> None:
     """Bodies, headers, sizes, the query and the times are those of the exchange."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=302, text="gone é", headers={"Location": "/there"})
 
     report = await replayed("- event: run.failed\n", answer, path="/hooks?a=1&a=&b=x%20y")
     (entry,) = entries_of(report)
     (attempt,) = report.deliveries[0].attempts
-    request, response = entry["request"], entry["response"]
+    sent, request, response = attempt.request, entry["request"], entry["response"]
+    assert sent
     assert request["url"].endswith("/hooks?a=1&a=&b=x%20y")
     assert [(pair["name"], pair["value"]) for pair in request["queryString"]] == [("a", "1"), ("a", ""), ("b", "x y")]
-    assert request["postData"] == {"mimeType": "application/json", "text": attempt.request.body.decode()}
-    assert (request["headersSize"], request["bodySize"]) == (len(attempt.request.head), len(attempt.request.body))
+    assert request["postData"] == {"mimeType": "application/json", "text": sent.body.decode()}
+    assert (request["headersSize"], request["bodySize"]) == (len(sent.head), len(sent.body))
     assert headers_of(request)["X-Playgent-Signature"].startswith("sha256=")
     assert (response["status"], response["statusText"], response["redirectURL"]) == (302, "Found", "/there")
     assert response["content"] == {"size": 7, "mimeType": "text/plain; charset=utf-8", "text": "gone é"}
@@ -73,14 +76,14 @@ async def test_an_entry_holds_the_request_and_the_answer():
     assert timings["connect"] + timings["send"] + timings["wait"] + timings["receive"] == pytest.approx(entry["time"])
 
 
-async def test_a_reused_connection_was_not_connected():
+async def test_a_reused_connection_was_not_connected() -> None:
     """Its time to connect is unknown, as the format says it."""
     first, second = entries_of(await replayed("- event: run.failed\n  repeat: 2\n"))
     assert first["timings"]["connect"] >= 0
     assert second["timings"]["connect"] == -1
 
 
-async def test_no_answer_is_an_entry_with_an_error():
+async def test_no_answer_is_an_entry_with_an_error() -> None:
     """Status 0 and the error, as browsers write it; all of the time was waiting."""
     (entry,) = entries_of(await unreachable("- event: run.failed\n"))
     assert (entry["response"]["status"], entry["response"]["httpVersion"]) == (0, "")
@@ -88,10 +91,10 @@ async def test_no_answer_is_an_entry_with_an_error():
     assert "serverIPAddress" not in entry
 
 
-async def test_secrets_are_in_no_part_of_it():
+async def test_secrets_are_in_no_part_of_it() -> None:
     """Also where the consumer echoes them, and private headers are hidden."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         headers = {"X-Echo": SECRET, "Set-Cookie": "id=7", "Location": f"/{SECRET}", "Authorization": "Bearer x"}
         return web.json_response({"secret": SECRET}, status=200, headers=headers, reason=f"OK {SECRET}")
 
@@ -103,10 +106,10 @@ async def test_secrets_are_in_no_part_of_it():
     assert entry["response"]["content"]["text"] == '{"secret": "***"}'
 
 
-async def test_bytes_that_are_no_text_are_reported():
+async def test_bytes_that_are_no_text_are_reported() -> None:
     """A body that is not UTF-8 is shown as well as can be, and a comment says so."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(body=b"\xff\x00binary", content_type="application/octet-stream")
 
     (entry,) = entries_of(await replayed("- event: run.failed\n  fault: not_utf8\n", answer))
@@ -115,7 +118,7 @@ async def test_bytes_that_are_no_text_are_reported():
     assert entry["request"]["postData"]["comment"] == "bytes that are not UTF-8 are shown as U+FFFD"
 
 
-async def test_what_was_not_recorded_is_reported():
+async def test_what_was_not_recorded_is_reported() -> None:
     """Of a long answer the beginning is on record; the size is that of the whole."""
     report = await replayed("- event: run.failed\n")
     (delivery,) = report.deliveries
@@ -128,7 +131,7 @@ async def test_what_was_not_recorded_is_reported():
     assert (entry["timings"]["wait"], entry["timings"]["receive"]) == (2.0, 0.0)  # no byte came: all was waiting
 
 
-def test_an_attempt_without_a_request_is_left_out():
+def test_an_attempt_without_a_request_is_left_out() -> None:
     """There is nothing to show of it in this form."""
     report = Report(script("- event: run.failed\n"))
     exchange = Exchange(error=ExchangeError("address", "nowhere"))
@@ -138,7 +141,7 @@ def test_an_attempt_without_a_request_is_left_out():
     assert entries_of(report) == []
 
 
-def test_the_schema_refuses_what_the_specification_does_not_know():
+def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
     """The check is worth something."""
     document = json.loads(har_document([]))
     SCHEMA.validate(document)
@@ -146,11 +149,11 @@ def test_the_schema_refuses_what_the_specification_does_not_know():
         SCHEMA.validate({"log": {**document["log"], "extra": 1}})
 
 
-async def test_characters_that_cannot_be_seen_are_escaped():
+async def test_characters_that_cannot_be_seen_are_escaped() -> None:
     """Those that turn the direction of writing, or drive a terminal: in HAR as JSON has it, in Markdown spelled out."""
     hostile = "a\u202eb\u2066c\x9b31m\x85\ufeff\u2028"
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=400, text=hostile)
 
     steps = f"- {{event: run.failed, override: {{failure_summary: {json.dumps(hostile)}}}}}\n"

@@ -1,43 +1,48 @@
 """The page of a replay or a check: self-contained, whole where something failed, safe whatever others sent."""
 
 import re
+from collections.abc import AsyncIterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from mockserver import MockServer
 from tests.cli.program import mockserver, recorder
-from tests.receiving import SECRET, consuming
+from tests.receiving import SECRET, Consumer, Received, consuming
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x1b[31m"
+
+
+LOADS = ("src", "href", "action")
 
 
 class Page(HTMLParser):
     """The elements of a page, and what it would load."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.tags = []
-        self.loads = []
+        self.tags: list[str] = []
+        self.loads: list[str] = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.loads += [value for name, value in attributes if name in ("src", "href", "action") and value[0] != "#"]
+        self.loads += [value or "" for name, value in attributes if name in LOADS and (value or " ")[0] != "#"]
         assert not [name for name, _ in attributes if name.startswith("on") or name == "style"]
 
 
 @pytest.fixture
-async def consumer():
+async def consumer() -> AsyncIterator[Consumer]:
     async with consuming() as running:
         yield running
 
 
-async def test_a_replay_as_a_page(consumer, tmp_path):
+async def test_a_replay_as_a_page(consumer: Consumer, tmp_path: Path) -> None:
     """Every failure is there with what was sent and came back; nothing of it is markup, nothing is secret."""
 
-    async def answer(received):
+    async def answer(received: Received) -> web.Response:
         bad = "run.failed" in received.event
         return web.Response(status=500 if bad else 200, text=f"{HOSTILE} {SECRET}")
 
@@ -64,7 +69,7 @@ async def test_a_replay_as_a_page(consumer, tmp_path):
     assert not re.search("[\x1b\u202e]", text)
 
 
-async def test_the_long_tail_is_summed_up(consumer):
+async def test_the_long_tail_is_summed_up(consumer: Consumer) -> None:
     """Failures come first and whole; of the rest some are a line, and the others are counted."""
     async with MockServer() as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -80,7 +85,7 @@ async def test_the_long_tail_is_summed_up(consumer):
     assert len(text) < 1_000_000
 
 
-async def test_a_check_as_a_page(consumer):
+async def test_a_check_as_a_page(consumer: Consumer) -> None:
     """What is wrong, how to fix it, and the proof; the secret is not in it."""
     async with MockServer() as mock:
         report = await mock.acheck(consumer.url, SECRET, only=["PG010", "PG012"])
@@ -93,7 +98,7 @@ async def test_a_check_as_a_page(consumer):
     assert SECRET not in text
 
 
-def test_the_commands_write_one(tmp_path):
+def test_the_commands_write_one(tmp_path: Path) -> None:
     """With --html, of a replay and of a check."""
     replayed, checked = tmp_path / "replay.html", tmp_path / "check.html"
     assert mockserver("replay", "refund_flow", "--speed", "max", "--html", str(replayed)).code == 0

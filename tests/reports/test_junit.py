@@ -9,7 +9,7 @@ from junitparser import Failure, JUnitXml, Skipped
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.junit import junit_xml
-from tests.receiving import SECRET, statuses
+from tests.receiving import SECRET, Received, statuses
 from tests.reports.junit_schema import validate
 from tests.reports.replayed import replayed, script, unreachable
 
@@ -36,7 +36,7 @@ def read(reports: list[Report]) -> JUnitXml:
     return JUnitXml.fromstring(text.encode())
 
 
-async def test_a_suite_for_each_script_and_a_case_for_each_step():
+async def test_a_suite_for_each_script_and_a_case_for_each_step() -> None:
     """Names, places, results and counts are there for a reader."""
     passing = await replayed("- event: run.completed\n", name="Well")
     mixed = await replayed(MIXED, name="Mixed")
@@ -62,10 +62,10 @@ async def test_a_suite_for_each_script_and_a_case_for_each_step():
     assert not next(iter(first)).result
 
 
-async def test_a_failure_shows_the_line_what_was_sent_and_what_came_back():
+async def test_a_failure_shows_the_line_what_was_sent_and_what_came_back() -> None:
     """A reader of the build needs nothing else."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=202, text="taken", headers={"X-Job": "7"})
 
     report = await replayed("- event: run.failed\n  fault: wrong_secret\n", answer)
@@ -82,7 +82,7 @@ async def test_a_failure_shows_the_line_what_was_sent_and_what_came_back():
     assert came[-1] == "taken"
 
 
-async def test_only_the_first_deliveries_of_a_step_are_shown():
+async def test_only_the_first_deliveries_of_a_step_are_shown() -> None:
     """A step with many failures stays readable, and says how many there are."""
     report = await replayed("- event: run.failed\n  repeat: 30\n", await statuses(*[500] * 30))
     (failure,) = next(iter(next(iter(read([report]))))).result
@@ -90,14 +90,14 @@ async def test_only_the_first_deliveries_of_a_step_are_shown():
     assert "10 more expectations not met" in failure.text
 
 
-async def test_a_consumer_that_cannot_be_reached():
+async def test_a_consumer_that_cannot_be_reached() -> None:
     """Where nothing came back, that stands there, with what was sent."""
     (failure,) = next(iter(next(iter(read([await unreachable("- event: run.failed\n")]))))).result
     assert "attempt 1: sent\nPOST / HTTP/1.1" in failure.text
     assert "came back\nnothing listens on 127.0.0.1:" in failure.text
 
 
-async def test_what_a_step_could_not_get_beyond():
+async def test_what_a_step_could_not_get_beyond() -> None:
     """An await step that is not met is the failure; what it kept from being sent is skipped."""
     report = await replayed("- {await: registration, events: [run.failed], within: 10ms}\n- event: run.failed\n")
     assert [case.result for case in next(iter(read([report])))] == [[], []]
@@ -110,7 +110,7 @@ async def test_what_a_step_could_not_get_beyond():
     assert skipped.message.startswith("1 not sent: flows/night.yaml:4: no webhook for order.shipped")
 
 
-async def test_fail_fast_is_one_failure():
+async def test_fail_fast_is_one_failure() -> None:
     """What was not sent because of an earlier step is skipped, and says so."""
     report = await replayed(
         "- event: run.failed\n- event: run.completed\n  repeat: 4\n", await statuses(500), fail_fast=True
@@ -120,10 +120,10 @@ async def test_fail_fast_is_one_failure():
     assert skipped.message == "4 not sent: stopped after step 1, which has a problem (fail-fast)"
 
 
-async def test_hostile_text_and_secrets():
+async def test_hostile_text_and_secrets() -> None:
     """Control characters, markup and secrets in names and answers do no harm, and are not there."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=500, text=f"<b>]]>&\x00\x1b[2J\ufffe {SECRET}", headers={"Set-Cookie": "id=7"})
 
     name = f'"a<b>&\\u0007\\n{SECRET}"'
@@ -134,10 +134,10 @@ async def test_hostile_text_and_secrets():
     text = junit_xml([report.clean(REDACTOR)])
     assert SECRET not in text
     assert text.isascii()
-    assert ET.fromstring(text)[0].get("name").startswith("a<b>&\ufffd")
+    assert ET.fromstring(text)[0].attrib["name"].startswith("a<b>&\ufffd")
 
 
-def test_a_replay_that_never_began():
+def test_a_replay_that_never_began() -> None:
     """Its events are accounted for all the same."""
     report = Report(script("- event: run.failed\n"))
     report.close("the replay was stopped")
@@ -146,7 +146,7 @@ def test_a_replay_that_never_began():
 
 
 @pytest.mark.full
-def test_the_schema_refuses_what_one_of_its_models_refuses():
+def test_the_schema_refuses_what_one_of_its_models_refuses() -> None:
     """The check is worth something: an attribute that readers do not know is found."""
     text = junit_xml([Report(script("- event: run.failed\n"))])
     validate(text)

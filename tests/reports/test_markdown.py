@@ -7,13 +7,13 @@ from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.markdown import markdown, shortened_markdown
-from tests.receiving import SECRET, statuses
+from tests.receiving import SECRET, Received, statuses
 from tests.reports.replayed import replayed, script
 
 REDACTOR = Redactor([SECRET])
 
 
-async def test_a_section_for_each_script():
+async def test_a_section_for_each_script() -> None:
     """Its heading says whether it passed; the table has the counts of each step."""
     passed = await replayed("- event: run.failed\n- pause: 1h\n", name="Well")
     failed = await replayed(
@@ -36,10 +36,10 @@ async def test_a_section_for_each_script():
     assert "500 Internal Server Error" in text
 
 
-async def test_nothing_in_it_is_markup_of_others():
+async def test_nothing_in_it_is_markup_of_others() -> None:
     """Names end no cell, and answers close no fence, whatever is in them; secrets are hidden first."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=500, text=f"````\n</details>\r\n{SECRET}")
 
     name = f'"a | b <img src=x> [c](d) `e` {SECRET}"'
@@ -52,12 +52,12 @@ async def test_nothing_in_it_is_markup_of_others():
     assert f"````\n</details>\\r\n***\n{fence}\n" in text
 
 
-def test_a_script_whose_path_has_a_backtick():
+def test_a_script_whose_path_has_a_backtick() -> None:
     """The path is text then, not code."""
     assert "\\`a\\`.yaml: 1 planned" in markdown([Report(script("- event: run.failed\n", "`a`.yaml"))])
 
 
-def test_a_long_script_is_cut():
+def test_a_long_script_is_cut() -> None:
     """Steps with problems are shown before the others; the rest is counted."""
     report = Report(script("".join(f"- {{event: run.failed, data: {{n: {n}}}}}\n" for n in range(600))))
     report.explain("600", "expected something else")
@@ -68,7 +68,7 @@ def test_a_long_script_is_cut():
     assert "... and 501 more" in markdown([report.clean(REDACTOR)])
 
 
-def test_a_delivery_without_a_request():
+def test_a_delivery_without_a_request() -> None:
     """A URL that no one can connect to, and a delivery that was never attempted, are told."""
     report = Report(script("- event: run.failed\n- event: run.failed\n"))
     exchange = Exchange(error=ExchangeError("address", "nowhere"))
@@ -81,7 +81,7 @@ def test_a_delivery_without_a_request():
     assert "dlv_000002 was never attempted" in text
 
 
-async def test_a_long_body_and_an_answer_that_broke_off_or_never_came():
+async def test_a_long_body_and_an_answer_that_broke_off_or_never_came() -> None:
     """Of a body the beginning is shown; an error stands behind what came; nothing is "nothing"."""
     report = await replayed("- event: run.failed\n  data: {x: '{{ \"y\" * 3000 }}'}\n", await statuses(500))
     assert "... (1" in markdown([report.clean(REDACTOR)])
@@ -94,7 +94,7 @@ async def test_a_long_body_and_an_answer_that_broke_off_or_never_came():
     assert "came back\nnothing" in markdown([report.clean(REDACTOR)])
 
 
-def test_what_does_not_fit_is_left_out():
+def test_what_does_not_fit_is_left_out() -> None:
     """A text is cut at the end of a line, never beyond the limit, and says that it was."""
     text = "first\nsecond é\nthird\n" * 10
     assert shortened_markdown(text, 1000) == text

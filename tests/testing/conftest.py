@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mockserver import MockServer
@@ -13,7 +15,7 @@ APP = "http://127.0.0.1:9"
 def all_imported() -> None:
     """Import what a suite may need: what a suite in this process imports first, pytester forgets."""
 
-    def accept(_environ, start_response):
+    def accept(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [])
         return [b""]
 

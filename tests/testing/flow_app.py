@@ -7,6 +7,8 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from mockserver import MockServer
+
 ENDS = ("completed", "failed")
 ADDRESS = "https://your-app.com"
 
@@ -39,6 +41,7 @@ class Application:
 
     def start(self, **request: Any) -> str:
         """Start a run, and return its id; empty where that failed."""
+        answer: dict[str, Any] = {}
         for _ in range(5):
             try:
                 answer = self._call("POST", "/v1/runs", request)
@@ -91,31 +94,32 @@ class Application:
 class Client:
     """Calls the vendor API on one connection, and notes the events that come."""
 
-    def __init__(self, mock):
+    def __init__(self, mock: MockServer) -> None:
         self._connection = http.client.HTTPConnection(mock.url.removeprefix("http://"))
-        self.events = []
+        self.events: list[dict[str, Any]] = []
 
-    def call(self, method, path, body=None):
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Authorization": "Bearer key", "Content-Type": "application/json"}
         self._connection.request(method, path, None if body is None else json.dumps(body), headers)
-        return json.load(self._connection.getresponse())
+        answer: dict[str, Any] = json.load(self._connection.getresponse())
+        return answer
 
-    def run(self, **body):
+    def run(self, **body: Any) -> dict[str, Any]:
         return self.call("POST", "/v1/runs", body)
 
-    def read(self, run_id):
+    def read(self, run_id: str) -> dict[str, Any]:
         return self.call("GET", f"/v1/runs/{run_id}")
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.events.append(json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))))
         start_response("204 No Content", [])
         return [b""]
 
-    def close(self):
+    def close(self) -> None:
         self._connection.close()
 
 
-def connected(mock):
+def connected(mock: MockServer) -> Client:
     """A client that gets every event."""
     client = Client(mock)
     mock.route(ADDRESS, to=client)

@@ -13,7 +13,7 @@ from tests.consumers.django_app import configure
 from tests.testing.flow_frameworks import HEADER, Runs
 
 
-class _Application(WSGIHandler):
+class _Application(WSGIHandler):  # type: ignore[misc] # Django ships no type information
     def __init__(self, runs: Runs) -> None:
         super().__init__()
         self._runs = runs

@@ -23,8 +23,9 @@ class Runs:
 
     def started(self, answer: dict[str, Any]) -> str:
         """Note a run that was started, unless its event was quicker."""
-        self.states.setdefault(answer["run_id"], answer["status"])
-        return answer["run_id"]
+        run_id: str = answer["run_id"]
+        self.states.setdefault(run_id, answer["status"])
+        return run_id
 
     def take(self, body: bytes, signature: str | None) -> int:
         """Take an event; the status to answer with."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from shutil import which
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import greenlet
@@ -20,12 +22,12 @@ setInterval(async () => {
 
 
 class Quiet(WSGIRequestHandler):
-    def log_message(self, *_):
+    def log_message(self, *_: Any) -> None:
         pass
 
 
 @contextmanager
-def serving(app):
+def serving(app: Any) -> Iterator[str]:
     """The URL of a WSGI application on a port."""
     with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -35,11 +37,11 @@ def serving(app):
         thread.join()
 
 
-async def test_a_task_of_the_loop_is_refused():
+async def test_a_task_of_the_loop_is_refused() -> None:
     """Also where the call is some functions deep."""
     async with MockServer() as mock:
 
-        def deep():
+        def deep() -> None:
             mock.send("run.failed")
 
         for call in (deep, lambda: mock.replay("run_failed"), lambda: mock.wait_for("run.failed")):
@@ -47,11 +49,11 @@ async def test_a_task_of_the_loop_is_refused():
                 call()
 
 
-def test_a_loop_in_another_greenlet_is_not_blocked():
+def test_a_loop_in_another_greenlet_is_not_blocked() -> None:
     """As that of Playwright's sync API, which hands over to the test in the middle of a task."""
     test = greenlet.getcurrent()
 
-    async def hand_over():
+    async def hand_over() -> None:
         test.switch()
 
     loop = asyncio.new_event_loop()
@@ -67,13 +69,13 @@ def test_a_loop_in_another_greenlet_is_not_blocked():
 
 
 @pytest.mark.full
-def test_with_playwright():
+def test_with_playwright() -> None:
     """A page of the application shows the event, in a plain sync test."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a tool of the full tier
 
     runs = []
 
-    def app(environ, start_response):
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         if environ["REQUEST_METHOD"] == "POST":
             runs.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode())
         start_response("200 OK", [("Content-Type", "text/html" if environ["PATH_INFO"] == "/" else "text/plain")])

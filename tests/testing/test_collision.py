@@ -15,17 +15,17 @@ BOTH = ("mockserver-client", "playgent-mockserver", "pip install --force-reinsta
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path: Path) -> Path:
     """A folder of packages, as pip makes it, in which ours came last; and a way to run Python with it."""
     for package in (mockserver, playgent_mockserver):
-        home = Path(package.__file__).parent
+        home = Path(str(package.__file__)).parent
         shutil.copytree(home, tmp_path / "site-packages" / home.name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "site-packages" / "mockserver_client-5.15.0.dist-info").mkdir()
     (tmp_path / "test_it.py").write_text(TEST)
     return tmp_path / "site-packages"
 
 
-def run(site, *args):
+def run(site: Path, *args: str) -> tuple[int, str]:
     """Run Python; exit code and output."""
     command = [sys.executable, *args]
     environment = {"PYTHONPATH": str(site), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -39,7 +39,7 @@ def run(site, *args):
 PYTEST = ("-m", "pytest", "-p", "playgent_mockserver.pytest_plugin", "-p", "no:cacheprovider", "-q", "test_it.py")
 
 
-def test_installed_before_ours(site):
+def test_installed_before_ours(site: Path) -> None:
     """Ours works, and names the other, whose users it leaves without theirs."""
     code, output = run(site, "-m", "mockserver", "sign", "--help")
     assert code == 0
@@ -49,7 +49,7 @@ def test_installed_before_ours(site):
     assert all(name in output for name in BOTH)
 
 
-def test_installed_after_ours(site):
+def test_installed_after_ours(site: Path) -> None:
     """Its files have replaced ours: command and fixture say so, and tests without the fixture run."""
     (site / "mockserver" / "__init__.py").write_text("class MockServerClient: ...\n")
     for command in (
@@ -65,7 +65,7 @@ def test_installed_after_ours(site):
     assert all(name in output for name in BOTH)
 
 
-def test_uninstalled_again(site):
+def test_uninstalled_again(site: Path) -> None:
     """Files of ours are gone with it."""
     (site / "mockserver" / "__init__.py").write_text("import mockserver_has_gone\n")
     code, output = run(site, "-c", "import playgent_mockserver as p; exit(p.main(['events']))")

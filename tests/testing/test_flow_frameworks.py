@@ -3,21 +3,24 @@
 import json
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from mockserver import MockServer
 from tests.testing import flow_frameworks
 from tests.testing.flow_frameworks import SECRET, Runs
 
 ADDRESS = "https://your-app.com"
-FAILED = {"when": {"test_case_id": "tc_refund"}, "outcome": "failed", "turns": 3, "failed_turn": 2}
+FAILED: dict[str, Any] = {"when": {"test_case_id": "tc_refund"}, "outcome": "failed", "turns": 3, "failed_turn": 2}
 HEADERS = {"Authorization": "Bearer key", "Content-Type": "application/json"}
 
 
-def prepared(mock, make):
+def prepared(mock: MockServer, make: Callable[[Runs], Any]) -> Runs:
     """An application that is registered, and its runs."""
     runs = Runs()
     mock.route(ADDRESS, to=make(runs))
@@ -26,13 +29,13 @@ def prepared(mock, make):
     return runs
 
 
-def django_app(runs):
+def django_app(runs: Runs) -> Any:
     """Imported when it is called: the default tier has no Django."""
     return import_module("tests.testing.flow_django").django_app(runs)
 
 
 @pytest.mark.parametrize("make", [flow_frameworks.flask_app, pytest.param(django_app, marks=pytest.mark.full)])
-def test_a_failed_run_reaches_a_sync_application(mockserver, make):
+def test_a_failed_run_reaches_a_sync_application(mockserver: MockServer, make: Callable[[Runs], Any]) -> None:
     """The application's own code starts the run; after settling it knows the end."""
     runs = prepared(mockserver, make)
     body = json.dumps({"test_case_id": "tc_refund"}).encode()
@@ -46,7 +49,7 @@ def test_a_failed_run_reaches_a_sync_application(mockserver, make):
 @pytest.mark.parametrize(
     "make", [flow_frameworks.fastapi_app, pytest.param(flow_frameworks.aiohttp_app, marks=pytest.mark.full)]
 )
-async def test_a_failed_run_reaches_an_async_application(mockserver, make):
+async def test_a_failed_run_reaches_an_async_application(mockserver: MockServer, make: Callable[[Runs], Any]) -> None:
     """On the loop of the test, which settling does not block."""
     runs = prepared(mockserver, make)
     async with httpx.AsyncClient(headers=HEADERS, trust_env=False) as client:
@@ -57,12 +60,14 @@ async def test_a_failed_run_reaches_an_async_application(mockserver, make):
 
 
 @pytest.mark.full
-def test_a_failed_run_reaches_an_application_in_node(mockserver):
+def test_a_failed_run_reaches_an_application_in_node(mockserver: MockServer) -> None:
     """It registers, starts the run and takes the event on its own port."""
     mockserver.flow("POST /v1/runs", **FAILED)
     program = Path(__file__).with_name("flow_app.mjs")
-    command = ["node", program, mockserver.url, SECRET]
+    command = ["node", str(program), mockserver.url, SECRET]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdin
+        assert node.stdout
         runs = json.loads(node.stdout.readline())
         node.stdin.close()
         assert node.wait(10) == 0

@@ -1,11 +1,14 @@
 """The races that break real applications, each one line in a rule: the correct application passes them all."""
 
+from collections.abc import Callable
+
 import pytest
 
+from mockserver import MockServer
 from tests.testing.flow_app import ADDRESS, ENDS, MISTAKES, Application
 
 
-def event_before_the_answer(mock, app):
+def event_before_the_answer(mock: MockServer, app: Application) -> bool:
     """The event overtakes the 201."""
     mock.flow("POST /v1/runs", deliver="before_answer")
     run_id = app.start()
@@ -13,7 +16,7 @@ def event_before_the_answer(mock, app):
     return app.runs[run_id] == "completed"
 
 
-def event_between_two_reads(mock, app):
+def event_between_two_reads(mock: MockServer, app: Application) -> bool:
     """The run ends, and says so, while the application still thinks about what it has read."""
     mock.flow("POST /v1/runs", advance={"reads": 1}, outcome="failed")
     run_id = app.start()
@@ -23,7 +26,7 @@ def event_between_two_reads(mock, app):
     return app.runs[run_id] == "failed"
 
 
-def two_events_for_one_run(mock, app):
+def two_events_for_one_run(mock: MockServer, app: Application) -> bool:
     """A late run.completed after run.failed, for a run that has failed."""
     mock.flow("POST /v1/runs", outcome="failed", events=[{"event": "run.failed"}, {"event": "run.completed"}])
     run_id = app.start()
@@ -31,7 +34,7 @@ def two_events_for_one_run(mock, app):
     return app.runs[run_id] == "failed"
 
 
-def no_event_at_all(mock, app):
+def no_event_at_all(mock: MockServer, app: Application) -> bool:
     """The run ends, and no event says so."""
     mock.flow("POST /v1/runs", events=[])
     run_id = app.start()
@@ -40,7 +43,7 @@ def no_event_at_all(mock, app):
     return app.runs[run_id] in ENDS
 
 
-def refused_first(mock, app):
+def refused_first(mock: MockServer, app: Application) -> bool:
     """The API is down for one call; then the run is created, once."""
     mock.fail_next(503)
     mock.fail_next(429)
@@ -49,7 +52,8 @@ def refused_first(mock, app):
     return list(app.runs.values()) == ["completed"] and len(mock.resources) == 1
 
 
-RACES = {
+Race = Callable[[MockServer, Application], bool]
+RACES: dict[Race, set[str]] = {
     event_before_the_answer: {"answer_wins", "unknown_dropped"},
     event_between_two_reads: {"stale_read_wins", "never_polls"},
     two_events_for_one_run: {"last_event_wins"},
@@ -61,7 +65,7 @@ RACES = {
 @pytest.mark.mockserver(strict_deliveries=False)  # a lost event is found by that alone; here the application is asked
 @pytest.mark.parametrize("race", RACES)
 @pytest.mark.parametrize("mistake", ["", *MISTAKES])
-def test_each_race_finds_its_mistakes(mockserver, race, mistake):
+def test_each_race_finds_its_mistakes(mockserver: MockServer, race: Race, mistake: str) -> None:
     """A correct application passes every race; one with a mistake fails its own, and passes those of others."""
     app = Application(mockserver.url, mistake)
     mockserver.route(ADDRESS, to=app)
@@ -69,6 +73,6 @@ def test_each_race_finds_its_mistakes(mockserver, race, mistake):
     assert race(mockserver, app) is (mistake not in RACES[race])
 
 
-def test_every_mistake_is_found_by_a_race():
+def test_every_mistake_is_found_by_a_race() -> None:
     """None of them is there for nothing."""
     assert set().union(*RACES.values()) == set(MISTAKES)

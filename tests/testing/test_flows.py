@@ -1,6 +1,8 @@
 """Flows in Python: a call of the application leads to states, then to events."""
 
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,13 +11,13 @@ from tests.testing.flow_app import ADDRESS, Client, connected
 
 
 @pytest.fixture
-def client(mockserver):
+def client(mockserver: MockServer) -> Iterator[Client]:
     client = connected(mockserver)
     yield client
     client.close()
 
 
-def test_without_a_rule_everything_is_completed_and_says_so(mockserver, client):
+def test_without_a_rule_everything_is_completed_and_says_so(mockserver: MockServer, client: Client) -> None:
     """The answer has the documented fields; the event, the read and the record agree."""
     answer = client.run(test_case_id="tc_refund", agent_id="agent_1")
     assert list(answer) == ["run_id", "status", "test_case_count", "estimated_duration_s", "webhook_url"]
@@ -31,7 +33,7 @@ def test_without_a_rule_everything_is_completed_and_says_so(mockserver, client):
     assert (resource.state, resource.data) == ("completed", run)
 
 
-def test_a_script_with_flows_and_steps_plays_both(mockserver, client):
+def test_a_script_with_flows_and_steps_plays_both(mockserver: MockServer, client: Client) -> None:
     """Its flows decide on the calls that come from then on, and its steps are sent."""
     script = {
         "version": 1,
@@ -44,7 +46,7 @@ def test_a_script_with_flows_and_steps_plays_both(mockserver, client):
     assert [event["event"] for event in client.events] == ["run.completed", "run.failed"]
 
 
-def test_a_failed_run_adds_up(mockserver, client):
+def test_a_failed_run_adds_up(mockserver: MockServer, client: Client) -> None:
     """The turn that the rule names fails; summary, failure and event follow from the turns."""
     mockserver.flow("POST /v1/runs", when={"test_case_id": "tc_refund"}, outcome="failed", turns=4, failed_turn=3)
     run_id = client.run(test_case_id="tc_refund")["run_id"]
@@ -61,7 +63,7 @@ def test_a_failed_run_adds_up(mockserver, client):
     assert client.events[-1]["event"] == "run.completed"
 
 
-def test_a_run_is_made_of_what_was_set_up(mockserver, client):
+def test_a_run_is_made_of_what_was_set_up(mockserver: MockServer, client: Client) -> None:
     """Names, turns and scorers are those of the agent and the test case that the application has made."""
     agent = client.call("POST", "/v1/agents", {"name": "Support", "provider": "openai", "default_scorers": ["bias"]})
     turns = [{"input": {"text": text}, "expected_behavior": "Helps."} for text in ("Hello", "Bye")]
@@ -76,7 +78,7 @@ def test_a_run_is_made_of_what_was_set_up(mockserver, client):
     assert list(run["turns"][0]["evaluation"]["scorer_outputs"]) == ["bias"]
 
 
-def test_evaluations_and_optimizations_have_their_events_too(mockserver, client):
+def test_evaluations_and_optimizations_have_their_events_too(mockserver: MockServer, client: Client) -> None:
     """The answer is the result, and the event repeats it; a batch has none; a flow can leave the result open."""
     mockserver.flow("POST /v1/evaluate", outcome="failed", times=1)
     mockserver.flow("POST /v1/optimize/prompt", advance="manual")
@@ -93,7 +95,7 @@ def test_evaluations_and_optimizations_have_their_events_too(mockserver, client)
     assert client.events[-1]["data"]["status"] == "completed"
 
 
-def test_events_of_a_rule_have_the_data_of_the_resource(mockserver, client):
+def test_events_of_a_rule_have_the_data_of_the_resource(mockserver: MockServer, client: Client) -> None:
     """Every key of an event step works; templates know request and resource; what cannot be sent says why."""
     mockserver.use(
         {
@@ -126,7 +128,7 @@ def test_events_of_a_rule_have_the_data_of_the_resource(mockserver, client):
 
 
 @pytest.mark.mockserver(speed="stepped")
-def test_on_a_stepped_clock_the_test_moves_it(mockserver, client):
+def test_on_a_stepped_clock_the_test_moves_it(mockserver: MockServer, client: Client) -> None:
     """Each state lasts as long as it says, and the event comes at the end."""
     mockserver.flow("POST /v1/runs", states={"queued": "2s", "running": "40s"})
     run_id = client.run()["run_id"]
@@ -138,7 +140,7 @@ def test_on_a_stepped_clock_the_test_moves_it(mockserver, client):
     assert seen == [("queued", 0), ("queued", 0), ("running", 0), ("running", 0), ("completed", 1)]
 
 
-def test_a_run_of_an_hour_is_over_when_settle_returns(mockserver, client):
+def test_a_run_of_an_hour_is_over_when_settle_returns(mockserver: MockServer, client: Client) -> None:
     """At speed max nothing takes its time; what never ends is not waited for."""
     mockserver.flow("POST /v1/runs", states={"running": "1h"}, times=1)
     mockserver.flow("POST /v1/runs", outcome="never")
@@ -150,7 +152,7 @@ def test_a_run_of_an_hour_is_over_when_settle_returns(mockserver, client):
     assert len(client.events) == 1
 
 
-def test_reads_move_a_run(mockserver, client):
+def test_reads_move_a_run(mockserver: MockServer, client: Client) -> None:
     """So many reads move it one state on; a state is seen as often as that."""
     mockserver.flow("POST /v1/runs", advance={"reads": 2}, outcome="failed")
     run_id = client.run()["run_id"]
@@ -160,7 +162,7 @@ def test_reads_move_a_run(mockserver, client):
     assert [event["event"] for event in client.events] == ["run.failed"]
 
 
-def test_bad_input_changes_nothing(mockserver, client):
+def test_bad_input_changes_nothing(mockserver: MockServer, client: Client) -> None:
     """The message names the key, what is allowed and what was meant."""
     with pytest.raises(ScriptError, match=r"outcome: expected completed, failed or never, not 'faild'.*'failed'"):
         mockserver.flow("POST /v1/runs", outcome="faild")
@@ -177,7 +179,7 @@ def test_bad_input_changes_nothing(mockserver, client):
     assert client.events[0]["event"] == "run.completed"
 
 
-def test_settle_says_what_is_under_way():
+def test_settle_says_what_is_under_way() -> None:
     """In real time a run takes its time: waiting ends with a list of what goes on."""
     with MockServer() as mock:
         client = connected(mock)
@@ -188,14 +190,14 @@ def test_settle_says_what_is_under_way():
         client.close()
 
 
-async def test_settling_where_a_loop_runs(mockserver):
+async def test_settling_where_a_loop_runs(mockserver: MockServer) -> None:
     """The sync form names its twin, which does not block the loop."""
     with pytest.raises(UsageError, match="asettle"):
         mockserver.settle()
     await mockserver.asettle()
 
 
-def test_the_same_seed_gives_the_same_answers(mockserver, client):
+def test_the_same_seed_gives_the_same_answers(mockserver: MockServer, client: Client) -> None:
     """Ids and generated values are those of the seed, also after a reset, which forgets rules and resources."""
     mockserver.flow("POST /v1/runs", outcome="failed")
     first = client.read(client.run(test_case_id="tc_1")["run_id"])
@@ -210,7 +212,7 @@ def test_the_same_seed_gives_the_same_answers(mockserver, client):
 
 
 @pytest.mark.mockserver(max_resources=3)
-def test_resources_are_bounded(mockserver, client):
+def test_resources_are_bounded(mockserver: MockServer, client: Client) -> None:
     """At the limit the oldest go; what they lead to goes on."""
     runs = [client.run()["run_id"] for _ in range(5)]
     mockserver.settle()
@@ -219,11 +221,11 @@ def test_resources_are_bounded(mockserver, client):
     assert client.read(runs[0])["error"]["code"] == "not_found"
 
 
-def test_a_consumer_that_waits_for_the_answer_does_not_hold_it_up_for_long(mockserver):
+def test_a_consumer_that_waits_for_the_answer_does_not_hold_it_up_for_long(mockserver: MockServer) -> None:
     """One that handles one thing at a time cannot answer the event before the answer: the answer comes all the same."""
     busy = threading.Lock()
 
-    def app(_, start_response):
+    def app(_: dict[str, Any], start_response: Any) -> list[bytes]:
         with busy:
             start_response("204 No Content", [])
             return [b""]

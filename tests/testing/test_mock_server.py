@@ -13,8 +13,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -32,7 +35,7 @@ from mockserver import (
 )
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
-from tests.receiving import SECRET, consuming, eventually
+from tests.receiving import SECRET, Received, consuming, eventually
 
 
 class StdlibConsumer:
@@ -79,24 +82,24 @@ class StdlibConsumer:
 
 
 @pytest.fixture
-def consumer():
+def consumer() -> Iterator[StdlibConsumer]:
     running = StdlibConsumer()
     yield running
     running.close()
 
 
 @pytest.fixture
-def mock():
+def mock() -> Iterator[MockServer]:
     with MockServer(speed="max", timeout=5.0) as running:
         yield running
 
 
-def own_threads():
+def own_threads() -> set[threading.Thread]:
     """The threads of this package that are running; the fixture ``mockserver`` keeps its own until the session ends."""
     return {thread for thread in threading.enumerate() if thread.name == "mockserver"}
 
 
-def call(mock, path, body=None, method=None):
+def call(mock: MockServer, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> tuple[int, Any]:
     """Call the vendor API as an application would, with the standard library."""
     data = json.dumps(body).encode() if body is not None else None
     headers = {"Authorization": "Bearer key", "Content-Type": "application/json"}
@@ -109,7 +112,7 @@ def call(mock, path, body=None, method=None):
             return error.code, json.loads(error.read())
 
 
-def test_register_and_send(mock, consumer):
+def test_register_and_send(mock: MockServer, consumer: StdlibConsumer) -> None:
     """The first lines of the documentation: register, send, look at the answer."""
     hook = mock.register(consumer.url, events=["run.failed"], secret=SECRET)
     sent = mock.send("run.failed", override={"run_id": "run_1"}, remove=["test_case_name"])
@@ -128,7 +131,7 @@ def test_register_and_send(mock, consumer):
     sent.raise_for_failures()
 
 
-def test_the_application_registers_itself_as_in_production(mock, consumer):
+def test_the_application_registers_itself_as_in_production(mock: MockServer, consumer: StdlibConsumer) -> None:
     """POST /v1/webhooks with an https URL, a route to the local address, and the event arrives."""
     status, answer = call(
         mock, "/v1/webhooks", {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
@@ -142,7 +145,7 @@ def test_the_application_registers_itself_as_in_production(mock, consumer):
     assert request.json()["url"] == "https://your-app.com/hooks"
 
 
-def test_the_vendor_api_fails_on_request(mock):
+def test_the_vendor_api_fails_on_request(mock: MockServer) -> None:
     """The next calls are answered badly, with the headers that were asked for, and then well again."""
     mock.fail_next(status=503, times=2, headers={"Retry-After": "1"})
     body = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
@@ -152,7 +155,7 @@ def test_the_vendor_api_fails_on_request(mock):
         mock.fail_next(times=0)
 
 
-def test_data_is_sent_exactly(mock, consumer):
+def test_data_is_sent_exactly(mock: MockServer, consumer: StdlibConsumer) -> None:
     """What a test gives as data is the payload's data: braces are no templates, nothing is added."""
     mock.register(consumer.url, secret=SECRET)
     data = {"prompt": "{{ user }}", "é": ["😀", None, 1.5]}
@@ -175,7 +178,9 @@ def test_data_is_sent_exactly(mock, consumer):
         ({"event": "run.failed", "data": [1]}, "data must be an object"),
     ],
 )
-def test_wrong_arguments_of_send(mock, consumer, arguments, message):
+def test_wrong_arguments_of_send(
+    mock: MockServer, consumer: StdlibConsumer, arguments: dict[str, Any], message: str
+) -> None:
     """Each is refused with a sentence, and nothing is sent."""
     mock.register(consumer.url, secret=SECRET)
     with pytest.raises(UsageError, match=message):
@@ -184,9 +189,9 @@ def test_wrong_arguments_of_send(mock, consumer, arguments, message):
     assert consumer.bodies == []
 
 
-def test_data_that_holds_itself_is_refused(mock):
+def test_data_that_holds_itself_is_refused(mock: MockServer) -> None:
     """A cycle is told, not followed for ever."""
-    data: dict = {}
+    data: dict[str, Any] = {}
     data["me"] = data
     with pytest.raises(UsageError, match="nested more than 200 levels deep, or holds itself"):
         mock.send("run.failed", data=data)
@@ -201,14 +206,14 @@ def test_data_that_holds_itself_is_refused(mock):
         ({"url": "http://a/", "secret": ""}, "needs a secret"),
     ],
 )
-def test_wrong_arguments_of_register(mock, arguments, message):
+def test_wrong_arguments_of_register(mock: MockServer, arguments: dict[str, Any], message: str) -> None:
     """Each is refused with a sentence, and nothing is registered."""
     with pytest.raises(UsageError, match=message):
         mock.register(**arguments)
     assert mock.webhooks == ()
 
 
-def test_extra_events_can_be_sent(consumer):
+def test_extra_events_can_be_sent(consumer: StdlibConsumer) -> None:
     """Event types beyond the documented ones, when they were announced."""
     with MockServer(extra_events=["agent.created"]) as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -218,7 +223,7 @@ def test_extra_events_can_be_sent(consumer):
             mock.send("agent.created", override={"a": 1})
 
 
-def test_an_event_that_goes_to_no_webhook_raises(mock):
+def test_an_event_that_goes_to_no_webhook_raises(mock: MockServer) -> None:
     """A test of nothing would pass otherwise. The message shows who is registered for what, and how to allow it."""
     for fault in (None, "wrong_secret", "lost"):
         with pytest.raises(NobodySubscribedError, match=r"no webhook is registered.*nobody_ok=True"):
@@ -234,7 +239,7 @@ def test_an_event_that_goes_to_no_webhook_raises(mock):
         sent.raise_for_failures()
 
 
-def test_the_vendors_api_refuses_connections(mock):
+def test_the_vendors_api_refuses_connections(mock: MockServer) -> None:
     """Beside bad answers: a client sees its connection end. It is on record, and the next call is answered."""
     mock.fail_next(refuse=True, times=2)
     for _ in range(2):
@@ -247,13 +252,19 @@ def test_the_vendors_api_refuses_connections(mock):
         mock.fail_next(200)
 
 
-def test_each_event_after_the_first_has_an_object_of_its_own(consumer):
+def test_each_event_after_the_first_has_an_object_of_its_own(consumer: StdlibConsumer) -> None:
     """A consumer that drops duplicates would drop it otherwise; the ids are the same in each run of a test."""
 
-    def run_ids(**settings):
+    def run_ids(**settings: Any) -> list[str]:
         with MockServer(speed="max", **settings) as mock:
             mock.register(consumer.url, secret=SECRET)
-            given = [{}, {}, {"override": {"run_id": "run_def456"}}, {"data": {"run_id": "run_def456"}}, {}]
+            given: list[dict[str, Any]] = [
+                {},
+                {},
+                {"override": {"run_id": "run_def456"}},
+                {"data": {"run_id": "run_def456"}},
+                {},
+            ]
             for options in given:
                 mock.send("run.failed", **options)
             mock.send("run.completed")
@@ -266,7 +277,7 @@ def test_each_event_after_the_first_has_an_object_of_its_own(consumer):
     assert run_ids() == ids != run_ids(seed=1)
 
 
-def test_an_event_happens_later_without_a_script(consumer):
+def test_an_event_happens_later_without_a_script(consumer: StdlibConsumer) -> None:
     """Eight hours later at once, or at a moment; on a stepped clock when that is reached."""
     with MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -283,7 +294,7 @@ def test_an_event_happens_later_without_a_script(consumer):
         assert sent.status == 200
 
 
-def test_fan_out_has_several_deliveries(mock, consumer):
+def test_fan_out_has_several_deliveries(mock: MockServer, consumer: StdlibConsumer) -> None:
     """Each webhook gets its own; all of them must arrive."""
     mock.register(consumer.url, secret=SECRET)
     mock.register(consumer.url, secret="another")
@@ -295,13 +306,15 @@ def test_fan_out_has_several_deliveries(mock, consumer):
         _ = sent.attempts
 
 
-def test_replay_takes_a_file_a_name_a_dict_or_a_script(mock, consumer, tmp_path):
+def test_replay_takes_a_file_a_name_a_dict_or_a_script(
+    mock: MockServer, consumer: StdlibConsumer, tmp_path: Path
+) -> None:
     """The forms of a script, all of them delivered."""
     mock.register(consumer.url, secret=SECRET)
     text = "version: 1\nsteps: [{event: run.failed}]\n"
     file = tmp_path / "one.yaml"
     file.write_text(text)
-    forms = [
+    forms: list[Any] = [
         file,
         str(file),
         "run_failed",
@@ -315,7 +328,9 @@ def test_replay_takes_a_file_a_name_a_dict_or_a_script(mock, consumer, tmp_path)
     assert len(consumer.bodies) == len(forms)
 
 
-def test_a_script_with_problems_is_refused_before_anything_is_sent(mock, consumer, tmp_path):
+def test_a_script_with_problems_is_refused_before_anything_is_sent(
+    mock: MockServer, consumer: StdlibConsumer, tmp_path: Path
+) -> None:
     """The error has file, line and column."""
     mock.register(consumer.url, secret=SECRET)
     file = tmp_path / "bad.yaml"
@@ -329,7 +344,7 @@ def test_a_script_with_problems_is_refused_before_anything_is_sent(mock, consume
     assert consumer.bodies == []
 
 
-def test_the_night_of_runs_keeps_its_times(mock, consumer):
+def test_the_night_of_runs_keeps_its_times(mock: MockServer, consumer: StdlibConsumer) -> None:
     """A script of hours is replayed at once, with the timestamps and the order of the night."""
     mock.register(consumer.url, secret=SECRET)
     report = mock.replay("night_of_runs", speed="max")
@@ -341,19 +356,24 @@ def test_the_night_of_runs_keeps_its_times(mock, consumer):
     assert (times[0], times[-1][:10]) == ("2024-12-16T22:00:00Z", "2024-12-17")
 
 
-def test_wait_for_sees_what_came_before_and_what_comes_later(mock, consumer):
+def test_wait_for_sees_what_came_before_and_what_comes_later(mock: MockServer, consumer: StdlibConsumer) -> None:
     """Deliveries made by another thread end the waiting."""
     mock.register(consumer.url, secret=SECRET)
     mock.send("run.failed", override={"run_id": "run_1"})
     assert len(mock.wait_for("run.failed", timeout=0)) == 1
+
+    def send_later() -> None:
+        time.sleep(0.02)
+        mock.send("run.failed", override={"run_id": "run_2"})
+
     with ThreadPoolExecutor(1) as pool:
-        later = pool.submit(lambda: (time.sleep(0.02), mock.send("run.failed", override={"run_id": "run_2"})))
+        later = pool.submit(send_later)
         (delivery,) = mock.wait_for("run.failed", timeout=10, where={"run_id": "run_2"})
         later.result()
     assert delivery.data["run_id"] == "run_2"
 
 
-def test_wait_for_says_what_did_come(mock, consumer):
+def test_wait_for_says_what_did_come(mock: MockServer, consumer: StdlibConsumer) -> None:
     """A time-out names what was waited for, what arrived, and how it differs."""
     mock.register(consumer.url, secret="wrong")
     mock.send("run.failed")
@@ -366,7 +386,7 @@ def test_wait_for_says_what_did_come(mock, consumer):
         mock.wait_for("run.faild")
 
 
-def test_wait_for_registration_says_what_the_api_received(mock):
+def test_wait_for_registration_says_what_the_api_received(mock: MockServer) -> None:
     """A time-out shows the calls that came instead."""
     call(mock, "/v1/webhooks", {"url": "http://public.example/", "events": ["run.failed"], "secret": "s"})
     with pytest.raises(
@@ -378,7 +398,7 @@ def test_wait_for_registration_says_what_the_api_received(mock):
         mock.wait_for_registration(timeout=0)
 
 
-def test_assertions(mock, consumer):
+def test_assertions(mock: MockServer, consumer: StdlibConsumer) -> None:
     """assert_delivered returns what it found, and fails with what there is."""
     mock.register(consumer.url, secret=SECRET)
     with pytest.raises(
@@ -398,7 +418,7 @@ def test_assertions(mock, consumer):
         mock.assert_delivered("run.faild")
 
 
-def test_a_long_record_is_shown_by_its_end(mock, consumer):
+def test_a_long_record_is_shown_by_its_end(mock: MockServer, consumer: StdlibConsumer) -> None:
     """A message shows the last twenty deliveries and says so."""
     mock.register(consumer.url, secret=SECRET)
     for _ in range(25):
@@ -408,20 +428,20 @@ def test_a_long_record_is_shown_by_its_end(mock, consumer):
     assert text.count("dlv_") == 20
 
 
-def test_reset_makes_everything_new(mock, consumer):
+def test_reset_makes_everything_new(mock: MockServer, consumer: StdlibConsumer) -> None:
     """Webhooks, deliveries, requests, routes and planned answers are gone, and ids begin again."""
     first = mock.register(consumer.url, secret=SECRET)
     mock.send("run.failed")
     call(mock, "/v1/webhooks")
     mock.fail_next()
     mock.reset()
-    assert mock.webhooks == mock.deliveries == mock.requests == ()
+    assert (mock.webhooks, mock.deliveries, mock.requests) == ((), (), ())
     assert call(mock, "/v1/webhooks")[0] == 200
     assert mock.register(consumer.url, secret=SECRET).webhook_id == first.webhook_id
     assert mock.send("run.failed").deliveries[0].delivery_id == "dlv_000001"
 
 
-def test_reset_ends_what_is_in_flight(mock, consumer):
+def test_reset_ends_what_is_in_flight(mock: MockServer, consumer: StdlibConsumer) -> None:
     """A delivery that hangs does not leak into the time after the reset."""
     consumer.release.clear()
     mock.register(consumer.url, secret=SECRET)
@@ -437,7 +457,7 @@ def test_reset_ends_what_is_in_flight(mock, consumer):
     assert mock.unseen_failures() == ()
 
 
-def test_a_port_in_use_is_reported_at_once():
+def test_a_port_in_use_is_reported_at_once() -> None:
     """No hang: the exception comes out of the start, with what to do."""
     before = own_threads()
     with socket.socket() as taken:
@@ -449,7 +469,7 @@ def test_a_port_in_use_is_reported_at_once():
         assert own_threads() <= before
 
 
-def test_life_is_forgiving_and_clear():
+def test_life_is_forgiving_and_clear() -> None:
     """Stopping twice is fine; using it before the start or starting twice says what to do."""
     mock = MockServer()
     with pytest.raises(UsageError, match="not running"):
@@ -465,7 +485,7 @@ def test_life_is_forgiving_and_clear():
         MockServer(sped=1)  # type: ignore[call-arg] # that is the test
 
 
-def test_it_can_be_started_again():
+def test_it_can_be_started_again() -> None:
     """After a stop the same object serves again, on another port if it must."""
     mock = MockServer()
     for _ in range(2):
@@ -473,7 +493,7 @@ def test_it_can_be_started_again():
             assert call(mock, "/v1/webhooks")[0] == 200
 
 
-def test_stopping_leaves_nothing_behind(consumer):
+def test_stopping_leaves_nothing_behind(consumer: StdlibConsumer) -> None:
     """With connections open on both sides the server is gone; no thread, task or socket stays."""
     before = own_threads()
     mock = MockServer().start()
@@ -490,7 +510,7 @@ def test_stopping_leaves_nothing_behind(consumer):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def test_fifty_servers_do_not_disturb_each_other(consumer):
+def test_fifty_servers_do_not_disturb_each_other(consumer: StdlibConsumer) -> None:
     """Each has its own port, webhooks and record."""
     servers = [MockServer(seed=number).start() for number in range(50)]
     try:
@@ -506,7 +526,7 @@ def test_fifty_servers_do_not_disturb_each_other(consumer):
             mock.stop()
 
 
-async def test_async_with_and_the_twins():
+async def test_async_with_and_the_twins() -> None:
     """The same object in an async test, with an app on the test's own loop."""
     async with consuming() as consumer, MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -517,7 +537,7 @@ async def test_async_with_and_the_twins():
         assert all(received.is_signed_with(SECRET) for received in consumer.received)
 
 
-async def test_sync_waits_are_refused_where_a_loop_is_running():
+async def test_sync_waits_are_refused_where_a_loop_is_running() -> None:
     """They would deadlock an app on this loop: an error at once that names the twin, and nothing is sent."""
     async with MockServer() as mock:
         for method, twin in (("send", "asend"), ("replay", "areplay"), ("wait_for", "await_for")):
@@ -528,12 +548,12 @@ async def test_sync_waits_are_refused_where_a_loop_is_running():
         assert mock.deliveries == ()
 
 
-async def test_cancelling_a_twin_cancels_the_work():
+async def test_cancelling_a_twin_cancels_the_work() -> None:
     """A replay that a test gives up does not go on behind its back."""
     async with consuming() as consumer, MockServer(speed="max") as mock:
         hang = asyncio.Event()
 
-        async def answer(_):
+        async def answer(_: Received) -> web.Response:
             await hang.wait()
             return web.Response()
 
@@ -569,14 +589,14 @@ mock.stop()
 """
 
 
-def test_a_forked_child_is_refused():
+def test_a_forked_child_is_refused() -> None:
     """Its copy of the mock has no thread: it would wait for ever. The mock itself goes on."""
     done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True, timeout=300)
     assert "not in a forked child" in done.stdout
     assert "parent run.failed went nowhere" in done.stdout
 
 
-def test_a_mock_that_was_not_stopped_is_reported():
+def test_a_mock_that_was_not_stopped_is_reported() -> None:
     """As a file is that was not closed."""
     mock = MockServer().start()
     thread = mock._thread
@@ -584,4 +604,5 @@ def test_a_mock_that_was_not_stopped_is_reported():
         mock.__del__()
     mock.stop()
     mock.__del__()
+    assert thread is not None
     assert not thread.loop.is_running()

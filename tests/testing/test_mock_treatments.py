@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from mockserver import DeliveryError, LoopRunningError, MockServer, UsageError, verify
-from tests.receiving import SECRET, consuming, eventually
+from tests.receiving import SECRET, Received, consuming, eventually
 
 
 class Verifying:
@@ -49,17 +51,18 @@ class Verifying:
 
 
 @pytest.fixture
-def consumer():
+def consumer() -> Iterator[Verifying]:
     running = Verifying()
     yield running
     running.close()
 
 
-def test_send_with_a_fault(consumer):
+def test_send_with_a_fault(consumer: Verifying) -> None:
     """A forged event is refused; duplicates are sent twice; a list composes."""
     with MockServer() as mock:
         mock.register(consumer.url, secret=SECRET)
         sent = mock.send("run.failed", fault="wrong_secret")
+        assert sent.response
         assert sent.response.status == 401
         assert sent.deliveries[0].unmet == ()
         assert len(mock.send("run.failed", fault={"duplicate": 2}).deliveries) == 2
@@ -70,7 +73,7 @@ def test_send_with_a_fault(consumer):
             mock.send("run.failed", fault="wrong_secrt")
 
 
-def test_send_with_retries(consumer):
+def test_send_with_retries(consumer: Verifying) -> None:
     """At speed max the waits between attempts are skipped; the attempts are on record."""
     consumer.fail = 2
     with MockServer(speed="max") as mock:
@@ -82,7 +85,7 @@ def test_send_with_retries(consumer):
             mock.send("run.failed", retry="stripee")
 
 
-def test_a_retry_policy_for_the_whole_mock(consumer):
+def test_a_retry_policy_for_the_whole_mock(consumer: Verifying) -> None:
     """The setting holds for what does not say otherwise."""
     consumer.fail = 1
     with MockServer(speed="max", retry="three_attempts") as mock:
@@ -90,7 +93,7 @@ def test_a_retry_policy_for_the_whole_mock(consumer):
         assert len(mock.send("run.failed").attempts) == 2
 
 
-def test_stepped_time_in_a_sync_test(consumer):
+def test_stepped_time_in_a_sync_test(consumer: Verifying) -> None:
     """An outage and what follows, minute by minute, without a sleep."""
     consumer.fail = 2
     with MockServer(speed="stepped", retry=[0, "5m", "5m"]) as mock:
@@ -106,13 +109,12 @@ def test_stepped_time_in_a_sync_test(consumer):
         replay = mock.start_replay({"version": 1, "steps": [{"pause": "1h"}, {"event": "run.completed"}]})
         assert not replay.done
         mock.clock.advance("1h")
-        assert replay.result().ok
-        assert replay.done
+        assert (replay.result().ok, replay.done) == (True, True)
         with pytest.raises(UsageError, match="is not a duration"):
             mock.clock.advance("soon")
 
 
-async def test_stepped_time_in_an_async_test():
+async def test_stepped_time_in_an_async_test() -> None:
     """The same with the twins, with a consumer on the test's own loop."""
     async with consuming() as consumer, MockServer(speed="stepped") as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -128,13 +130,13 @@ async def test_stepped_time_in_an_async_test():
             replay.result()
 
 
-def test_the_clock_that_runs_by_itself_is_not_advanced():
+def test_the_clock_that_runs_by_itself_is_not_advanced() -> None:
     """The error says which setting makes it possible."""
     with MockServer() as mock, pytest.raises(UsageError, match="choose speed='stepped'"):
         mock.clock.advance(1)
 
 
-def test_a_replay_in_the_background_in_real_time(consumer):
+def test_a_replay_in_the_background_in_real_time(consumer: Verifying) -> None:
     """The test goes on at once, looks at the report so far, and waits for the end."""
     with MockServer() as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -143,7 +145,7 @@ def test_a_replay_in_the_background_in_real_time(consumer):
         assert replay.result().delivered == replay.report.delivered == 1
 
 
-def test_a_probe_proves_an_effect(consumer):
+def test_a_probe_proves_an_effect(consumer: Verifying) -> None:
     """A function of the test's sees that a duplicate had two effects where one was expected."""
     with MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -155,12 +157,12 @@ def test_a_probe_proves_an_effect(consumer):
         ]
 
 
-async def test_cancelling_while_a_retry_waits():
+async def test_cancelling_while_a_retry_waits() -> None:
     """Giving up a send in the middle of its retries ends them."""
     async with consuming() as consumer, MockServer(retry=[0, 3600]) as mock:
         mock.register(consumer.url, secret="wrong")
 
-        async def answer(_):
+        async def answer(_: Received) -> web.Response:
             return web.Response(status=500)
 
         consumer.answer = answer
@@ -172,7 +174,7 @@ async def test_cancelling_while_a_retry_waits():
         await eventually(lambda: mock.deliveries[0].outcome == "failed")
 
 
-def test_reports_from_python(consumer, tmp_path):
+def test_reports_from_python(consumer: Verifying, tmp_path: Path) -> None:
     """A report is written as JUnit XML, HAR and Markdown, without the secret."""
     with MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)

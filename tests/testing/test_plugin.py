@@ -1,6 +1,10 @@
 """The pytest plugin, as another team's test suite sees it: each test here runs a suite of its own."""
 
+from collections.abc import Callable
+
 import pytest
+
+Suite = Callable[..., pytest.RunResult]
 
 pytestmark = pytest.mark.usefixtures("all_imported")
 
@@ -38,7 +42,7 @@ def consumer():
 
 
 @pytest.fixture
-def suite(pytester, monkeypatch):
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A folder with a consumer, and a way to run a suite in it, in this process or one of its own, warnings as errors.
 
     Of all the plugins that are installed only ours is loaded, by its entry point, and those that a test names.
@@ -74,12 +78,12 @@ async def test_it(mockserver, consumer):
 LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 
 
-def test_a_test_of_three_lines(suite):
+def test_a_test_of_three_lines(suite: Suite) -> None:
     """Sync, with no async plugin at all."""
     suite(THREE_LINES).assert_outcomes(passed=1)
 
 
-def test_the_plugin_is_found_without_being_named(pytester):
+def test_the_plugin_is_found_without_being_named(pytester: pytest.Pytester) -> None:
     """Installing the package is enough: pytest loads the plugin by its entry point."""
     pytester.makeini("[pytest]\n")
     pytester.makepyfile("def test_it(mockserver): assert mockserver.url")
@@ -102,13 +106,13 @@ BACKEND = "@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
     ],
     ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp", "anyio"],
 )
-def test_async_tests_under_every_plugin(suite, plugin, header, ini):
+def test_async_tests_under_every_plugin(suite: Suite, plugin: str, header: str, ini: str) -> None:
     """The same fixture serves async tests beside each async plugin."""
     plugins = {"aiohttp": ["-p", "asyncio", "-p", "aiohttp"]}
     suite(header + ASYNC, *plugins.get(plugin, ["-p", plugin]), ini=ini).assert_outcomes(passed=1)
 
 
-def test_each_test_has_a_clean_server_and_the_server_is_shared(suite):
+def test_each_test_has_a_clean_server_and_the_server_is_shared(suite: Suite) -> None:
     """Nothing of one test is seen by the next, and the port stays the same."""
     suite(
         """
@@ -129,7 +133,7 @@ def test_each_test_has_a_clean_server_and_the_server_is_shared(suite):
     ).assert_outcomes(passed=2)
 
 
-def test_a_failing_test_shows_its_deliveries(suite):
+def test_a_failing_test_shows_its_deliveries(suite: Suite) -> None:
     """The report says what was sent and what came back."""
     result = suite(
         """
@@ -150,7 +154,7 @@ def test_a_failing_test_shows_its_deliveries(suite):
     )
 
 
-def test_an_answer_is_shown_and_commands_neither_terminal_nor_ci(suite):
+def test_an_answer_is_shown_and_commands_neither_terminal_nor_ci(suite: Suite) -> None:
     """Control characters are spelled out, and each line is indented: at its beginning it could be a command."""
     result = suite(
         """
@@ -168,7 +172,7 @@ def test_an_answer_is_shown_and_commands_neither_terminal_nor_ci(suite):
     result.stdout.no_fnmatch_line("::error*")
 
 
-def test_assert_delivered_says_how_what_came_differs(suite):
+def test_assert_delivered_says_how_what_came_differs(suite: Suite) -> None:
     """A failed assertion names the first difference of each delivery."""
     result = suite(
         """
@@ -192,7 +196,7 @@ def test_assert_delivered_says_how_what_came_differs(suite):
     )
 
 
-def test_an_error_of_ours_does_not_show_our_source(suite):
+def test_an_error_of_ours_does_not_show_our_source(suite: Suite) -> None:
     """It ends at the line of the test, by whichever name the fixture was asked for."""
     result = suite(
         """
@@ -208,7 +212,7 @@ def test_an_error_of_ours_does_not_show_our_source(suite):
     result.stdout.no_fnmatch_line("*def send*")
 
 
-def test_failures_that_no_one_looked_at_fail_the_test(suite):
+def test_failures_that_no_one_looked_at_fail_the_test(suite: Suite) -> None:
     """Of deliveries that are not as expected, and of replays; a forgery that was refused is as expected."""
     result = suite(
         """
@@ -231,7 +235,7 @@ def test_failures_that_no_one_looked_at_fail_the_test(suite):
 
 
 @pytest.mark.parametrize("way", ["ini", "marker"])
-def test_failures_that_no_one_looked_at_can_be_allowed(suite, way):
+def test_failures_that_no_one_looked_at_can_be_allowed(suite: Suite, way: str) -> None:
     """By ini or marker."""
     marker = "import pytest\npytestmark = pytest.mark.mockserver(strict_deliveries=False)\n" if way == "marker" else ""
     result = suite(
@@ -242,7 +246,7 @@ def test_failures_that_no_one_looked_at_can_be_allowed(suite, way):
     result.assert_outcomes(passed=1)
 
 
-def test_failures_that_were_looked_at_do_not_fail_the_test(suite):
+def test_failures_that_were_looked_at_do_not_fail_the_test(suite: Suite) -> None:
     """Looking at an outcome, a report or the record is enough; a test that failed anyway is not failed twice."""
     result = suite(
         """
@@ -268,7 +272,7 @@ def test_failures_that_were_looked_at_do_not_fail_the_test(suite):
     result.assert_outcomes(passed=3, failed=1)
 
 
-def test_the_marker_takes_the_constructors_settings(suite):
+def test_the_marker_takes_the_constructors_settings(suite: Suite) -> None:
     """A marker on a test adds to a marker on its class, and both to the settings fixture."""
     suite(
         """
@@ -305,14 +309,14 @@ def test_the_marker_takes_the_constructors_settings(suite):
     ).assert_outcomes(passed=3)
 
 
-def test_a_wrong_setting_is_an_error_that_names_it(suite):
+def test_a_wrong_setting_is_an_error_that_names_it(suite: Suite) -> None:
     """A typing error in the marker says what was probably meant."""
     result = suite("import pytest\n@pytest.mark.mockserver(sped=1)\ndef test_it(mockserver): pass\n")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*unknown setting 'sped'*did you mean 'speed'?*"])
 
 
-def test_speed_can_be_chosen_on_the_command_line(suite):
+def test_speed_can_be_chosen_on_the_command_line(suite: Suite) -> None:
     """The default is max; the option makes a script of 0.2 seconds take its time."""
     tests = """
         import time
@@ -329,7 +333,7 @@ def test_speed_can_be_chosen_on_the_command_line(suite):
     result.stdout.fnmatch_lines(["*speed must be a number or max*"])
 
 
-def test_ini_settings(suite):
+def test_ini_settings(suite: Suite) -> None:
     """Speed and time-out can stand in the ini file."""
     suite(
         "def test_it(mockserver): assert mockserver.settings.timeout == 2.5 and mockserver.settings.speed == 10\n",
@@ -338,14 +342,14 @@ def test_ini_settings(suite):
 
 
 @pytest.mark.full
-def test_under_xdist(suite):
+def test_under_xdist(suite: Suite) -> None:
     """Two workers have servers of their own."""
     suite(
         THREE_LINES + THREE_LINES.replace("test_it", "test_other"), "-p", "xdist.plugin", "-n2", process=True
     ).assert_outcomes(passed=2)
 
 
-def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite):
+def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite: Suite) -> None:
     """A suite that never uses the fixture pays for no web framework, and no thread is started."""
     suite(
         """
@@ -360,7 +364,7 @@ def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite):
     ).assert_outcomes(passed=1)
 
 
-def test_a_waiting_method_in_an_async_test_names_its_twin(suite):
+def test_a_waiting_method_in_an_async_test_names_its_twin(suite: Suite) -> None:
     """The sync form would deadlock an app on this loop: it raises at once."""
     result = suite(
         """
@@ -391,7 +395,7 @@ def test_a_waiting_method_in_an_async_test_names_its_twin(suite):
     ],
     ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp"],
 )
-def test_an_app_is_shut_down_on_the_loop_of_its_test(suite, plugins, header, ini):
+def test_an_app_is_shut_down_on_the_loop_of_its_test(suite: Suite, plugins: list[str], header: str, ini: str) -> None:
     """An app's lifespan begins before its first request and ends, in order, at the end of the test."""
     tests = """
 from contextlib import asynccontextmanager

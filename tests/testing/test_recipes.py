@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "testing-your-handler.md"
 
 #: What the recipes take for granted: a handler, and a client of the vendor's API.
@@ -79,7 +81,7 @@ def hook(mockserver):
 """
 
 
-def test_the_recipes(pytester, monkeypatch):
+def test_the_recipes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every block of the section passes, in one suite with warnings as errors."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     section = PAGE.read_text("utf-8").partition("\n## Recipes\n")[2].partition("\n## ")[0]

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,7 @@ class SelfRegistering:
         headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/v1/webhooks", BODY, headers)).close()
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         if scope["type"] == "lifespan":
             await receive()
             self.starts += 1
@@ -44,7 +46,7 @@ class SelfRegistering:
 
 
 @contextlib.contextmanager
-def routed(app, **options):
+def routed(app: SelfRegistering, **options: Any) -> Iterator[MockServer]:
     with MockServer() as mock:
         app.url = mock.url
         mock.route(BASE, to=app, **options)
@@ -59,7 +61,7 @@ WAYS = {
 
 
 @each_row("way", WAYS.values())
-def test_a_routed_application_is_started_once(way):
+def test_a_routed_application_is_started_once(way: Callable[..., Any]) -> None:
     """By waiting for its registration, for flows, or on request; the delivery finds it running."""
     app = SelfRegistering()
     with routed(app) as mock:
@@ -69,7 +71,7 @@ def test_a_routed_application_is_started_once(way):
     assert (app.starts, app.handled) == (1, 1)
 
 
-async def test_on_the_loop_of_the_test():
+async def test_on_the_loop_of_the_test() -> None:
     """As its pools and locks are at home there."""
     app = SelfRegistering()
     async with MockServer() as mock:
@@ -82,7 +84,7 @@ async def test_on_the_loop_of_the_test():
     assert app.starts == 1
 
 
-def test_who_starts_an_application_alone_says_so():
+def test_who_starts_an_application_alone_says_so() -> None:
     """Then the mock does not, and a time-out says that."""
     app = SelfRegistering()
     with routed(app, lifespan=False) as mock:
@@ -94,7 +96,7 @@ def test_who_starts_an_application_alone_says_so():
     assert app.starts == 0
 
 
-def test_an_application_that_does_not_start():
+def test_an_application_that_does_not_start() -> None:
     """The reason is its own; and only what is routed can be started."""
     with routed(SelfRegistering("no database")) as mock:
         with pytest.raises(StartError, match="no database"):
@@ -105,7 +107,7 @@ def test_an_application_that_does_not_start():
             mock.start(BASE)
 
 
-def test_a_late_registration_of_an_earlier_test_is_named(caplog):
+def test_a_late_registration_of_an_earlier_test_is_named(caplog: pytest.LogCaptureFixture) -> None:
     """Its deliveries are refused, in the next test too, until that routes the address itself."""
     app = SelfRegistering()
     with routed(app) as mock:
@@ -113,6 +115,6 @@ def test_a_late_registration_of_an_earlier_test_is_named(caplog):
         app.register()
         assert "https://svc.example/hooks is registered, and was routed until the last reset" in caplog.text
         sent = mock.send("run.failed")
-        assert "application from before the reset" in sent.deliveries[0].error.message
+        assert "application from before the reset" in str(sent.deliveries[0].error)
         mock.route(BASE, to=app)
         assert mock.send("run.failed").delivered

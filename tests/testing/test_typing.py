@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ WRONG = ["MockServer(timout=3)", 'MockServer(speed="fast")', 'MockServer().check
 @pytest.mark.parametrize(
     "checker", [["mypy", "--strict", "--cache-dir=/dev/null"], ["pyright"]], ids=["mypy", "pyright"]
 )
-def test_what_type_checkers_see(checker, tmp_path):
+def test_what_type_checkers_see(checker: list[str], tmp_path: Path) -> None:
     """A right test has no error, and each typing error is one."""
     for name, text in (("right", RIGHT), *((f"wrong{at}", line) for at, line in enumerate(WRONG))):
         file = tmp_path / f"{name}.py"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from mockserver.checks.model import Check, CheckResult, Finding, Judgement
-from mockserver.model.messages import Exchange, ExchangeError, Response
+from mockserver.checks.model import Check, CheckResult, Diagnosis, Finding, Judgement, Severity, Verdict
+from mockserver.model.messages import Exchange, ExchangeError, Request, Response
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.reports import check_json as json_report
@@ -50,9 +50,9 @@ FORMS: dict[str, Callable[[CheckReport, Redactor], str]] = {
 }
 
 
-def check(number: str = "PG012", name: str = "wrong_secret", severity: str = "must", **more) -> Check:
+def check(number: str = "PG012", name: str = "wrong_secret", severity: Severity = "must", **more: Any) -> Check:
     """Make a check that no one can run."""
-    told = {
+    told: dict[str, Any] = {
         "sends": "An event signed with another secret.",
         "good": "401, and no effect",
         "why": "Anybody could send events.",
@@ -62,13 +62,13 @@ def check(number: str = "PG012", name: str = "wrong_secret", severity: str = "mu
 
 
 def finding(
-    verdict: str, summary: str, *evidence: Delivery, of: Check | None = None, fix: str = "", seconds: float = 0.25
+    verdict: Verdict, summary: str, *evidence: Delivery, of: Check | None = None, fix: str = "", seconds: float = 0.25
 ) -> Finding:
     """Make a finding of a check."""
     return Finding(of or check(), Judgement(verdict, summary, evidence, fix), seconds, "proven")
 
 
-def report_of(*findings: Finding, target: str = TARGET, **attributes) -> CheckReport:
+def report_of(*findings: Finding, target: str = TARGET, **attributes: Diagnosis | str) -> CheckReport:
     """Make the report of a run that began on 2024-12-16 at 10:00:00.5 and took 1.25 s."""
     report = CheckReport()
     report.target, report.seed, report.began = target, 7, 1734343200.5
@@ -87,7 +87,14 @@ async def delivery(
     return (await replayed(steps, answer)).deliveries[0]
 
 
-def answered(made: Delivery, *, body: bytes = b"", headers=(), reason: str = "OK", error: str = "") -> Delivery:
+def answered(
+    made: Delivery,
+    *,
+    body: bytes = b"",
+    headers: list[tuple[str, str]] | tuple[()] = (),
+    reason: str = "OK",
+    error: str = "",
+) -> Delivery:
     """Return a delivery whose answer is another one than really came."""
     response = Response(200, reason, tuple(headers), body, len(body))
     exchange = Exchange(response, ExchangeError("closed", error) if error else None)
@@ -95,13 +102,19 @@ def answered(made: Delivery, *, body: bytes = b"", headers=(), reason: str = "OK
     return msgspec.structs.replace(made, attempts=(attempt,))
 
 
+def request_of(made: Delivery) -> Request:
+    """Return the request of the last attempt, which was made."""
+    request = made.attempts[-1].request
+    assert request
+    return request
+
+
 def sent(made: Delivery, body: bytes) -> Delivery:
     """Return a delivery whose payload and body are others than were really sent."""
     attempt = made.attempts[-1]
-    head = attempt.request.head.replace(
-        f"Content-Length: {len(attempt.request.body)}".encode(), f"Content-Length: {len(body)}".encode()
-    )
-    request = msgspec.structs.replace(attempt.request, head=head, body=body)
+    was = request_of(made)
+    head = was.head.replace(f"Content-Length: {len(was.body)}".encode(), f"Content-Length: {len(body)}".encode())
+    request = msgspec.structs.replace(was, head=head, body=body)
     event = msgspec.structs.replace(made.event, payload=body)
     return msgspec.structs.replace(made, event=event, attempts=(msgspec.structs.replace(attempt, request=request),))
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import msgspec
 
@@ -40,7 +41,7 @@ def issues_of(text: str) -> list[Issue]:
     return issues
 
 
-async def test_findings_are_issues():
+async def test_findings_are_issues() -> None:
     """The worst first, each with its severity; a suspicion is less than a proof. The port changes no fingerprint."""
     report = await mixed()
     issues = issues_of(check_code_quality(report, Redactor([SECRET])))
@@ -58,7 +59,7 @@ async def test_findings_are_issues():
     assert [issue.fingerprint for issue in again] == [issue.fingerprint for issue in issues]
 
 
-def test_problems_of_scripts_are_issues(tmp_path):
+def test_problems_of_scripts_are_issues(tmp_path: Path) -> None:
     """Each at its line, beside what is printed; a good script has none, and what an earlier run wrote is gone."""
     (tmp_path / "bad.yaml").write_text("version: 1\nsteps:\n  - event: run.faild\n  - {event: run.failed, afer: 1s}\n")
     done = mockserver("validate", "bad.yaml", "refund_flow", "--codequality", "-", cwd=tmp_path)

@@ -1,25 +1,27 @@
 """Evidence: what was sent and what came back as text, and the command that sends it again."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
 
+from mockserver import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.reports.evidence import curl_of, evidence_text, evidence_texts, why_no_curl
-from tests.receiving import SECRET, consuming
-from tests.reports.check.checked import delivery, finding, never_attempted, sent, without_request
+from tests.receiving import SECRET, Received, consuming
+from tests.reports.check.checked import delivery, finding, never_attempted, request_of, sent, without_request
 from tests.reports.replayed import replayed
 from tests.tables import each_row
 
 REDACTOR = Redactor([SECRET])
 
 
-async def test_a_delivery_as_text():
+async def test_a_delivery_as_text() -> None:
     """Event, fault and time, then request and answer as they went over the wire, without the secret."""
 
-    async def answer(_):
+    async def answer(_: Received) -> web.Response:
         return web.Response(status=401, text=f"bad signature for {SECRET}")
 
     lines = evidence_text(REDACTOR.delivery(await delivery(answer))).splitlines()
@@ -28,20 +30,20 @@ async def test_a_delivery_as_text():
     assert lines[-1] == "bad signature for ***"
 
 
-def test_deliveries_without_a_request_as_text():
+def test_deliveries_without_a_request_as_text() -> None:
     """What is known of them is told."""
     assert "no request could be made" in evidence_text(without_request())
     assert evidence_text(never_attempted()) == "run.failed\ndlv_000002 was never attempted"
 
 
-async def test_of_many_deliveries_the_first_are_shown():
+async def test_of_many_deliveries_the_first_are_shown() -> None:
     """A burst stays readable."""
     texts = evidence_texts(finding("fail", "x", *[await delivery()] * 50))
     assert len(texts) == 4
     assert texts[3] == "... and 47 more deliveries"
 
 
-async def test_the_command_sends_the_same_request():
+async def test_the_command_sends_the_same_request() -> None:
     """A real curl, to a real consumer: the path, the signature and the body are those that were sent."""
     made = await delivery()
     async with consuming() as consumer:
@@ -49,36 +51,35 @@ async def test_the_command_sends_the_same_request():
         process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
         assert await process.wait() == 0
         (received,) = consumer.received
-    request = made.attempts[0].request
+    request = request_of(made)
     assert received.body == request.body
     assert received.header("X-Playgent-Signature") == dict(request.headers)["X-Playgent-Signature"]
 
 
-def changed(made, **fields):
+def changed(made: Delivery, **fields: Any) -> Delivery:
     """Return a delivery with another request."""
-    attempt = made.attempts[0]
-    request = msgspec.structs.replace(attempt.request, **fields)
-    return msgspec.structs.replace(made, attempts=(msgspec.structs.replace(attempt, request=request),))
+    request = msgspec.structs.replace(request_of(made), **fields)
+    return msgspec.structs.replace(made, attempts=(msgspec.structs.replace(made.attempts[0], request=request),))
 
 
 @each_row("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_the_command_uses_the_method_of_the_request(method):
+async def test_the_command_uses_the_method_of_the_request(method: str) -> None:
     """A real curl sends an event by another method, with its body."""
     made = await delivery()
-    head = made.attempts[0].request.head
+    head = request_of(made).head
     other = changed(made, head=head.replace(b"POST ", f"{method} ".encode(), 1))
     async with consuming() as consumer:
         command = curl_of(other).replace(made.url.rpartition("/")[0], consumer.url)
         process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
         assert await process.wait() == 0
         (received,) = consumer.received
-    assert (received.method, received.body) == (method, made.attempts[0].request.body)
+    assert (received.method, received.body) == (method, request_of(made).body)
 
 
-async def test_where_there_is_no_command():
+async def test_where_there_is_no_command() -> None:
     """What a command would change, or tell to others, is no command; the reason is there."""
     made = await delivery()
-    head, target = made.attempts[0].request.head, made.attempts[0].request.target
+    head, target = request_of(made).head, request_of(made).target
     none = {
         "no request was made": without_request(),
         "it went to an application in the same process": changed(made, target=msgspec.structs.replace(target, app="1")),
@@ -94,11 +95,11 @@ async def test_where_there_is_no_command():
 
 
 @pytest.mark.parametrize("secret", ["whsec_it's", 'whsec_"a"b', SECRET])
-async def test_a_request_that_holds_a_secret_is_no_command(secret):
+async def test_a_request_that_holds_a_secret_is_no_command(secret: str) -> None:
     """Quoted for a shell, a secret could no longer be recognised."""
     made = await delivery()
     redactor = Redactor([secret])
     for each in map(redactor.delivery, (sent(made, f"<{secret}>".encode()), sent(made, b"\xff" + secret.encode()))):
         assert (curl_of(each), why_no_curl(each)) == ("", "it holds a secret")
-    head = made.attempts[0].request.head.replace(b"Content-Type", b"Authorization: x\r\nContent-Type")
+    head = request_of(made).head.replace(b"Content-Type", b"Authorization: x\r\nContent-Type")
     assert why_no_curl(redactor.delivery(changed(made, head=head))) == "it holds a secret"

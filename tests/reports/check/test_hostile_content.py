@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from mockserver.checks.model import Diagnosis
+from mockserver import CheckReport
+from mockserver.checks.model import Diagnosis, Severity, Verdict
 from mockserver.model.redaction import Redactor
 from tests.receiving import SECRET
 from tests.reports.check.checked import (
@@ -18,6 +19,7 @@ from tests.reports.check.checked import (
     finding,
     never_attempted,
     report_of,
+    request_of,
     sent,
     without_request,
 )
@@ -25,7 +27,7 @@ from tests.reports.check.checked import (
 every_form = pytest.mark.parametrize("form", FORMS)
 
 
-def written(form, report, secret=SECRET) -> str:
+def written(form: str, report: CheckReport, secret: str = SECRET) -> str:
     """Write a report, and see that it is well-formed and can be stored."""
     text = FORMS[form](report, Redactor([secret]))
     text.encode()
@@ -45,7 +47,7 @@ def spellings(secret: str) -> set[str]:
 
 @every_form
 @pytest.mark.parametrize("secret", [SECRET, "whsec_{a}](b)\"c'd<e>&f*g|h", "whsec_" + "é" * 20])
-async def test_the_secret_is_nowhere(form, secret):
+async def test_the_secret_is_nowhere(form: str, secret: str) -> None:
     """Echoed by the consumer in every place that it has, sent in a body, told in a summary or a diagnosis."""
     made = await delivery()
     made = msgspec.structs.replace(made, event=msgspec.structs.replace(made.event, type=secret))
@@ -55,10 +57,12 @@ async def test_the_secret_is_nowhere(form, secret):
         sent(made, json.dumps({"echo": secret, secret: 1}).encode()),
         sent(made, b"\xff" + secret.encode()),
     )
+    verdicts: list[Verdict] = ["fail", "warn", "inconclusive", "not tested", "pass"]
+    severities: list[Severity] = ["must", "should"]
     findings = [
         finding(verdict, f"answered {secret}", *order, of=check(f"PG{number}{place}", severity=severity), fix=secret)
-        for number, verdict in enumerate(("fail", "warn", "inconclusive", "not tested", "pass"))
-        for place, severity in enumerate(("must", "should"))
+        for number, verdict in enumerate(verdicts)
+        for place, severity in enumerate(severities)
         for order in [evidence[place * 2 :] + evidence[: place * 2]]
     ]
     findings += [finding("fail", "x", each, of=check(f"PG9{place}")) for place, each in enumerate(evidence)]
@@ -70,10 +74,10 @@ async def test_the_secret_is_nowhere(form, secret):
 
 
 @every_form
-async def test_a_secret_in_the_url(form):
+async def test_a_secret_in_the_url(form: str) -> None:
     """The target, the request line and the command do not tell it."""
     made = await delivery()
-    request = made.attempts[0].request
+    request = request_of(made)
     url = f"http://localhost:3000/hooks/{SECRET}"
     target = msgspec.structs.replace(request.target, path=f"/hooks/{SECRET}?key={SECRET}")
     head = request.head.replace(b"/hooks", f"/hooks/{SECRET}?key={SECRET}".encode())
@@ -85,7 +89,7 @@ async def test_a_secret_in_the_url(form):
 
 
 @every_form
-async def test_control_characters_and_half_surrogate_pairs(form):
+async def test_control_characters_and_half_surrogate_pairs(form: str) -> None:
     """Whatever bytes the network brings, the report can be written and read."""
     odd = "\x00\x07\x1b[2J\ufffe\ud800 \udcff\u2028"
     made = answered(
@@ -102,7 +106,7 @@ async def test_control_characters_and_half_surrogate_pairs(form):
 
 
 @every_form
-async def test_a_megabyte_is_not_shown_in_whole(form):
+async def test_a_megabyte_is_not_shown_in_whole(form: str) -> None:
     """Neither of what was sent nor of what came back, text or not."""
     made = await delivery()
     text, binary = b"y" * 1_000_000, b"\xff" * 1_000_000
@@ -112,7 +116,7 @@ async def test_a_megabyte_is_not_shown_in_whole(form):
 
 
 @every_form
-def test_findings_with_nothing_to_show(form):
+def test_findings_with_nothing_to_show(form: str) -> None:
     """No evidence, no request, no attempt: the report is written all the same."""
     evidence = [(), (without_request(),), (never_attempted(),)]
     findings = [finding("fail", "x", *each, of=check(f"PG{n}")) for n, each in enumerate(evidence)]
@@ -121,7 +125,7 @@ def test_findings_with_nothing_to_show(form):
 
 
 @every_form
-async def test_a_long_list(form):
+async def test_a_long_list(form: str) -> None:
     """Thousands of findings with their evidence are a report, in a time that no one notices."""
     made = await delivery()
     findings = [finding("fail", f"number {n}", made, made, of=check(f"PG{n:04}")) for n in range(2000)]

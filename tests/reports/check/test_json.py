@@ -1,7 +1,9 @@
 """JSON: everything that is known, in an order that does not change."""
 
 import json
+from typing import Any
 
+from mockserver import CheckReport
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
 from tests.receiving import SECRET
@@ -23,11 +25,12 @@ from tests.tables import each_row
 REDACTOR = Redactor([SECRET])
 
 
-def read(report):
-    return json.loads(check_json(report, REDACTOR))
+def read(report: CheckReport) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(check_json(report, REDACTOR))
+    return document
 
 
-async def test_everything_that_is_known():
+async def test_everything_that_is_known() -> None:
     """The run, the counts of every verdict, and each finding in the order of the checks."""
     view = read(await mixed())
     findings = view.pop("findings")
@@ -65,7 +68,7 @@ async def test_everything_that_is_known():
     assert shown["curl"].startswith("curl -q -sS")
 
 
-async def test_a_diagnosis_with_its_evidence():
+async def test_a_diagnosis_with_its_evidence() -> None:
     """What explains the refusals, and the wrong delivery that was accepted."""
     diagnosis = Diagnosis("it strips the prefix of the secret", "use the secret as it is", 9, (await delivery(),))
     view = read(report_of(diagnosis=diagnosis))["diagnosis"]
@@ -74,13 +77,13 @@ async def test_a_diagnosis_with_its_evidence():
     assert view["evidence"][0]["attempts"][0]["request"]["url"].endswith("/hooks")
 
 
-def test_a_consumer_that_cannot_be_reached():
+def test_a_consumer_that_cannot_be_reached() -> None:
     """It is not well, though no check failed."""
     view = read(report_of(unreachable="nothing listens on 127.0.0.1:3000"))
     assert (view["ok"], view["unreachable"]) == (False, "nothing listens on 127.0.0.1:3000")
 
 
-async def test_a_should_that_fails_leaves_the_report_ok():
+async def test_a_should_that_fails_leaves_the_report_ok() -> None:
     """As the exit code says it; and writing it down is not looking at it."""
     report = report_of(finding("warn", "answered 200 to a forgery", await delivery()))
     assert read(report)["ok"] is True
@@ -88,7 +91,7 @@ async def test_a_should_that_fails_leaves_the_report_ok():
 
 
 @each_row("payload", [b"{not json", b"\xff\xfe", b"[" * 100_000, b"[" * 500 + b"]" * 500])
-async def test_a_payload_that_cannot_be_shown_decoded(payload):
+async def test_a_payload_that_cannot_be_shown_decoded(payload: bytes) -> None:
     """It is null, and the body of the request tells of it; nothing breaks at it."""
     shown = read(report_of(finding("fail", "answered 500", sent(await delivery(), payload))))["findings"][0]["evidence"]
     assert shown[0]["payload"] is None
@@ -97,14 +100,14 @@ async def test_a_payload_that_cannot_be_shown_decoded(payload):
     assert len(body) < 70_000
 
 
-async def test_numbers_that_few_can_hold():
+async def test_numbers_that_few_can_hold() -> None:
     """Numbers beyond the range of most readers, in a payload that a check sends on purpose, are still JSON."""
     payload = b'{"big": 123456789012345678901234567890, "infinite": 1e999}'
     (shown,) = read(report_of(finding("fail", "x", sent(await delivery(), payload))))["findings"][0]["evidence"]
     assert shown["attempts"][0]["request"]["body"] == payload.decode()
 
 
-async def test_bytes_that_are_no_text_are_there_in_base64():
+async def test_bytes_that_are_no_text_are_there_in_base64() -> None:
     """As in the control API; a secret in them is hidden there too."""
     plain, secret = b"\xff plain", b"\xff " + SECRET.encode()
     made = await delivery()
@@ -115,7 +118,7 @@ async def test_bytes_that_are_no_text_are_there_in_base64():
     assert (second["body"], "body_base64" in second) == ("\ufffd ***", True)
 
 
-async def test_of_a_long_body_the_beginning_is_shown():
+async def test_of_a_long_body_the_beginning_is_shown() -> None:
     """What was sent and what came back, with how much more there was."""
     made = answered(sent(await delivery(), b"y" * 100_000), body=b"z" * 200_000)
     (shown,) = read(report_of(finding("fail", "x", made)))["findings"][0]["evidence"]
@@ -126,7 +129,7 @@ async def test_of_a_long_body_the_beginning_is_shown():
     assert (shown["curl"], shown["no_curl"]) == (None, "its body is longer than 65536 bytes")
 
 
-def test_deliveries_without_a_request():
+def test_deliveries_without_a_request() -> None:
     """They are there, and say why there is no command."""
     findings = read(report_of(finding("fail", "x", without_request(), never_attempted())))["findings"]
     assert [each["no_curl"] for each in findings[0]["evidence"]] == ["no request was made"] * 2

@@ -1,7 +1,9 @@
 """JUnit XML of checks: valid by the schema of the other JUnit reports, and read back by a library that is not ours."""
 
 from junitparser import Error, Failure, JUnitXml, Skipped
+from junitparser.junitparser import TestSuite
 
+from mockserver import CheckReport
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
 from tests.receiving import SECRET
@@ -11,7 +13,7 @@ from tests.reports.junit_schema import validate
 REDACTOR = Redactor([SECRET])
 
 
-def read(report):
+def read(report: CheckReport) -> TestSuite:
     """Write a report, check it by the schema, and read its suite back."""
     text = check_junit(report, REDACTOR)
     validate(text)
@@ -21,13 +23,14 @@ def read(report):
     return suite
 
 
-async def test_a_case_for_each_check():
+async def test_a_case_for_each_check() -> None:
     """Only a must that fails is a failure; what says nothing is skipped."""
     suite = read(await mixed())
     assert (suite.name, suite.tests, suite.failures, suite.errors, suite.skipped) == (TARGET, 7, 1, 0, 2)
     assert suite.timestamp == "2024-12-16T10:00:00"
     assert suite.time == 1.25
-    assert {each.name: each.value for each in suite.properties()} == {"seed": "7", "deliveries": "42"}
+    properties = suite.properties()  # type: ignore[no-untyped-call] # junitparser annotates most of what it has
+    assert {each.name: each.value for each in properties} == {"seed": "7", "deliveries": "42"}
     cases = list(suite)
     assert {case.classname for case in cases} == {TARGET}
     assert [(case.name, [type(result) for result in case.result]) for case in cases] == [
@@ -46,7 +49,7 @@ async def test_a_case_for_each_check():
     assert cases[0].time == 0.25
 
 
-async def test_a_failure_shows_all():
+async def test_a_failure_shows_all() -> None:
     """What was seen, how to fix it, what was sent and what came back."""
     suite = read(report_of(finding("fail", "answered 200, and handled it", await delivery())))
     (failure,) = next(iter(suite)).result
@@ -57,7 +60,7 @@ async def test_a_failure_shows_all():
     assert "200 OK" in lines
 
 
-async def test_what_is_wrong_without_failing_the_build_stands_in_the_output():
+async def test_what_is_wrong_without_failing_the_build_stands_in_the_output() -> None:
     """The worst first, each with how to fix it and its evidence."""
     output = read(await mixed())._elem.find("system-out").text
     assert output.startswith("7 checks: 1 pass, 3 fail, 1 warn, 1 inconclusive, 1 not tested; 1 fails the check")
@@ -70,7 +73,7 @@ async def test_what_is_wrong_without_failing_the_build_stands_in_the_output():
     assert "PG012" not in output
 
 
-def test_a_consumer_that_cannot_be_reached():
+def test_a_consumer_that_cannot_be_reached() -> None:
     """That is an error, not a failure."""
     suite = read(report_of(unreachable="nothing listens on 127.0.0.1:3000"))
     assert (suite.tests, suite.failures, suite.errors) == (1, 0, 1)
@@ -80,7 +83,7 @@ def test_a_consumer_that_cannot_be_reached():
     assert (error.message, error.type) == ("nothing listens on 127.0.0.1:3000", "unreachable")
 
 
-async def test_a_diagnosis():
+async def test_a_diagnosis() -> None:
     """It stands in the error output, with the delivery that proves it; that none was found is told too."""
     diagnosis = Diagnosis("it strips the prefix", "use the secret as it is", 9, (await delivery(),))
     told = read(report_of(finding("fail", "answered 401", of=check("PG001", "control")), diagnosis=diagnosis))

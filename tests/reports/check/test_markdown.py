@@ -4,6 +4,7 @@ import re
 
 from markdown_it import MarkdownIt
 
+from mockserver import CheckReport
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
 from mockserver.reports.markdown import shortened_markdown
@@ -13,8 +14,8 @@ from tests.reports.check.checked import answered, check, check_markdown, deliver
 REDACTOR = Redactor([SECRET])
 
 
-def rendered(report) -> str:
-    return MarkdownIt("commonmark").enable("table").render(check_markdown(report, REDACTOR))
+def rendered(report: CheckReport) -> str:
+    return str(MarkdownIt("commonmark").enable("table").render(check_markdown(report, REDACTOR)))
 
 
 def rows(html: str) -> list[list[str]]:
@@ -23,7 +24,7 @@ def rows(html: str) -> list[list[str]]:
     return [re.findall("<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in found if "<td" in row]
 
 
-async def test_what_is_not_right_comes_first():
+async def test_what_is_not_right_comes_first() -> None:
     """Title and summary, the failures in the order of severity, then the warnings, then the rest in a fold."""
     html = rendered(await mixed())
     assert "<h2>Check of <code>http://localhost:3000/webhooks/playgent</code>: failed</h2>" in html
@@ -43,7 +44,7 @@ async def test_what_is_not_right_comes_first():
     assert html.count("<details>") == html.count("</details>") == 5
 
 
-async def test_the_evidence_of_a_failure():
+async def test_the_evidence_of_a_failure() -> None:
     """The exact request and the answer, and a command that sends it again."""
     made = await delivery()
     html = rendered(report_of(finding("fail", "answered 200", made)))
@@ -55,14 +56,14 @@ async def test_the_evidence_of_a_failure():
     assert texts[1][1].startswith("curl -q")
 
 
-async def test_a_long_command_is_left_out():
+async def test_a_long_command_is_left_out() -> None:
     """The summary stays short; the JSON has it."""
     html = rendered(report_of(finding("fail", "answered 413", sent(await delivery(), b"x" * 5000))))
     assert "language-text" in html
     assert "language-sh" not in html
 
 
-def test_nothing_is_wrong():
+def test_nothing_is_wrong() -> None:
     """Then there is one table, folded."""
     html = rendered(report_of(finding("pass", "answered 401")))
     assert ": passed</h2>" in html
@@ -70,7 +71,7 @@ def test_nothing_is_wrong():
     assert html.index("<details>") < html.index("<table>")
 
 
-def test_a_consumer_that_cannot_be_reached():
+def test_a_consumer_that_cannot_be_reached() -> None:
     """The title and the summary say so; there is no table."""
     html = rendered(report_of(unreachable="nothing listens on 127.0.0.1:3000"))
     assert ": not reached</h2>" in html
@@ -78,7 +79,7 @@ def test_a_consumer_that_cannot_be_reached():
     assert "<table>" not in html
 
 
-async def test_a_diagnosis():
+async def test_a_diagnosis() -> None:
     """It stands before the table, with the delivery that was accepted."""
     diagnosis = Diagnosis("it *strips* the prefix", "use the secret as it is", 9, (await delivery(),))
     html = rendered(report_of(finding("fail", "answered 401", of=check("PG001", "control")), diagnosis=diagnosis))
@@ -87,7 +88,7 @@ async def test_a_diagnosis():
     assert "none of the 9 wrong forms" in rendered(report_of(diagnosis=Diagnosis("", "", 9)))
 
 
-async def test_nothing_in_it_is_markup_of_others():
+async def test_nothing_in_it_is_markup_of_others() -> None:
     """Summaries end no cell, answers close no fence and no fold, names open no element."""
     hostile = "a | b <img src=x>\n\n</details> [c](javascript:d) `e` **f** ~~g~~\n# h"
     made = answered(await delivery(), body=b"`````\n</details>\n<script>alert(1)</script>\r\n````", reason="<b>")
@@ -107,7 +108,7 @@ async def test_nothing_in_it_is_markup_of_others():
     assert "`````\n&lt;/details&gt;\n&lt;script&gt;" in html
 
 
-def test_a_huge_report_is_cut():
+def test_a_huge_report_is_cut() -> None:
     """It says how many findings it does not show, and fits where it must fit."""
     many = [finding("fail", "x" * 5000, of=check(f"PG{number}")) for number in range(3000)]
     rest = [finding("pass", "y", of=check(f"PG{number}")) for number in range(501)]

