@@ -92,14 +92,10 @@ class Batches:
             raise GoneError(self._down)
         if trial is None:
             trial, change = await measured(self._context, experiment)
-            if change not in (
-                None,
-                trial.expected,
-            ):  # once more, to be sure that it was not the effect of another check
+            if change not in (None, trial.expected):  # once more: was it the effect of another check?
                 again, change_again = await measured(self._context, experiment)
                 if change_again == again.expected:
                     trial, change = again, change_again
-        self._context.check = check.id
         judgement = await experiment.judge(self._context, trial, change)
         control = self._broken.get(check.id)
         if control is None:
