@@ -16,9 +16,10 @@ from urllib.parse import quote, urlsplit
 import click
 
 from mockserver.cli import exit_codes
+from mockserver.cli.event_options import event_options, read_event_options
 from mockserver.cli.exit_codes import UnreachableError
 from mockserver.cli.files import check_writable, write_json
-from mockserver.cli.options import ENVIRONMENT, duration, event_options, json_option, option, read_event_options
+from mockserver.cli.options import ENVIRONMENT, duration, json_option, option
 from mockserver.cli.output import StreamStyle, delivery_line, harmless, row_of_view
 from mockserver.errors import UsageError
 from mockserver.model.quantities import format_duration

@@ -7,17 +7,16 @@ from typing import Any
 import click
 
 from mockserver.cli import exit_codes
+from mockserver.cli.event_options import event_options, read_event_options
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
     Destination,
     delivery_options,
-    event_options,
     extra_event_option,
     needed,
     note_short_secret,
     option,
-    read_event_options,
     secret_option,
     settings_of,
     target_option,

@@ -41,12 +41,23 @@ def cut_short(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+#: How much of two words is the same in both, at least, for one to be taken for the other.
+_CLOSE = 0.6
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` when one of the allowed words is close to ``word``, else an empty string."""
+    length = len(word)
+    candidates = {
+        candidate.lower(): candidate
+        for candidate in allowed
+        if 2 * min(length, len(candidate)) >= _CLOSE * (length + len(candidate))  # of another length, none is close
+    }
+    if not candidates:
+        return ""
     from difflib import get_close_matches  # noqa: PLC0415 - most programs run without a typing error
 
-    candidates = {candidate.lower(): candidate for candidate in allowed}
-    matches = get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
+    matches = get_close_matches(word.lower(), candidates, n=1, cutoff=_CLOSE)
     return f"; did you mean {candidates[matches[0]]!r}?" if matches else ""
 
 

@@ -14,6 +14,7 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -240,11 +241,9 @@ class _Connection(web.RequestHandler):
 
 def most_connections() -> int:
     """Return how many connections there may be at once."""
-    try:
-        import resource  # noqa: PLC0415 - not on every system
-    except ImportError:  # pragma: no cover - Windows, which has no such limit
+    if not hasattr(os, "sysconf"):  # pragma: no cover - Windows, which has no such limit
         return MOST_CONNECTIONS
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    descriptors = os.sysconf("SC_OPEN_MAX")
     return MOST_CONNECTIONS if descriptors < 0 else max(1, min(MOST_CONNECTIONS, descriptors // 2))
 
 
@@ -274,11 +273,21 @@ async def _listen(host: str, port: int) -> socket.socket:
     """A listening socket. On one address only: port 0 would give each address another port."""
     if not 0 <= port <= 65535:
         raise OSError("a port is a number from 0 to 65535")
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    wanted: dict[str, Any] = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
+    if _is_address(host):  # asking for a name takes a thread
+        found = socket.getaddrinfo(host, port, **wanted)
+    else:
+        found = await asyncio.get_running_loop().getaddrinfo(host or None, port, **wanted)
     family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     return socket.create_server(address, family=family, backlog=_BACKLOG)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _reachable(address: str) -> str:
