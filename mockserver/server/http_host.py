@@ -18,7 +18,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 
 from mockserver.errors import StartError, UsageError
@@ -144,7 +144,7 @@ class HttpHost:
 
     async def _answer(self, request: Any) -> web.StreamResponse:
         """Answer a request: without the way through aiohttp's router where it can only lead to the fallback."""
-        if request.rel_url.raw_path.startswith(self._fallback_paths) and "Expect" not in request.headers:
+        if request.rel_url.raw_path.startswith(self._fallback_paths) and hdrs.EXPECT not in request.headers:
             return await self._fallback.handle(request)
         return await self._routed(request)
 

@@ -23,7 +23,7 @@ _NO_BODY = (204, 304)
 _FRAMING = ("content-length", "transfer-encoding")
 
 
-class VendorCall(msgspec.Struct, frozen=True):
+class VendorCall(msgspec.Struct, frozen=True, gc=False):
     """One request that the vendor API received.
 
     Its text shows neither headers nor body: they hold the API key and the webhook's secret.

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from mockserver.model.identifiers import account_of
 from mockserver.model.settings import Settings
@@ -44,6 +44,7 @@ from mockserver.vendor_api.requests import (
     read_json,
     why_foreign,
 )
+from mockserver.vendor_api.whole_answer import WholeAnswer
 
 if TYPE_CHECKING:
     from mockserver.vendor_api.flows.engine import FlowEngine
@@ -118,11 +119,11 @@ class VendorApi:
         """Take every path of an application that has no other route, added before or after."""
         app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=self._continue)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, and record it."""
         received_at = self._now()
         headers, url = request.headers, request.rel_url
-        authorization = headers.get("Authorization", "")
+        authorization = headers.get(hdrs.AUTHORIZATION, "")
         allowance = self._limits.count(bearer_token(authorization), received_at)
         account = account_of(bearer_token(authorization)) if self._per_key else ""
         foreign = self._why_foreign(request)
@@ -134,8 +135,8 @@ class VendorApi:
             request.method,
             url.raw_path,
             authorization,
-            headers.get("Content-Type", ""),
-            headers.get("Content-Encoding", ""),
+            headers.get(hdrs.CONTENT_TYPE, ""),
+            headers.get(hdrs.CONTENT_ENCODING, ""),
             body,
             unreadable,
             account,
@@ -167,15 +168,15 @@ class VendorApi:
     def _why_foreign(self, request: web.Request) -> str | None:
         """Say why a caller is refused; the common case, a known Host and no Origin, is settled at once."""
         headers = request.headers
-        hosts = headers.getall("Host", [])
-        if len(hosts) == 1 and hosts[0] in self._known_hosts and "Origin" not in headers:
+        hosts = headers.getall(hdrs.HOST, [])
+        if len(hosts) == 1 and hosts[0] in self._known_hosts and hdrs.ORIGIN not in headers:
             return None
         reason = why_foreign(headers, request.scheme, self._settings)
         if reason is None and len(self._known_hosts) < _MOST_KNOWN_HOSTS:
             self._known_hosts.add(hosts[0])
         return reason
 
-    def refuse(self, status: int, message: str) -> web.Response:
+    def refuse(self, status: int, message: str) -> web.StreamResponse:
         """Return the vendor's error for a request that never became one, such as a malformed request line."""
         return _respond(ApiError(status, message).answer(), self._limits.count("", self._now()))
 
@@ -345,7 +346,7 @@ def _as_answer(planned: PlannedAnswer, allowance: Allowance) -> Answer:
     return error_answer(planned.status, "This answer was planned by the test", headers)
 
 
-def _respond(answer: Answer, allowance: Allowance) -> web.Response:
+def _respond(answer: Answer, allowance: Allowance) -> web.StreamResponse:
     headers = {
         "X-RateLimit-Limit": str(allowance.limit),
         "X-RateLimit-Remaining": str(allowance.remaining),
@@ -353,6 +354,8 @@ def _respond(answer: Answer, allowance: Allowance) -> web.Response:
     }
     if answer.body:
         headers["Content-Type"] = "application/json"
+        if not answer.headers:  # nearly always
+            return WholeAnswer(answer.status, answer.body, headers)
     response = web.Response(status=answer.status, body=answer.body, headers=headers)
     for name, value in answer.headers:  # each replaces an earlier one, whatever its case
         response.headers[name] = value

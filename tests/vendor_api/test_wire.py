@@ -131,6 +131,33 @@ def test_odd_request_lines_are_answered_like_any_other(threaded: Mock, line: byt
         assert set(json.loads(body)) == {"error"}
 
 
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize(
+    ("version", "asked", "said", "kept"),
+    [
+        (b"1.1", b"", None, True),
+        (b"1.1", b"Connection: close\r\n", "Connection: close", False),
+        (b"1.0", b"", None, False),
+        (b"1.0", b"Connection: keep-alive\r\n", "Connection: keep-alive", True),
+    ],
+)
+def test_an_answer_is_framed_as_its_request_asks(threaded, method, version, asked, said, kept):
+    """Its version, its length, its body (none for HEAD), and whether another request may follow."""
+    host = b"Host: localhost\r\nAuthorization: Bearer k\r\n"
+    first = method + b" /v1/webhooks HTTP/" + version + b"\r\n" + host + asked + b"\r\n"
+    last = b"GET /v1/webhooks HTTP/1.1\r\n" + HEAD + b"\r\n"
+    _, _, whole = parsed(exchange(threaded.port, last))
+    status, head, rest = parsed(exchange(threaded.port, first + last if kept else first))  # read to the end of it
+    lines = head.split("\r\n")
+    assert (status, lines[0]) == (200, f"HTTP/{version.decode()} 200 OK")
+    assert f"Content-Length: {len(whole)}" in lines
+    assert [line for line in lines if line.startswith("Connection")] == ([said] if said else [])
+    assert [line for line in lines if line.startswith(("Date: ", "Server: "))][1:]
+    body, more, _ = rest.partition(b"HTTP/1.1 200 OK")
+    assert body == (whole if method == b"GET" else b"")
+    assert bool(more) is kept
+
+
 @pytest.mark.parametrize("expect", [b"100-continue", b"something-else"])
 def test_a_client_that_asks_first_is_told_to_go_on(threaded: Mock, expect: bytes) -> None:
     """Expect: 100-continue is honoured, and an unknown expectation does no harm."""
