@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import click
@@ -26,7 +27,7 @@ from mockserver.cli.readiness import Reach
 from mockserver.model.redaction import Redactor
 from mockserver.model.wording import visible
 from mockserver.replay.dispatcher import SendResult
-from mockserver.script.model import literal_step
+from mockserver.script.model import about_new_object, literal_step
 from mockserver.script.package_files import load_catalog
 
 #: The most characters of an answer's body that are printed.
@@ -34,7 +35,9 @@ _SHOWN_BODY = 2000
 
 _HELP = """Send one event now, and print the answer.
 
-Without --data the event carries its sample data, which --override and --remove change.
+Without --data the event carries its sample data, which --override and --remove change. It is about an object of its
+own, such as run_kqz017: no consumer takes it for one that it has handled. --seed draws the same id each time, and
+--override run_id=run_1 gives one.
 
 \b
 Examples:
@@ -56,11 +59,17 @@ judged. `mockserver faults` lists them.
 @secret_option()
 @event_options
 @extra_event_option
+@option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    help="The seed of the object's id; a new one each time if it is not given.",
+)
 @option("--dry-run", is_flag=True, help="Send nothing; print the request as a curl command.")
 @delivery_options
-def send(event: str, target: str | None, secret: str | None, dry_run: bool, **chosen: Any) -> int:
+def send(event: str, target: str | None, secret: str | None, dry_run: bool, seed: int | None, **chosen: Any) -> int:
     """Check everything, then send."""
-    step = literal_step(load_catalog(), event, extra_events=chosen["extra_events"], **read_event_options(chosen))
+    sample = literal_step(load_catalog(), event, extra_events=chosen["extra_events"], **read_event_options(chosen))
+    step = about_new_object(sample, random.Random(seed))  # noqa: S311 - an id, and no secret
     destination = Destination(
         needed(target, "--target", "send needs the URL to deliver to"),
         needed(secret, "--secret", "deliveries are signed with it"),
@@ -92,17 +101,20 @@ def send(event: str, target: str | None, secret: str | None, dry_run: bool, **ch
             await mock.stop()
 
     stopped = work.run(perform())
-    return stopped or _show(outcome[0], reach, Redactor.of(settings, destination.secret))
+    about = f"{step.sample_id}: {step.data.source[step.sample_id]}" if step.sample_id else ""
+    return stopped or _show(outcome[0], about, reach, Redactor.of(settings, destination.secret))
 
 
-def _show(sent: SendResult, reach: Reach, redactor: Redactor) -> int:
-    """Print the answer, or why there is none."""
+def _show(sent: SendResult, about: str, reach: Reach, redactor: Redactor) -> int:
+    """Print what the event was about and the answer, or why there is none."""
     if sent.lost:
         click.echo(str(sent))
         return exit_codes.OK
     if reach.why_not:
         click.echo(f"mockserver: {redactor.text(reach.why_not)}", err=True)
         return exit_codes.UNREACHABLE
+    if about:
+        click.echo(about)
     last = sent.deliveries[-1]
     if last.response is not None:
         click.echo(f"HTTP {last.response.status} {visible(redactor.text(last.response.reason))}".rstrip())

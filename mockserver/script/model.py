@@ -5,6 +5,7 @@ The calls of the vendor API that can lead to events are one table here, for rule
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from mockserver.faults.registry import is_signature_fault, read_faults
 from mockserver.faults.request_builder import check_faults
 from mockserver.model.events import Catalog, PathError, change_sample, check_json, copied
 from mockserver.model.expectations import DELIVERED, UNJUDGED, Expectation, default_status
+from mockserver.model.identifiers import new_identifier
 from mockserver.model.memory_budget import size_of_json
 from mockserver.model.retry_policies import RetryPolicy, read_retry
 from mockserver.script.package_files import load_retry_policies
@@ -383,6 +385,15 @@ def literal_step(
         retry=policy,
         sample_id="" if data is not None else catalog.sample_id(event, content, override or {}),
     )
+
+
+def about_new_object(step: EventStep, source: random.Random) -> EventStep:
+    """Give a step whose data holds the sample's own id another one; any other step stays as it is."""
+    if not step.sample_id:
+        return step
+    prefix = step.data.source[step.sample_id].partition("_")[0]
+    data = step.data.with_value(step.sample_id, new_identifier(prefix, source))
+    return msgspec.structs.replace(step, data=data)
 
 
 def _literal_data(

@@ -11,13 +11,10 @@ import ssl
 from functools import cached_property
 from typing import Protocol
 
-import msgspec
-
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.delivery.in_process import AppTransport, on_callers_loop
 from mockserver.errors import UsageError
 from mockserver.model.events import Catalog, encode_payload
-from mockserver.model.identifiers import new_identifier
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.messages import Transport
 from mockserver.model.quantities import LONGEST, format_timestamp
@@ -31,7 +28,7 @@ from mockserver.replay.dispatcher import Dispatcher, Occurrence, SendResult
 from mockserver.replay.probe import Prober
 from mockserver.replay.replay import Replay, RunningReplay, RunningReplays
 from mockserver.replay.report import Report
-from mockserver.script.model import EventStep, Script
+from mockserver.script.model import EventStep, Script, about_new_object
 
 
 class Surroundings(Protocol):
@@ -159,10 +156,7 @@ class Sending:
         if not step.sample_id or step.event not in self._sent_samples:
             self._sent_samples |= {step.event} if step.sample_id else set()
             return step
-        old = step.data.source[step.sample_id]
-        chance = random.Random(f"{seed}/id")  # noqa: S311 - repeatable on purpose
-        new = new_identifier(old.partition("_")[0], chance)
-        return msgspec.structs.replace(step, data=step.data.with_value(step.sample_id, new))
+        return about_new_object(step, random.Random(f"{seed}/id"))  # noqa: S311 - repeatable on purpose
 
     async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
         """Deliver once more what was delivered before.

@@ -29,11 +29,23 @@ def test_send_prints_the_delivery_and_the_answer() -> None:
     with launch("flask", secret=SECRET) as consumer:
         done = mockserver("send", "run.failed", "--target", consumer.webhook_url, "--secret", SECRET)
         assert consumer.events()["count"] == 1
-    line, status, body = done.out.splitlines()
+        line, about, status, body = done.out.splitlines()
+        assert consumer.state(about.removeprefix("run_id: "))["events"]
     assert line.split()[0:4:3] == ["✓", "200"]
     assert status == "HTTP 200 OK"
     assert json.loads(body) == {"status": "handled"}
     assert (done.code, done.err) == (0, "")
+
+
+def test_each_send_is_about_an_object_of_its_own() -> None:
+    """A consumer takes none for a duplicate; --seed and --override make the same bytes but for the time."""
+    with recorder() as server:
+        for arguments in ([], [], ["--seed", "7"], ["--seed", "7"], ["--override", "run_id=run_1"]):
+            assert send(server, *arguments).code == 0
+    first, second, drawn, again, given = (data_of(request)["run_id"] for request in server.requests)
+    assert len({first, second, drawn, "run_def456"}) == 4
+    assert drawn == again
+    assert given == "run_1"
 
 
 def test_headers_can_be_added() -> None:
