@@ -15,14 +15,13 @@ from mockserver.checks.registry import chosen_checks
 from mockserver.checks.run import OnBegin, OnFinding
 from mockserver.cli import exit_codes
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.output import shortened
 from mockserver.cli.readiness import Readiness
 from mockserver.errors import UsageError
 from mockserver.model.messages import Request
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
-from mockserver.model.wording import one_line, visible
+from mockserver.model.wording import one_line, shortened, visible
 from mockserver.reports.check_report import CheckReport, clean_finding
 from mockserver.reports.check_text import diagnosis_text, together, worst_first
 from mockserver.reports.evidence import curl_of, head_lines, request_of, status_line, why_no_curl

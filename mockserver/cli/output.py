@@ -305,11 +305,6 @@ def delivery_line(row: Row, style: StreamStyle, *, with_id: bool = False) -> str
     return f"{line}  {row.notes}" if row.notes else line
 
 
-def shortened(text: str, length: int) -> str:
-    """Return at most this many characters of a text, and say how many were left out."""
-    return text if len(text) <= length else f"{text[:length]} ... ({len(text) - length} more characters)"
-
-
 def _notes(faults: tuple[str, ...] | list[str], attempts: int, source: str, location: str, error: str) -> str:
     notes = [f"[{', '.join(faults)}]"] if faults else []
     if attempts > 1:

@@ -10,9 +10,9 @@ import click
 
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import ENVIRONMENT, host_option, needed, option, port_option, secret_option
-from mockserver.cli.output import Printer, shortened
+from mockserver.cli.output import Printer
 from mockserver.model.redaction import without_tokens
-from mockserver.model.wording import one_line
+from mockserver.model.wording import one_line, shortened
 
 if TYPE_CHECKING:
     from mockserver.server.embedded_consumer import Received

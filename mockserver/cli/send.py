@@ -22,10 +22,10 @@ from mockserver.cli.options import (
     settings_of,
     target_option,
 )
-from mockserver.cli.output import delivery_line, harmless, row_of, shortened
+from mockserver.cli.output import delivery_line, harmless, row_of
 from mockserver.cli.readiness import Reach
 from mockserver.model.redaction import Redactor
-from mockserver.model.wording import visible
+from mockserver.model.wording import shortened, visible
 from mockserver.replay.dispatcher import SendResult
 from mockserver.script.model import about_new_object, literal_step
 from mockserver.script.package_files import load_catalog

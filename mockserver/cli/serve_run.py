@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mockserver.cli.interruption import Interruptible
-from mockserver.cli.output import delivery_line, row_of, shortened
+from mockserver.cli.output import delivery_line, row_of
 from mockserver.cli.readiness import Reach
 from mockserver.cli.replay_run import show_explanations, show_verdict
 from mockserver.cli.report_files import ReportFiles, exit_code_of, replay_forms, workflow_lines
@@ -23,9 +23,9 @@ from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor, without_tokens
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import Webhook
-from mockserver.model.wording import one_line, visible
+from mockserver.model.wording import one_line, shortened, visible
 from mockserver.replay.report import STOPPED, Report
-from mockserver.reports.serializers import problem_view
+from mockserver.reports.serializers import refusal_of
 from mockserver.script.model import Script
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.calls import VendorCall
@@ -172,7 +172,7 @@ class ServeLoop:
         if self._out.colour:
             status = click.style(status, fg="green" if call.status < 400 else "red")
         when = format_timestamp(call.received_at)[11:19]
-        why = f" {shortened(one_line(problem_view(call)), _REASON)}" if call.problem else ""
+        why = f" {shortened(one_line(refusal_of(call)), _REASON)}" if call.problem else ""
         self._out.line(f"{when}  {one_line(call.method)} {one_line(call.path)}  {status}{why}")
         if not self._follows and self.mock.has_flows:  # known only when the first call has asked for them
             self._follows = True

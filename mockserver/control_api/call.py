@@ -244,7 +244,7 @@ def json_answer(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=encode_view(value), status=status, headers=_HEADERS)
 
 
-def problem_view(problem: Problem) -> dict[str, Any]:
+def script_problem_view(problem: Problem) -> dict[str, Any]:
     """Return a problem of a script as JSON values."""
     return {"line": problem.line, "column": problem.column, "message": problem.message[:_LONGEST_PROBLEM]}
 

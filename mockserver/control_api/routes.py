@@ -21,7 +21,6 @@ from mockserver.control_api.call import (
     json_answer,
     lost_lines_hint,
     number_of,
-    problem_view,
     read_filters,
     read_flag,
     read_json_body,
@@ -30,6 +29,7 @@ from mockserver.control_api.call import (
     read_source,
     read_speed,
     read_whole,
+    script_problem_view,
 )
 from mockserver.control_api.operations import (
     KINDS,
@@ -379,7 +379,7 @@ class Routes:
         try:
             return await handler(Call(request, path, query, body))
         except ScriptError as error:
-            problems = [problem_view(problem) for problem in error.problems]
+            problems = [script_problem_view(problem) for problem in error.problems]
             return error_answer(400, f"{error}{lost_lines_hint(body)}", problems=problems)
 
     # --- events and replays

@@ -27,7 +27,8 @@ from mockserver.faults.delivery import DELIVERY_FAULTS
 from mockserver.faults.fault import ChosenFault, Fault
 from mockserver.faults.signature import SIGNATURE_FAULTS
 from mockserver.faults.transport import TRANSPORT_FAULTS
-from mockserver.model.fields import INVALID, Kind, Node, Reading, Schema, described, hint_for, read_plain, shortened
+from mockserver.model.fields import INVALID, Kind, Node, Reading, Schema, described, hint_for, read_plain
+from mockserver.model.wording import shown
 
 _ALL = (*SIGNATURE_FAULTS, *PAYLOAD_FAULTS, *BODY_FAULTS, *TRANSPORT_FAULTS, *DELIVERY_FAULTS)
 
@@ -174,7 +175,7 @@ class OneFault(Kind):
     def _named(self, name: str, node: Node, reading: Reading) -> Fault | None:
         if name not in FAULTS:
             known = ", ".join(FAULTS)
-            reading.problem(node, f"unknown fault {shortened(name)}; known are {known}{hint_for(name, FAULTS)}")
+            reading.problem(node, f"unknown fault {shown(name)}; known are {known}{hint_for(name, FAULTS)}")
         return FAULTS.get(name)
 
     def _chosen(self, fault: Fault, node: Node, reading: Reading) -> Any:
@@ -223,7 +224,7 @@ def _plain(text: str, place: Node) -> Node:
 def _no_parameter(fault: Fault, name: str) -> str:
     known = [parameter.name for parameter in fault.parameters]
     takes = f"it takes {', '.join(known)}" if known else "it takes none"
-    return f"fault {fault.name!r} has no parameter {shortened(name)}; {takes}{hint_for(name, known)}"
+    return f"fault {fault.name!r} has no parameter {shown(name)}; {takes}{hint_for(name, known)}"
 
 
 def _forms() -> list[Schema]:

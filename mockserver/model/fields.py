@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from mockserver.model.quantities import (
     show_size,
 )
 from mockserver.model.targets import Target
-from mockserver.model.wording import cut_short, did_you_mean, listed
+from mockserver.model.wording import cut_short, did_you_mean, listed, shown
 
 
 class Node(msgspec.Struct, gc=False):
@@ -439,7 +439,7 @@ class MapOf(Kind):
         values: dict[str, Any] = {}
         for name, member in node.value.items():
             if self._key is not None and not re.fullmatch(self._key, name):
-                reading.problem_at(member.key_line, member.key_column, f"{shortened(name)} is not {self._names}")
+                reading.problem_at(member.key_line, member.key_column, f"{shown(name)} is not {self._names}")
                 continue
             value = self._kind.read(member.node, reading)
             if value is not INVALID:
@@ -505,7 +505,7 @@ def read_object(node: Node, fields: Fields, reading: Reading, title: str) -> dic
                 values[key] = value
         else:
             known = ", ".join(fields) or "none"
-            message = f"unknown key {shortened(key)} in {title}; known are {known}{hint_for(key, fields)}"
+            message = f"unknown key {shown(key)} in {title}; known are {known}{hint_for(key, fields)}"
             reading.problem_at(member.key_line, member.key_column, message)
     for key, field in fields.items():
         if field.required and key not in node.value:
@@ -553,7 +553,7 @@ def _numbered(value: Any, place: str, places: list[str], depth: int) -> Node:
         members = {}
         for key, child in value.items():
             if not isinstance(key, str):
-                raise ValueError(_at_path(place, f"the key {shortened(key)} is not text: keys are strings"))  # noqa: TRY004
+                raise ValueError(_at_path(place, f"the key {shown(key)} is not text: keys are strings"))  # noqa: TRY004
             inside = f"{place}.{key}" if place else key
             key_number = len(places)
             places.append(place)
@@ -592,14 +592,8 @@ def described(node: Node, *, secret: bool = False) -> str:
     if secret:
         return "a value of another kind"
     if isinstance(value, (bool, int, float)):
-        return shortened(value, _as_json)
-    return shortened(value)
-
-
-def shortened(value: Any, write: Callable[[Any], str] = repr) -> str:
-    """Return a value as it is written, cut off where it gets long."""
-    cut = value[:100] if isinstance(value, str) else value
-    return cut_short(write(cut), 60)
+        return cut_short(_as_json(value), 60)
+    return shown(value)
 
 
 def _as_json(value: Any) -> str:

@@ -33,12 +33,17 @@ def harmless_json(text: str) -> str:
 
 def shown(value: Any, most: int = 60) -> str:
     """Return a value as Python writes it, cut off where it is longer than ``most`` characters."""
-    return cut_short(repr(value), most)
+    return cut_short(repr(value[: most + 1] if isinstance(value, str) else value), most)
 
 
 def cut_short(text: str, most: int = 80) -> str:
     """Return a text, cut off where it is longer than ``most`` characters."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def shortened(text: str, most: int) -> str:
+    """Return the beginning of a text, and how much is left out; secrets must be gone: half of one is not recognised."""
+    return text if len(text) <= most else f"{text[:most]} ... ({len(text) - most} more characters)"
 
 
 #: How much of two words is the same in both, at least, for one to be taken for the other.

@@ -9,9 +9,9 @@ import msgspec
 
 from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.records import Delivery, Event
-from mockserver.model.wording import harmless_json
+from mockserver.model.wording import harmless_json, shortened
 from mockserver.reports.check_text import counts, is_wrong
-from mockserver.reports.evidence import LONGEST_BODY, curl_of, shortened, why_no_curl
+from mockserver.reports.evidence import LONGEST_BODY, curl_of, why_no_curl
 from mockserver.reports.serializers import delivery_view
 
 #: A payload that is nested deeper is not shown decoded: not every reader of JSON can go down there.

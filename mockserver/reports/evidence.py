@@ -10,7 +10,7 @@ from mockserver.checks.model import Finding
 from mockserver.model.messages import Exchange, Request, Response
 from mockserver.model.records import Attempt, Delivery
 from mockserver.model.redaction import HIDDEN
-from mockserver.model.wording import visible
+from mockserver.model.wording import shortened, visible
 from mockserver.replay.report import Report
 
 # ---------------------------------------------------------------- curl commands
@@ -224,8 +224,3 @@ def request_of(delivery: Delivery) -> Request | None:
 def request_line(request: Request) -> str:
     """Return the first line of a request; bytes outside ASCII are read as Latin-1."""
     return request.head.partition(b"\r\n")[0].decode("latin-1")
-
-
-def shortened(text: str, most: int) -> str:
-    """Return the beginning of a text, which must have no secrets: half of one would not be recognised."""
-    return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} more characters)"

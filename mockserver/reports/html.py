@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,21 +19,14 @@ from mockserver.checks.model import CheckResult, Finding
 from mockserver.model.messages import Headers
 from mockserver.model.quantities import format_duration, format_timestamp
 from mockserver.model.records import Attempt, Delivery
+from mockserver.model.wording import shortened, visible
 from mockserver.replay.report import Report, StepReport
 from mockserver.reports.check_text import counts, is_wrong, worst_first
-from mockserver.reports.evidence import curl_of, request_line, shortened, status_line, why_no_curl
+from mockserver.reports.evidence import curl_of, request_line, status_line, why_no_curl
 
 # ---------------------------------------------------------------- the frame of a page
 
 _FOLDER = Path(__file__).parent / "templates"
-
-#: Characters that cannot be seen, or turn the direction of text.
-_UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-
-
-def visible(text: object) -> str:
-    """Return a text in which characters that cannot be seen are spelled out."""
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", str(text))
 
 
 def page(template: str, title: str, **values: Any) -> str:
@@ -59,12 +51,10 @@ def _read(name: str) -> str:
 
 @lru_cache(1)
 def _templates() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=lambda value: visible(value) if type(value) is str else value,
     )  # fmt: skip
-    environment.filters["visible"] = visible
-    return environment
 
 
 # ---------------------------------------------------------------- a delivery

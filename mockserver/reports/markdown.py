@@ -8,7 +8,7 @@ from html import escape
 
 from mockserver.checks.model import CheckResult, Diagnosis, Finding
 from mockserver.model.records import Delivery
-from mockserver.model.wording import one_line, visible
+from mockserver.model.wording import one_line, shortened, visible
 from mockserver.replay.report import Report, StepReport
 from mockserver.reports.check_text import VERDICTS, diagnosis_text, is_wrong, worst_first
 from mockserver.reports.evidence import (
@@ -16,7 +16,6 @@ from mockserver.reports.evidence import (
     evidence_text,
     evidence_texts,
     exchange_text,
-    shortened,
     unmet_by_source,
 )
 

@@ -27,9 +27,10 @@ import mockserver
 from mockserver.checks.model import Check, CheckResult, Finding, Severity
 from mockserver.model.messages import Exchange, Headers, Request
 from mockserver.model.targets import Target
+from mockserver.model.wording import shortened
 from mockserver.reports.check_json import iso_time, json_text
 from mockserver.reports.check_text import diagnosis_text, is_wrong
-from mockserver.reports.evidence import LONGEST_BODY, last_attempt, request_line, shortened
+from mockserver.reports.evidence import LONGEST_BODY, last_attempt, request_line
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _BASE = "TARGET"

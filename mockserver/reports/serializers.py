@@ -140,7 +140,7 @@ def call_view(call: VendorCall) -> dict[str, Any]:
     }
 
 
-def problem_view(call: VendorCall) -> str:
+def refusal_of(call: VendorCall) -> str:
     """Return why a call to the vendor API was refused, without secrets; empty if it was not."""
     return _redactor(call, _decoded(call.body)).text(call.problem) if call.problem else ""
 

@@ -12,7 +12,8 @@ import math
 import re
 
 from mockserver.errors import Problem
-from mockserver.model.fields import Member, shortened
+from mockserver.model.fields import Member
+from mockserver.model.wording import shown
 
 #: No source may have more bytes than this (16 MiB). A script of 10,000 steps has about one million.
 MAX_BYTES = 16 * 1024 * 1024
@@ -156,4 +157,4 @@ def cut(text: str) -> str:
 
 def twice(key: str, first: Member) -> str:
     """Return the problem of a key that an object has already."""
-    return f"the key {shortened(key)} is here twice: the first one is in line {first.key_line}"
+    return f"the key {shown(key)} is here twice: the first one is in line {first.key_line}"

@@ -123,8 +123,8 @@ async def test_of_a_long_body_the_beginning_is_shown() -> None:
     made = answered(sent(await delivery(), b"y" * 100_000), body=b"z" * 200_000)
     (shown,) = read(report_of(finding("fail", "x", made)))["findings"][0]["evidence"]
     (attempt,) = shown["attempts"]
-    assert attempt["request"]["body"] == "y" * 65536 + "... (34464 more characters)"
-    assert attempt["response"]["body"] == "z" * 65536 + "... (134464 more characters)"
+    assert attempt["request"]["body"] == "y" * 65536 + " ... (34464 more characters)"
+    assert attempt["response"]["body"] == "z" * 65536 + " ... (134464 more characters)"
     assert attempt["response"]["body_size"] == 200_000
     assert (shown["curl"], shown["no_curl"]) == (None, "its body is longer than 65536 bytes")
 
