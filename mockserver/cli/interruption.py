@@ -67,6 +67,7 @@ class Interruptible:
             loop.run_until_complete(cancel_others())
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
+            self._writer.close()
             loop.close()
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -36,7 +36,7 @@ class Writer:
 
     def __init__(self, on_failure: Callable[[OSError], None]) -> None:
         self._on_failure = on_failure
-        self._queue: queue.SimpleQueue[tuple[TextIO, str]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[TextIO, str] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
         self._left_out = 0
@@ -62,13 +62,21 @@ class Writer:
         if self._thread is None:
             self._loop = asyncio.get_running_loop()
             # A daemon: it may be in the middle of a write that never ends.
-            self._thread = threading.Thread(target=self._write_all, args=(self._loop,), daemon=True)
+            self._thread = threading.Thread(
+                target=self._write_all, args=(self._loop,), name="mockserver-output", daemon=True
+            )
             self._thread.start()
 
     async def drained(self) -> None:
         """Wait until everything is written."""
         if self._thread is not None and not self._failed:
             await self._empty.wait()
+
+    def close(self) -> None:
+        """Let the thread end when everything is written."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread = None
 
     def _write_at_once(self, stream: TextIO, text: str) -> None:
         try:
@@ -78,8 +86,8 @@ class Writer:
             self._fail(error)
 
     def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
-        while True:
-            stream, text = self._queue.get()
+        while entry := self._queue.get():
+            stream, text = entry
             try:
                 _write_to_file(stream, text)
                 with self._lock:

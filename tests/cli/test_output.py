@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from urllib.request import urlopen
@@ -39,7 +40,8 @@ async def test_lines_that_find_no_room_are_counted() -> None:
     """What is not read in time is left out, a report is not, and the reader learns how many lines are missing."""
     read, write = os.pipe()
     with os.fdopen(write, "w") as stream, os.fdopen(read, "rb") as reader:
-        printer = Printer(stream, Writer(lambda error: pytest.fail(str(error))))
+        writer = Writer(lambda error: pytest.fail(str(error)))
+        printer = Printer(stream, writer)
         line = "x" * 999
         for _ in range(3 * MOST_WAITING // 1000):
             printer.line(line)
@@ -47,6 +49,10 @@ async def test_lines_that_find_no_room_are_counted() -> None:
         text = b""
         while b"left out" not in text or b"the report" not in text:
             text += await asyncio.to_thread(os.read, reader.fileno(), 1 << 20)
+        (thread,) = (each for each in threading.enumerate() if each.name == "mockserver-output")
+        writer.close()
+        await asyncio.to_thread(thread.join, 60)
+        assert not thread.is_alive()
     lines = text.decode().splitlines()
     assert "the report" in lines
     (note,) = (each for each in lines if each.startswith("... "))

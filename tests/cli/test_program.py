@@ -6,12 +6,14 @@ import io
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import mockserver as package
 from mockserver.cli import interruption, main
+from mockserver.cli.exit_codes import STOPPING
 from mockserver.cli.options import Destination
 from tests.cli.program import COMMAND, LIMIT, SECRET, environment, mockserver, mockserver_process
 from tests.tables import each_row
@@ -206,10 +208,19 @@ def test_a_destination_does_not_show_its_secret() -> None:
     assert repr(Destination("http://127.0.0.1:1/", SECRET)) == "Destination(http://127.0.0.1:1/)"
 
 
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Give this process back what it does at a signal."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
 def test_only_the_first_stop_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is stopped has its reason from the first stop, and is not interrupted in its cleaning up by a second."""
     monkeypatch.setattr(interruption, "_end_soon", lambda _: None)  # this process goes on
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
     work = interruption.Interruptible()
     work.stop(130)  # nothing runs yet: there is nothing to stop
     cleaned_up = []
@@ -226,6 +237,8 @@ def test_only_the_first_stop_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert work.run(stop_twice()) == 143
     assert cleaned_up == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN
 
 
 def test_nothing_is_left_running() -> None:
