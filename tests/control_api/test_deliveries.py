@@ -1,13 +1,13 @@
 """The record of deliveries: filters, paging, and sending one again."""
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import web
 
 from tests.control_api.calling import Control
-from tests.delivery.http1.raw_server import OK, Peer, RawServer, Serve
+from tests.delivery.http1.raw_server import OK, Peer, Serve
 from tests.receiving import SECRET, Consumer, Received
 
 
@@ -25,7 +25,7 @@ async def filled(control: Control, consumer: Consumer, closed_port: int) -> Cont
 
     consumer.answer = answer
     for path, event in (("/a", "run.failed"), ("/b", "run.completed"), ("/c", "evaluation.completed")):
-        control.ids = [*getattr(control, "ids", []), await control.register(consumer.url + path, event)]
+        await control.register(consumer.url + path, event)
         await control.event(event)
     await control.register(f"http://127.0.0.1:{closed_port}/", "optimization.completed")
     await control.event("optimization.completed")
@@ -60,7 +60,8 @@ async def test_filters(filled: Control, query: str, numbers: list[int]) -> None:
 
 async def test_the_filter_for_a_webhook(filled: Control) -> None:
     """The id is the one that the registration was answered with."""
-    assert await ids(filled, f"?webhook_id={filled.ids[2]}") == ["dlv_000003"]
+    third = (await filled.get("/deliveries/dlv_000003"))["webhook_id"]
+    assert await ids(filled, f"?webhook_id={third}") == ["dlv_000003"]
 
 
 async def test_a_delivery_in_flight_is_pending(control: Control, serve_raw: Serve) -> None:
@@ -194,24 +195,29 @@ async def test_an_error_is_in_the_record(filled: Control) -> None:
 # --- resend
 
 
+class Raw(NamedTuple):
+    """Where a raw server listens, and what came."""
+
+    url: str
+    requests: list[bytes]
+
+
 @pytest.fixture
-async def raw(serve_raw: Serve) -> RawServer:
+async def raw(serve_raw: Serve) -> Raw:
     """A raw server that keeps the bytes of each request."""
-    requests = []
+    requests: list[bytes] = []
 
     async def keep(peer: Peer) -> None:
         while request := await peer.answer():
             requests.append(request)
 
-    server = await serve_raw(keep)
-    server.requests = requests
-    return server
+    return Raw((await serve_raw(keep)).url, requests)
 
 
 @pytest.mark.parametrize("fault", [None, "wrong_secret", "spaced_json", "lowercase_headers", "not_utf8"])
 @pytest.mark.parametrize("body", [None, " \r\n", {}, {"fresh": False}])
 async def test_the_same_bytes_again(
-    control: Control, raw: RawServer, fault: str | None, body: dict[str, bool] | str | None
+    control: Control, raw: Raw, fault: str | None, body: dict[str, bool] | str | None
 ) -> None:
     """What comes over the wire is the same to the last byte, defects included; it is a delivery of its own."""
     await control.register(raw.url)
@@ -249,7 +255,7 @@ async def test_a_webhook_that_is_gone_gets_nothing(control: Control, consumer: C
     assert len(consumer.received) == 1
 
 
-async def test_a_delivery_to_a_scripts_own_webhook(control: Control, raw: RawServer) -> None:
+async def test_a_delivery_to_a_scripts_own_webhook(control: Control, raw: Raw) -> None:
     """Its bytes can be sent again; a fresh one cannot be signed, as the script's secret is not kept."""
     script = {"version": 1, "webhook": {"url": raw.url, "secret": SECRET}, "steps": [{"event": "run.failed"}]}
     await control.post("/replays?wait=true", script)

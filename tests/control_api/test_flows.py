@@ -8,7 +8,7 @@ from tests.receiving import Consumer
 RUN = {"test_case_id": "tc_refund"}
 
 
-async def vendor(control: Control, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def vendor(control: Control, path: str, body: dict[str, Any]) -> Any:
     """A call of the application."""
     return (await control.call("POST", f"/v1{path}", body, headers={**AUTH, "Content-Type": "application/json"})).json
 

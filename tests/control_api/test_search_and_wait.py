@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -98,7 +99,9 @@ async def test_a_stream_in_brief(control: Control, consumer: Consumer) -> None:
     async with control.session.get(f"{control.url}/_mock/stream?brief=true&q=event:run.failed") as stream:
         await control.post("/events", {"event": "run.failed", "repeat": 3})
         await control.event("run.completed")
-        rows, gone = {}, []
+        rows: dict[str, Any] = {}
+        gone: list[str] = []
+        name = ""
         while len(rows) < 3 or not gone:
             line = (await asyncio.wait_for(stream.content.readline(), 60)).decode()
             if line.startswith("event: "):

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import web
@@ -12,7 +12,7 @@ from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_event_step, read_script
 from mockserver.server.mock import Mock
 from tests.control_api.calling import Control, Start
-from tests.delivery.http1.raw_server import Peer, RawServer, Serve
+from tests.delivery.http1.raw_server import Peer, Serve
 from tests.receiving import Consumer, Received
 
 EMPTY = {"webhooks": 0, "deliveries": 0, "dropped": 0}
@@ -110,10 +110,9 @@ async def test_a_clock_that_runs_by_itself_is_not_advanced(control: Control) -> 
 
 async def test_the_end_of_the_calendar(stepped: Control) -> None:
     """Ten years at a time, the clock comes to the end of the calendar, and says so."""
-    for _ in range(900):
+    answer = await stepped.call("POST", "/clock/advance", {"by": "3660d"})
+    while answer.status == 200:
         answer = await stepped.call("POST", "/clock/advance", {"by": "3660d"})
-        if answer.status != 200:
-            break
     assert "stops at the end of 9998" in answer.fails()
     assert (await stepped.get("/health"))["time"] < "9999"
 
@@ -138,10 +137,19 @@ async def test_reset_forgets_everything(control: Control, consumer: Consumer) ->
     assert replay["replay_id"] == "rpl_000001"
 
 
+class Hanging(NamedTuple):
+    """Where a server listens that never answers, who has asked it, and whether a client has hung up."""
+
+    url: str
+    asked: asyncio.Queue[Peer]
+    gone: asyncio.Event
+
+
 @pytest.fixture
-async def hanging(serve_raw: Serve) -> RawServer:
+async def hanging(serve_raw: Serve) -> Hanging:
     """A raw server that reads requests and never answers."""
-    asked, gone = asyncio.Queue(), asyncio.Event()
+    asked: asyncio.Queue[Peer] = asyncio.Queue()
+    gone = asyncio.Event()
 
     async def hang(peer: Peer) -> None:
         await peer.request()
@@ -149,14 +157,12 @@ async def hanging(serve_raw: Serve) -> RawServer:
         await peer.closed()
         gone.set()
 
-    server = await serve_raw(hang)
-    server.asked, server.gone = asked, gone
-    return server
+    return Hanging((await serve_raw(hang)).url, asked, gone)
 
 
 @pytest.mark.parametrize("speed", [1.0, "max", "stepped"])
 async def test_reset_ends_a_delivery_that_hangs(
-    start: Start, hanging: RawServer, consumer: Consumer, speed: float | str
+    start: Start, hanging: Hanging, consumer: Consumer, speed: float | str
 ) -> None:
     """Whoever waits for it gets an answer at once: it was stopped. The record begins again."""
     control = await start(speed=speed, timeout=600)
@@ -173,7 +179,7 @@ async def test_reset_ends_a_delivery_that_hangs(
 
 
 @pytest.mark.parametrize("speed", [1.0, "stepped"])
-async def test_reset_ends_a_resend_that_hangs(start: Start, hanging: RawServer, speed: float | str) -> None:
+async def test_reset_ends_a_resend_that_hangs(start: Start, hanging: Hanging, speed: float | str) -> None:
     """The call says that the mock was reset under it."""
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
@@ -189,7 +195,7 @@ async def test_reset_ends_a_resend_that_hangs(start: Start, hanging: RawServer, 
 
 
 @pytest.mark.parametrize("speed", [1.0, "max", "stepped"])
-async def test_reset_ends_a_replay(start: Start, hanging: RawServer, speed: float | str) -> None:
+async def test_reset_ends_a_replay(start: Start, hanging: Hanging, speed: float | str) -> None:
     """Its report accounts for every event: what was in flight is interrupted, the rest was not sent."""
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
@@ -204,7 +210,7 @@ async def test_reset_ends_a_replay(start: Start, hanging: RawServer, speed: floa
     assert report["reasons"] == {"the replay was stopped": 4, "interrupted, outcome unknown": 1}
 
 
-async def test_reset_ends_time_that_is_being_advanced(start: Start, hanging: RawServer, consumer: Consumer) -> None:
+async def test_reset_ends_time_that_is_being_advanced(start: Start, hanging: Hanging, consumer: Consumer) -> None:
     """The clock is free again afterwards."""
     control = await start(speed="stepped", timeout=600)
     await control.register(hanging.url)
@@ -233,7 +239,7 @@ async def test_work_that_is_ended_before_it_began_leaves_the_clock_free() -> Non
     await mock.stop()
 
 
-async def test_a_caller_that_gives_up_ends_its_work(hanging: RawServer) -> None:
+async def test_a_caller_that_gives_up_ends_its_work(hanging: Hanging) -> None:
     """A cancelled send cuts its connection; nothing goes on behind anybody's back."""
     mock = Mock(read_settings(timeout=600))
     mock.register(hanging.url, None, "s")
@@ -248,7 +254,7 @@ async def test_a_caller_that_gives_up_ends_its_work(hanging: RawServer) -> None:
     await mock.stop()
 
 
-async def test_stopping_ends_what_hangs(start: Start, hanging: RawServer) -> None:
+async def test_stopping_ends_what_hangs(start: Start, hanging: Hanging) -> None:
     """A mock that is stopped in the middle of a delivery does not wait for its time-out."""
     control = await start(timeout=600)
     await control.register(hanging.url)

@@ -11,7 +11,7 @@ from tests.control_api.calling import AUTH, Answer, Control, Start, exchange
 from tests.receiving import Consumer, Received
 
 JSON = {**AUTH, "Content-Type": "application/json"}
-BODY = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": "whsec_private"}
+BODY: dict[str, Any] = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": "whsec_private"}
 
 
 async def register(control: Control, body: bytes | dict[str, Any] | list[Any] | str = BODY, **options: str) -> Answer:

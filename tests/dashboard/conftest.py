@@ -30,7 +30,7 @@ class Window:
         page.set_default_timeout(10_000)
         self.mock = mock
         self.complaints: list[str] = []
-        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("console", lambda message: self.complaints.extend([message.text] if message.type == "error" else []))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
 
@@ -81,7 +81,8 @@ async def open_window(chromium: Any) -> AsyncIterator[OpenWindow]:
         windows: list[Window] = []
 
         async def opened(mock: MockServer | None = None, **options: Any) -> Window:
-            mock = mock or await stack.enter_async_context(MockServer(strict_deliveries=False))
+            if mock is None:
+                mock = await stack.enter_async_context(MockServer(strict_deliveries=False))
             context = await chromium.new_context(viewport={"width": 1280, "height": 800}, **options)
             await context.grant_permissions(["clipboard-read", "clipboard-write"])
             await context.add_init_script(COLLECT)

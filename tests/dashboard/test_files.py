@@ -11,6 +11,7 @@ import pytest
 
 from mockserver.dashboard import STATIC
 from tests.control_api.calling import Control, controlling
+from tests.presence import present
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_the_page_can_be_left_out() -> None:
         [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--no-ui"], stdout=subprocess.PIPE, text=True
     ) as server:
         try:
-            url = re.search(r"http://\S+", server.stdout.readline())[0]
+            url = present(re.search(r"http://\S+", present(server.stdout).readline()))[0]
             for path in ("/", "/_mock/ui/"):
                 asked = urllib.request.Request(url + path, headers={"Accept": "text/html"})
                 with pytest.raises(urllib.error.HTTPError, match="404") as refused:

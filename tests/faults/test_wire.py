@@ -12,8 +12,10 @@ import pytest
 from mockserver.delivery.http1.transport import Http1Transport
 from mockserver.errors import UsageError
 from mockserver.faults.registry import FAULTS
+from mockserver.model.messages import AwaitContinue, Close, Pause
 from tests.delivery.http1.raw_server import OK, Peer, Serve
 from tests.faults.requests import BODY, DATA, PAYLOAD, SECRET, TIMESTAMP, compact, digest, event, faulty, wire
+from tests.presence import present
 from tests.tables import each_row
 
 pytestmark = pytest.mark.usefixtures("no_task_is_left")
@@ -128,20 +130,24 @@ async def test_what_goes_over_the_wire(transport: Http1Transport, serve: Serve, 
     assert exchange.unsent == 0
     if fault.startswith(("truncated_body", "disconnect")):
         assert exchange.response is None
-        assert exchange.error.kind == "closed"
-        assert "on purpose" in exchange.error.message
+        assert present(exchange.error).kind == "closed"
+        assert "on purpose" in present(exchange.error).message
     else:
         assert exchange.error is None
-        assert exchange.response.status == 200
+        assert present(exchange.response).status == 200
 
 
 def test_the_error_of_a_close_on_purpose_says_what_was_done() -> None:
     """Whoever reads the record sees that the fault ended the connection, and where."""
-    assert faulty("truncated_body(3)").plan[-1].message == (
-        f"closed on purpose after 3 of {len(BODY)} bytes of body (truncated_body)"
-    )
-    assert faulty("disconnect").plan[-1].message == "closed on purpose before the answer was read (disconnect)"
-    assert faulty("disconnect(reset)").plan[-1].message == "reset on purpose before the answer was read (disconnect)"
+    words = {
+        "truncated_body(3)": f"closed on purpose after 3 of {len(BODY)} bytes of body (truncated_body)",
+        "disconnect": "closed on purpose before the answer was read (disconnect)",
+        "disconnect(reset)": "reset on purpose before the answer was read (disconnect)",
+    }
+    for fault, message in words.items():
+        close = faulty(fault).plan[-1]
+        assert isinstance(close, Close)
+        assert close.message == message
 
 
 def test_one_byte_is_tampered_with() -> None:
@@ -355,12 +361,13 @@ def test_faults_compose(faults: list[str], expected: Callable[..., Any]) -> None
 def test_the_plan_waits_where_the_faults_say() -> None:
     """What cannot be seen from outside: how the pauses lie between the pieces, and that they add up."""
     plan = faulty(["slow_headers(1s)", "expect_continue(3s)", "slow_body(30s)", "disconnect"]).plan
-    pauses = [step.seconds for step in plan if type(step).__name__ == "Pause"]
+    pauses = [step.seconds for step in plan if isinstance(step, Pause)]
     assert len(pauses) == 20 + 30
     assert sum(pauses[:20]) == pytest.approx(1)
     assert sum(pauses[20:]) == pytest.approx(30)
     kinds = [type(step).__name__ for step in plan]
     assert kinds == ["Pause", "bytes"] * 20 + ["AwaitContinue"] + ["Pause", "bytes"] * 30 + ["Close"]
+    assert isinstance(plan[40], AwaitContinue)
     assert plan[40].seconds == 3
 
 

@@ -8,7 +8,7 @@ from mockserver.errors import UsageError
 from mockserver.model.events import LARGEST_DATA, PathError, change_sample, check_json
 from tests.tables import each_row
 
-ITSELF = []
+ITSELF: list[Any] = []
 ITSELF.append(ITSELF)
 
 

@@ -2,14 +2,14 @@
 
 from mockserver.model.expectations import BodyExpectation, Effect, Expectation, default_status, judge, matches_status
 from mockserver.model.messages import Exchange, ExchangeError, Response
-from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.records import Attempt, Delivery, Event, Outcome
 from tests.tables import each_row
 
 
 def delivery(*exchanges: Exchange) -> Delivery:
     """A delivery with these exchanges, as the dispatcher leaves it."""
     attempts = tuple(Attempt(number, 0.0, None, exchange) for number, exchange in enumerate(exchanges, 1))
-    outcome = "delivered" if attempts and attempts[-1].delivered else "failed"
+    outcome: Outcome = "delivered" if attempts and attempts[-1].delivered else "failed"
     return Delivery(1, Event("run.failed", "", b"{}"), "wh_abc123", "http://a/", "x", attempts, outcome)
 
 

@@ -79,7 +79,7 @@ def test_what_might_never_end_is_refused(path: str, why: str) -> None:
 
 def test_a_deep_answer_is_no_crash() -> None:
     """The answer is the consumer's: however deep, it is searched or refused."""
-    deep = []
+    deep: list[Any] = []
     for _ in range(900):
         deep = [deep]
     with contextlib.suppress(ValueError):

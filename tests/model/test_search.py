@@ -6,7 +6,7 @@ import pytest
 
 from mockserver.errors import UsageError
 from mockserver.model.messages import Exchange, ExchangeError, Request, Response
-from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.records import Attempt, Delivery, Event, Outcome
 from mockserver.model.search import KEYS, nearest_misses, read_search
 from mockserver.model.targets import Target
 from tests.tables import each_row
@@ -22,7 +22,8 @@ def delivery(
     body: str = "",
     answer: str = "ok",
     took: float = 5.0,
-    **fields: str | tuple[str],
+    source: str = "send",
+    **fields: Any,
 ) -> Delivery:
     """A delivery with an attempt for each status; None is an attempt without an answer."""
     payload = f'{{"event": "{event}", "data": {{"text": "{body}"}}}}'.encode()
@@ -37,10 +38,10 @@ def delivery(
         )
         for index, status in enumerate(statuses, 1)
     )
-    outcome = "delivered" if statuses and statuses[-1] and statuses[-1] < 300 else "failed"
+    outcome: Outcome = "delivered" if statuses and statuses[-1] and statuses[-1] < 300 else "failed"
     return Delivery(
         number, Event(event, "2024-12-16T10:00:00Z", payload), f"wh_abc00{number}", "http://127.0.0.1:3000/hooks",
-        fields.pop("source", "send"), attempts, outcome, faults=faults, **fields,
+        source, attempts, outcome, faults=faults, **fields,
     )  # fmt: skip
 
 

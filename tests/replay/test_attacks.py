@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from mockserver.model.settings import read_settings
+from mockserver.replay.report import Report
+from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
-from tests.delivery.http1.raw_server import OK, Peer, RawServer, keep_answering
+from tests.delivery.http1.raw_server import OK, Behaviour, Peer, RawServer, keep_answering
 from tests.receiving import SECRET
 
 pytestmark = pytest.mark.full
@@ -24,13 +26,13 @@ pytestmark = pytest.mark.full
 EVENTS = int(os.environ.get("MOCKSERVER_ATTACK_EVENTS", "2000"))
 
 
-def many(events: int, concurrency: int = 20, more: str = "") -> Any:
+def many(events: int, concurrency: int = 20, more: str = "") -> Script:
     step = f"event: run.failed, repeat: {events}, concurrency: {concurrency}{more}"
     data = "override: {run_id: 'run_{{ index }}'}"
     return read_script(f"version: 1\nsteps:\n- {{{step}, {data}}}\n", load_catalog())
 
 
-async def replayed(behaviour: Any, script: dict[str, Any] | str, **settings: Any) -> Any:
+async def replayed(behaviour: Behaviour, script: Script, **settings: Any) -> tuple[Report, Mock]:
     server = RawServer(behaviour)
     mock = Mock(read_settings(speed="max", timeout=5.0, **settings))
     mock.register(server.url, None, SECRET)
@@ -44,7 +46,8 @@ async def replayed(behaviour: Any, script: dict[str, Any] | str, **settings: Any
 @pytest.mark.parametrize("how", ["close", "reset", "end"])
 async def test_what_was_read_comes_once_however_the_connection_ends(how: str) -> None:
     """Kept connections are ended after an answer, or after a request that was read: no event comes twice."""
-    chance, came = random.Random(how), Counter()
+    chance = random.Random(how)
+    came: Counter[bytes] = Counter()
 
     async def behaviour(peer: Peer) -> None:
         while request := await peer.request():

@@ -14,6 +14,7 @@ from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
+from tests.presence import present
 from tests.receiving import SECRET, Consumer, Received, consuming, eventually
 
 
@@ -85,11 +86,11 @@ async def test_the_record_holds_the_bytes_the_answer_and_the_time(service: Mock,
     await service.replay(script("steps:\n- event: run.completed\n"))
     (delivery,) = service.records.all()
     (attempt,) = delivery.attempts
-    assert attempt.request.head.startswith(b"POST /hooks?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
-    assert attempt.request.body == consumer.received[0].body
-    assert list(attempt.request.headers) == consumer.received[0].headers
-    assert (attempt.response.status, attempt.response.text) == (202, "taken")
-    assert ("x-job", "7") in attempt.response.headers
+    assert present(attempt.request).head.startswith(b"POST /hooks?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert present(attempt.request).body == consumer.received[0].body
+    assert list(present(attempt.request).headers) == consumer.received[0].headers
+    assert (present(attempt.response).status, present(attempt.response).text) == (202, "taken")
+    assert ("x-job", "7") in present(attempt.response).headers
     assert attempt.exchange.total_ms > 0
     assert delivery.source == "test.yaml:4"
     assert str(delivery).startswith(f"dlv_000001 run.completed to {consumer.url}/hooks?x=1: delivered, 202 in ")
@@ -401,7 +402,7 @@ async def test_same_script_seed_and_start_give_the_same_bytes(consumer: Consumer
 
 async def test_a_url_that_cannot_be_contacted_is_a_failure_not_a_crash(service: Mock) -> None:
     """A registered URL that leads nowhere is on record with its reason."""
-    service.webhooks.add(service.register("http://127.0.0.1:9/x", None, SECRET))
+    service.register("http://127.0.0.1:9/x", None, SECRET)
     service.routes.clear()
     report = await service.replay(script("steps:\n- event: run.failed\n"))
     assert report.failed == 1

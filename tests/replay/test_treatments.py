@@ -9,10 +9,11 @@ from aiohttp import web
 
 from mockserver.errors import DeliveryError, ScriptError, UsageError
 from mockserver.model.settings import read_settings
-from mockserver.script.model import Script
+from mockserver.script.model import EventStep, Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
+from tests.presence import present
 from tests.receiving import SECRET, Consumer, Received, consuming, eventually
 from tests.tables import each_row
 
@@ -35,6 +36,13 @@ async def service(consumer: Consumer) -> AsyncIterator[Mock]:
 
 def script(text: str) -> Script:
     return read_script(f"version: 1\nstart: 2024-12-16T10:00:00Z\n{text}", load_catalog(), "test.yaml")
+
+
+def step_of(text: str) -> EventStep:
+    """The one step of a script."""
+    (step,) = script(f"steps:\n- {text}\n").steps
+    assert isinstance(step, EventStep)
+    return step
 
 
 def verifying(consumer: Consumer) -> None:
@@ -228,7 +236,7 @@ async def test_duplicates(service: Mock, consumer: Consumer) -> None:
     """The same bytes several times, one after another or all together; one event, accepted only if all are."""
 
     async def answer(_: Received) -> web.Response:
-        for _ in range(3):
+        for _turn in range(3):
             await asyncio.sleep(0)
         return web.Response()
 
@@ -470,37 +478,37 @@ def test_problems_of_these_keys(step: str, problem: str) -> None:
 
 def test_all_that_can_be_expected_can_be_written() -> None:
     """Every form of expect is read."""
-    (step,) = script(
-        "steps:\n- event: run.failed\n  retry: stripe\n  fault: [{slow_body: 2s}, lowercase_headers]\n"
+    step = step_of(
+        "event: run.failed\n  retry: stripe\n  fault: [{slow_body: 2s}, lowercase_headers]\n"
         "  expect:\n    status: [2XX, 404, any]\n    within: 3s\n    body: {contains: a, equals: b, json: null}\n"
         "    headers: {Content-Type: text/plain}\n    attempts: 2\n"
-        "    effect: {probe: count, json: $.a, to: null, within: 1s}\n"
-    ).steps
+        "    effect: {probe: count, json: $.a, to: null, within: 1s}"
+    )
     assert step.expect.status == ("2xx", "404", "any")
-    assert step.expect.body.json is None
-    assert step.expect.effect.to is None
-    assert step.retry.name == "stripe"
-    (step,) = script("steps:\n- {event: run.failed, expect: {body: ok}}\n").steps
-    assert step.expect.body.equals == "ok"
+    assert present(step.expect.body).json is None
+    assert present(step.expect.effect).to is None
+    assert present(step.retry).name == "stripe"
+    step = step_of("{event: run.failed, expect: {body: ok}}")
+    assert present(step.expect.body).equals == "ok"
     assert step.expect.status == ("2xx",)
 
 
 async def test_send_with_a_fault(service: Mock, consumer: Consumer) -> None:
     """One event outside of a script, with a defect: judged by the same defaults."""
     verifying(consumer)
-    (step,) = script("steps:\n- {event: run.failed, fault: empty_signature}\n").steps
+    step = step_of("{event: run.failed, fault: empty_signature}")
     sent = await service.send(step)
     assert (sent.delivered, sent.deliveries[0].unmet) == (False, ())
-    (step,) = script("steps:\n- {event: run.failed, fault: lost}\n").steps
+    step = step_of("{event: run.failed, fault: lost}")
     assert str(await service.send(step)) == "run.failed was lost on purpose"
-    (step,) = script("steps:\n- {event: run.failed, fault: swap_with_next}\n").steps
+    step = step_of("{event: run.failed, fault: swap_with_next}")
     with pytest.raises(UsageError, match="needs a next event"):
         await service.send(step)
 
 
 async def test_resend(service: Mock, consumer: Consumer) -> None:
     """The same bytes once more, or with a new timestamp and signature."""
-    (step,) = script("steps:\n- event: run.failed\n").steps
+    step = step_of("event: run.failed")
     (first,) = (await service.send(step)).deliveries
     again = await service.resend(first)
     fresh = await service.resend(first, fresh=True)
@@ -521,7 +529,7 @@ async def test_stepped_time(consumer: Consumer) -> None:
     service = Mock(read_settings(speed="stepped", retry=(0, 60, 60)))
     service.register(consumer.url, None, SECRET)
     try:
-        (step,) = script("steps:\n- event: run.failed\n").steps
+        step = step_of("event: run.failed")
         (delivery,) = (await service.send(step)).deliveries
         assert (delivery.outcome, len(delivery.attempts)) == ("pending", 1)
         await service.advance(59)

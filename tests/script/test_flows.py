@@ -12,6 +12,7 @@ from mockserver.script.model import matches
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_flows, read_script
 from mockserver.script.tree import read_tree
+from tests.presence import present
 from tests.tables import each_row
 
 EVERYTHING = """\
@@ -80,9 +81,9 @@ def test_every_key_of_a_flow_is_read_and_fits_the_schema() -> None:
     run, evaluation, optimization = read_script(EVERYTHING, load_catalog()).flows
     assert run.waits == (("queued", 2.0), ("running", 40.0))
     assert (run.times, run.outcome, run.failed_turn, run.deliver, run.line) == (2, "failed", 2, "before_answer", 3)
-    assert evaluation.events[0].step.event == "evaluation.completed"
+    assert present(evaluation.events)[0].step.event == "evaluation.completed"
     assert (optimization.advance, optimization.reads, optimization.outcome) == ("reads", 2, "never")
-    Draft202012Validator(script_schema()).validate(read_tree(EVERYTHING, Reading([])).plain())
+    Draft202012Validator(script_schema()).validate(present(read_tree(EVERYTHING, Reading([]))).plain())
 
 
 def test_all_problems_of_a_flows_file_are_reported_at_once() -> None:

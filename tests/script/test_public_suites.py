@@ -43,7 +43,7 @@ ANOTHER_VALUE = {"Y2GN"}
 VISIBLE = {"␣": " ", "↵": "", "∎\n": "", "∎": "", "←": "\r", "⇔": "\ufeff"}
 
 
-def suite(tmp_path: Path, package: Any, export: Any) -> Any:
+def suite(tmp_path: Path, package: str, export: str) -> Any:
     """Install a package and return what it exports."""
     subprocess.run(["npm", "install", "--silent", package], cwd=tmp_path, check=True, timeout=300)
     name = package.partition("@")[0]
@@ -54,7 +54,7 @@ def suite(tmp_path: Path, package: Any, export: Any) -> Any:
     return json.loads(done.stdout)
 
 
-def read(source: str, libyaml: Any = True) -> Any:
+def read(source: str, libyaml: bool = True) -> tuple[tuple[Any] | None, list[str]]:
     reading = Reading([])
     tree = read_tree(source, reading, libyaml=libyaml)
     return None if tree is None or reading.problems else (tree.plain(),), [each.message for each in reading.problems]

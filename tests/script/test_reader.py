@@ -1,14 +1,16 @@
 """Reading scripts: every problem of a file at once, each with its place, what is allowed, and what was meant."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from mockserver.errors import ScriptError
-from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, TogetherStep
+from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import notes, read_event_step, read_script
 from mockserver.script.templates import Moment
+from tests.presence import present
 from tests.tables import each_row
 
 CATALOG = load_catalog()
@@ -25,7 +27,8 @@ def problems(text: str) -> list[str]:
     return str(caught.value).split("\n")
 
 
-def data_of(step: EventStep, index: int = 0) -> dict[str, Any]:
+def data_of(step: Step, index: int = 0) -> Mapping[str, Any]:
+    assert isinstance(step, EventStep)
     return step.data.render(Moment(index, "2024-12-16T10:00:00Z", "0"))
 
 
@@ -84,7 +87,7 @@ def test_a_script_with_everything_in_it() -> None:
     assert waiting == AwaitStep(line=14, number="1", events=("run.failed",), within=60.0)
     assert isinstance(completed, EventStep)
     assert (completed.line, completed.number, completed.repeat, completed.concurrency) == (17, "2", 1, 2)
-    assert data_of(completed) == CATALOG.get("run.completed").data
+    assert data_of(completed) == present(CATALOG.get("run.completed")).data
     assert isinstance(failed, EventStep)
     assert (failed.after, failed.repeat, failed.every) == (2.0, 3, 0.5)
     assert data_of(failed, 1) == {

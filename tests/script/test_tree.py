@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 # What a file means: (source, value). The name of a case is its source.
-VALUES = [
+VALUES: list[tuple[Any, Any]] = [
     # null, booleans and what only YAML 1.1 takes for them
     ("[null, Null, NULL, ~, ]", [None, None, None, None]),
     ("a:\nb:\n", {"a": None, "b": None}),
@@ -148,7 +149,7 @@ EMPTY = "the file is empty"
 
 # Hostile files: (source, [(line, column, what the message says), ...]), and the value if the file is a tree in spite.
 NO_TREE = object()
-HOSTILE = [
+HOSTILE: list[tuple[Any, Any, Any]] = [
     # nothing there
     ("", [(1, 1, EMPTY)], NO_TREE),
     (b"\xef\xbb\xbf", [(1, 1, EMPTY)], NO_TREE),
@@ -435,7 +436,7 @@ def laughs(start: str, item: str, levels: int = 20, width: int = 9) -> str:
 
 
 # Files that would take long or much memory when read carelessly: (what makes the source, what the message says).
-BOMBS = {
+BOMBS: dict[str, tuple[Callable[[], str], str]] = {
     "laughs in lists": (lambda: laughs("lol", "[{}]"), f"more than {MAX_NODES:,} values, aliases written out"),
     "laughs in objects": (lambda: laughs("{a: 1}", "{{x: [{}]}}"), f"more than {MAX_NODES:,} values"),
     "laughs two by two": (lambda: laughs("x", "[{}]", 60, 2), f"more than {MAX_NODES:,} values"),

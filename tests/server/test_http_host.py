@@ -16,24 +16,28 @@ from aiohttp import web
 from mockserver.errors import StartError
 from mockserver.server import http_host
 from mockserver.server.http_host import HttpHost
-from tests.delivery.in_process.apps import AsgiProbe, WsgiProbe
 from tests.vendor_api.serving import Mock
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Answering:
     """A fallback that answers its own words; ``handler`` does the work."""
 
-    def __init__(self, handler: Any) -> None:
-        self.handle = handler
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
 
-    def add_to(self, app: AsgiProbe | WsgiProbe) -> None:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        return await self._handler(request)
+
+    def add_to(self, app: web.Application) -> None:
         app.router.add_route("*", "/{path:.*}", self.handle)
 
-    def refuse(self, status: int, message: str) -> Any:
+    def refuse(self, status: int, message: str) -> web.Response:
         return web.json_response({"refused": message}, status=status)
 
 
-async def hello(_: Any) -> Any:
+async def hello(_: web.Request) -> web.Response:
     """Answer at once."""
     return web.Response(text="hello")
 
@@ -47,7 +51,9 @@ async def listen() -> AsyncIterator[Listen]:
     """Start servers; they are stopped with the test."""
     servers = []
 
-    async def listening(handler: Any = hello, host: str = "127.0.0.1", port: int = 0, tls: bool | None = None) -> Any:
+    async def listening(
+        handler: Handler = hello, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> HttpHost:
         servers.append(HttpHost(Answering(handler)))
         await servers[-1].start(host, port, tls)
         return servers[-1]
@@ -250,7 +256,7 @@ async def test_other_parts_come_before_the_fallback() -> None:
     """A part's routes are its own; whatever it has no route for goes to the fallback."""
 
     class Part:
-        def add_to(self, app: AsgiProbe | WsgiProbe) -> None:
+        def add_to(self, app: web.Application) -> None:
             app.router.add_get("/_mock/health", self.health)
 
         async def health(self, _: Any) -> Any:

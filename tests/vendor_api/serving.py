@@ -6,18 +6,20 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
 from mockserver.model.memory_budget import MemoryBudget
+from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings, read_settings
 from mockserver.model.webhooks import RegistrationRules, Webhook, WebhookRegistry
 from mockserver.replay.clock import RealClock
+from mockserver.replay.dispatcher import Dispatcher
 from mockserver.script.package_files import load_catalog
 from mockserver.server.http_host import HttpHost, Part
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
-from mockserver.vendor_api.flows.engine import FlowEngine
+from mockserver.vendor_api.flows.engine import FlowEngine, Publishing
 from mockserver.vendor_api.routes import VendorApi
 
 EVENTS = ("run.completed", "run.failed", "evaluation.completed", "optimization.completed")
@@ -30,7 +32,7 @@ class NowhereToPublish:
     """What a flow needs of a mock, without a webhook."""
 
     catalog = load_catalog()
-    retry = None
+    retry: RetryPolicy | None = None
 
     def webhooks_of(self, _: str) -> WebhookRegistry:
         return WebhookRegistry()
@@ -54,7 +56,7 @@ class Mock:
     parts: tuple[Part, ...] = ()
     session: Any = None
     api: Any = None
-    flows: Any = None
+    flows: FlowEngine | None = None
     server: Any = field(default=None, repr=False)
 
     @classmethod
@@ -80,8 +82,8 @@ class Mock:
     def _flows(self) -> FlowEngine:
         """Flows whose events go nowhere."""
         if self.flows is None:
-            around = NowhereToPublish()
-            self.flows = FlowEngine(around, None, max_resources=1000, budget=MemoryBudget(), seed=0)
+            around, nobody = cast("Publishing", NowhereToPublish()), cast("Dispatcher", None)
+            self.flows = FlowEngine(around, nobody, max_resources=1000, budget=MemoryBudget(), seed=0)
         return self.flows
 
     async def call(self, method: str, path: str, **options: Any) -> "Answered":

@@ -9,6 +9,7 @@ import pytest
 from mockserver.errors import UsageError
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.vendor_api.calls import AnswerPlan, CallLog, PlannedAnswer, VendorCall
+from tests.presence import present
 from tests.tables import each_row
 from tests.vendor_api.serving import AUTH, NOW, REGISTRATION, Mock
 
@@ -91,7 +92,9 @@ def test_calls_take_bounded_memory() -> None:
 
 def test_listeners_hear_each_call_until_they_leave() -> None:
     """A subscription ends when its function is called, once or twice."""
-    log, heard, other = CallLog(5), [], []
+    log = CallLog(5)
+    heard: list[VendorCall] = []
+    other: list[VendorCall] = []
     leave = log.subscribe(heard.append)
     log.subscribe(other.append)
     first = record(log)
@@ -198,7 +201,7 @@ def test_plans_are_taken_in_order() -> None:
     assert plan.fail_next(500, times=2) == PlannedAnswer(500, times=2)
     plan.fail_next(429, headers={"Retry-After": "3"}, delay=1, body="x")
     assert plan.pending == 3
-    assert [answer.status for answer in (plan.take(), plan.take())] == [500, 500]
+    assert [present(answer).status for answer in (plan.take(), plan.take())] == [500, 500]
     assert plan.take() == PlannedAnswer(429, headers=(("Retry-After", "3"),), delay=1.0, body=b"x")
     assert plan.take() is None
     plan.fail_next()

@@ -1,6 +1,7 @@
 """API keys, and the rate limit."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ async def test_a_token_that_is_no_text_is_not_a_configured_key(start: Start) -> 
 
 async def test_every_answer_tells_the_rate_limit(mock: Mock) -> None:
     """The three documented headers count down on success and on every kind of error."""
-    calls = [
+    calls: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", "/v1/webhooks", {"json": REGISTRATION}),
         ("GET", "/nowhere", {}),
         ("PUT", "/v1/webhooks", {}),

@@ -9,7 +9,7 @@ from tests.vendor_api.serving import AUTH, REGISTRATION, Mock, Start
 
 
 @pytest.fixture
-async def webhook(mock: Mock) -> dict[str, Any]:
+async def webhook(mock: Mock) -> Any:
     """A registered webhook, as the API shows it."""
     return (await mock.call("POST", "/v1/webhooks", json=REGISTRATION)).json
 

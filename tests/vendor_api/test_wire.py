@@ -6,12 +6,14 @@ import subprocess
 
 import pytest
 from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.vendor_api import requests
 from mockserver.vendor_api.requests import error_body
+from tests.presence import present
 from tests.vendor_api.serving import REGISTRATION, Mock, exchange
 
 HEAD = b"Host: localhost\r\nAuthorization: Bearer pk_private\r\nConnection: close\r\n"
@@ -86,12 +88,12 @@ async def test_a_body_without_a_proper_end_is_given_up(
 
 async def test_a_broken_body_that_aiohttp_reports_is_refused() -> None:
     """The parser that aiohttp has without its C extension tells of malformed chunks in time: a 400 then."""
-    content = StreamReader(None, 1024, loop=asyncio.get_running_loop())
+    content = StreamReader(BaseProtocol(asyncio.get_running_loop()), 1024, loop=asyncio.get_running_loop())
     content.set_exception(web.RequestPayloadError())
     body, problem = await requests.read_body(make_mocked_request("POST", "/", payload=content), 100)
     assert body == b""
-    assert problem.status == 400
-    assert "not framed as HTTP/1.1 says" in problem.message
+    assert present(problem).status == 400
+    assert "not framed as HTTP/1.1 says" in present(problem).message
 
 
 def test_an_error_about_bytes_that_are_no_text_can_be_sent() -> None:

@@ -46,7 +46,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
 @pytest.fixture(autouse=True)
 async def _nothing_is_left() -> AsyncIterator[None]:
     before = asyncio.all_tasks()
-    trouble: list[dict] = []
+    trouble: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
     yield
     for _ in range(3):  # a cancelled task ends in one of the next turns of the loop

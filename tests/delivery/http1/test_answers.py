@@ -9,6 +9,7 @@ import pytest
 
 from mockserver.delivery.http1 import Http1Transport
 from tests.delivery.http1.raw_server import OK, Peer, Serve, a_request, until
+from tests.presence import failure, present
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -43,8 +44,8 @@ async def test_the_request_goes_out_byte_for_byte(transport: Http1Transport, ser
 
     assert seen == [request.wire]
     assert exchange.error is None
-    assert exchange.response.status == 200
-    assert exchange.response.body == b"ok"
+    assert present(exchange.response).status == 200
+    assert present(exchange.response).body == b"ok"
     assert (exchange.reused, exchange.resent) == (False, False)
     assert exchange.address == f"127.0.0.1:{server.port}"
 
@@ -136,9 +137,9 @@ async def test_every_shape_of_answer_is_read(
     for _ in range(2):
         exchange = await transport.exchange(a_request(server.url), 5)
         assert exchange.error is None
-        assert (exchange.response.status, exchange.response.body) == (status, body)
-        assert exchange.response.body_size == len(body)
-        assert not exchange.response.body_truncated
+        assert (present(exchange.response).status, present(exchange.response).body) == (status, body)
+        assert present(exchange.response).body_size == len(body)
+        assert not present(exchange.response).body_truncated
     if not bytewise:  # else what follows the answer may come when the next request is already written
         assert server.accepted == (1 if kept else 2)
 
@@ -153,7 +154,7 @@ async def test_the_end_of_the_connection_can_end_the_body(transport: Http1Transp
     server = await serve(answering(head, b"until ", b"the end", then="close"))
     exchange = await transport.exchange(a_request(server.url), 5)
     assert exchange.error is None
-    assert exchange.response.body == b"until the end"
+    assert present(exchange.response).body == b"until the end"
 
 
 async def test_a_reset_does_not_end_a_body(transport: Http1Transport, serve: Serve) -> None:
@@ -170,9 +171,8 @@ async def test_a_reset_does_not_end_a_body(transport: Http1Transport, serve: Ser
     await until(lambda: any(connection._answer.received for connection in transport._pool._live))
     half_read.set()
     exchange = await task
-    assert exchange.error.kind == "closed"
-    assert exchange.error.message == "the connection was reset after 5 bytes of body"
-    assert exchange.response.body == b"hello"
+    assert failure(exchange.error) == ("closed", "the connection was reset after 5 bytes of body")
+    assert present(exchange.response).body == b"hello"
 
 
 async def test_headers_keep_order_repeats_and_any_byte(transport: Http1Transport, serve: Serve) -> None:
@@ -182,7 +182,7 @@ async def test_headers_keep_order_repeats_and_any_byte(transport: Http1Transport
         b"1\r\nx\r\n0\r\nX-Trailer: t\r\n\r\n"
     )
     server = await serve(answering(wire))
-    response = (await transport.exchange(a_request(server.url), 5)).response
+    response = present((await transport.exchange(a_request(server.url), 5)).response)
     assert response.reason == "Für dich"
     assert response.headers == (("set-cookie", "a=1"), ("transfer-encoding", "chunked"), ("set-cookie", "b=é"))
 
@@ -190,7 +190,7 @@ async def test_headers_keep_order_repeats_and_any_byte(transport: Http1Transport
 async def test_an_interim_answer_leaves_nothing_in_the_real_one(transport: Http1Transport, serve: Serve) -> None:
     """Headers and reason of a 103 are not those of the answer."""
     server = await serve(answering(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK))
-    response = (await transport.exchange(a_request(server.url), 5)).response
+    response = present((await transport.exchange(a_request(server.url), 5)).response)
     assert response.reason == "OK"
     assert response.headers == (("content-length", "2"),)
 
@@ -211,8 +211,12 @@ async def test_the_second_answer_has_nothing_of_the_first(transport: Http1Transp
     await transport.exchange(a_request(server.url), 5)
     second = await transport.exchange(a_request(server.url), 5)
     assert second.reused
-    assert (second.response.status, second.response.reason, second.response.body) == (202, "", b"")
-    assert second.response.headers == (("content-length", "0"),)
+    assert (present(second.response).status, present(second.response).reason, present(second.response).body) == (
+        202,
+        "",
+        b"",
+    )
+    assert present(second.response).headers == (("content-length", "0"),)
 
 
 # --- bounds
@@ -232,9 +236,9 @@ async def test_a_long_body_is_counted_but_not_kept(serve: Serve, framing: str) -
     exchange = await transport.exchange(a_request(server.url), 5)
     await transport.close()
     assert exchange.error is None
-    assert exchange.response.body == body[:1000]
-    assert exchange.response.body_size == len(body)
-    assert exchange.response.body_truncated
+    assert present(exchange.response).body == body[:1000]
+    assert present(exchange.response).body_size == len(body)
+    assert present(exchange.response).body_truncated
 
 
 async def test_an_endless_body_is_cut_off_after_a_mebibyte(transport: Http1Transport, serve: Serve) -> None:
@@ -253,8 +257,8 @@ async def test_an_endless_body_is_cut_off_after_a_mebibyte(transport: Http1Trans
     server = await serve(behaviour)
     exchange = await transport.exchange(a_request(server.url), 30)
     assert exchange.error is None
-    assert len(exchange.response.body) == 64 * KIB
-    assert MIB - KIB < exchange.response.body_size < 2 * MIB
+    assert len(present(exchange.response).body) == 64 * KIB
+    assert MIB - KIB < present(exchange.response).body_size < 2 * MIB
     await asyncio.wait_for(cut_off.wait(), 60)
 
 
@@ -265,7 +269,7 @@ async def test_a_long_body_within_the_record_limit_is_kept_whole(serve: Serve) -
     transport = Http1Transport(record_limit=3 * MIB)
     exchange = await transport.exchange(a_request(server.url), 30)
     await transport.close()
-    assert exchange.response.body == body
+    assert present(exchange.response).body == body
 
 
 ENDLESS_HEADS = {
@@ -282,8 +286,7 @@ async def test_a_header_over_64_kib_is_too_large(transport: Http1Transport, serv
     """A header block that does not end is not read for ever, and one that is too large is not taken."""
     server = await serve(answering(*pieces))
     exchange = await transport.exchange(a_request(server.url), 10)
-    assert exchange.error.kind == "too_large"
-    assert exchange.error.message == "the header of the answer has no end within 64 KiB"
+    assert failure(exchange.error) == ("too_large", "the header of the answer has no end within 64 KiB")
 
 
 async def test_a_large_header_under_the_limit_is_read(transport: Http1Transport, serve: Serve) -> None:
@@ -293,8 +296,8 @@ async def test_a_large_header_under_the_limit_is_read(transport: Http1Transport,
     server = await serve(answering(wire))
     exchange = await transport.exchange(a_request(server.url), 10)
     assert exchange.error is None
-    assert exchange.response.body_size == 100_000
-    assert exchange.response.headers[0] == ("a", value.decode())
+    assert present(exchange.response).body_size == 100_000
+    assert present(exchange.response).headers[0] == ("a", value.decode())
 
 
 async def test_endless_trailers_are_too_large(transport: Http1Transport, serve: Serve) -> None:
@@ -307,9 +310,8 @@ async def test_endless_trailers_are_too_large(transport: Http1Transport, serve: 
 
     server = await serve(behaviour)
     exchange = await transport.exchange(a_request(server.url), 30)
-    assert exchange.error.kind == "too_large"
-    assert exchange.error.message == "the answer has no end within 1024 KiB, of which 2 are body"
-    assert exchange.response.body == b"ok"
+    assert failure(exchange.error) == ("too_large", "the answer has no end within 1024 KiB, of which 2 are body")
+    assert present(exchange.response).body == b"ok"
 
 
 # --- what is not HTTP
@@ -321,11 +323,11 @@ async def test_something_else_than_http_is_shown(transport: Http1Transport, serv
     banner = b"SSH-2.0-OpenSSH_9.6 " + b"x" * 100
     server = await serve(answering(*([banner[i : i + 1] for i in range(120)] if bytewise else [banner])))
     exchange = await transport.exchange(a_request(server.url), 5)
-    assert exchange.error.kind == "protocol"
+    assert present(exchange.error).kind == "protocol"
     assert exchange.response is None
-    assert "the answer is not HTTP" in exchange.error.message
-    assert "begins b'S" in exchange.error.message
-    assert b"x" * 21 not in exchange.error.message.encode()
+    assert "the answer is not HTTP" in present(exchange.error).message
+    assert "begins b'S" in present(exchange.error).message
+    assert b"x" * 21 not in present(exchange.error).message.encode()
 
 
 async def test_a_server_that_speaks_first_is_heard(transport: Http1Transport, serve: Serve) -> None:
@@ -337,25 +339,25 @@ async def test_a_server_that_speaks_first_is_heard(transport: Http1Transport, se
 
     server = await serve(behaviour)
     exchange = await transport.exchange(a_request(server.url), 5)
-    assert exchange.error.kind == "protocol"
-    assert "b'220 mail.example ESMTP" in exchange.error.message
+    assert present(exchange.error).kind == "protocol"
+    assert "b'220 mail.example ESMTP" in present(exchange.error).message
 
 
 async def test_a_tls_alert_suggests_https(transport: Http1Transport, serve: Serve) -> None:
     """An https server that is spoken to in plain HTTP answers with an alert; the message says what it means."""
     server = await serve(answering(b"\x15\x03\x01\x00\x02\x02\x46", then="close"))
     exchange = await transport.exchange(a_request(server.url), 5)
-    assert exchange.error.kind == "protocol"
-    assert exchange.error.message.endswith("is it an https:// address?")
+    assert present(exchange.error).kind == "protocol"
+    assert present(exchange.error).message.endswith("is it an https:// address?")
 
 
 async def test_garbage_within_the_body_keeps_what_came_before(transport: Http1Transport, serve: Serve) -> None:
     """A broken chunk is an error of protocol, with the status and the first chunk beside it."""
     server = await serve(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", b"zz\r\n"))
     exchange = await transport.exchange(a_request(server.url), 5)
-    assert exchange.error.kind == "protocol"
-    assert exchange.response.status == 200
-    assert exchange.response.body == b"ok"
+    assert present(exchange.error).kind == "protocol"
+    assert present(exchange.response).status == 200
+    assert present(exchange.response).body == b"ok"
 
 
 # --- half an answer
@@ -415,7 +417,7 @@ async def test_the_message_says_how_much_came(
     """Half an answer and then the end: the message says how much there was."""
     server = await serve(answering(part, then="close"))
     exchange = await transport.exchange(a_request(server.url), 5)
-    assert exchange.error.message == message
+    assert present(exchange.error).message == message
 
 
 async def test_half_an_answer_and_then_silence(transport: Http1Transport, serve: Serve) -> None:
@@ -438,8 +440,8 @@ async def test_half_an_answer_and_then_silence(transport: Http1Transport, serve:
     closed: list[Peer] = []
     server = await serve(behaviour)
     exchanges = await asyncio.gather(*(transport.exchange(a_request(server.url), 1) for _ in silences))
-    assert {exchange.error.kind for exchange in exchanges} == {"timeout"}
-    assert sorted(exchange.error.message for exchange in exchanges) == sorted(silences.values())
+    assert {present(exchange.error).kind for exchange in exchanges} == {"timeout"}
+    assert sorted(present(exchange.error).message for exchange in exchanges) == sorted(silences.values())
     assert min(exchange.total_ms for exchange in exchanges) >= 999
     assert sorted(exchange.response.body for exchange in exchanges if exchange.response) == [b"ab", b"some"]
     await asyncio.wait_for(all_closed.wait(), 60)

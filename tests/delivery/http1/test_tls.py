@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from trustme import CA
 
 from mockserver.delivery.http1 import Http1Transport
 from tests.delivery.http1.raw_server import OK, Peer, Serve, a_request
+from tests.presence import failure, present
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,11 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+StartTls = Callable[..., Awaitable[TestServer]]
+
+
 @pytest.fixture
-def tls_server(aiohttp_server: Callable[..., Any], authority: CA) -> Serve:
+def tls_server(aiohttp_server: Callable[..., Any], authority: trustme.CA) -> StartTls:
     """Starts an aiohttp server whose certificate the authority signed for the names given."""
 
     async def start(*names: str, client_certificate: bool = False) -> TestServer:
@@ -38,7 +42,8 @@ def tls_server(aiohttp_server: Callable[..., Any], authority: CA) -> Serve:
 
         app = web.Application(client_max_size=1 << 24)
         app.router.add_post("/hooks", hook)
-        return await aiohttp_server(app, ssl=context)
+        server: TestServer = await aiohttp_server(app, ssl=context)
+        return server
 
     return start
 
@@ -54,7 +59,7 @@ async def trusting(authority: CA) -> AsyncIterator[Http1Transport]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_a_private_authority_is_trusted_through_the_context(
-    tls_server: Serve, trusting: Http1Transport, host: str
+    tls_server: StartTls, trusting: Http1Transport, host: str
 ) -> None:
     """With the context that knows the authority, https works like http: kept alive, large bodies, byte for byte."""
     server = await tls_server("localhost", "127.0.0.1")
@@ -62,24 +67,24 @@ async def test_a_private_authority_is_trusted_through_the_context(
     for turn in range(3):
         exchange = await trusting.exchange(a_request(f"https://{host}:{server.port}/hooks", body), 20)
         assert exchange.error is None
-        assert exchange.response.body == body
+        assert present(exchange.response).body == body
         assert exchange.reused == (turn > 0)
         assert exchange.address == f"127.0.0.1:{server.port}"
 
 
-async def test_a_name_with_a_dot_at_its_end_is_the_name(tls_server: Serve, trusting: Http1Transport) -> None:
+async def test_a_name_with_a_dot_at_its_end_is_the_name(tls_server: StartTls, trusting: Http1Transport) -> None:
     """``localhost.`` is the same host, and certificates do not carry the dot."""
     server = await tls_server("localhost")
     exchange = await trusting.exchange(a_request(f"https://localhost.:{server.port}/hooks"), 5)
     assert exchange.error is None
 
 
-async def test_an_unknown_authority_is_refused(tls_server: Serve, transport: Http1Transport) -> None:
+async def test_an_unknown_authority_is_refused(tls_server: StartTls, transport: Http1Transport) -> None:
     """The default context trusts what the system trusts; the message says how a private authority can be given."""
     server = await tls_server("127.0.0.1")
     exchange = await transport.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 5)
-    assert exchange.error.kind == "tls"
-    assert exchange.error.message == (
+    assert present(exchange.error).kind == "tls"
+    assert present(exchange.error).message == (
         f"the certificate of 127.0.0.1:{server.port} is not trusted (unable to get local issuer certificate):"
         " give the CA that signed it (--ca-file), or use an http:// address"
     )
@@ -87,19 +92,19 @@ async def test_an_unknown_authority_is_refused(tls_server: Serve, transport: Htt
     assert exchange.address == f"127.0.0.1:{server.port}"
 
 
-async def test_a_certificate_for_another_name_is_refused(tls_server: Serve, trusting: Http1Transport) -> None:
+async def test_a_certificate_for_another_name_is_refused(tls_server: StartTls, trusting: Http1Transport) -> None:
     """The certificate must be for the host of the URL."""
     server = await tls_server("other.example")
     exchange = await trusting.exchange(a_request(f"https://localhost:{server.port}/hooks"), 5)
-    assert exchange.error.kind == "tls"
-    assert "Hostname mismatch, certificate is not valid for 'localhost'" in exchange.error.message
+    assert present(exchange.error).kind == "tls"
+    assert "Hostname mismatch, certificate is not valid for 'localhost'" in present(exchange.error).message
 
 
-async def test_a_server_that_wants_a_certificate_of_ours_says_so(tls_server: Serve, trusting: Http1Transport) -> None:
+async def test_a_server_that_wants_our_certificate_says_so(tls_server: StartTls, trusting: Http1Transport) -> None:
     """We have none: the server's complaint, which comes after the handshake, reaches the reader."""
     server = await tls_server("127.0.0.1", client_certificate=True)
     exchange = await trusting.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 5)
-    assert exchange.error.kind == "closed"
+    assert present(exchange.error).kind == "closed"
 
 
 async def test_a_server_without_tls_suggests_http(transport: Http1Transport, serve: Serve) -> None:
@@ -112,8 +117,7 @@ async def test_a_server_without_tls_suggests_http(transport: Http1Transport, ser
 
     server = await serve(behaviour)
     exchange = await transport.exchange(a_request(server.url.replace("http:", "https:")), 5)
-    assert exchange.error.kind == "tls"
-    assert exchange.error.message == f"127.0.0.1:{server.port} does not speak TLS: is it an http:// address?"
+    assert failure(exchange.error) == ("tls", f"127.0.0.1:{server.port} does not speak TLS: is it an http:// address?")
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -127,9 +131,9 @@ async def test_a_server_that_hangs_up_in_the_handshake(transport: Http1Transport
 
     server = await serve(behaviour)
     exchange = await transport.exchange(a_request(server.url.replace("http:", "https:")), 5)
-    assert exchange.error.kind == "tls"
-    assert exchange.error.message.startswith(f"127.0.0.1:{server.port} broke off the TLS handshake (")
-    assert exchange.error.message.endswith("): does it speak https?")
+    assert present(exchange.error).kind == "tls"
+    assert present(exchange.error).message.startswith(f"127.0.0.1:{server.port} broke off the TLS handshake (")
+    assert present(exchange.error).message.endswith("): does it speak https?")
 
 
 @pytest.mark.parametrize("end", ["time-out", "cancelled", "closed"])
@@ -151,15 +155,13 @@ async def test_a_handshake_that_does_not_end(transport: Http1Transport, serve: S
         task.cancel()
     elif end == "closed":
         await transport.close()
-    exchange = (await asyncio.gather(task, return_exceptions=True))[0]
+    await asyncio.wait([task])
     await asyncio.wait_for(hung_up.wait(), 60)
     if end == "time-out":
-        assert exchange.error.kind == "tls"
-        assert exchange.error.message == (
-            f"no TLS connection to 127.0.0.1:{server.port} within 300ms: does it speak https?"
-        )
+        message = f"no TLS connection to 127.0.0.1:{server.port} within 300ms: does it speak https?"
+        assert failure(task.result().error) == ("tls", message)
     elif end == "closed":
-        assert exchange.error.kind == "stopped"
+        assert present(task.result().error).kind == "stopped"
 
 
 async def test_a_kept_tls_connection_that_the_server_closed_costs_nothing(

@@ -33,7 +33,7 @@ class AsgiProbe:
     def __init__(self, answer: Callable[..., Any] | None = None, lifespan: Callable[..., Any] | None = None) -> None:
         self._answer = answer or ok
         self._lifespan = lifespan or self._noted
-        self.scopes: list[dict[str, Any]] = []
+        self.scopes: list[Scope] = []
         self.bodies: list[bytes] = []
         self.log: list[str] = []
         self.loops: list[asyncio.AbstractEventLoop] = []
@@ -106,6 +106,6 @@ class WsgiProbe:
         return self._answer(environ, start_response)
 
 
-def wsgi_ok(_environ: dict[str, Any], start_response: StartResponse) -> Any:
+def wsgi_ok(_environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
     start_response("200 Fine", [("Content-Type", "text/plain"), ("X-Name", "J\xfcrgen")])
     return [b"tha", b"nks"]

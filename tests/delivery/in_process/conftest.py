@@ -3,13 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from aiohttp import web
-from fastapi import FastAPI
 
 from mockserver import MockServer
-from tests.delivery.in_process.apps import HOOK, SECRET, URL, AsgiProbe, Deliver, Serve, WsgiProbe
+from tests.delivery.in_process.apps import HOOK, SECRET, URL, Deliver, Serve
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +30,7 @@ def mock() -> Iterator[MockServer]:
 def serve(mock: MockServer) -> Serve:
     """Route the registered URL to an application."""
 
-    def serve(app: web.Application | FastAPI | AsgiProbe | WsgiProbe, **options: dict[str, str]) -> MockServer:
+    def serve(app: Any, **options: Any) -> MockServer:
         mock.route(URL, to=app, **options)
         mock.register(HOOK, secret=SECRET)
         return mock

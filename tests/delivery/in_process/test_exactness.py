@@ -15,6 +15,7 @@ from mockserver.model.messages import Request
 from mockserver.model.targets import Target
 from mockserver.replay.dispatcher import SendResult
 from tests.delivery.in_process.apps import SECRET, URL, AsgiProbe, WsgiProbe, start
+from tests.presence import present
 
 PATH = "/a/../b/%c3%bc/%2F/x%20y;z?q=%FF&r=a+b&s=[1]"
 
@@ -72,7 +73,7 @@ def test_asgi_sees_what_the_network_would_bring(over_the_network: tuple[str, lis
     assert dict(mine)["host"] == "your-app.com"
     assert (scope["method"], scope["scheme"], scope["server"]) == ("POST", "https", ("your-app.com", 443))
     assert scope["http_version"] == "1.1"
-    assert app.bodies[0] == sent.attempts[0].request.body
+    assert app.bodies[0] == present(sent.attempts[0].request).body
     assert len(app.bodies[0]) == len(body)
     assert mockserver.verify(app.bodies[0], dict(mine)["x-playgent-signature"], SECRET)
 
@@ -116,12 +117,21 @@ def test_a_header_that_comes_twice_is_one_value_in_wsgi() -> None:
 
 def test_the_answer_is_recorded_as_it_was_given() -> None:
     """Status, reason, header names in lower case, values in Latin-1, body and size."""
-    response = deliver_to(WsgiProbe(), "/hooks").response
-    assert (response.status, response.reason, response.body, response.body_size) == (200, "Fine", b"thanks", 6)
+    response = present(deliver_to(WsgiProbe(), "/hooks").response)
+    assert (
+        response.status,
+        response.reason,
+        response.body,
+        response.body_size,
+    ) == (200, "Fine", b"thanks", 6)
     assert response.headers == (("content-type", "text/plain"), ("x-name", "J\xfcrgen"))
     sent = deliver_to(AsgiProbe(), "/hooks")
-    assert (sent.response.status, sent.response.reason, sent.response.body) == (200, "OK", b"thanks")
-    assert sent.response.headers == (("content-type", "text/plain"),)
+    assert (present(sent.response).status, present(sent.response).reason, present(sent.response).body) == (
+        200,
+        "OK",
+        b"thanks",
+    )
+    assert present(sent.response).headers == (("content-type", "text/plain"),)
     exchange = sent.attempts[0].exchange
     assert 0 < exchange.first_byte_ms <= exchange.total_ms
     assert exchange.address == ""
@@ -134,7 +144,7 @@ def test_a_status_that_has_no_name() -> None:
         await start(send, 299, ())
         await send({"type": "http.response.body"})
 
-    assert deliver_to(AsgiProbe(odd), "/hooks").response.reason == ""
+    assert present(deliver_to(AsgiProbe(odd), "/hooks").response).reason == ""
 
 
 def test_a_large_body_reaches_the_application_whole() -> None:
@@ -145,7 +155,7 @@ def test_a_large_body_reaches_the_application_whole() -> None:
         mock.register(URL, secret=SECRET)
         sent = mock.send("run.failed", data={"text": "x" * 3_000_000})
     assert sent.delivered
-    assert hashlib.sha256(app.bodies[0]).digest() == hashlib.sha256(sent.attempts[0].request.body).digest()
+    assert hashlib.sha256(app.bodies[0]).digest() == hashlib.sha256(present(sent.attempts[0].request).body).digest()
 
 
 def test_the_longest_route_wins_also_for_applications() -> None:

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import repeat
-from typing import Any
+from typing import Any, cast
 
 import flask
 import pytest
@@ -19,7 +19,8 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from mockserver import MockServer
-from mockserver.delivery.in_process import AppTransport, read_destination
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.delivery.in_process import App, AppTransport, read_destination
 from mockserver.model.messages import Close, Exchange, Request
 from mockserver.model.targets import Target
 from tests.delivery.in_process.apps import (
@@ -35,6 +36,7 @@ from tests.delivery.in_process.apps import (
     start,
     wsgi_ok,
 )
+from tests.presence import failure, present
 
 
 async def raises(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -56,8 +58,8 @@ def test_an_exception_is_recorded_with_its_traceback(
     """The error names the exception in one line; its detail is the traceback, beginning in the application."""
     sent = deliver(serve(app))
     assert not sent.delivered
-    error = sent.deliveries[0].error
-    assert (error.kind, error.message) == ("app", message)
+    error = present(sent.deliveries[0].error)
+    assert failure(error) == ("app", message)
     assert error.detail.startswith("Traceback")
     assert "no such run" in error.detail
     assert "in_process/apps.py" in error.detail.splitlines()[1]
@@ -74,9 +76,9 @@ def test_starlette_gives_the_exception_and_the_500(serve: Serve, deliver: Delive
         raise KeyError("run_id")
 
     sent = deliver(serve(app))
-    assert sent.response.status == 500
-    assert sent.deliveries[0].error.message == "KeyError: 'run_id'"
-    assert "in receive" in sent.deliveries[0].error.detail
+    assert present(sent.response).status == 500
+    assert present(sent.deliveries[0].error).message == "KeyError: 'run_id'"
+    assert "in receive" in present(sent.deliveries[0].error).detail
 
 
 def test_a_group_of_one_exception_is_that_exception(serve: Serve) -> None:
@@ -88,7 +90,7 @@ def test_a_group_of_one_exception_is_that_exception(serve: Serve) -> None:
     async def grouped(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise GroupError
 
-    assert serve(AsgiProbe(grouped)).send("run.failed").deliveries[0].error.message == "LookupError: inner"
+    assert present(serve(AsgiProbe(grouped)).send("run.failed").deliveries[0].error).message == "LookupError: inner"
 
 
 def test_flask_answers_500_or_raises_as_it_is_configured(mock: MockServer) -> None:
@@ -96,15 +98,15 @@ def test_flask_answers_500_or_raises_as_it_is_configured(mock: MockServer) -> No
     app = flask.Flask("app")
 
     @app.post("/webhooks/playgent")
-    def receive() -> None:
+    def receive() -> str:
         raise RuntimeError("broken")
 
     mock.route(URL, to=app)
     mock.register(HOOK)
     sent = mock.send("run.failed")
-    assert (sent.response.status, sent.deliveries[0].error) == (500, None)
+    assert (present(sent.response).status, sent.deliveries[0].error) == (500, None)
     app.testing = True
-    assert mock.send("run.failed").deliveries[0].error.message == "RuntimeError: broken"
+    assert present(mock.send("run.failed").deliveries[0].error).message == "RuntimeError: broken"
 
 
 def test_aiohttp_gives_the_exception_and_the_500(serve: Serve) -> None:
@@ -120,9 +122,9 @@ def test_aiohttp_gives_the_exception_and_the_500(serve: Serve) -> None:
     app.router.add_post("/webhooks/playgent", receive)
     mock = serve(app)
     sent = mock.send("run.failed")
-    assert sent.response.status == 500
-    assert sent.deliveries[0].error.message == "ValueError: broken"
-    assert "in receive" in sent.deliveries[0].error.detail
+    assert present(sent.response).status == 500
+    assert present(sent.deliveries[0].error).message == "ValueError: broken"
+    assert "in receive" in present(sent.deliveries[0].error).detail
     assert mock.send("run.failed").delivered
 
 
@@ -152,11 +154,10 @@ def test_exits_are_exceptions_too(serve: Serve, kind: str, exit_with: type[BaseE
     if kind == "aiohttp":
         app = web.Application()
         app.router.add_post("/webhooks/playgent", aiohttp_leave)
+        mock = serve(app)
     else:
-        app = AsgiProbe(leave) if kind == "asgi" else WsgiProbe(wsgi_leave)
-    mock = serve(app)
-    error = mock.send("run.failed").deliveries[0].error
-    assert (error.kind, error.message) == ("app", f"{exit_with.__name__}: bye")
+        mock = serve(AsgiProbe(leave) if kind == "asgi" else WsgiProbe(wsgi_leave))
+    assert failure(mock.send("run.failed").deliveries[0].error) == ("app", f"{exit_with.__name__}: bye")
     assert mock.send("run.failed").delivered
 
 
@@ -166,7 +167,7 @@ def test_an_exception_without_words(serve: Serve) -> None:
     async def bare(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise AssertionError
 
-    assert serve(AsgiProbe(bare)).send("run.failed").deliveries[0].error.message == "AssertionError"
+    assert present(serve(AsgiProbe(bare)).send("run.failed").deliveries[0].error).message == "AssertionError"
 
 
 # On Python 3.10 asyncio.run drops the loop that an older pytest-asyncio left set, whose sockets are open.
@@ -262,7 +263,7 @@ def test_breaches_of_the_interface_are_named(
     serve: Serve, deliver: Deliver, app: AsgiProbe | WsgiProbe, words: str
 ) -> None:
     """No answer, half of one, or one out of order is an error of the application."""
-    error = deliver(serve(app)).deliveries[0].error
+    error = present(deliver(serve(app)).deliveries[0].error)
     assert error.kind == "app"
     assert words in error.message
 
@@ -273,30 +274,30 @@ def test_wsgi_may_replace_its_answer_when_it_fails(serve: Serve) -> None:
     def repentant(_environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
         start_response("200 OK", [])
         try:
-            {}["run_id"]
+            os.environ["NO SUCH NAME"]
         except KeyError:
             start_response("500 Oh", [], sys.exc_info())
         return [b"sorry"]
 
     sent = serve(WsgiProbe(repentant)).send("run.failed")
-    assert (sent.response.status, sent.response.reason) == (500, "Oh")
-    assert sent.deliveries[0].error.message == "KeyError: 'run_id'"
+    assert (present(sent.response).status, present(sent.response).reason) == (500, "Oh")
+    assert present(sent.deliveries[0].error).message == "KeyError: 'NO SUCH NAME'"
 
 
 def test_wsgi_may_write_its_answer(serve: Serve) -> None:
     """The write function of the standard works, and what is returned is closed."""
     closed = []
 
-    class Rest(list):
+    class Rest(list[bytes]):
         def close(self) -> None:
             closed.append(True)
 
-    def writes(_environ: dict[str, Any], start_response: StartResponse) -> list:
+    def writes(_environ: dict[str, Any], start_response: StartResponse) -> Rest:
         write = start_response("200 OK", [])
         write(b"written, ")
         return Rest([b"returned"])
 
-    assert serve(WsgiProbe(writes)).send("run.failed").response.body == b"written, returned"
+    assert present(serve(WsgiProbe(writes)).send("run.failed").response).body == b"written, returned"
     assert closed == [True]
 
 
@@ -307,7 +308,7 @@ def test_wsgi_may_start_its_answer_late(serve: Serve) -> None:
         start_response("202 Later", [])
         yield b"x"
 
-    assert serve(WsgiProbe(lazy)).send("run.failed").response.status == 202
+    assert present(serve(WsgiProbe(lazy)).send("run.failed").response).status == 202
 
 
 # ---------------------------------------------------------------- time-outs
@@ -334,9 +335,11 @@ def test_a_hanging_asgi_application_is_cut_off(hurried: MockServer, deliver: Del
 
     hurried.route(URL, to=AsgiProbe(hang))
     sent = deliver(hurried)
-    error = sent.deliveries[0].error
-    assert (error.kind, error.message) == ("timeout", "no complete answer within 200ms: 3 bytes of body came")
-    assert sent.response.body == b"abc"
+    assert failure(sent.deliveries[0].error) == (
+        "timeout",
+        "no complete answer within 200ms: 3 bytes of body came",
+    )
+    assert present(sent.response).body == b"abc"
     assert cancelled.wait(60)
 
 
@@ -348,7 +351,7 @@ def test_a_hanging_wsgi_application_is_left_alone(hurried: MockServer, deliver: 
     sent = deliver(hurried)
     release.set()
     app.threads[0].join()
-    assert sent.deliveries[0].error.message == "no answer within 200ms"
+    assert present(sent.deliveries[0].error).message == "no answer within 200ms"
     assert hurried.deliveries[0].response is None
 
 
@@ -360,7 +363,7 @@ def test_an_application_that_blocks_its_loop_does_not_block_the_mock(hurried: Mo
         release.wait(60)
 
     hurried.route(URL, to=AsgiProbe(block))
-    assert hurried.send("run.failed").deliveries[0].error.kind == "timeout"
+    assert present(hurried.send("run.failed").deliveries[0].error).kind == "timeout"
     assert hurried.requests == ()
     release.set()
 
@@ -373,7 +376,7 @@ async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried: 
 
     hurried.route(URL, to=AsgiProbe(block))
     sent = await hurried.asend("run.failed")
-    assert sent.deliveries[0].error.kind == "timeout"
+    assert present(sent.deliveries[0].error).kind == "timeout"
     assert sent.attempts[0].exchange.total_ms < 450
 
 
@@ -383,8 +386,7 @@ def test_a_start_that_hangs_is_a_time_out(
     """The message says that it was the start; at the end it is cancelled, as nothing else will stop it."""
     app = AsgiProbe(lifespan=lambda *_: asyncio.Event().wait())
     hurried.route(URL, to=app)
-    error = deliver(hurried).deliveries[0].error
-    assert (error.kind, error.message) == ("timeout", "the application did not start within 200ms")
+    assert failure(deliver(hurried).deliveries[0].error) == ("timeout", "the application did not start within 200ms")
     hurried.reset()
     assert not caplog.records
 
@@ -398,8 +400,7 @@ def test_an_aiohttp_start_that_hangs_is_a_time_out(hurried: MockServer, deliver:
     app = web.Application()
     app.on_startup.append(hang)
     hurried.route(URL, to=app)
-    error = deliver(hurried).deliveries[0].error
-    assert (error.kind, error.message) == ("timeout", "the application did not start within 200ms")
+    assert failure(deliver(hurried).deliveries[0].error) == ("timeout", "the application did not start within 200ms")
 
 
 def test_a_background_task_is_waited_for(serve: Serve, deliver: Deliver) -> None:
@@ -450,16 +451,16 @@ def test_a_background_task_that_fails_is_an_error(serve: Serve) -> None:
         await PlainTextResponse("ok", background=BackgroundTask(later))(scope, receive, send)
 
     sent = serve(AsgiProbe(app)).send("run.failed")
-    assert sent.response.status == 200
-    assert sent.deliveries[0].error.message == "LookupError: gone"
+    assert present(sent.response).status == 200
+    assert present(sent.deliveries[0].error).message == "LookupError: gone"
 
 
 # ---------------------------------------------------------------- faults of the connection
 
 
 async def exchange_with(app: AsgiProbe | WsgiProbe, head: bytes, body: bytes, plan: tuple[Any, ...]) -> Exchange:
-    transport = AppTransport(None)
-    key = transport.add(read_destination(app))
+    transport = AppTransport(Http1Transport())
+    key = transport.add(cast("App", read_destination(app)))
     try:
         target = Target("https", "your-app.com", 443, "/", key)
         return await transport.exchange(Request(target, b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n", body, plan), 5)
@@ -481,8 +482,12 @@ async def test_a_body_that_ends_too_early_in_asgi() -> None:
     exchange = await exchange_with(Reader(), b"Content-Length: 9", b"half", (b"", Close(message="closed on purpose")))
     assert messages[0] == {"type": "http.request", "body": b"half", "more_body": True}
     assert messages[1:] == [{"type": "http.disconnect"}] * 2
-    assert (exchange.error.kind, exchange.error.message, exchange.response) == ("closed", "closed on purpose", None)
-    assert "the client has gone" in exchange.error.detail
+    assert (present(exchange.error).kind, present(exchange.error).message, exchange.response) == (
+        "closed",
+        "closed on purpose",
+        None,
+    )
+    assert "the client has gone" in present(exchange.error).detail
 
 
 async def test_a_client_that_does_not_wait_for_the_answer() -> None:
@@ -490,7 +495,7 @@ async def test_a_client_that_does_not_wait_for_the_answer() -> None:
     app, wsgi_app = AsgiProbe(), WsgiProbe()
     for each in (app, wsgi_app):
         exchange = await exchange_with(each, b"Content-Length: 5", b"whole", (b"", Close()))
-        assert (exchange.error.kind, exchange.error.detail, exchange.response) == ("closed", "", None)
+        assert (present(exchange.error).kind, present(exchange.error).detail, exchange.response) == ("closed", "", None)
         assert each.bodies == [b"whole"]
 
 
@@ -498,7 +503,7 @@ async def test_a_body_in_chunks() -> None:
     """It arrives whole, without a length: WSGI is told that it may be read to its end."""
     app = WsgiProbe()
     exchange = await exchange_with(app, b"Transfer-Encoding: chunked", b"whole", (b"5\r\nwhole\r\n0\r\n\r\n",))
-    assert exchange.response.status == 200
+    assert present(exchange.response).status == 200
     assert app.bodies == [b"whole"]
     assert app.environs[0]["wsgi.input_terminated"]
     assert "CONTENT_LENGTH" not in app.environs[0]
@@ -553,7 +558,7 @@ async def enormous(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": bytes(100 * MEBIBYTE)})
 
 
-def wsgi_endless(_environ: dict[str, Any], start_response: StartResponse) -> repeat:
+def wsgi_endless(_environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
     start_response("200 OK", [])
     return itertools.repeat(b"x" * 10_000)
 
@@ -564,7 +569,7 @@ def test_an_endless_answer_is_cut_off(serve: Serve, deliver: Deliver, answer: Ca
     app = WsgiProbe(answer) if answer is wsgi_endless else AsgiProbe(answer)
     sent = deliver(serve(app))
     assert sent.delivered, str(sent)
-    assert (len(sent.response.body), sent.response.body_size) == (65536, MEBIBYTE)
+    assert (len(present(sent.response).body), present(sent.response).body_size) == (65536, MEBIBYTE)
 
 
 @pytest.mark.parametrize("size", [65536, 65537])
@@ -576,5 +581,5 @@ def test_the_first_64_kib_are_kept(serve: Serve, size: int) -> None:
         await send({"type": "http.response.body", "body": b"x" * (size - 1), "more_body": True})
         await send({"type": "http.response.body", "body": b"y"})
 
-    response = serve(AsgiProbe(answer)).send("run.failed").response
+    response = present(serve(AsgiProbe(answer)).send("run.failed").response)
     assert (len(response.body), response.body_truncated) == (65536, size > 65536)
