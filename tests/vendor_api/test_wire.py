@@ -143,7 +143,9 @@ def test_odd_request_lines_are_answered_like_any_other(threaded: Mock, line: byt
         (b"1.0", b"Connection: keep-alive\r\n", "Connection: keep-alive", True),
     ],
 )
-def test_an_answer_is_framed_as_its_request_asks(threaded, method, version, asked, said, kept):
+def test_an_answer_is_framed_as_its_request_asks(
+    threaded: Mock, method: bytes, version: bytes, asked: bytes, said: str | None, kept: bool
+) -> None:
     """Its version, its length, its body (none for HEAD), and whether another request may follow."""
     host = b"Host: localhost\r\nAuthorization: Bearer k\r\n"
     first = method + b" /v1/webhooks HTTP/" + version + b"\r\n" + host + asked + b"\r\n"
