@@ -1,4 +1,4 @@
-"""The running server of ``mockserver serve``: what it prints, and the scripts that it replays."""
+"""The running server of ``mockserver serve``, and what it prints."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ import click
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.output import delivery_line, row_of
 from mockserver.cli.readiness import Reach
-from mockserver.cli.replay_run import show_explanations, show_verdict
-from mockserver.cli.report_files import ReportFiles, exit_code_of, replay_forms, workflow_lines
 from mockserver.control_api import ControlApi
 from mockserver.dashboard import PAGE, Dashboard
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
-from mockserver.model.redaction import Redactor, without_tokens
+from mockserver.model.redaction import without_tokens
 from mockserver.model.settings import Settings
 from mockserver.model.webhooks import Webhook
 from mockserver.model.wording import one_line, shortened, visible
-from mockserver.replay.report import STOPPED, Report
 from mockserver.reports.serializers import refusal_of
-from mockserver.script.model import Script
 from mockserver.server.mock import Mock
 from mockserver.vendor_api.calls import VendorCall
 
 if TYPE_CHECKING:
+    from mockserver.cli.report_files import ReportFiles
+    from mockserver.cli.served_scripts import ServedScripts
+    from mockserver.script.model import Script
     from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource
 
 #: The most characters of the reason why the vendor API refused a call; its answer holds them all.
@@ -55,11 +54,7 @@ class ServeLoop:
     ) -> None:
         self.mock = Mock(settings)
         self._page = page
-        self._scripts = [script for script in scripts if script.steps]
-        self._flows = [script for script in scripts if script.flows]
         self._one_per_url = one_per_url
-        self._files = reports
-        self._reports: list[Report] = []
         self._reach = Reach()
         self._registered: dict[str, int] = {}
         self._known: set[str] = set()
@@ -67,10 +62,18 @@ class ServeLoop:
         self._follows = False
         self._err = self._work.err
         self._out = self._err if reports is not None and reports.to_standard_output else self._work.out
+        self._exits = reports is not None
+        self._scripts = self._served(scripts, reports) if scripts else None
 
     def run(self) -> int:
         """Serve, and return the exit code; raises StartError or UnwritableError."""
-        return self._work.run(self._serve()) or exit_code_of(self._reports, self._reach.why_not)
+        return self._work.run(self._serve()) or (self._scripts.exit_code(self._reach.why_not) if self._scripts else 0)
+
+    def _served(self, scripts: Sequence[Script], reports: ReportFiles | None) -> ServedScripts:
+        # Imported here: what replays takes a tenth of the start, and most mocks serve without a script.
+        from mockserver.cli.served_scripts import ServedScripts  # noqa: PLC0415 - start-up does without
+
+        return ServedScripts(self.mock, scripts, reports, self._out, self._err)
 
     async def _serve(self) -> None:
         await self.mock.start(*((Dashboard,) if self._page else ()), ControlApi)
@@ -82,17 +85,15 @@ class ServeLoop:
             self.mock.records.subscribe(self._delivery)
             self._known.update(webhook.webhook_id for webhook in self.mock.webhooks.all())
             self.mock.webhooks.subscribe(self._webhook)
-            for script in self._flows:
-                self._install(script)
-            for script in self._scripts:
-                await self._replay(script)
-            if self._files is None:
+            if self._scripts is not None:
+                await self._scripts.play()
+            if not self._exits:
                 await asyncio.Event().wait()
         finally:
             self._out.flush()
             await self.mock.stop()
-            if self._files is not None:
-                self._conclude(self._files)
+            if self._scripts is not None:
+                self._scripts.conclude(self._reach.why_not, self._work.out)
 
     def _show_ready(self) -> None:
         self._out.line(f"mockserver is ready: {self.mock.url} (vendor API /v1, control API /_mock)")
@@ -103,44 +104,6 @@ class ServeLoop:
         self._out.flush()
         if not _is_loopback(self.mock.settings.host):
             self._err.line("mockserver: it does not listen on a loopback address: other machines can reach it")
-
-    def _install(self, script: Script) -> None:
-        """Let the flows of a script decide from now on, also after a reset."""
-        self.mock.flows.rules.install(script.flows, standing=True)
-        count = len(script.flows)
-        self._out.line(visible(f"{script.name}: {count} flow{'' if count == 1 else 's'} for calls of the API"))
-        self._out.flush()
-
-    async def _replay(self, script: Script) -> None:
-        running = self.mock.start_replay(script)
-        self._reports.append(running.report)
-        try:
-            await running.wait()
-        finally:
-            await running.stop()
-            self._out.line(visible(running.report.summary))
-            self._out.flush()
-            if self._files is None:  # else all of it is shown in the end
-                show_explanations([running.report.clean(self._redactor())], self._err)
-
-    def _conclude(self, files: ReportFiles) -> None:
-        for script in self._scripts[len(self._reports) :]:
-            self._reports.append(Report(script))
-            self._reports[-1].close(STOPPED)
-        redactor = self._redactor()
-        reports = [report.clean(redactor) for report in self._reports]
-        for line in workflow_lines(files, reports):
-            self._out.command(one_line(line))
-        self._out.flush()
-        show_explanations(reports, self._err, redactor.text(self._reach.why_not))
-        show_verdict(self._reports, self._out)
-        files.write(replay_forms(reports), self._work.out)
-
-    def _redactor(self) -> Redactor:
-        """Hide what a consumer may have echoed in its answers."""
-        own = (script.webhook.secret for script in self._scripts if script.webhook)
-        webhooks = (webhook.secret for webhook in self.mock.webhooks.all())
-        return Redactor.of(self.mock.settings, *own, *webhooks)
 
     def _webhook(self, webhook: Webhook) -> None:
         """Show a registration, and what it means if the same URL was registered before."""
