@@ -9,7 +9,7 @@ import pytest
 
 from tests import tiers
 
-pytest_plugins = ["pytester", "tests.consumers.fixtures"]
+pytest_plugins = ["pytester", "tests.consumers.fixtures", "tests.quick_time"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -53,6 +53,8 @@ def comparable(delivery: Delivery) -> Answer | None:
 
 def _without_values(body: bytes, event: Event) -> bytes:
     """An answer without what it repeats of the event."""
+    if not body:
+        return body
     values = sorted({found[1] for found in _TEXT.finditer(event.payload) if any(map(_is_digit, found[1]))}, key=len)
     for value in reversed(values):
         body = body.replace(value, b"#")

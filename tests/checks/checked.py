@@ -12,7 +12,7 @@ from mockserver.server.mock import Mock
 
 SECRET = "whsec_of_the_checked"
 
-#: These two take a second each, as a slow sender does.
+#: In real time these two take a second each, as a slow sender does.
 SLOW = ("PG052", "PG053")
 
 

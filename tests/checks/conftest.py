@@ -7,18 +7,10 @@ from typing import Any
 
 import pytest
 
-from mockserver.checks import context
 from tests.checks.judged import Judged
 
 
 @pytest.fixture
-def quick_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a consumer that has ended a moment to come back, for one that does not."""
-    monkeypatch.setattr(context, "_RECOVERY", 0.2)
-    monkeypatch.setattr(context, "_RECOVERY_PAUSE", 0.05)
-
-
-@pytest.fixture
-def judged(aiohttp_server: Callable[..., Any]) -> Judged:
+def judged(quick_time: None, aiohttp_server: Callable[..., Any]) -> Judged:  # noqa: ARG001 - they are checked in it
     """Serves consumers for as long as a test takes, and checks them."""
     return Judged(aiohttp_server)

@@ -69,6 +69,10 @@ class Consumer:
     def answer(self, *, new: bool) -> web.Response:
         return web.json_response({"status": "handled" if new else "duplicate"})
 
+    async def read(self) -> float:
+        """The count, as a probe reads it."""
+        return self.count
+
     async def debug(self, _: web.Request) -> web.Response:
         return web.json_response({"count": self.count})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import hashlib
 import hmac
@@ -17,12 +18,13 @@ from mockserver.checks.diagnosis import diagnose
 from mockserver.checks.model import Diagnosis
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.signature_variants import make_distinctive
+from mockserver.delivery.in_process.call import parse_head
 from mockserver.model.events import Catalog
-from mockserver.model.messages import Transport
+from mockserver.model.messages import Exchange, Request, Response, Transport
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Settings
 from mockserver.server.mock import Mock
-from tests.receiving import Answer, Consumer, Received, consuming
+from tests.receiving import Answer, Received, consuming
 
 #: It has all that the ways to misread a secret differ in: two underscores, capitals, a hyphen.
 SECRET = "whsec_Consumer-Under_Test9"
@@ -69,9 +71,8 @@ def telling_catalog(catalog: Catalog) -> Catalog:
 class Examination:
     """A consumer, and what the diagnosis needs to examine it."""
 
-    def __init__(self, consumer: Consumer, service: Mock, **options: Any) -> None:
-        self.consumer = consumer
-        request = CheckOptions(**{"url": f"{consumer.url}/hook", "secret": SECRET, "seed": 7, **options})
+    def __init__(self, url: str, service: Mock, **options: Any) -> None:
+        request = CheckOptions(**{"url": f"{url}/hook", "secret": SECRET, "seed": 7, **options})
         self.context: CheckContext = prepare_check(service, request)._context
 
     @property
@@ -90,19 +91,40 @@ class Examination:
 async def examining(
     answer: Answer, *, transport: Transport | None = None, tells: bool = False, **options: Any
 ) -> AsyncIterator[Examination]:
-    """Serve a consumer that answers so, with a service beside it."""
+    """Serve a consumer that answers so, unless there is a transport to it, with a service beside it."""
     service = Mock(Settings(timeout=5), transport)
     if tells:
         service.catalog = telling_catalog(service.catalog)
     try:
+        if transport is not None:
+            yield Examination("http://127.0.0.1:80", service, **options)
+            return
         async with consuming() as consumer:
             consumer.answer = answer
-            yield Examination(consumer, service, **options)
+            yield Examination(consumer.url, service, **options)
     finally:
         await service.stop()
 
 
+class Directly:
+    """A transport to a consumer that answers so, without a connection: a diagnosis makes a hundred deliveries."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def exchange(self, request: Request, timeout: float) -> Exchange:
+        method, path, headers = parse_head(request.head)
+        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        made = await asyncio.wait_for(self._answer(Received(method, path.decode(), named, request.body)), timeout)
+        given = tuple((name.lower(), value) for name, value in made.headers.items())
+        body = made.body if isinstance(made.body, bytes) else b""
+        return Exchange(Response(made.status, headers=given, body=body), address="127.0.0.1:80")
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
 async def diagnosed(answer: Answer, **options: Any) -> Diagnosis:
     """What the diagnosis says of a consumer that answers so."""
-    async with examining(answer, **options) as examination:
+    async with examining(answer, transport=Directly(answer), **options) as examination:
         return await examination.diagnose()

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sized
 from typing import Any
 
 from aiohttp import web
@@ -23,21 +23,25 @@ class Judged:
 
     Args:
         serve: Serves an aiohttp application: pytest-aiohttp's ``aiohttp_server``.
-
-    Attributes:
-        url: Where the last consumer took its events.
     """
 
     def __init__(self, serve: Callable[..., Any]) -> None:
         self._serve = serve
-        self.url = ""
+
+    async def url(self, consumer: Consumer) -> str:
+        """Serve a consumer, and return its base URL."""
+        server = await self._serve(consumer.app())
+        return f"http://127.0.0.1:{server.port}"
 
     async def report(self, consumer: Consumer, *checks: str, probed: bool = False, **given: Any) -> CheckReport:
-        """Make some checks of a consumer; with a look at its count if ``probed``, where effects come before answers."""
-        server = await self._serve(consumer.app())
-        self.url = str(server.make_url("/hooks"))
-        probe = {"probe": lambda: consumer.count, "effect_within": 0.2} if probed else {}
-        return await checked(self.url, only=checks, **{**probe, **given})
+        """Make some checks of a consumer, by default all; with a look at its count if ``probed``.
+
+        What is given goes to :func:`checked`; a path becomes a URL of the consumer.
+        """
+        url = await self.url(consumer)
+        more = {"probe": consumer.read, "effect_within": 0.2, **given} if probed else given
+        paths = {name: f"{url}{path}" for name, path in more.items() if isinstance(path, str) and path[:1] == "/"}
+        return await checked(f"{url}/hooks", only=checks, **{**more, **paths})
 
     async def finding(self, consumer: Consumer, check: str, **given: Any) -> Finding:
         """Make one check of a consumer."""
@@ -60,6 +64,15 @@ class Hooks(Consumer):
     async def webhook(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.read())
         return await super().webhook(request)
+
+
+def counting(handled: Sized) -> Callable[[], Awaitable[int]]:
+    """A probe that reads how much was handled; not in a thread, as a plain function would."""
+
+    async def probe() -> int:
+        return len(handled)
+
+    return probe
 
 
 def hang_up(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from mockserver.checks.effects import ConsumerAccess
 from mockserver.model.targets import Target
 from mockserver.reports.evidence import DryTransport
 from mockserver.script.package_files import load_catalog
-from tests.checks.checked import SECRET, checked
+from tests.checks.checked import SECRET
 from tests.checks.consumer import Consumer
 
 
@@ -39,7 +39,7 @@ def test_the_events_of_a_story_happen_one_after_another(context):
         assert (second - first, third - second) == (1.0, 1.0)
 
 
-async def test_an_event_type_without_a_sample_is_checked_as_far_as_it_goes(aiohttp_server):
+async def test_an_event_type_without_a_sample_is_checked_as_far_as_it_goes(judged):
     """It has an id and nothing else: what needs a text or another field is not tested, and says so."""
 
     class TakesAnything(Consumer):
@@ -48,11 +48,8 @@ async def test_an_event_type_without_a_sample_is_checked_as_far_as_it_goes(aioht
             genuine = self.is_genuine(await request.read(), request.headers.get("X-Playgent-Signature", ""))
             return web.Response(status=200 if genuine else 401)
 
-    server = await aiohttp_server(TakesAnything().app())
     only = ("PG010", "PG030", "PG031", "PG033", "PG042", "PG045")
-    report = await checked(
-        str(server.make_url("/hooks")), events=("invoice.paid",), extra_events=("invoice.paid",), only=only
-    )
+    report = await judged.report(TakesAnything(), *only, events=("invoice.paid",), extra_events=("invoice.paid",))
     verdicts = {finding.check.id: finding.verdict for finding in report.findings}
     untested = dict.fromkeys(("PG031", "PG033", "PG042", "PG045"), "not tested")
     assert verdicts == {"PG001": "pass", "PG010": "pass", "PG030": "pass", **untested}

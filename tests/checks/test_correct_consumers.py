@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from tests.checks.checked import SLOW, checked, verdicts
+from tests.checks.checked import verdicts
 from tests.checks.consumer import Consumer
 
 
@@ -177,28 +177,23 @@ def _in_full(*kinds: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", [Consumer, *_ANSWERS, *_in_full(*_EFFECTS)], ids=_name)
-async def test_a_correct_consumer_passes_without_a_probe(kind, aiohttp_server):
+async def test_a_correct_consumer_passes_without_a_probe(kind, judged):
     """Nothing fails, nothing is warned of, and nothing that could be tested is left open."""
-    server = await aiohttp_server(kind().app())
-    report = await checked(str(server.make_url("/hooks")), skip=SLOW)
+    report = await judged.report(kind())
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert report.ok
 
 
 @pytest.mark.parametrize("kind", [Consumer, *_EFFECTS[:-2], *_in_full(*_EFFECTS[-2:], *_ANSWERS)], ids=_name)
-async def test_a_correct_consumer_passes_with_a_probe(kind, aiohttp_server):
+async def test_a_correct_consumer_passes_with_a_probe(kind, judged):
     """The same with a look at the effects."""
-    server = await aiohttp_server(kind().app())
-    count = str(server.make_url("/count"))
-    report = await checked(str(server.make_url("/hooks")), skip=SLOW, probe=count, probe_json="$.count")
+    report = await judged.report(kind(), probe="/count", probe_json="$.count")
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert report.finding("PG072").verdict == "pass"
 
 
 @pytest.mark.parametrize("kind", _SILENT, ids=_name)
-async def test_who_drops_forgeries_without_a_word_passes_with_a_probe(kind, aiohttp_server):
+async def test_who_drops_forgeries_without_a_word_passes_with_a_probe(kind, judged):
     """No forgery had an effect; without a probe that is not known, unless the answers tell duplicates."""
-    server = await aiohttp_server(kind().app())
-    probe = {"probe": str(server.make_url("/count")), "probe_json": "$.count"}
-    report = await checked(str(server.make_url("/hooks")), skip=SLOW, **probe)
+    report = await judged.report(kind(), probed=True)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}

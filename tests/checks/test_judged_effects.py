@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks import effects as effects_module
 from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.errors import UsageError
 from tests.checks.checked import checked
@@ -90,6 +89,7 @@ class ChecksThenActs(Consumer):
         return self.answer(new=new)
 
 
+@pytest.mark.usefixtures("quick_time")
 async def test_a_lost_answer_is_not_the_same_as_copies_at_once():
     """The retry comes when the first is over: who cannot stand copies at the same time may stand it."""
     consumer = ChecksThenActs()
@@ -108,7 +108,7 @@ async def test_a_lost_answer_is_not_the_same_as_copies_at_once():
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
     try:
-        report = await checked(url, only=("PG073", "PG077"), probe=lambda: consumer.count, events=RUNS)
+        report = await checked(url, only=("PG073", "PG077"), probe=consumer.read, events=RUNS)
     finally:
         server.close()
         await server.wait_closed()
@@ -258,7 +258,7 @@ async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged):
     assert finding.summary == "two deliveries of one event had 2 effects"
 
 
-@pytest.mark.parametrize("step", [1, pytest.param(-1, marks=pytest.mark.full)])
+@pytest.mark.parametrize("step", [1, -1])
 async def test_an_effect_may_once_take_longer_than_it_did_at_first(step, judged):
     """It is waited for, whether the count grows or shrinks."""
     consumer = late(step, lambda number: 0.01 if number < 7 else 0.3)
@@ -302,9 +302,9 @@ def reading(*counts: float) -> Effects:
     return effects
 
 
-async def test_a_count_that_does_not_rest_is_taken_as_it_is_after_a_while(monkeypatch):
+@pytest.mark.usefixtures("quick_time")
+async def test_a_count_that_does_not_rest_is_taken_as_it_is_after_a_while():
     """Whether it is right then shows in what comes of it."""
-    monkeypatch.setattr(effects_module, "_RESTLESS", 0.1)
     effects = reading(*range(10_000))
     assert 0 < (await effects.mark()).count < 10_000
 

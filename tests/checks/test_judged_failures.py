@@ -99,7 +99,6 @@ async def test_the_evidence_of_a_retry_shows_the_story_in_its_order(judged):
     assert told.startswith("failed: PG081 retry after failure; 2 checks: ")
 
 
-@pytest.mark.usefixtures("quick_recovery")
 async def test_a_retry_that_is_refused_loses_the_event(judged):
     """It fails for good, not once."""
     consumer = Consumer()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from typing_extensions import override
 
 from mockserver.checks import options
 from mockserver.checks.effects import AccessError
@@ -204,46 +205,62 @@ async def test_where_no_one_listens_that_is_reported(service, closed_port):
 # ---------------------------------------------------------------- in a check
 
 
-async def hooked(server, consumer: Consumer, hook: object):
-    """A check of what becomes of a failure, with this hook."""
-    url = str(server.make_url("/hooks"))
-    return await checked(url, only=("PG080",), probe=lambda: consumer.count, fail_once=hook)
+class Asked(Consumer):
+    """Has another URL, to which nothing happens."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
 
-@pytest.mark.parametrize("change", [str, lambda url: url.replace("http:", "HTTP:")], ids=["http", "HTTP"])
-async def test_a_hook_that_begins_like_a_url_is_one(change, aiohttp_server):
-    """It is POSTed to; everything else is a command."""
-    consumer, asked = Consumer(), []
-
-    async def fail(request: web.Request) -> web.Response:
-        asked.append(request.method)
+    async def fail(self, request: web.Request) -> web.Response:
+        self.asked.append(request.method)
         return web.Response()
 
-    app = consumer.app()
-    app.router.add_route("*", "/fail", fail)
-    server = await aiohttp_server(app)
-    report = await hooked(server, consumer, change(str(server.make_url("/fail"))))
-    assert asked == ["POST"]
+    @override
+    def app(self) -> web.Application:
+        app = super().app()
+        app.router.add_route("*", "/fail", self.fail)
+        return app
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+async def test_a_hook_that_begins_like_a_url_is_one(scheme, judged):
+    """It is POSTed to; everything else is a command."""
+    consumer = Asked()
+    url = (await judged.url(consumer)).replace("http", scheme)
+    report = await judged.report(consumer, "PG080", probed=True, fail_once=f"{url}/fail")
+    assert consumer.asked == ["POST"]
     assert report.unusable == "the consumer was supposed to fail, but answered 200: check what --fail-once does"
 
 
-async def test_a_url_that_is_none_is_wrong_usage(aiohttp_server):
+async def test_a_url_that_is_none_is_wrong_usage(judged):
     """It is found before anything is sent."""
     consumer = Consumer()
-    server = await aiohttp_server(consumer.app())
     with pytest.raises(UsageError, match="http://"):
-        await hooked(server, consumer, "http://")
+        await judged.report(consumer, probed=True, fail_once="http://")
     assert consumer.handled == []
 
 
-async def test_a_function_that_fails_is_reported(aiohttp_server):
-    """As a command is that fails: the consumer did nothing wrong."""
+def fails() -> None:
+    raise RuntimeError("no database")
+
+
+@each_row(
+    ("hook", "why"),
+    [("/nowhere", "answered 404"), (fails, "fail_once fails: RuntimeError: no database")],
+)
+async def test_a_hook_that_fails_makes_the_run_unusable(hook, why, judged):
+    """The consumer did nothing wrong."""
+    report = await judged.report(Consumer(), "PG080", probed=True, fail_once=hook)
+    assert why in report.unusable
+    assert report.finding("PG080").verdict == "inconclusive"
+
+
+async def test_a_command_that_fails_makes_the_run_unusable(aiohttp_server):
+    """As any hook does; in real time, for a process takes some."""
     consumer = Consumer()
     server = await aiohttp_server(consumer.app())
-
-    def fail() -> None:
-        raise RuntimeError("no database")
-
-    report = await hooked(server, consumer, fail)
-    assert "fail_once fails: RuntimeError: no database" in report.unusable
-    assert report.finding("PG080").verdict == "inconclusive"
+    report = await checked(
+        str(server.make_url("/hooks")), only=("PG080",), probe=consumer.read, effect_within=0.05, fail_once="exit 3"
+    )
+    assert "exit code 3" in report.unusable

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from tests.checks.checked import SLOW, checked, verdicts
+from tests.checks.checked import checked, verdicts
 from tests.checks.consumer import Consumer
+from tests.checks.judged import counting
 
 
 class RefusesOneType(Consumer):
@@ -139,10 +140,9 @@ _CASES: list[tuple[Callable[[], Consumer], str, str, str]] = [
 @pytest.mark.parametrize(
     ("kind", "check", "verdict", "summary"), _CASES, ids=[f"{case[1]}-{case[0].__name__}" for case in _CASES]
 )
-async def test_what_is_found_out(kind, check, verdict, summary, aiohttp_server):
+async def test_what_is_found_out(kind, check, verdict, summary, judged):
     """The check says so, and shows a delivery; what a must only seems not to meet breaks a build as well."""
-    server = await aiohttp_server(kind().app())
-    report = await checked(str(server.make_url("/hooks")), only=(check, "every_event_type"))
+    report = await judged.report(kind(), check, "every_event_type")
     finding = report.finding(check)
     assert finding.verdict == verdict
     assert summary in finding.summary
@@ -180,15 +180,16 @@ async def _handles_half_bodies(count: list[str], *, breaks: bool = False) -> Asy
         await server.wait_closed()
 
 
+@pytest.mark.usefixtures("quick_time")
 async def test_half_of_a_body_that_is_handled_is_found_out():
     """What came of it was not what was signed."""
     count: list[str] = []
     async with _handles_half_bodies(count) as url:
-        report = await checked(url, only=("PG054",), probe=lambda: len(count), events=("run.failed",))
+        report = await checked(url, only=("PG054",), probe=counting(count), events=("run.failed",))
     assert verdicts(report, "fail") == {"PG054": "fail: half of a body had an effect of 1"}
 
 
-@pytest.mark.usefixtures("quick_recovery")
+@pytest.mark.usefixtures("quick_time")
 async def test_a_consumer_that_breaks_at_half_a_body_is_found_out():
     """The next valid event is not taken any more."""
     async with _handles_half_bodies([], breaks=True) as url:
@@ -197,7 +198,7 @@ async def test_a_consumer_that_breaks_at_half_a_body_is_found_out():
     assert "after half a body, a valid event answered 500" in report.finding("PG054").summary
 
 
-async def test_answers_that_repeat_the_event_are_compared_without_it(aiohttp_server):
+async def test_answers_that_repeat_the_event_are_compared_without_it(judged):
     """The ids in them say nothing of whether an event was known."""
 
     class Repeats(Consumer):
@@ -213,12 +214,11 @@ async def test_answers_that_repeat_the_event_are_compared_without_it(aiohttp_ser
             event = json.loads(await request.read())
             return web.json_response({"taken": event["data"], "at": event["timestamp"]})
 
-    server = await aiohttp_server(Repeats().app())
-    report = await checked(str(server.make_url("/hooks")), only=("PG010",), skip=SLOW)
+    report = await judged.report(Repeats(), "PG010")
     assert "the answer is the one that a genuine event gets" in report.finding("PG010").summary
 
 
-async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(aiohttp_server):
+async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(judged):
     """The types that are ignored are answered 200 to anyone; the one that is handled shows the hole."""
 
     class HandlesFailuresOfAnybody(Consumer):
@@ -229,7 +229,6 @@ async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(a
                 return web.json_response({"status": "ignored"})
             return await self.take((event["event"], event["data"]["run_id"]))
 
-    server = await aiohttp_server(HandlesFailuresOfAnybody().app())
-    report = await checked(str(server.make_url("/hooks")), only=("PG010", "PG012"))
+    report = await judged.report(HandlesFailuresOfAnybody(), "PG010", "PG012")
     assert set(verdicts(report, "fail")) == {"PG010", "PG012"}
     assert "run.failed without a signature (answered 200): the genuine event" in report.finding("PG010").summary

@@ -11,18 +11,10 @@ import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks import context as context_module
-from tests.checks.checked import SLOW, checked, verdicts
+from tests.checks.checked import checked, verdicts
 from tests.checks.consumer import Consumer
 
 FORGERIES = ("PG010", "PG011", "PG012", "PG013", "PG014", "PG015", "PG017", "PG018", "PG019", "PG020", "PG025")
-
-
-async def report_of(aiohttp_server, consumer, *, probed: bool, **given):
-    """Check a consumer, all but what takes a second."""
-    server = await aiohttp_server(consumer.app())
-    probe = {"probe": str(server.make_url("/count")), "probe_json": "$.count"} if probed else {}
-    return await checked(str(server.make_url("/hooks")), **{"skip": SLOW, **probe, **given})
 
 
 # ---------------------------------------------------------------- green only when tested
@@ -43,19 +35,19 @@ class VerifiesNothing(AnswersOk):
         return True
 
 
-async def test_forgeries_that_cannot_be_shown_to_be_refused_fail(aiohttp_server):
+async def test_forgeries_that_cannot_be_shown_to_be_refused_fail(judged):
     """By default, and the report says how to prove it either way; not where only what is proven counts."""
-    report = await report_of(aiohttp_server, VerifiesNothing(), probed=False)
+    report = await judged.report(VerifiesNothing())
     assert {*FORGERIES} <= {finding.id for finding in report.failures}
     assert "--probe" in report.summary
     for fail_on, ok in (("proven", True), ("fail", True), ("warn", False)):
-        assert (await report_of(aiohttp_server, VerifiesNothing(), probed=False, fail_on=fail_on)).ok is ok
+        assert (await judged.report(VerifiesNothing(), fail_on=fail_on)).ok is ok
 
 
 @pytest.mark.parametrize(("consumer", "ok"), [(AnswersOk, True), (VerifiesNothing, False)])
-async def test_a_probe_shows_who_drops_forgeries_and_who_handles_them(consumer, ok, aiohttp_server):
+async def test_a_probe_shows_who_drops_forgeries_and_who_handles_them(consumer, ok, judged):
     """To answer 2xx and do nothing is a choice."""
-    report = await report_of(aiohttp_server, consumer(), probed=True)
+    report = await judged.report(consumer(), probed=True)
     assert report.ok is ok
     assert ok or report.finding("PG012").verdict == "fail"
 
@@ -72,15 +64,14 @@ class DropsOtherSpellings(AnswersOk):
         return body == again and super().is_genuine(body, signature)
 
 
-@pytest.mark.full  # effects that never come are waited for
-async def test_acceptance_is_an_effect_and_not_an_answer(aiohttp_server):
+async def test_acceptance_is_an_effect_and_not_an_answer(judged):
     """With a probe; and without one it is no proof of anything."""
-    report = await report_of(aiohttp_server, DropsOtherSpellings(), probed=True)
+    report = await judged.report(DropsOtherSpellings(), probed=True)
     assert verdicts(report, "fail") == {
         "PG030": "fail: answered 2xx, but without the effect of an event: spaces after colons and commas, indented,"
         r" \u escapes, a line feed at the end"
     }
-    assert (await report_of(aiohttp_server, DropsOtherSpellings(), probed=False, fail_on="proven")).ok
+    assert (await judged.report(DropsOtherSpellings(), fail_on="proven")).ok
 
 
 # ---------------------------------------------------------------- one cause, one blame
@@ -92,10 +83,10 @@ class BreaksAtOneType(Consumer):
         return web.Response(status=500) if key[0] == "optimization.completed" else await super().take(key)
 
 
-async def test_an_event_type_that_breaks_is_blamed_once(aiohttp_server):
+async def test_an_event_type_that_breaks_is_blamed_once(judged):
     """The other checks use the types that are accepted."""
     for probed in (False, True):
-        report = await report_of(aiohttp_server, BreaksAtOneType(), probed=probed)
+        report = await judged.report(BreaksAtOneType(), probed=probed)
         assert set(verdicts(report, "fail", "warn", "inconclusive")) == {"PG002"}
 
 
@@ -103,9 +94,9 @@ class RefusesWithAnError(Consumer):
     refusal = 500
 
 
-async def test_a_refusal_by_an_error_is_called_that(aiohttp_server):
+async def test_a_refusal_by_an_error_is_called_that(judged):
     """It is not taken for a consumer that verifies nothing."""
-    finding = (await report_of(aiohttp_server, RefusesWithAnError(), probed=False)).finding("PG012")
+    finding = (await judged.report(RefusesWithAnError())).finding("PG012")
     assert finding.verdict == "fail"
     assert "refused, but with an error" in finding.summary
 
@@ -119,10 +110,10 @@ class RefusesTheFuture(Consumer):
         return genuine and (not found or found <= time.strftime("%Y-%m-%dT%H:%M:%SZ", now))
 
 
-async def test_no_event_happens_in_the_future(aiohttp_server):
+async def test_no_event_happens_in_the_future(judged):
     """Some consumers refuse those."""
     for probed in (False, True):
-        report = await report_of(aiohttp_server, RefusesTheFuture(), probed=probed)
+        report = await judged.report(RefusesTheFuture(), probed=probed)
         assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
@@ -136,7 +127,7 @@ class Limited(Consumer):
 
     @override
     async def webhook(self, request: web.Request) -> web.Response:
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self.left = min(10.0, self.left + (now - self.seen_at) * self.rate)
         self.seen_at = now
         if self.left < 1:
@@ -145,12 +136,10 @@ class Limited(Consumer):
         return await super().webhook(request)
 
 
-@pytest.mark.full  # a limit is waited out in real time
-async def test_a_limit_is_waited_out_and_named(aiohttp_server, monkeypatch):
+async def test_a_limit_is_waited_out_and_named(judged):
     """Whatever answers 503 to too much at once says nothing of an event."""
-    monkeypatch.setattr(context_module, "_PAUSES", (0.1, 0.2, 0.4))
     for probed in (False, True):
-        report = await report_of(aiohttp_server, Limited(), probed=probed, skip=(*SLOW, "PG042", "PG043"))
+        report = await judged.report(Limited(), probed=probed, skip=("PG042", "PG043"))
         assert report.ok
         assert verdicts(report, "fail", "warn") == {}
         assert "the consumer limits requests" in report.summary
@@ -160,10 +149,9 @@ class Unavailable(Consumer):
     refusal = 503
 
 
-async def test_a_503_that_is_an_answer_is_judged_as_one(aiohttp_server, monkeypatch):
+async def test_a_503_that_is_an_answer_is_judged_as_one(judged):
     """Valid events are accepted meanwhile, so it is not a limit."""
-    monkeypatch.setattr(context_module, "_PAUSES", (0.01, 0.01))
-    report = await report_of(aiohttp_server, Unavailable(), probed=False, only=("PG012",))
+    report = await judged.report(Unavailable(), "PG012")
     assert report.finding("PG012").verdict == "fail"
     assert report.stopped == ""
 
@@ -182,10 +170,9 @@ class Queue(Consumer):
         return web.Response(status=202)
 
 
-@pytest.mark.full  # test_run has the same with fewer checks
-async def test_late_effects_are_counted_where_they_belong(aiohttp_server):
+async def test_late_effects_are_counted_where_they_belong(judged):
     """No check is blamed for the effect of another one."""
-    report = await report_of(aiohttp_server, Queue(), probed=True)
+    report = await judged.report(Queue(), probed=True, effect_within=None)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
@@ -193,10 +180,9 @@ class LateQueue(Queue):
     pauses = (1.0,)
 
 
-@pytest.mark.full
-async def test_effects_after_a_second_do_not_take_minutes(aiohttp_server):
+async def test_effects_after_a_second_do_not_take_minutes(judged):
     """What must have an effect is waited for together, and so is what must have none."""
-    report = await report_of(aiohttp_server, LateQueue(), probed=True, skip=(), time_limit=300.0)
+    report = await judged.report(LateQueue(), probed=True, effect_within=None, time_limit=300.0)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
@@ -207,10 +193,9 @@ class SlowHandler(Consumer):
         return await super().take(key)
 
 
-@pytest.mark.full
-async def test_a_slow_handler_does_not_take_minutes(aiohttp_server):
+async def test_a_slow_handler_does_not_take_minutes(judged):
     """Its events are sent at the same time; that it is slow is found out."""
-    report = await report_of(aiohttp_server, SlowHandler(), probed=True, skip=(), time_limit=300.0)
+    report = await judged.report(SlowHandler(), probed=True, effect_within=None, time_limit=300.0)
     assert set(verdicts(report, "fail", "warn")) == {"PG060"}
 
 
@@ -310,9 +295,9 @@ ONLY = ("PG010", "PG017", "PG019", "PG041", "PG054", "PG007")
 
 
 @pytest.mark.parametrize(("odd", "check"), [(is_nonsense, "PG017"), (is_cut_off, "PG054")])
-async def test_the_request_that_ends_a_consumer_is_the_evidence(odd, check, monkeypatch):
+@pytest.mark.usefixtures("quick_time")
+async def test_the_request_that_ends_a_consumer_is_the_evidence(odd, check):
     """One that is started again passes nothing by that, and every other check is made."""
-    monkeypatch.setattr(context_module, "_RECOVERY_PAUSE", 0.05)
     async with running(Program(odd, back_after=0.2)) as url:
         report = await checked(url, only=ONLY, events=("run.failed",))
     finding = report.finding("PG007")
@@ -324,10 +309,9 @@ async def test_the_request_that_ends_a_consumer_is_the_evidence(odd, check, monk
     assert {report.finding(each).verdict for each in others} == {"pass"}
 
 
-async def test_a_consumer_that_does_not_come_back_ends_the_run(monkeypatch):
+@pytest.mark.usefixtures("quick_time")
+async def test_a_consumer_that_does_not_come_back_ends_the_run():
     """What could not be found out any more says since when."""
-    monkeypatch.setattr(context_module, "_RECOVERY", 0.2)
-    monkeypatch.setattr(context_module, "_RECOVERY_PAUSE", 0.05)
     async with running(Program(is_nonsense)) as url:
         report = await checked(url, only=ONLY, events=("run.failed",))
     assert "did not come back" in report.finding("PG007").summary
@@ -335,6 +319,7 @@ async def test_a_consumer_that_does_not_come_back_ends_the_run(monkeypatch):
     assert report.finding("PG054").verdict == "inconclusive"
 
 
+@pytest.mark.usefixtures("quick_time")
 async def test_a_server_that_closes_on_a_long_header_refuses_it():
     """The next request is served, so nothing has ended."""
     async with running(Program(lambda head, *_: len(head) > 4000, hangs_up=True)) as url:
@@ -355,8 +340,8 @@ class ReadsAll(Consumer):
 
 
 @pytest.mark.parametrize(("consumer", "verdict"), [(Consumer, "pass"), (ReadsAll, "fail")])
-async def test_a_forged_body_without_end_is_not_read_whole(consumer, verdict, aiohttp_server):
+async def test_a_forged_body_without_end_is_not_read_whole(consumer, verdict, judged):
     """Where a size is asked for."""
-    report = await report_of(aiohttp_server, consumer(), probed=False, only=("PG027",), large_body=16 * 2**20)
+    report = await judged.report(consumer(), "PG027", large_body=16 * 2**20)
     assert report.finding("PG027").verdict == verdict
-    assert (await report_of(aiohttp_server, consumer(), probed=False, only=("PG027",))).count("not tested") == 1
+    assert (await judged.report(consumer(), "PG027")).count("not tested") == 1

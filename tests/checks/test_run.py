@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime, timezone
-from typing import Any
 
 import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks import context, effects
 from mockserver.checks.model import Check
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import CHECKS
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
-from tests.checks.checked import SECRET, SLOW, checked, verdicts
+from tests.checks.checked import SECRET, checked, verdicts
 from tests.checks.consumer import Consumer
 from tests.tables import each_row
 
@@ -105,46 +103,40 @@ async def test_a_target_that_no_one_listens_at_is_unreachable(closed_port):
     assert not report.ok
 
 
-async def test_a_refused_control_makes_everything_else_inconclusive(aiohttp_server):
+async def test_a_refused_control_makes_everything_else_inconclusive(judged):
     """An endpoint that refuses everything would pass all negative checks."""
-    server = await aiohttp_server(Consumer().app())
-    report = await checked(str(server.make_url("/hooks")), secret="whsec_another")
+    report = await judged.report(Consumer(), secret="whsec_another")
     assert verdicts(report, "fail") == {"PG001": "fail: a correct run.completed answered 401"}
     assert set(verdicts(report, "pass")) == {"PG003", "PG061", "PG062"}  # no redirect, and nothing was given away
     assert report.count("inconclusive") == sum(check.procedure is not None for check in CHECKS.values()) - 4
     assert not report.ok
 
 
-async def test_a_redirect_is_named_with_where_it_leads(aiohttp_server):
+async def test_a_redirect_is_named_with_where_it_leads(judged):
     """The check about it says what to register."""
-    server = await aiohttp_server(Redirects().app())
-    report = await checked(str(server.make_url("/hooks")))
+    report = await judged.report(Redirects())
     assert set(verdicts(report, "fail")) == {"PG001", "PG003"}
     assert "to /hooks/" in report.finding("no_redirect").summary
     assert "register /hooks/" in report.finding("no_redirect").fix
 
 
-async def test_a_page_for_people_is_recognised(aiohttp_server):
+async def test_a_page_for_people_is_recognised(judged):
     """A 403 with a page is the sign of middleware in front."""
-    server = await aiohttp_server(WantsACookie().app())
-    report = await checked(str(server.make_url("/hooks")))
+    report = await judged.report(WantsACookie())
     assert set(verdicts(report, "fail")) == {"PG001", "PG004"}
 
 
-@pytest.mark.usefixtures("quick_recovery")
-async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_after_it(aiohttp_server):
+async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_after_it(judged):
     """What comes after it cannot be judged, and that is not held against it."""
-    server = await aiohttp_server(BreaksForGood().app())
-    report = await checked(str(server.make_url("/hooks")), skip=SLOW)
+    report = await judged.report(BreaksForGood())
     assert set(verdicts(report, "fail")) == {"PG017", "PG006"}
     assert "after that a valid event answered 500" in report.finding("PG017").summary
     assert "since PG017" in report.finding("PG018").summary
 
 
-async def test_who_comes_back_is_checked_on(aiohttp_server):
+async def test_who_comes_back_is_checked_on(judged):
     """The check that broke it fails all the same."""
-    server = await aiohttp_server(BreaksForAMoment().app())
-    report = await checked(str(server.make_url("/hooks")), skip=SLOW)
+    report = await judged.report(BreaksForAMoment())
     assert set(verdicts(report, "fail")) == {"PG017"}
     assert report.finding("PG018").verdict == "pass"
     assert report.count("inconclusive") == 0
@@ -159,117 +151,83 @@ async def test_who_comes_back_is_checked_on(aiohttp_server):
         ("/count", "$$", "is not a JSONPath"),
     ],
 )
-async def test_a_probe_that_does_not_work_is_wrong_usage_and_nothing_is_sent(probe, path, why, aiohttp_server):
+async def test_a_probe_that_does_not_work_is_wrong_usage_and_nothing_is_sent(probe, path, why, judged):
     """A probe that proves nothing must not look like one that does."""
     consumer = Consumer()
-    server = await aiohttp_server(consumer.app())
     with pytest.raises(UsageError, match=why.replace("$", r"\$")):
-        await checked(str(server.make_url("/hooks")), probe=str(server.make_url(probe)), probe_json=path)
+        await judged.report(consumer, probe=probe, probe_json=path)
     assert consumer.handled == []
 
 
-async def test_a_probe_that_stops_working_makes_the_run_unusable(aiohttp_server):
+async def test_a_probe_that_stops_working_makes_the_run_unusable(judged):
     """The consumer is well: what was given is not."""
-    server = await aiohttp_server(LosesItsProbe().app())
-    count = str(server.make_url("/count"))
-    report = await checked(str(server.make_url("/hooks")), probe=count, probe_json="$.count", skip=SLOW)
+    report = await judged.report(LosesItsProbe(), probe="/count", probe_json="$.count")
     assert "answered 503" in report.unusable
     assert verdicts(report, "fail") == {}
     assert not report.ok
 
 
-async def test_a_count_that_never_rests_cannot_be_used(aiohttp_server, monkeypatch):
+async def test_a_count_that_never_rests_cannot_be_used(judged):
     """Nothing could be told from it."""
-    monkeypatch.setattr(effects, "_RESTLESS", 0.3)
-    monkeypatch.setattr(effects, "_LONGEST", 0.3)
-    server = await aiohttp_server(AlsoCountsOthers().app())
-    count = str(server.make_url("/count"))
-    with pytest.raises(UsageError, match="still grows"):
-        await checked(str(server.make_url("/hooks")), probe=count, probe_json="$.count")
+    with pytest.raises(UsageError, match="still grows after 8 s"):
+        await judged.report(AlsoCountsOthers(), probe="/count", probe_json="$.count")
 
 
-async def test_a_count_that_something_else_changes_is_no_proof(aiohttp_server):
+async def test_a_count_that_something_else_changes_is_no_proof(judged):
     """It is not taken for the effect of a forgery, which has none when it is sent again."""
     consumer = HasOtherTraffic()
-    server = await aiohttp_server(consumer.app())
-    report = await checked(str(server.make_url("/hooks")), only=("PG010",), probe=lambda: consumer.count)
+    report = await judged.report(consumer, "PG010", probe=consumer.read)
     assert report.finding("PG010").verdict == "pass"
     assert report.ok
 
 
-async def test_without_an_effect_of_any_event_nothing_of_level_1_is_claimed(aiohttp_server):
+async def test_without_an_effect_of_any_event_nothing_of_level_1_is_claimed(judged):
     """The probe may read the wrong number: the check about it fails, those that need it are not made."""
-    server = await aiohttp_server(Consumer().app())
-    report = await checked(str(server.make_url("/hooks")), probe=lambda: 7, effect_within=0.05, skip=SLOW)
+    report = await judged.report(Consumer(), probe=lambda: 7, effect_within=0.05)
     assert set(verdicts(report, "fail")) == {"PG070"}
     assert "no effect of any event" in report.finding("duplicate_effect").summary
 
 
-async def test_checks_that_the_time_does_not_suffice_for_are_not_made(aiohttp_server):
+async def test_checks_that_the_time_does_not_suffice_for_are_not_made(judged):
     """The report says so, for each of them."""
-    server = await aiohttp_server(Consumer().app())
-    report = await checked(str(server.make_url("/hooks")), time_limit=0.0)
+    report = await judged.report(Consumer(), time_limit=0.0)
     assert report.finding("wrong_secret").summary == "time ran out; --time-limit allows more"
     assert report.finding("control").verdict == "pass"
     assert len(report.findings) == len(CHECKS)
     assert not report.ok
 
 
-async def test_a_hook_that_does_nothing_proves_nothing(aiohttp_server):
+async def test_a_hook_that_does_nothing_proves_nothing(judged):
     """The consumer was told to fail, and did not: no verdict about failures."""
-    server = await aiohttp_server(Consumer().app())
-    count = str(server.make_url("/count"))
-    given: dict[str, Any] = {"probe": count, "probe_json": "$.count", "only": ("PG080", "PG081")}
-    report = await checked(str(server.make_url("/hooks")), fail_once=lambda: None, **given)
+    report = await judged.report(Consumer(), "PG080", "PG081", probed=True, fail_once=lambda: None)
     assert [report.finding(check).verdict for check in ("PG080", "PG081")] == ["inconclusive"] * 2
 
 
-@pytest.mark.parametrize(
-    ("hook", "why"),
-    [("exit 3", "exit code 3"), ("echo no database >&2; false", "no database"), ("{url}/nowhere", "answered 404")],
-)
-async def test_a_hook_that_fails_makes_the_run_unusable(hook, why, aiohttp_server):
-    """The message says what the command or the URL answered."""
-    server = await aiohttp_server(Consumer().app())
-    count = str(server.make_url("/count"))
-    hook = hook.replace("{url}", str(server.make_url("")).rstrip("/"))
-    given: dict[str, Any] = {"probe": count, "probe_json": "$.count", "only": ("PG080",)}
-    report = await checked(str(server.make_url("/hooks")), fail_once=hook, **given)
-    assert why in report.unusable
-    assert report.finding("PG080").verdict == "inconclusive"
-
-
-async def test_the_same_seed_makes_the_same_ids(aiohttp_server):
+async def test_the_same_seed_makes_the_same_ids(judged):
     """Another run with it sends the same objects, so that a finding can be repeated."""
-    consumer = Consumer()
-    server = await aiohttp_server(consumer.app())
-    url = str(server.make_url("/hooks"))
-    await checked(url, only=("wrong_secret",), seed=5)
-    seen = set(consumer.seen)
-    consumer.seen.clear()
-    await checked(url, only=("wrong_secret",), seed=5)
-    assert consumer.seen == seen
+    first, second = Consumer(), Consumer()
+    for consumer in (first, second):
+        await judged.report(consumer, "wrong_secret", seed=5)
+    assert first.seen == second.seen != set()
 
 
-async def test_without_a_seed_every_run_has_ids_of_its_own(aiohttp_server):
+async def test_without_a_seed_every_run_has_ids_of_its_own(judged):
     """A consumer that remembers the last run takes nothing for a duplicate."""
     consumer = Consumer()
-    server = await aiohttp_server(consumer.app())
     for _ in range(2):
-        report = await checked(str(server.make_url("/hooks")), seed=None, skip=SLOW, probe=lambda: consumer.count)
+        report = await judged.report(consumer, seed=None, probe=consumer.read)
         assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
-async def test_findings_are_reported_as_they_come(aiohttp_server):
+async def test_findings_are_reported_as_they_come(judged):
     """Each check is announced before it is made, and reported when it is over."""
-    server = await aiohttp_server(Consumer().app())
     service = Mock(read_settings())
     told: list[tuple[str, str]] = []
 
     def begins(check: Check) -> None:
         told.append(("begin", check.id))
 
-    request = CheckOptions(url=str(server.make_url("/hooks")), secret=SECRET, only=("PG010", "PG011"))
+    request = CheckOptions(url=f"{await judged.url(Consumer())}/hooks", secret=SECRET, only=("PG010", "PG011"))
     run = prepare_check(
         service, request, None, begins, lambda finding: told.append((finding.verdict, finding.check.id))
     )
@@ -281,12 +239,11 @@ async def test_findings_are_reported_as_they_come(aiohttp_server):
     assert told == expected
 
 
-async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(aiohttp_server):
+async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(judged):
     """Its report has the findings so far, and how many deliveries were made."""
-    server = await aiohttp_server(Consumer().app())
     service = Mock(read_settings())
     found = asyncio.Event()
-    request = CheckOptions(url=str(server.make_url("/hooks")), secret=SECRET)
+    request = CheckOptions(url=f"{await judged.url(Consumer())}/hooks", secret=SECRET)
     run = prepare_check(service, request, on_finding=lambda _: found.set())
     task = asyncio.get_running_loop().create_task(run.run())
     await found.wait()
@@ -317,11 +274,10 @@ async def test_what_cannot_be_used_is_reported_before_anything_is_sent(given, wh
         await checked(**{"url": "http://127.0.0.1:9/hooks", **given})
 
 
-async def test_only_the_events_that_are_named_are_sent(aiohttp_server):
+async def test_only_the_events_that_are_named_are_sent(judged):
     """A consumer of one event type is not asked about others, but for one that no one knows."""
     consumer = Consumer()
-    server = await aiohttp_server(consumer.app())
-    report = await checked(str(server.make_url("/hooks")), events=("run.failed",), probe=lambda: consumer.count)
+    report = await judged.report(consumer, events=("run.failed",), probe=consumer.read)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert set(consumer.handled) == {"run.failed"}
     assert report.finding("order").verdict == "not tested"
@@ -347,31 +303,26 @@ class LimitsItsRate(Consumer):
         return await super().webhook(request) if self.taken <= self.most else web.Response(status=429)
 
 
-async def test_a_rate_limit_is_waited_out(aiohttp_server, monkeypatch):
+async def test_a_rate_limit_is_waited_out(judged):
     """429 says nothing about the event: neither that it was refused, nor that it was not taken."""
-    monkeypatch.setattr(context, "_PAUSES", (0.05, 0.2, 0.4, 0.8))
-    server = await aiohttp_server(LimitsItsRate().app())
-    report = await checked(str(server.make_url("/hooks")), only=("PG002", "PG010", "PG012", "PG030", "PG071"))
+    report = await judged.report(LimitsItsRate(), "PG002", "PG010", "PG012", "PG030", "PG071")
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert report.ok
 
 
-async def test_a_rate_limit_that_does_not_end_stops_the_run(aiohttp_server, monkeypatch):
+async def test_a_rate_limit_that_does_not_end_stops_the_run(judged):
     """Nothing is passed or failed by it, and the report does not say that all is well."""
-    monkeypatch.setattr(context, "_PAUSES", (0.01, 0.02))
 
     class LimitsForGood(LimitsItsRate):
         limit_ends = False
 
-    server = await aiohttp_server(LimitsForGood().app())
-    report = await checked(str(server.make_url("/hooks")), only=("PG010", "PG012", "PG030", "PG042"))
+    report = await judged.report(LimitsForGood(), "PG010", "PG012", "PG030", "PG042")
     assert verdicts(report, "fail", "warn") == {}
     assert "lift its rate limit" in report.stopped
     assert not report.ok
 
 
-@pytest.mark.full  # test_judged_effects shows how the pace is learned
-async def test_effects_that_come_much_later_are_waited_for(aiohttp_server):
+async def test_effects_that_come_much_later_are_waited_for(judged):
     """A queue that takes a moment for each event: the pace is learned, and nothing is taken for another's effect."""
 
     class WorksMuchLater(Consumer):
@@ -380,15 +331,12 @@ async def test_effects_that_come_much_later_are_waited_for(aiohttp_server):
             asyncio.get_running_loop().call_later(0.4, super().effect, event)
 
     consumer = WorksMuchLater()
-    server = await aiohttp_server(consumer.app())
-    report = await checked(
-        str(server.make_url("/hooks")), only=("PG070", "PG072", "PG076"), probe=lambda: consumer.count
-    )
+    report = await judged.report(consumer, "PG070", "PG072", "PG076", probe=consumer.read)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert "run.completed +1" in report.finding("PG070").summary
 
 
-async def test_effects_that_come_too_late_are_said_to_be_unseen(aiohttp_server):
+async def test_effects_that_come_too_late_are_said_to_be_unseen(judged):
     """It says how long was waited, and how to wait longer; nothing else is claimed."""
 
     class WorksTooLate(Consumer):
@@ -397,15 +345,13 @@ async def test_effects_that_come_too_late_are_said_to_be_unseen(aiohttp_server):
             asyncio.get_running_loop().call_later(3.0, super().effect, event)
 
     consumer = WorksTooLate()
-    server = await aiohttp_server(consumer.app())
-    given: dict[str, Any] = {"probe": lambda: consumer.count, "effect_within": 0.2}
-    report = await checked(str(server.make_url("/hooks")), only=("PG070", "PG072"), **given)
+    report = await judged.report(consumer, "PG070", "PG072", probed=True)
     assert set(verdicts(report, "fail")) == {"PG070"}
     assert "no effect within 0.2 s (--effect-within gives more time)" in report.finding("PG070").summary
     assert report.finding("PG072").verdict == "not tested"
 
 
-async def test_events_are_neither_old_nor_of_the_future(aiohttp_server):
+async def test_events_are_neither_old_nor_of_the_future(judged):
     """A consumer that refuses timestamps two minutes from now refuses nothing."""
 
     class WantsFreshEvents(Consumer):
@@ -420,12 +366,11 @@ async def test_events_are_neither_old_nor_of_the_future(aiohttp_server):
             return await super().webhook(request) if fresh else web.Response(status=400)
 
     consumer = WantsFreshEvents()
-    server = await aiohttp_server(consumer.app())
-    report = await checked(str(server.make_url("/hooks")), skip=SLOW, probe=lambda: consumer.count)
+    report = await judged.report(consumer, probe=consumer.read)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
-@pytest.mark.usefixtures("quick_recovery")
+@pytest.mark.usefixtures("quick_time")
 async def test_a_consumer_that_is_gone_fails_the_last_look():
     """Whatever ended it: a build must not be green when no one is there any more."""
     consumer = Consumer()
@@ -440,12 +385,9 @@ async def test_a_consumer_that_is_gone_fails_the_last_look():
         if check.id == "PG040":
             ended.append(asyncio.get_running_loop().create_task(runner.cleanup()))
 
-    async def gone() -> None:
-        await asyncio.gather(*ended)
-
-    request = CheckOptions(url=url, secret=SECRET, skip=SLOW)
+    request = CheckOptions(url=url, secret=SECRET)
     report = await prepare_check(service, request, on_begin=end).run()
-    await gone()
+    await asyncio.gather(*ended)
     await service.stop()
     assert "PG006" in verdicts(report, "fail")
     assert not report.ok
