@@ -8,7 +8,6 @@ for the loop, time is real; of processes and other threads it knows nothing: wha
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -59,15 +58,18 @@ class QuickTime:
     @contextmanager
     def governing(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """Let the loop, and all that the packages measure, go by this clock."""
-        real = event_loop.monotonic
+        # Every module holds the same partial function, those too that are not yet imported: what it calls is exchanged.
+        clock = cast("Any", event_loop.monotonic)
+        real = clock.__reduce__()[2]
         with monkeypatch.context() as patch:
             patch.setattr(self._loop, "_selector", self)
             patch.setattr(self._loop, "time", self.time)
             patch.setattr(self._loop, "run_in_executor", self._counted(self._loop.run_in_executor))
-            for name, module in tuple(sys.modules.items()):
-                if name.startswith("mockserver.") and vars(module).get("monotonic") is real:
-                    patch.setattr(module, "monotonic", self.time)
-            yield
+            clock.__setstate__((self.time, (), {}, {}))
+            try:
+                yield
+            finally:
+                clock.__setstate__(real)
 
     def _counted(self, run: Callable[..., asyncio.Future[Any]]) -> Callable[..., asyncio.Future[Any]]:
         def run_in_executor(*arguments: Any) -> asyncio.Future[Any]:
