@@ -78,11 +78,18 @@ class Catalog:
         known = self._types.get(event)
         return known.object_id if known and known.object_id in data and known.object_id not in override else ""
 
-    def check(self, event: str, extra_events: Iterable[str] = ()) -> None:
+    def check_all(self, events: Iterable[str], extra_events: Iterable[str] = ()) -> None:
+        """Raise a UsageError for events one of which is not known, or that are not a list."""
+        if isinstance(events, str):
+            raise UsageError(f"events is a list, such as [{events!r}], not text")
+        for event in events:
+            self.check(event, extra_events)
+
+    def check(self, event: object, extra_events: Iterable[str] = ()) -> None:
         """Raise a UsageError, which lists what is allowed, for a name that is neither documented nor extra."""
         allowed = (*self._types, *extra_events)
         if event not in allowed:
-            hint = did_you_mean(event, allowed)
+            hint = did_you_mean(event, allowed) if isinstance(event, str) else ""
             raise UsageError(f"unknown event {event!r}; known are {', '.join(allowed)}{hint}")
 
 

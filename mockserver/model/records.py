@@ -152,9 +152,11 @@ class Delivery(msgspec.Struct, gc=False):
     def __str__(self) -> str:
         result = self.attempts[-1].result if self.attempts else "no attempt"
         tries = f" after {len(self.attempts)} attempts" if len(self.attempts) > 1 else ""
-        took = f" in {self.attempts[-1].exchange.total_ms:.1f} ms" if self.attempts else ""
-        outcome = self.outcome.replace("_", " ")
-        return f"{self.delivery_id} {self.event.type} to {self.url}: {outcome}{tries}, {result}{took}"
+        took = f"{self.attempts[-1].exchange.total_ms:.1f} ms" if self.attempts else ""
+        outcome = f"{self.delivery_id} {self.event.type} to {self.url}: {self.outcome.replace('_', ' ')}{tries}"
+        if self.error is not None:
+            return f"{outcome} ({took}): {result}"
+        return f"{outcome}, {result} in {took}" if took else f"{outcome}, {result}"
 
 
 def seen(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:

@@ -6,6 +6,7 @@ consumer, such as a gateway that asks for a key. These are ours: the vendor's de
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
@@ -210,9 +211,17 @@ def read_settings(**chosen: Any) -> Settings:
     try:
         settings = msgspec.convert(chosen, Settings)
     except msgspec.ValidationError as error:
-        raise UsageError(f"invalid setting: {error}") from None
+        message, _, place = str(error).replace("`array`", "`list`").partition(" - at `$.")
+        raise UsageError(f"invalid setting {place.rstrip('`')}: {message}") from None
     _check_ranges(settings)
     return settings
+
+
+def check_speed(speed: object) -> None:
+    """Raise a UsageError for what is no speed."""
+    is_number = isinstance(speed, (int, float)) and not isinstance(speed, bool)
+    if speed not in ("max", "stepped") and not (is_number and 0 < float(speed) < math.inf):  # type: ignore[arg-type]  # it is a number
+        raise UsageError(f"speed must be more than 0, 'max' or 'stepped', not {speed!r}")
 
 
 def _check_ranges(settings: Settings) -> None:
@@ -221,8 +230,7 @@ def _check_ranges(settings: Settings) -> None:
     for name in _POSITIVE:
         if getattr(settings, name) <= 0:
             raise UsageError(f"invalid setting: {name} must be more than 0, not {getattr(settings, name)}")
-    if not isinstance(settings.speed, str) and settings.speed <= 0:
-        raise UsageError(f"invalid setting: speed must be more than 0, 'max' or 'stepped', not {settings.speed}")
+    check_speed(settings.speed)
     if not 0 <= settings.port <= 65535:
         raise UsageError(f"invalid setting: port must be from 0 to 65535, not {settings.port}")
     if not 200 <= settings.created_status <= 299:

@@ -171,8 +171,8 @@ class Routes:
         if not matches:
             if source := self.forgotten(url):
                 raise UsageError(
-                    f"{url} was registered by an application from before the reset, to which {source} was routed: it "
-                    "is refused. If this test means it, route it"
+                    f"no route leads from {source} any more: routes end with a reset, which each test begins with. "
+                    f"Route it in this test, unless an application from before the reset has registered {url}"
                 )
             return Target.parse(url)
         source = max(matches, key=len)

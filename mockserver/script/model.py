@@ -405,6 +405,8 @@ def _literal_data(
 ) -> Mapping[str, Any]:
     if isinstance(remove, str):
         remove = (remove,)
+    if override is not None and not isinstance(override, Mapping):
+        raise UsageError(f"override must be an object (a dict), not {type(override).__name__}")
     if data is not None:
         if override or remove:
             raise UsageError("data is sent exactly as it is: give either data, or override and remove")

@@ -208,10 +208,12 @@ class Mock:
         No events mean all of them. Raises a UsageError if the URL or an event is not valid, the secret is empty, or the
         limit is reached.
         """
+        for name, value in (("url", url), ("secret", secret)):
+            if not isinstance(value, str):
+                raise UsageError(f"the {name} of a webhook is text, not {type(value).__name__}")
         Target.parse(url)
         known = (*self.catalog.names, *self.settings.extra_events)
-        for event in events or ():
-            self.catalog.check(event, self.settings.extra_events)
+        self.catalog.check_all(events or (), self.settings.extra_events)
         if events is not None and not events:
             raise UsageError(f"a webhook needs at least one event of {', '.join(known)}")
         if not secret:

@@ -54,7 +54,35 @@ def describe(deliveries: Sequence[Delivery], event: str = "", where: Mapping[str
         difference = _difference(delivery, event, where) if event else None
         lines += [f"      differs: {difference}"] if difference else []
         lines += [f"      answer: {answer}"] if (answer := _answer(delivery)) else []
+        lines += [f"      hint: {hint}"] if (hint := _hint(delivery)) else []
     return "\n".join(lines)
+
+
+def failure(delivery: Delivery) -> str:
+    """Return a delivery with what it did not meet; why there is no answer is said once."""
+    reason = f": {delivery.error.message}" if delivery.error is not None else ""
+    return f"{delivery}; {'; '.join(unmet.removesuffix(reason) for unmet in delivery.unmet)}"
+
+
+#: What an answer to a correctly signed event mostly means, where its author had not meant it.
+_USUAL = {
+    401: "its signature is right: compare the secret that is registered with that of the application, which must "
+    "verify the bytes of the body as they came",
+    404: "compare the path that is registered with that of the application",
+    405: "the application takes no POST at this path",
+    415: "the application reads another content type than application/json",
+    422: "the application parses the body before it verifies it, and expects other fields",
+}
+
+
+def _hint(delivery: Delivery) -> str:
+    """What to look at first, where a delivery without faults failed."""
+    if delivery.delivered or delivery.faults:
+        return ""
+    if delivery.error is not None:
+        unrouted = delivery.error.kind in ("resolve", "address")
+        return 'a route leads a public URL to your application: route("https://...", to=app)' if unrouted else ""
+    return _USUAL.get(delivery.response.status, "") if delivery.response is not None else ""
 
 
 def _answer(delivery: Delivery) -> str:
@@ -120,8 +148,7 @@ async def wait_for_deliveries(
 
 async def wait_for_registration(mock: Mock, events: Sequence[str], timeout: float) -> Webhook:
     """Wait until a webhook for some events is registered; see ``MockServer.wait_for_registration``."""
-    for event in events:
-        mock.catalog.check(event, mock.settings.extra_events)
+    mock.catalog.check_all(events, mock.settings.extra_events)
     await start_apps(mock, timeout)
     fitting = [webhook for webhook in mock.webhooks.all() if _fits(webhook, events)]
 

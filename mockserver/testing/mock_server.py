@@ -25,7 +25,7 @@ from mockserver.model.quantities import parse_duration, parse_timestamp
 from mockserver.model.records import Delivery, seen
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
-from mockserver.model.settings import Settings, SettingsKeywords, Speed, read_settings
+from mockserver.model.settings import Settings, SettingsKeywords, Speed, check_speed, read_settings
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.dispatcher import SendResult
 from mockserver.replay.probe import ProbeFunction
@@ -43,6 +43,7 @@ from mockserver.server.mock import Mock
 from mockserver.testing.assertions import (
     assert_delivered,
     describe,
+    failure,
     start_apps,
     wait_for_deliveries,
     wait_for_registration,
@@ -170,12 +171,12 @@ class MockServer:
 
     # ---------------------------------------------------------------- from start to stop
 
-    def start(self, app: object = None, *, timeout: float = 10.0) -> Self:
+    def start(self, app: object = None, *, timeout: float | str = 10.0) -> Self:
         """Start the server, and return when it accepts connections; or start a routed application.
 
         Args:
             app: An application that a route leads to; None for the server.
-            timeout: Seconds that the application may take.
+            timeout: Seconds that the application may take, or a duration such as ``"10s"``.
 
         Raises:
             StartError: The port is in use, the address is not this machine's, or the application did not start.
@@ -184,7 +185,7 @@ class MockServer:
         """
         if app is not None:
             refuse_to_block("start", "astart")
-            self._running.wait(start_apps(self._mock, timeout, read_destination(app)))
+            self._running.wait(start_apps(self._mock, _seconds(timeout), read_destination(app)))
             return self
         if self._thread is not None:
             raise UsageError("the server is running already")
@@ -197,9 +198,9 @@ class MockServer:
         self._thread, self._process = thread, os.getpid()
         return self
 
-    async def astart(self, app: object, *, timeout: float = 10.0) -> Self:
+    async def astart(self, app: object, *, timeout: float | str = 10.0) -> Self:
         """Start a routed application, on the running event loop; see :meth:`start`."""
-        await self._awaited(start_apps(self._mock, timeout, read_destination(app)))
+        await self._awaited(start_apps(self._mock, _seconds(timeout), read_destination(app)))
         return self
 
     def stop(self) -> None:
@@ -443,10 +444,12 @@ class MockServer:
             LoopRunningError: An event loop is running in this thread: use :meth:`areplay`.
         """
         refuse_to_block("replay", "areplay")
+        _check_speed(speed)
         return self._noted(self._running.wait(self._mock.replay(self._script_to_play(script), speed)))
 
     async def areplay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
         """Like :meth:`replay`, without blocking the running event loop."""
+        _check_speed(speed)
         return self._noted(await self._awaited(self._mock.replay(self._script_to_play(script), speed)))
 
     def start_replay(
@@ -458,6 +461,7 @@ class MockServer:
             ScriptError: The script has problems; nothing was sent.
             UsageError: There is no such file.
         """
+        _check_speed(speed)
         read = self._script_to_play(script)
         with noting_the_loop():  # async probes of the test run on it
             running = self._running.call(lambda: self._mock.start_replay(read, speed))
@@ -546,14 +550,14 @@ class MockServer:
         """
         return self._running.call(lambda: copy(self._mock.flows.advance(resource_id)))
 
-    def settle(self, timeout: float = 30.0) -> None:
+    def settle(self, timeout: float | str = 30.0) -> None:
         """Wait until no flow is under way: what time moves has ended, and each event about it has its outcome.
 
         What waits for a read or for :meth:`advance` is not under way. On a stepped clock, only what is due is waited
         for.
 
         Args:
-            timeout: Seconds to wait.
+            timeout: Seconds to wait, or a duration such as ``"5s"``.
 
         Raises:
             WaitTimeoutError: Flows are under way still; the message says which.
@@ -562,13 +566,14 @@ class MockServer:
         refuse_to_block("settle", "asettle")
         self._running.wait(self._settled(timeout))
 
-    async def asettle(self, timeout: float = 30.0) -> None:
+    async def asettle(self, timeout: float | str = 30.0) -> None:
         """Like :meth:`settle`, without blocking the running event loop."""
         await self._awaited(self._settled(timeout))
 
-    async def _settled(self, timeout: float) -> None:
-        await start_apps(self._mock, timeout)
-        await self._mock.flows.settle(timeout)
+    async def _settled(self, timeout: float | str) -> None:
+        seconds = _seconds(timeout)
+        await start_apps(self._mock, seconds)
+        await self._mock.flows.settle(seconds)
 
     def probe(self, name: str, function: ProbeFunction) -> None:
         """Name a function that reads the application's state, for steps that expect an effect.
@@ -650,7 +655,7 @@ class MockServer:
         self,
         event: str | None = None,
         count: int = 1,
-        timeout: float = 5.0,
+        timeout: float | str = 5.0,
         where: Mapping[str, Any] | None = None,
         *,
         q: str | None = None,
@@ -660,7 +665,7 @@ class MockServer:
         Args:
             event: The event type; deliveries of it that the consumer accepted count.
             count: How many deliveries are waited for.
-            timeout: Seconds to wait.
+            timeout: Seconds to wait, or a duration such as ``"5s"``.
             where: Values that the data must have.
             q: A search in place of the event and ``where``; what failed counts too, unless the search says otherwise.
 
@@ -679,7 +684,7 @@ class MockServer:
         self,
         event: str | None = None,
         count: int = 1,
-        timeout: float = 5.0,
+        timeout: float | str = 5.0,
         where: Mapping[str, Any] | None = None,
         *,
         q: str | None = None,
@@ -688,13 +693,14 @@ class MockServer:
         return await self._awaited(self._waiting(event, count, timeout, where, q))
 
     def _waiting(
-        self, event: str | None, count: int, timeout: float, where: Mapping[str, Any] | None, q: str | None
+        self, event: str | None, count: int, timeout: float | str, where: Mapping[str, Any] | None, q: str | None
     ) -> Coroutine[Any, Any, tuple[Delivery, ...]]:
+        seconds = _seconds(timeout)
         if q is None and event is not None:
-            return wait_for_deliveries(self._mock, event, count, timeout, where)
+            return wait_for_deliveries(self._mock, event, count, seconds, where)
         if q is None or event is not None or where is not None:
             raise UsageError('wait for an event, wait_for("run.failed"), or for a search, wait_for(q="is:failed")')
-        return self._found(self._search(q), count, timeout)
+        return self._found(self._search(q), count, seconds)
 
     async def _found(self, search: Search, count: int, timeout: float) -> tuple[Delivery, ...]:
         return seen(await wait_for_search(self._mock.records, search, count, timeout))
@@ -703,14 +709,14 @@ class MockServer:
         events = (*self._mock.catalog.names, *self.settings.extra_events)
         return read_search(q, {"event": events, "fault": FAULTS})
 
-    def wait_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
+    def wait_for_registration(self, events: Sequence[str] = (), timeout: float | str = 5.0) -> Webhook:
         """Wait until the application has registered a webhook; one that is there already counts.
 
         Applications in this process are started first, if they have not been.
 
         Args:
             events: The event types that it must be subscribed to.
-            timeout: Seconds to wait.
+            timeout: Seconds to wait, or a duration such as ``"5s"``.
 
         Returns:
             The webhook; of several, the one registered last.
@@ -720,11 +726,11 @@ class MockServer:
             LoopRunningError: An event loop is running in this thread: use :meth:`await_for_registration`.
         """
         refuse_to_block("wait_for_registration", "await_for_registration")
-        return self._running.wait(wait_for_registration(self._mock, events, timeout))
+        return self._running.wait(wait_for_registration(self._mock, events, _seconds(timeout)))
 
-    async def await_for_registration(self, events: Sequence[str] = (), timeout: float = 5.0) -> Webhook:
+    async def await_for_registration(self, events: Sequence[str] = (), timeout: float | str = 5.0) -> Webhook:
         """Like :meth:`wait_for_registration`, without blocking the running event loop."""
-        return await self._awaited(wait_for_registration(self._mock, events, timeout))
+        return await self._awaited(wait_for_registration(self._mock, events, _seconds(timeout)))
 
     # ---------------------------------------------------------------- assertions
 
@@ -786,7 +792,7 @@ class MockServer:
         for report in reports:
             seen(report.deliveries)
         unseen = self.unseen_failures()
-        lines += [f"{delivery}: {'; '.join(delivery.unmet)}" for delivery in unseen[:_SHOWN]]
+        lines += map(failure, unseen[:_SHOWN])
         lines += [f"and {len(unseen) - _SHOWN} more"] if len(unseen) > _SHOWN else []
         seen(unseen)
         return "\n  ".join(["no one looked at what failed:", *lines]) if lines else ""
@@ -865,6 +871,11 @@ class MockServer:
             return read_script(msgspec.json.encode(script), self._mock.catalog)
         path = find_script(str(script))
         return read_script(read_script_file(path), self._mock.catalog, str(path))
+
+
+def _check_speed(speed: Speed | None) -> None:
+    if speed is not None:
+        check_speed(speed)
 
 
 def _sent(result: SendResult, nobody_ok: bool) -> SendResult:

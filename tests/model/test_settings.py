@@ -35,7 +35,7 @@ def test_lists_are_fine_where_tuples_are_meant() -> None:
     ("chosen", "message"),
     [
         ({"sped": 1}, "unknown setting 'sped'; known are .*; did you mean 'speed'?"),
-        ({"port": "x"}, "invalid setting: Expected `int`, got `str` - at `\\$.port`"),
+        ({"port": "x"}, "invalid setting port: Expected `int`, got `str`"),
         ({"port": 70000}, "port must be from 0 to 65535"),
         ({"speed": 0}, "speed must be more than 0, 'max' or 'stepped'"),
         ({"speed": "fast"}, "speed"),

@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -167,6 +167,8 @@ def test_data_is_sent_exactly(mock: MockServer, consumer: StdlibConsumer) -> Non
     ("arguments", "message"),
     [
         ({"event": "run.faild"}, "unknown event 'run.faild'.*did you mean 'run.failed'"),
+        ({"event": None}, "unknown event None; known are"),
+        ({"event": "run.failed", "override": "run_id"}, "override must be an object"),
         ({"event": "run.failed", "override": {"run": 1}}, "no 'run' in the sample data.*did you mean 'run_id'"),
         ({"event": "run.failed", "remove": "nope"}, "no 'nope'"),
         ({"event": "run.failed", "data": {}, "override": {"a": 1}}, "either data, or override and remove"),
@@ -202,6 +204,9 @@ def test_data_that_holds_itself_is_refused(mock: MockServer) -> None:
     [
         ({"url": "nowhere"}, "not an http:// or https:// URL"),
         ({"url": "http://a/", "events": ["run.faild"]}, "did you mean 'run.failed'"),
+        ({"url": None}, "the url of a webhook is text, not NoneType"),
+        ({"url": "http://a/", "events": "run.failed"}, r"events is a list, such as \['run.failed'\], not text"),
+        ({"url": "http://a/", "secret": b"s"}, "the secret of a webhook is text, not bytes"),
         ({"url": "http://a/", "events": []}, "at least one event"),
         ({"url": "http://a/", "secret": ""}, "needs a secret"),
     ],
@@ -384,6 +389,29 @@ def test_wait_for_says_what_did_come(mock: MockServer, consumer: StdlibConsumer)
     assert "failed, 401" in text
     with pytest.raises(UsageError, match="unknown event"):
         mock.wait_for("run.faild")
+
+
+@pytest.mark.parametrize(("timeout", "message"), [("soon", "'soon' is not a duration"), (-1, "-1 is not a duration")])
+def test_time_outs_are_durations(mock: MockServer, timeout: float | str, message: str) -> None:
+    """In the words of scripts or in seconds, wherever something is waited for."""
+    waits: list[Callable[[float | str], object]] = [
+        lambda timeout: mock.wait_for("run.failed", timeout=timeout),
+        lambda timeout: mock.wait_for_registration(timeout=timeout),
+        mock.settle,
+    ]
+    for wait in waits:
+        with pytest.raises(UsageError, match=message):
+            wait(timeout)
+    with pytest.raises(WaitTimeoutError, match="waited 10ms"):
+        mock.wait_for("run.failed", timeout="10ms")
+
+
+@pytest.mark.parametrize("speed", ["fast", 0, float("inf")])
+def test_wrong_speeds(mock: MockServer, speed: Any) -> None:
+    """A replay is not begun at a speed that there is not."""
+    for replay in (mock.replay, mock.start_replay):
+        with pytest.raises(UsageError, match="speed must be more than 0, 'max' or 'stepped', not"):
+            replay("refund_flow", speed)
 
 
 def test_wait_for_registration_says_what_the_api_received(mock: MockServer) -> None:

@@ -149,7 +149,34 @@ def test_a_failing_test_shows_its_deliveries(suite: Suite) -> None:
             "The record has 1 delivery:",
             "*dlv_000001 run.failed to http://127.0.0.1:*/hooks: failed, 401 in * ms",
             "*answer: bad signature",
+            "*hint: its signature is right: compare the secret that is registered with that of the application*",
             "Registered:",
+        ]
+    )
+
+
+def test_a_route_that_was_forgotten(suite: Suite) -> None:
+    """A test that lacks the route of the one before it is shown what to add, and why once."""
+    result = suite(
+        """
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return [b""]
+
+        def test_first(mockserver):
+            mockserver.route("https://your-app.test", to=app)
+            mockserver.register("https://your-app.test/hooks")
+            assert mockserver.send("run.failed").delivered
+
+        def test_second(mockserver):
+            mockserver.register("https://your-app.test/hooks")
+            mockserver.send("run.failed")
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*hooks: failed (* ms): no route leads from https://your-app.test any more: *; expected status 2xx*",
         ]
     )
 
