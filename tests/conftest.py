@@ -1,10 +1,15 @@
 """What all tests share."""
 
 import gc
+import os
 import signal
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import tiers
@@ -68,3 +73,27 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """What tests start ends with them, and what they write goes into folders of their own."""
+    before = _what_there_is()
+    yield
+    deadline = time.monotonic() + 30
+    while (left := _what_there_is() - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left, "tests have left this behind; the last of them need not be the one that did it"
+
+
+def _what_there_is() -> set[str]:
+    """The threads of this process, its children, and in a CI, where no one else writes, the files of the checkout."""
+    threads = {f"thread {each.name} ({each.ident})" for each in threading.enumerate()}
+    children = {repr(each) for each in psutil.Process().children(recursive=True)}
+    return threads | children | ({f"file {each}" for each in _files()} if "CI" in os.environ else set())
+
+
+def _files() -> Iterator[Path]:
+    for folder, folders, files in os.walk(Path(__file__).parent.parent):
+        folders[:] = [each for each in folders if not each.startswith(".") and each != "__pycache__"]
+        yield from (Path(folder, each) for each in files)
