@@ -6,7 +6,6 @@ field, what it holds and what is allowed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, TypeVar
 
@@ -138,8 +137,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
     return cut_short(msgspec.json.encode(value).decode(), 60)
-
-
-def field_names(kind: type[msgspec.Struct]) -> Iterator[str]:
-    """Return the names of a request's fields, in the documented order."""
-    yield from (field.encode_name for field in msgspec.structs.fields(kind))
