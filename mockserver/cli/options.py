@@ -12,10 +12,8 @@ import msgspec
 
 from mockserver.errors import UsageError
 from mockserver.model.quantities import parse_duration, parse_size
-from mockserver.model.retry_policies import read_retry
-from mockserver.model.settings import Settings, Speed, read_header, read_settings
+from mockserver.model.settings import NO_RETRIES, Settings, Speed, read_header, read_settings
 from mockserver.model.targets import Route, Target
-from mockserver.script.package_files import load_retry_policies
 
 if TYPE_CHECKING:
     from mockserver.script.model import Script
@@ -137,7 +135,12 @@ def _speed(text: str, nor: str) -> Speed:
 
 def retry_policy(text: str) -> str:
     """Check the name of a retry policy, or a schedule such as ``0s,1s,4s``."""
-    _read(lambda text: read_retry(text, load_retry_policies()), text)
+    if text != NO_RETRIES:
+        # Imported here: most commands retry nothing.
+        from mockserver.model.retry_policies import read_retry  # noqa: PLC0415 - start-up does without
+        from mockserver.script.package_files import load_retry_policies  # noqa: PLC0415 - start-up does without
+
+        _read(lambda text: read_retry(text, load_retry_policies()), text)
     return text
 
 
@@ -273,7 +276,7 @@ _DELIVERY_OPTIONS: Sequence[Callable[[Any], Any]] = (
         "--retry",
         type=retry_policy,
         metavar="POLICY|TIMES",
-        default="none",
+        default=NO_RETRIES,
         show_default=True,
         help="When failed attempts are repeated: a policy of `mockserver retries`, or waits such as 0s,1s,4s.",
     ),

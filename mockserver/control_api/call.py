@@ -23,7 +23,7 @@ from mockserver.model.settings import Speed
 from mockserver.model.wording import did_you_mean
 from mockserver.reports.serializers import encode_view
 from mockserver.script.package_files import read_bundled_script
-from mockserver.vendor_api.calls import PLANNED_ANSWER_FIELDS
+from mockserver.vendor_api.planned_answers import PLANNED_ANSWER_FIELDS
 from mockserver.vendor_api.requests import code_of
 
 _TEXT = Text(templates=True)

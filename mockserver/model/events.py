@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -27,8 +26,6 @@ DOCUMENTED_EVENTS: tuple[str, ...] = get_args(EventName)
 
 #: An event's data may have this many characters and values, before faults add to it.
 LARGEST_DATA = 16 * 1024 * 1024
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -128,10 +125,19 @@ def check_json(value: Any, where: str = "data") -> None:
             _check_scalar(item, place)
 
 
+def _has_half(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair: nothing else keeps it from being UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _checked_key(key: Any, place: str) -> str:
     if not isinstance(key, str):
         raise UsageError(f"{place} has the key {key!r}: keys of JSON objects are strings")
-    if not key.isascii() and _HALF.search(key):
+    if _has_half(key):
         raise UsageError(f"{place} has the key {key!r}, which holds half of a surrogate pair: UTF-8 cannot hold it")
     return key
 
@@ -141,7 +147,7 @@ def _check_scalar(item: Any, place: str) -> None:
         raise UsageError(f"{place} is {item}, which JSON cannot hold")
     if isinstance(item, int) and not -(2**63) <= item < 2**64:
         raise UsageError(f"{place} does not fit in 64 bits")
-    if isinstance(item, str) and not item.isascii() and _HALF.search(item):
+    if isinstance(item, str) and _has_half(item):
         raise UsageError(f"{place} holds half of a surrogate pair, which UTF-8 cannot hold")
     if item is not None and not isinstance(item, (str, int, float)):
         raise UsageError(f"{place} is a {type(item).__name__}, which is not JSON")

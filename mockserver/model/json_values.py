@@ -50,7 +50,7 @@ def _depth(value: Any) -> int:
 
 
 _LONGEST = 1000
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 
 
 def check_path(path: str) -> None:
@@ -88,7 +88,7 @@ def _compiled(path: str) -> JSONPath | CompoundJSONPath:
         raise ValueError(str(error).splitlines()[0]) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    _check_cost(_QUOTED.sub("''", path))
+    _check_cost(re.sub(_QUOTED, "''", path))
     return compiled
 
 

@@ -111,7 +111,7 @@ def _format_second(second: int) -> str:
 
 _SIZE_UNITS = {"GiB": 2**30, "GB": 10**9, "MiB": 2**20, "MB": 10**6, "KiB": 2**10, "kB": 10**3, "B": 1}
 _FACTORS = {"": 1, **{unit.lower(): factor for unit, factor in _SIZE_UNITS.items()}}
-_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)[ \t]{0,9}([A-Za-z]{0,3})")
+_SIZE = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)[ \t]{0,9}([A-Za-z]{0,3})"
 
 
 def parse_size(value: object) -> int:
@@ -121,7 +121,7 @@ def parse_size(value: object) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    match = re.fullmatch(_SIZE, value.strip()) if isinstance(value, str) else None
     if not match or match[2].lower() not in _FACTORS:
         raise ValueError(f"{value!r} is not a size")
     size = float(match[1]) * _FACTORS[match[2].lower()]

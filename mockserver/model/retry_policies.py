@@ -36,6 +36,7 @@ from mockserver.model.fields import (
 )
 from mockserver.model.messages import Headers
 from mockserver.model.records import Attempt
+from mockserver.model.settings import NO_RETRIES
 from mockserver.model.wording import listed
 
 #: The longest wait that a header can ask for, in seconds: one day.
@@ -99,7 +100,7 @@ def _http_date(value: str) -> float | None:
 
 
 #: The named policies, in the order of their data file.
-POLICY_NAMES = ("none", "standard_webhooks", "svix", "shopify", "stripe", "github", "three_attempts")
+POLICY_NAMES = (NO_RETRIES, "standard_webhooks", "svix", "shopify", "stripe", "github", "three_attempts")
 
 #: More attempts of one delivery than this are a typing error.
 MOST_ATTEMPTS = 100

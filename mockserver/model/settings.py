@@ -20,6 +20,9 @@ from mockserver.model.wording import did_you_mean
 #: Names and values, in the order in which they are sent; ``User-Agent`` is one of them.
 SenderHeaders = tuple[tuple[str, str], ...]
 
+#: The retry policy of one attempt.
+NO_RETRIES = "none"
+
 _USER_AGENT = "User-Agent"
 #: What a delivery has of its own, in lower case.
 _RESERVED = ("host", "content-type", "content-length", "transfer-encoding", "connection", "expect")
@@ -118,7 +121,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()
     seed: int = 0
     speed: Speed = 1.0
-    retry: str | tuple[float | str, ...] = "none"
+    retry: str | tuple[float | str, ...] = NO_RETRIES
     allow_hosts: tuple[str, ...] = ()
     allow_http_hosts: tuple[str, ...] = ()
     control_hosts: tuple[str, ...] = ()

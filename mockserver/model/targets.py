@@ -12,7 +12,7 @@ import msgspec
 from mockserver.errors import UsageError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?"
 _MOST_RESOLVED = 10_000
 _LONGEST_REMEMBERED = 2048
 
@@ -91,7 +91,7 @@ def _ascii_host(url: str, host: str) -> str:
         ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
         ascii_host = ""
-    if not _HOST.fullmatch(ascii_host):
+    if not re.fullmatch(_HOST, ascii_host):
         raise UsageError(f"{url!r} has no valid host name")
     return ascii_host
 

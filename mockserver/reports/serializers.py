@@ -72,7 +72,7 @@ def _moment(attempt: Attempt) -> dict[str, Any]:
 #: Parameters of a query whose values are private.
 _PRIVATE_KEYS = frozenset({"secret", "api_key", "apikey", "token", "access_token", "password"})
 #: Keys of a JSON body whose values are private: these, what ends with one of them, and an agent's credentials.
-_PRIVATE_KEY = re.compile(rf"(?i)(.*[_-])?({'|'.join(sorted(_PRIVATE_KEYS))})|credentials|authorization")
+_PRIVATE_KEY = rf"(?i)(.*[_-])?({'|'.join(sorted(_PRIVATE_KEYS))})|credentials|authorization"
 #: What is part of other keys whose texts are private, however these are spelled; and what is easily misspelled.
 _PRIVATE_WORDS = (
     "secret", "password", "passwd", "passphrase", "privatekey", "apikey", "accesskey", "signingkey", "credential",
@@ -240,7 +240,7 @@ def _is_hidden(key: str, value: Any) -> bool:
 
 
 def _is_private(key: str) -> bool:
-    return _PRIVATE_KEY.fullmatch(key) is not None
+    return re.fullmatch(_PRIVATE_KEY, key) is not None
 
 
 def _looks_private(key: str) -> bool:

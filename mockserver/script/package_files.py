@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mockserver.errors import UsageError
 from mockserver.model.events import Catalog, EventType
-from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from mockserver.model.retry_policies import RetryPolicy
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -28,6 +31,9 @@ def load_catalog() -> Catalog:
 @cache
 def load_retry_policies() -> Mapping[str, RetryPolicy]:
     """Read the named retry policies from the package's data file, by name, in its order."""
+    # Imported here: most mocks retry nothing.
+    from mockserver.model.retry_policies import RetryPolicy  # noqa: PLC0415 - start-up does without
+
     content = (_PACKAGE / "data" / "retry_policies.json").read_bytes()
     policies = msgspec.json.decode(content, type=tuple[RetryPolicy, ...])
     return MappingProxyType({policy.name: policy for policy in policies})

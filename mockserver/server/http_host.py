@@ -274,8 +274,8 @@ async def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise OSError("a port is a number from 0 to 65535")
     wanted: dict[str, Any] = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
-    if _is_address(host):  # asking for a name takes a thread
-        found = socket.getaddrinfo(host, port, **wanted)
+    if _is_address(host):  # neither a thread nor the codec of names is needed
+        found = socket.getaddrinfo(host.encode(), port, **wanted)
     else:
         found = await asyncio.get_running_loop().getaddrinfo(host or None, port, **wanted)
     family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)

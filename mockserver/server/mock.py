@@ -19,8 +19,7 @@ from mockserver.errors import UsageError
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import OWN_WEBHOOK, Delivery, RecordStore
-from mockserver.model.retry_policies import RetryPolicy, read_retry
-from mockserver.model.settings import Settings, Speed
+from mockserver.model.settings import NO_RETRIES, Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
 from mockserver.model.webhooks import Registration, RegistrationRules, Webhook, WebhookRegistry
 from mockserver.replay.clock import AnyClock, RealClock, SteppedClock
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from mockserver.delivery.in_process import App, AppTransport
     from mockserver.model.messages import Transport
     from mockserver.model.redaction import Redactor
+    from mockserver.model.retry_policies import RetryPolicy
     from mockserver.replay.dispatcher import SendResult
     from mockserver.replay.probe import Prober
     from mockserver.replay.replay import Replay, RunningReplay, RunningReplays
@@ -307,6 +307,11 @@ class Mock:
         await self.clock.advance(seconds)
 
     def _read_retry(self, value: str | tuple[float | str, ...]) -> RetryPolicy | None:
+        if value == NO_RETRIES:
+            return None
+        # Imported here: most mocks retry nothing.
+        from mockserver.model.retry_policies import read_retry  # noqa: PLC0415 - start-up does without
+
         try:
             policy = read_retry(value if isinstance(value, str) else list(value), load_retry_policies())
         except ValueError as error:

@@ -14,13 +14,9 @@ from typing import Any
 import msgspec
 
 from mockserver.errors import UsageError
-from mockserver.model.fields import Duration, Field, Fields, MapOf, ObjectOf, Text, Whole, YesOrNo, read_plain
 from mockserver.model.json_values import decode_json
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.messages import PER_HEADER, Headers, size_of
-
-_NO_BODY = (204, 304)
-_FRAMING = ("content-length", "transfer-encoding")
 
 
 class VendorCall(msgspec.Struct, frozen=True, gc=False):
@@ -211,13 +207,10 @@ class AnswerPlan:
             "delay": delay,
             "refuse": refuse,
         }
-        try:
-            values = read_plain(given, ObjectOf(PLANNED_ANSWER_FIELDS, "a planned answer"))
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-        _check_answer(values, body)
-        values["headers"] = tuple(values["headers"].items())
-        planned = PlannedAnswer(**values, body=None if body is None else _as_bytes(body), account=account)
+        # Imported here: most mocks answer as the vendor does.
+        from mockserver.vendor_api.planned_answers import read_planned_answer  # noqa: PLC0415 - start-up does without
+
+        planned = PlannedAnswer(**read_planned_answer(given, body), account=account)
         if not self._share.fits(_planned_size(planned)):
             raise UsageError("planned answers take as many bytes as may be kept: clear some first")
         self._share.add(_planned_size(planned))
@@ -254,42 +247,3 @@ class AnswerPlan:
 
 def _planned_size(planned: PlannedAnswer) -> int:
     return len(planned.body or b"") + size_of(planned.headers)
-
-
-#: What a planned answer says, except for its body.
-PLANNED_ANSWER_FIELDS: Fields = {
-    "status": Field(Whole(200, 599), "the HTTP status; one below 400 needs a body, except for 204 and 304"),
-    "times": Field(Whole(1), "how many calls are answered this way, one after another"),
-    "headers": Field(
-        MapOf(
-            Text(pattern=r"[\t\x20-\x7e\x80-\xff]*", expected="text on one line", templates=True, empty=True),
-            "headers",
-            key="[!#$%&'*+.^_`|~0-9A-Za-z-]+",
-            names="the name of a header",
-        ),
-        "headers to add, or to replace the API's own with",
-    ),
-    "delay": Field(Duration(0, 3600), "how long to wait before answering, in real time"),
-    "refuse": Field(YesOrNo(), "whether the connection is cut off instead, without an answer"),
-}
-
-
-def _check_answer(values: Mapping[str, Any], body: Any) -> None:
-    """Refuse what no answer can be."""
-    status = values["status"]
-    if status in _NO_BODY and body is not None:
-        raise UsageError(f"an answer with status {status} has no body: leave body out")
-    if status < 400 and status not in _NO_BODY and body is None:
-        raise UsageError(f"status {status} is no error, so the answer needs a body of its own: give body as well")
-    for name in values["headers"]:
-        if name.lower() in _FRAMING:
-            raise UsageError(f"{name} cannot be planned: it follows from the body")
-
-
-def _as_bytes(body: Any) -> bytes:
-    try:
-        if isinstance(body, (bytes, bytearray, str)):
-            return body.encode() if isinstance(body, str) else bytes(body)
-        return msgspec.json.encode(body)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"body cannot be sent: {error}") from None
