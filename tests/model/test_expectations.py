@@ -57,11 +57,7 @@ BROKEN = Exchange(Response(200, body=b"ok"), ExchangeError("closed", "the connec
             ["expected an answer within 19.99s, got it after 19.9902s"],
         ),
         (Expectation(("any",), attempts=2), delivery(answered(500), answered(200)), []),
-        (
-            Expectation(("any",), attempts=2),
-            delivery(answered(200)),
-            ["expected success after 2 attempts, got 1"],
-        ),
+        (Expectation(("any",), attempts=2), delivery(answered(200)), ["expected success after 2 attempts, got 1"]),
         (
             Expectation(("any",), attempts=2),
             delivery(REFUSED, REFUSED),
@@ -73,11 +69,7 @@ BROKEN = Exchange(Response(200, body=b"ok"), ExchangeError("closed", "the connec
             delivery(answered(headers=[("x-a", "0"), ("x-a", "2")])),
             ["expected the header X-A: 1, got 0, 2"],
         ),
-        (
-            Expectation(("any",), headers={"X-A": "1"}),
-            delivery(answered()),
-            ["expected the header X-A: 1, got none"],
-        ),
+        (Expectation(("any",), headers={"X-A": "1"}), delivery(answered()), ["expected the header X-A: 1, got none"]),
         (Expectation(("any",), body=BodyExpectation(equals="ok")), delivery(answered(body=b"ok")), []),
         (
             Expectation(("any",), body=BodyExpectation(equals="ok")),

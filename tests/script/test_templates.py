@@ -146,10 +146,7 @@ HOSTILE = [
     ("{{ words.__func__.__code__ }}", "no attribute"),
     ("{{ obj.get.__self__ }}", "no attribute"),
     ("{{ [obj] | sum(attribute='__class__') }}", "fails"),
-    (
-        "{{ [obj, n] | sort(attribute='__class__.__mro__') }}",
-        "fails",
-    ),
+    ("{{ [obj, n] | sort(attribute='__class__.__mro__') }}", "fails"),
     ("{{ '%9999999999d' % 1 }}", "formats no text"),
     ("{{ '{:>9999999999}'.format(1) }}", "no method 'format'"),
     ("{{ run.replace('r', 'x') }}", "no method 'replace'"),

@@ -543,10 +543,7 @@ def test_what_aliases_blow_up_is_refused_where_it_gets_too_large(
 
 def test_aliases_just_within_the_limits_are_read() -> None:
     """The limits are limits: what just keeps them is fine."""
-    for source in (
-        A_THOUSAND_NODES + "- *a\n" * 248 + "- 1\n" * 999,
-        f"- &a {'x' * 2**14}\n" + "- *a\n" * 1024,
-    ):
+    for source in (A_THOUSAND_NODES + "- *a\n" * 248 + "- 1\n" * 999, f"- &a {'x' * 2**14}\n" + "- *a\n" * 1024):
         assert read(source)[1] == []
 
 

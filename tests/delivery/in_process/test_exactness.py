@@ -118,12 +118,7 @@ def test_a_header_that_comes_twice_is_one_value_in_wsgi() -> None:
 def test_the_answer_is_recorded_as_it_was_given() -> None:
     """Status, reason, header names in lower case, values in Latin-1, body and size."""
     response = present(deliver_to(WsgiProbe(), "/hooks").response)
-    assert (
-        response.status,
-        response.reason,
-        response.body,
-        response.body_size,
-    ) == (200, "Fine", b"thanks", 6)
+    assert (response.status, response.reason, response.body, response.body_size) == (200, "Fine", b"thanks", 6)
     assert response.headers == (("content-type", "text/plain"), ("x-name", "J\xfcrgen"))
     sent = deliver_to(AsgiProbe(), "/hooks")
     assert (present(sent.response).status, present(sent.response).reason, present(sent.response).body) == (

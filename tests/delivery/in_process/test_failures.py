@@ -335,10 +335,7 @@ def test_a_hanging_asgi_application_is_cut_off(hurried: MockServer, deliver: Del
 
     hurried.route(URL, to=AsgiProbe(hang))
     sent = deliver(hurried)
-    assert failure(sent.deliveries[0].error) == (
-        "timeout",
-        "no complete answer within 200ms: 3 bytes of body came",
-    )
+    assert failure(sent.deliveries[0].error) == ("timeout", "no complete answer within 200ms: 3 bytes of body came")
     assert present(sent.response).body == b"abc"
     assert cancelled.wait(60)
 

@@ -367,10 +367,7 @@ def test_a_failed_start_is_recorded_with_each_attempt(serve: Serve) -> None:
 
     mock = serve(FastAPI(lifespan=asynccontextmanager(lifespan)))
     error = present(mock.send("run.failed").deliveries[0].error)
-    assert failure(error) == (
-        "app",
-        "the application did not start: OSError: no database",
-    )
+    assert failure(error) == ("app", "the application did not start: OSError: no database")
     assert "Traceback" in error.detail
     assert mock.send("run.failed").deliveries[0].error == error
     assert starts == [1]
