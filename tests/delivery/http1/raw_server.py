@@ -9,7 +9,11 @@ import struct
 from collections.abc import Awaitable, Callable
 
 import psutil
+import pytest
 
+from mockserver.delivery.event_loop import monotonic
+from mockserver.delivery.http1 import Http1Transport
+from mockserver.delivery.http1 import connection as connection_module
 from mockserver.model.messages import Request
 from mockserver.model.targets import Target
 
@@ -152,6 +156,13 @@ async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until something is so that no event tells of."""
     while not condition():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0)
+
+
+def time_passes(transport: Http1Transport, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what runs out within this time run out now, on connections that are not being made any more."""
+    monkeypatch.setattr(connection_module, "monotonic", lambda: monotonic() + seconds)
+    for connection in list(transport._pool._live):
+        connection._on_timer()
 
 
 class Gate(asyncio.Event):

@@ -67,8 +67,9 @@ def test_a_101_is_an_answer_without_a_body_and_the_last() -> None:
 def test_a_head_may_have_64_kib_to_the_byte() -> None:
     """One byte more is too many: of all that came while it has no end, of the headers alone where it has one."""
     unfinished = head_of(2 * HEAD_LIMIT)
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 3_000
     outside = len(b"HTTP/1.1 200 OK\r\n" + b"\r\n")
-    for size, whole in ((HEAD_LIMIT, unfinished), (HEAD_LIMIT + outside, None)):
+    for size, whole in ((HEAD_LIMIT, unfinished), (HEAD_LIMIT, interim), (HEAD_LIMIT + outside, None)):
         assert fed((whole or head_of(size))[:size]).error is None
         assert failure(fed((whole or head_of(size + 1))[: size + 1]).error) == (
             "too_large",
@@ -121,6 +122,7 @@ def test_what_is_recorded_of_a_body_ends_at_the_limit_in_the_middle_of_a_piece()
             b"abc",
         ),
         (b"HTTP/1.1 200 OK\r\n\r\nab", "closed", None, b"ab"),
+        (b"HTTP/1.0 200 OK\r\n\r\nab", "closed", None, b"ab"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nab", "closed", None, b"ab"),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n",

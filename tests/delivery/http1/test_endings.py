@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import struct
 
 import msgspec
 import pytest
 
 from mockserver.delivery.http1 import Http1Transport
-from mockserver.model.messages import Request
-from mockserver.model.targets import Target
 from tests.delivery.http1.raw_server import (
     MIB,
     OK,
@@ -23,6 +19,7 @@ from tests.delivery.http1.raw_server import (
     a_request,
     keep_answering,
     open_sockets_to,
+    time_passes,
     until,
 )
 from tests.presence import failure, present
@@ -46,37 +43,30 @@ async def test_a_shorter_time_out_on_a_kept_connection_holds(transport: Http1Tra
     assert 99 <= exchange.total_ms < 5000
 
 
-async def test_a_longer_time_out_on_a_kept_connection_holds(serve: Serve) -> None:
-    """The timer of an earlier request does not end a later one that has more time."""
-    release = Gate()
+async def test_the_timer_of_an_earlier_request_ends_no_later_one(
+    transport: Http1Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that has more time and waits, nor, between two, the connection."""
+    asked, release = Gate(), Gate()
 
     async def behaviour(peer: Peer) -> None:
         await peer.answer()
         await peer.request()
-        asyncio.get_running_loop().call_later(1.2, release.set)
-        await release.wait()
+        asked.set()
+        await release.passed()
         await peer.send(OK)
-        await peer.closed()
+        await keep_answering(peer)
 
     server = await serve(behaviour)
-    transport = Http1Transport(idle_seconds=60)
     await transport.exchange(a_request(server.url), 1)
-    exchange = await transport.exchange(a_request(server.url), 60)
-    assert exchange.error is None
-    assert exchange.reused
-    await transport.close()
-
-
-async def test_a_timer_that_fires_between_two_requests_does_nothing(serve: Serve) -> None:
-    """A connection outlives the time of a request that was answered long ago."""
-    server = await serve(keep_answering)
-    transport = Http1Transport(idle_seconds=60)
-    assert (await transport.exchange(a_request(server.url), 0.5)).error is None
-    later = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.6, later.set)
-    await later.wait()
+    waiting = asyncio.ensure_future(transport.exchange(a_request(server.url), 60))
+    await asked.passed()
+    time_passes(transport, 2, monkeypatch)
+    release.set()
+    assert (await waiting).error is None
+    time_passes(transport, 90, monkeypatch)
     assert (await transport.exchange(a_request(server.url), 5)).reused
-    await transport.close()
+    assert server.accepted == 1
 
 
 async def test_no_time_at_all_is_a_time_out(transport: Http1Transport, serve: Serve) -> None:
@@ -287,26 +277,3 @@ def test_a_transport_is_made_without_a_loop_and_moves_to_another() -> None:
 
     for _ in range(2):
         asyncio.run(use())
-
-
-async def test_a_reset_on_accept_over_http_is_no_matter_of_tls() -> None:
-    """A consumer that resets each connection at once has closed it; nobody is told to look at certificates."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        port = listener.getsockname()[1]
-
-        def reset_each() -> None:
-            for _ in range(30):
-                connection, _ = listener.accept()
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                connection.close()
-
-        resetting = asyncio.get_running_loop().run_in_executor(None, reset_each)
-        transport = Http1Transport()
-        target = Target.parse(f"http://127.0.0.1:{port}/")
-        request = Request(target, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", b"")
-        exchanges = [await transport.exchange(request, 5.0) for _ in range(30)]
-        await transport.close()
-        await resetting
-    assert {exchange.error.kind for exchange in exchanges if exchange.error} == {"closed"}
