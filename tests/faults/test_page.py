@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from docs.generate.faults_page import PAGE, faults_page
 from mockserver.faults.registry import FAULTS
-from tests.faults.faults_page import PAGE, faults_page
 
 
 def test_the_page_is_up_to_date() -> None:
-    """docs/faults.md is what the generator gives; if not, run: python -m tests.faults.faults_page."""
+    """docs/faults.md is what the generator gives; if not, run: python -m docs.generate.faults_page."""
     assert PAGE.read_text("utf-8") == faults_page()
 
 

@@ -1,6 +1,6 @@
 """The page docs/scripts.md, generated from the tables that scripts are checked against.
 
-Renew it with ``python -m tests.script.script_page``.
+Renew it with ``python -m docs.generate.script_page``.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ An expression reaches nothing but these values. The filters are {filters}; the m
 
 
 def table(fields: Fields) -> str:
+    """The keys of a mapping, and what each is for."""
     rows = [f"| `{key}` | {'yes' if field.required else ''} | {field.doc} |" for key, field in fields.items()]
     return "\n".join(["| key | needed | what it is for |", "| --- | --- | --- |", *rows, ""])
 

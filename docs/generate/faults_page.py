@@ -1,6 +1,6 @@
 """The page docs/faults.md, made from the registry.
 
-Renew it with ``python -m tests.faults.faults_page``.
+Renew it with ``python -m docs.generate.faults_page``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LAYERS: dict[Layer, str] = {
 _OPENING = """\
 # Faults
 
-<!-- Made from the registry by `python -m tests.faults.faults_page`; what is written here by hand is lost. -->
+<!-- Made from the registry by `python -m docs.generate.faults_page`; what is written here by hand is lost. -->
 
 A fault is one deliberate defect of a delivery. A step of a script names one, or a list of them:
 

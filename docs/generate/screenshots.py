@@ -1,4 +1,4 @@
-"""Pictures of the dashboard and the reports: ``python -m tests.dashboard.screenshots [--docs]``, from the root.
+"""Pictures of the dashboard and the reports: ``python -m docs.generate.screenshots [--docs]``, from the root.
 
 They go to ``build/screenshots``, at two widths, light and dark, to be looked at; with ``--docs`` the two of the
 documentation are made anew. Needs Playwright and Chromium.
