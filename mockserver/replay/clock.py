@@ -18,9 +18,10 @@ import asyncio
 import datetime as dt
 import heapq
 import math
+import sys
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from mockserver.delivery.event_loop import monotonic
 from mockserver.model.settings import Speed
@@ -284,16 +285,32 @@ class Work:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._ended: set[asyncio.Task[Any]] = set()  # those of them that cancel() has met
+        self._left: asyncio.Future[None] | None = None
 
     async def carry(self, work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
         """Do something until it is over or is cancelled; on a stepped clock, until nothing more of it is due."""
+        if not isinstance(clock, SteppedClock):
+            await self._carry_here(work, clock)
+            return
         task = self._begin(work, clock)
-        if isinstance(clock, SteppedClock):
-            await clock.idle()
-        else:
-            await _over(task)
+        await clock.idle()
         if task.done() and not task.cancelled():
             task.result()
+
+    async def _carry_here(self, work: Coroutine[Any, Any, None], clock: AnyClock) -> None:
+        """Do something in the task that asks for it: one of its own would have to be begun, and waited for."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+        clock.begin()
+        try:
+            await work
+        except asyncio.CancelledError:
+            if task not in self._ended or (sys.version_info >= (3, 11) and task.uncancel()):
+                raise  # something else ends the task
+        finally:
+            clock.end()
+            self._leave(task)
 
     async def finish(self, work: Coroutine[Any, Any, T], clock: AnyClock) -> T | None:
         """Do something, whatever the clock, and return its result; None if it is cancelled."""
@@ -303,22 +320,30 @@ class Work:
 
     def cancel(self) -> None:
         """End everything. What waits for it goes on as if it were over."""
-        for task in self._tasks:
+        for task in self._tasks - self._ended:
+            self._ended.add(task)
             task.cancel()
 
     async def stop(self) -> None:
         """End everything, and return when it has ended."""
         self.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._tasks:
+            self._left = asyncio.get_running_loop().create_future()
+            await self._left
 
     def _begin(self, work: Coroutine[Any, Any, T], clock: AnyClock) -> asyncio.Task[T]:
         clock.begin()
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._leave)
         task.add_done_callback(lambda _: clock.end())
         return task
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._ended.discard(task)
+        if self._left is not None and not self._left.done():
+            self._left.set_result(None)
 
 
 async def _over(task: asyncio.Task[Any]) -> None:

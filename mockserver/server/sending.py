@@ -80,6 +80,7 @@ class Sending:
         self._mock = mock
         self._sends = 0
         self._sent_samples: set[str] = set()
+        self._chance: random.Random | None = None
         self._work = Work()
 
     def webhooks_of(self, account: str) -> Recipients:
@@ -127,7 +128,7 @@ class Sending:
         due = format_timestamp(moment) if self.settings.speed == "stepped" and moment > clock.now() else ""
         seed = f"{self.settings.seed}/send/{self._sends}"
         occurrence = self.dispatcher.occur(
-            self._with_new_id(step, seed),
+            self._with_new_id(step),
             webhooks,
             moment,
             seed=seed,
@@ -141,22 +142,24 @@ class Sending:
         if plan.lost:
             return SendResult(step.event, (), self.webhooks.all(), lost=bool(webhooks))
         deliveries: list[Delivery] = []
-        await self._work.carry(self._publish_at(moment, occurrence, clock, deliveries), clock)
+        await self._work.carry(self._publish_at(at, occurrence, clock, deliveries), clock)
         return SendResult(step.event, deliveries, self.webhooks.all(), due=due)
 
     async def _publish_at(
-        self, moment: float, occurrence: Occurrence, clock: AnyClock, deliveries: list[Delivery]
+        self, at: float | None, occurrence: Occurrence, clock: AnyClock, deliveries: list[Delivery]
     ) -> None:
-        if moment > clock.now():
-            await clock.sleep_until(moment)
+        if at is not None and at > clock.now():
+            await clock.sleep_until(at)
         await self.dispatcher.publish(occurrence, clock, deliveries)
 
-    def _with_new_id(self, step: EventStep, seed: str) -> EventStep:
+    def _with_new_id(self, step: EventStep) -> EventStep:
         """Give a step an object of its own if an event with the sample's id was sent before."""
         if not step.sample_id or step.event not in self._sent_samples:
             self._sent_samples |= {step.event} if step.sample_id else set()
             return step
-        return about_new_object(step, random.Random(f"{seed}/id"))  # noqa: S311 - repeatable on purpose
+        if self._chance is None:  # one for all: to seed it takes longer than to sign
+            self._chance = random.Random(f"{self.settings.seed}/send")  # noqa: S311 - repeatable on purpose
+        return about_new_object(step, self._chance)
 
     async def resend(self, delivery: Delivery, *, fresh: bool = False) -> Delivery:
         """Deliver once more what was delivered before.
@@ -277,6 +280,7 @@ class Sending:
         self.apps.reset()
         self._sends = 0
         self._sent_samples.clear()
+        self._chance = None
         self.dispatcher.reset()
         self._work.cancel()
         self.replays.reset()

@@ -27,6 +27,7 @@ from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
 from mockserver.model.settings import Settings, SettingsKeywords, Speed, check_speed, read_settings
 from mockserver.model.webhooks import Webhook
+from mockserver.replay.clock import AnyClock
 from mockserver.replay.dispatcher import SendResult
 from mockserver.replay.probe import ProbeFunction
 from mockserver.replay.replay import RunningReplay
@@ -166,6 +167,7 @@ class MockServer:
         self._mock = Mock(read_settings(**settings))
         self._thread: LoopThread | None = None
         self._process = 0
+        self._sampled: dict[str, EventStep] = {}
         self._checks: deque[CheckReport] = deque(maxlen=_KEPT)
         self._reports: deque[Report] = deque(maxlen=_KEPT)
 
@@ -406,8 +408,8 @@ class MockServer:
             LoopRunningError: The calling code runs on an event loop: use :meth:`asend`.
         """
         refuse_to_block("send", "asend")
-        step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
-        moment = _moment(at, after, self._mock.clock.now())
+        step = self._step(event, data, override, remove, fault, retry)
+        moment = _moment(at, after, self._mock.clock)
         return _sent(self._running.wait(self._mock.send(step, at=moment)), nobody_ok)
 
     async def asend(  # noqa: PLR0913 - as send
@@ -424,8 +426,8 @@ class MockServer:
         nobody_ok: bool = False,
     ) -> SendResult:
         """Like :meth:`send`, without blocking the running event loop."""
-        step = self._step(event, data=data, override=override, remove=remove, fault=fault, retry=retry)
-        moment = _moment(at, after, self._mock.clock.now())
+        step = self._step(event, data, override, remove, fault, retry)
+        moment = _moment(at, after, self._mock.clock)
         return _sent(await self._awaited(self._mock.send(step, at=moment)), nobody_ok)
 
     def replay(self, script: str | Path | Mapping[str, Any] | Script, speed: Speed | None = None) -> Report:
@@ -853,9 +855,33 @@ class MockServer:
         lines = "".join(f"\n  {resource}" for resource in resources[-_KEPT:])
         return f"\nMade by calls:{more}{lines}" if resources else ""
 
-    def _step(self, event: str, **parts: Any) -> EventStep:
-        extra = self._mock.settings.extra_events
-        return literal_step(self._mock.catalog, event, extra_events=extra, **parts)
+    def _step(
+        self,
+        event: str,
+        data: Mapping[str, Any] | None,
+        override: Mapping[str, Any] | None,
+        remove: Sequence[str],
+        fault: Any,
+        retry: Any,
+    ) -> EventStep:
+        """The step of an event; one that changes nothing about the sample is made once."""
+        as_sampled = data is None and override is None and not remove and fault is None and retry is None
+        as_sampled = as_sampled and isinstance(event, str)  # what else is given is refused below
+        if as_sampled and (made := self._sampled.get(event)):
+            return made
+        step = literal_step(
+            self._mock.catalog,
+            event,
+            data=data,
+            override=override,
+            remove=remove,
+            fault=fault,
+            retry=retry,
+            extra_events=self._mock.settings.extra_events,
+        )
+        if as_sampled:
+            self._sampled[event] = step
+        return step
 
     def _script_to_play(self, script: str | Path | Mapping[str, Any] | Script) -> Script:
         """Read a script whose steps are played, and install its flows: they decide on the calls meanwhile."""
@@ -891,7 +917,7 @@ def _whole_second(text: str) -> float:
     return seconds
 
 
-def _moment(at: datetime | str | float | None, after: float | str, now: float) -> float | None:
+def _moment(at: datetime | str | float | None, after: float | str, clock: AnyClock) -> float | None:
     """When an event happens, in seconds since 1970; None for now."""
     if at is None and not after:
         return None
@@ -899,7 +925,7 @@ def _moment(at: datetime | str | float | None, after: float | str, now: float) -
         wait = parse_duration(after)
         if isinstance(at, datetime):
             return at.timestamp() + wait
-        return (now if at is None else _whole_second(at) if isinstance(at, str) else float(at)) + wait
+        return (clock.now() if at is None else _whole_second(at) if isinstance(at, str) else float(at)) + wait
     except ValueError as error:
         raise UsageError(f"when the event happens: {error}") from None
 
