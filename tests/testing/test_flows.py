@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver import MockServer, ScriptError, UsageError, WaitTimeoutError
+from mockserver.script.package_files import load_catalog
 from tests.testing.flow_app import ADDRESS, Client, connected
 
 
@@ -239,3 +240,55 @@ def test_a_consumer_that_waits_for_the_answer_does_not_hold_it_up_for_long(mocks
     mockserver.settle()
     assert mockserver.deliveries[0].delivered
     client.close()
+
+
+def test_events_about_something_else_have_the_data_of_their_sample(mockserver: MockServer, client: Client) -> None:
+    """A rule may send any event; a failure without a failed turn is one of time."""
+    samples = {event: load_catalog().get(event).data for event in ("optimization.completed", "run.completed")}
+    mockserver.flow("POST /v1/runs", events=[{"event": "run.failed"}, {"event": "optimization.completed"}])
+    mockserver.flow("POST /v1/optimize/prompt", events=[{"event": "run.completed"}])
+    client.run(config={"timeout_ms": 500})
+    client.call("POST", "/v1/optimize/prompt", {"agent_id": "agent_1", "optimization_type": "full"})
+    mockserver.settle()
+    data = {event["event"]: event["data"] for event in client.events}
+    assert data.pop("run.failed")["failure_summary"] == "Turn 1 failed: no answer within 500 ms"
+    assert data == samples
+
+
+def test_a_batch_shows_no_results_before_its_end_and_may_end_at_the_first_failure(
+    mockserver: MockServer, client: Client
+) -> None:
+    """No event of one is documented, so none comes, also where it would come before the answer."""
+    mockserver.flow("POST /v1/evaluate/batch", outcome="failed", advance="manual", times=1)
+    mockserver.flow("POST /v1/evaluate/batch", outcome="failed", deliver="before_answer")
+    items = [{"input": "a", "output": "b"}, {"input": "c", "output": "d"}]
+    open_, failed = (
+        client.call("POST", "/v1/evaluate/batch", {"items": items, "scorers": ["bias"], "config": {"fail_fast": fast}})
+        for fast in (False, True)
+    )
+    mockserver.settle()
+    assert (open_["status"], open_["results"], open_["summary"]["total"]) == ("running", [], 2)
+    assert failed["status"] == "failed"
+    assert [item["overall_pass"] for item in failed["results"]] == [False]
+    assert client.events == []
+
+
+def test_a_new_prompt_is_as_long_as_it_may_be(mockserver: MockServer, client: Client) -> None:
+    """The request limits it."""
+    body = {"agent_id": "a", "optimization_type": "full", "constraints": {"max_prompt_length": 10}}
+    client.call("POST", "/v1/optimize/prompt", body)
+    mockserver.settle()
+    (resource,) = mockserver.resources
+    data = resource.data
+    assert data["status"] == "completed"
+    assert data["optimized_prompt"] == data["original_prompt"][:10]
+
+
+def test_scorers_and_experiments_can_be_set_up(client: Client) -> None:
+    """As their pages show it; an experiment stays pending."""
+    scorer = client.call("POST", "/v1/scorers", {"name": "tone", "type": "regex", "config": {"pattern": "."}})
+    variants = [{"name": name, "config": {}} for name in "ab"]
+    body = {"name": "e", "agent_id": "a", "variants": variants, "test_case_ids": ["tc_1"], "metrics": ["bias"]}
+    experiment = client.call("POST", "/v1/experiments", body)
+    assert (list(scorer), scorer["name"]) == (["scorer_id", "name"], "tone")
+    assert (list(experiment), experiment["status"]) == (["experiment_id", "status"], "pending")
