@@ -244,7 +244,8 @@ def test_a_consumer_that_waits_for_the_answer_does_not_hold_it_up_for_long(mocks
 
 def test_events_about_something_else_have_the_data_of_their_sample(mockserver: MockServer, client: Client) -> None:
     """A rule may send any event; a failure without a failed turn is one of time."""
-    samples = {event: load_catalog().get(event).data for event in ("optimization.completed", "run.completed")}
+    others = ("optimization.completed", "run.completed")
+    samples = {event: sample.data for event in others if (sample := load_catalog().get(event))}
     mockserver.flow("POST /v1/runs", events=[{"event": "run.failed"}, {"event": "optimization.completed"}])
     mockserver.flow("POST /v1/optimize/prompt", events=[{"event": "run.completed"}])
     client.run(config={"timeout_ms": 500})

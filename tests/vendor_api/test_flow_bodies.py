@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mockserver.vendor_api.flows.content import OptimizationContent
 from tests.tables import each_row
 from tests.vendor_api.serving import Mock
 
@@ -71,6 +72,7 @@ from tests.vendor_api.serving import Mock
 async def test_everything_that_is_wrong_is_said_at_once(mock: Mock, path: str, body: Any, problems: list[str]) -> None:
     """Each field with its place, what it must be and what it is; and nothing is made."""
     assert (await mock.call("POST", f"/v1/{path}", json=body)).error == (400, "invalid_request", "; ".join(problems))
+    assert mock.flows is not None
     assert list(mock.flows.resources) == []
 
 
@@ -79,5 +81,7 @@ async def test_a_whole_number_may_be_written_with_a_point(mock: Mock) -> None:
     body = {"agent_id": "agent_1", "optimization_type": "full", "constraints": {"max_prompt_length": 10.0}, "more": 1}
     answer = await mock.call("POST", "/v1/optimize/prompt", json=body)
     assert answer.status < 300
+    assert mock.flows is not None
     (made,) = mock.flows.resources
+    assert isinstance(made.content, OptimizationContent)
     assert made.content.request.constraints.max_prompt_length == 10
