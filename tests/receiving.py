@@ -64,6 +64,14 @@ class Consumer:
         finally:
             self.in_flight -= 1
 
+    def answers(self, make: Callable[[Received], web.Response]) -> None:
+        """Answer each request with what is made of it."""
+
+        async def answer(received: Received) -> web.Response:
+            return make(received)
+
+        self.answer = answer
+
     @property
     def events(self) -> list[str]:
         return [received.event for received in self.received]

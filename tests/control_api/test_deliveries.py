@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tests.control_api.calling import Control
 from tests.delivery.http1.raw_server import OK, Peer, Serve
-from tests.receiving import SECRET, Consumer, Received
+from tests.receiving import SECRET, Consumer
 
 
 async def ids(control: Control, query: str = "") -> list[str]:
@@ -19,11 +19,7 @@ async def ids(control: Control, query: str = "") -> list[str]:
 @pytest.fixture
 async def filled(control: Control, consumer: Consumer, closed_port: int) -> Control:
     """Four deliveries: delivered, refused (401), failing (503), and one that never connected."""
-
-    async def answer(received: Received) -> web.Response:
-        return web.Response(status={"/b": 401, "/c": 503}.get(received.path, 200))
-
-    consumer.answer = answer
+    consumer.answers(lambda received: web.Response(status={"/b": 401, "/c": 503}.get(received.path, 200)))
     for path, event in (("/a", "run.failed"), ("/b", "run.completed"), ("/c", "evaluation.completed")):
         await control.register(consumer.url + path, event)
         await control.event(event)

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from tests.control_api.calling import Control, Start
-from tests.receiving import SECRET, Consumer, Received
+from tests.receiving import SECRET, Consumer
 
 
 async def test_an_event_with_changed_data(control: Control, consumer: Consumer) -> None:
@@ -75,10 +75,7 @@ async def test_a_fault_and_what_is_expected(control: Control, consumer: Consumer
     assert taken["unmet"] == ["expected status 4xx, got 200"]
     assert not consumer.received[0].is_signed_with(SECRET)
 
-    async def refuse(_: Received) -> web.Response:
-        return web.Response(status=401)
-
-    consumer.answer = refuse
+    consumer.answers(lambda _: web.Response(status=401))
     refused = await control.event(fault="wrong_secret", expect={"status": [401, 403]})
     assert (refused["outcome"], refused["unmet"]) == ("failed", [])
 
@@ -96,10 +93,7 @@ async def test_retries(control: Control, consumer: Consumer) -> None:
     """A failed attempt is made again as the step says, with the very same bytes."""
     left = [500, 503]
 
-    async def recover(_: Received) -> web.Response:
-        return web.Response(status=left.pop(0) if left else 200)
-
-    consumer.answer = recover
+    consumer.answers(lambda _: web.Response(status=left.pop(0) if left else 200))
     await control.register(consumer.url)
     delivery = await control.event(retry=["0s", "1s", "1m"], expect={"attempts": 3})
     assert [attempt["response"]["status"] for attempt in delivery["attempts"]] == [500, 503, 200]
@@ -138,11 +132,7 @@ async def test_repeats(control: Control, consumer: Consumer) -> None:
 
 async def test_repeats_that_fail_are_explained(control: Control, consumer: Consumer) -> None:
     """What was expected and what came stands in the explanation."""
-
-    async def refuse(_: Received) -> web.Response:
-        return web.Response(status=418)
-
-    consumer.answer = refuse
+    consumer.answers(lambda _: web.Response(status=418))
     await control.register(consumer.url)
     answer = await control.post("/events", {"event": "run.failed", "repeat": 2, "concurrency": 2})
     assert answer["delivered"] is False
@@ -152,11 +142,7 @@ async def test_repeats_that_fail_are_explained(control: Control, consumer: Consu
 
 async def test_an_effect_is_proved(control: Control, consumer: Consumer) -> None:
     """A change of the consumer's own state is looked for, as in a script."""
-
-    async def count(_: Received) -> web.Response:
-        return web.json_response({"events": sum(each.body != b"" for each in consumer.received)})
-
-    consumer.answer = count
+    consumer.answers(lambda _: web.json_response({"events": sum(each.body != b"" for each in consumer.received)}))
     await control.register(f"{consumer.url}/hooks")
     effect = {"url": f"{consumer.url}/state", "json": "$.events"}
     good = await control.post("/events", {"event": "run.failed", "expect": {"effect": {**effect, "change": 1}}})

@@ -9,17 +9,15 @@ from aiohttp import web
 
 from mockserver import MockServer, UsageError, WaitTimeoutError
 from tests.control_api.calling import Control
-from tests.receiving import SECRET, Consumer, Received
+from tests.receiving import SECRET, Consumer
 
 
 @pytest.fixture
 async def filled(control: Control, consumer: Consumer) -> Control:
     """Three deliveries: one accepted, one refused, one forged and refused."""
-
-    async def answer(received: Received) -> web.Response:
-        return web.Response(status=200 if received.is_signed_with(SECRET) and received.path == "/a" else 401)
-
-    consumer.answer = answer
+    consumer.answers(
+        lambda received: web.Response(status=200 if received.is_signed_with(SECRET) and received.path == "/a" else 401)
+    )
     await control.register(f"{consumer.url}/a", "run.failed")
     await control.register(f"{consumer.url}/b", "run.completed")
     await control.event("run.failed", override={"run_id": "run_first1"})

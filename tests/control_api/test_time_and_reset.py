@@ -13,7 +13,7 @@ from mockserver.script.reader import read_event_step, read_script
 from mockserver.server.mock import Mock
 from tests.control_api.calling import Control, Start
 from tests.delivery.http1.raw_server import Peer, Serve
-from tests.receiving import Consumer, Received
+from tests.receiving import Consumer
 
 EMPTY = {"webhooks": 0, "deliveries": 0, "dropped": 0}
 
@@ -36,10 +36,7 @@ async def test_retries_become_due(stepped: Control, consumer: Consumer) -> None:
     """Each attempt is made when its time has come, and not before."""
     left = [500, 500]
 
-    async def recover(_: Received) -> web.Response:
-        return web.Response(status=left.pop(0) if left else 200)
-
-    consumer.answer = recover
+    consumer.answers(lambda _: web.Response(status=left.pop(0) if left else 200))
     await stepped.register(consumer.url)
     delivery = await stepped.event(retry=["0s", "10s", "5m"])
     assert (delivery["outcome"], len(delivery["attempts"])) == ("pending", 1)

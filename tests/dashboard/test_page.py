@@ -336,10 +336,7 @@ async def test_every_view_can_be_used_by_everybody(
     """Axe finds nothing, in light and dark; nothing is wider than a phone."""
     from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - the default tier runs without it
 
-    async def refuse(_: Received) -> web.Response:
-        return web.json_response({"detail": "no"}, status=401)
-
-    consumer.answer = refuse
+    consumer.answers(lambda _: web.json_response({"detail": "no"}, status=401))
     window = await open_window(color_scheme=scheme)
     page, mock = window.page, window.mock
     await page.set_viewport_size({"width": width, "height": 800})
@@ -454,10 +451,7 @@ async def test_reports_in_a_browser(open_window: OpenWindow, consumer: Consumer,
     """Opened from disk: the filter works, a bar of the time line leads to its exchange, axe finds nothing."""
     from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - the default tier runs without it
 
-    async def answer(received: Received) -> web.Response:
-        return web.Response(status=500 if received.event == "run.failed" else 200)
-
-    consumer.answer = answer
+    consumer.answers(lambda received: web.Response(status=500 if received.event == "run.failed" else 200))
     window = await open_window()
     page, mock = window.page, window.mock
     mock.register(consumer.url, secret=SECRET)

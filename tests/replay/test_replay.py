@@ -1,7 +1,6 @@
 """The replay: order, pacing, fan-out, and an account of every planned event."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,19 +8,10 @@ from aiohttp import web
 
 from mockserver.errors import DeliveryError
 from mockserver.model.settings import read_settings
-from mockserver.replay.clock import make_clock
-from mockserver.script.model import Script
-from mockserver.script.package_files import load_catalog
-from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
 from tests.presence import present
-from tests.receiving import SECRET, Consumer, Received, consuming, eventually
-
-
-@pytest.fixture
-async def consumer() -> AsyncIterator[Consumer]:
-    async with consuming() as running:
-        yield running
+from tests.receiving import SECRET, Consumer, Received, eventually
+from tests.replay.playing import Start, play, script
 
 
 @pytest.fixture
@@ -31,18 +21,13 @@ async def service() -> AsyncIterator[Mock]:
     await made.stop()
 
 
-def script(text: str) -> Script:
-    return read_script(f"version: 1\nstart: 2024-12-16T10:00:00Z\n{text}", load_catalog(), "test.yaml")
-
-
 async def test_events_arrive_signed_in_order_with_the_times_of_the_script(service: Mock, consumer: Consumer) -> None:
     """Each event is posted with the documented body and signature; the timestamps are the script's, at no waiting."""
     service.register(consumer.url + "/hooks", None, SECRET)
-    report = await service.replay(
-        script(
-            "steps:\n- event: run.failed\n- event: run.completed\n  after: 2h\n- {pause: 1d}\n"
-            "- event: evaluation.completed\n"
-        )
+    report = await play(
+        service,
+        "steps:\n- event: run.failed\n- event: run.completed\n  after: 2h\n- {pause: 1d}\n"
+        "- event: evaluation.completed\n",
     )
     assert report.ok
     assert consumer.events == ["run.failed", "run.completed", "evaluation.completed"]
@@ -67,7 +52,7 @@ async def test_an_event_goes_to_every_active_subscriber_with_its_own_secret(serv
     service.register(consumer.url + "/other", ["run.completed"], "whsec_c")
     inactive = service.register(consumer.url + "/inactive", ["run.failed"], "whsec_d")
     service.webhooks.change(inactive.webhook_id, {"active": False})
-    report = await service.replay(script("steps:\n- event: run.failed\n"))
+    report = await play(service, "steps:\n- event: run.failed\n")
     got = {received.path: received for received in consumer.received}
     assert sorted(got) == ["/a", "/b"]
     assert got["/a"].is_signed_with("whsec_a")
@@ -77,13 +62,9 @@ async def test_an_event_goes_to_every_active_subscriber_with_its_own_secret(serv
 
 async def test_the_record_holds_the_bytes_the_answer_and_the_time(service: Mock, consumer: Consumer) -> None:
     """An attempt tells what went over the wire and what came back."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=202, text="taken", headers={"X-Job": "7"})
-
-    consumer.answer = answer
+    consumer.answers(lambda _: web.Response(status=202, text="taken", headers={"X-Job": "7"}))
     service.register(consumer.url + "/hooks?x=1", None, SECRET)
-    await service.replay(script("steps:\n- event: run.completed\n"))
+    await play(service, "steps:\n- event: run.completed\n")
     (delivery,) = service.records.all()
     (attempt,) = delivery.attempts
     assert present(attempt.request).head.startswith(b"POST /hooks?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
@@ -105,7 +86,7 @@ async def test_settled_steps_wait_for_the_outcome_of_the_one_before(service: Moc
 
     consumer.answer = answer
     service.register(consumer.url, None, SECRET)
-    await service.replay(script("steps:\n- event: run.completed\n  repeat: 5\n- event: run.failed\n"))
+    await play(service, "steps:\n- event: run.completed\n  repeat: 5\n- event: run.failed\n")
     assert consumer.most_in_flight == 1
     assert consumer.events == ["run.completed"] * 5 + ["run.failed"]
 
@@ -122,7 +103,7 @@ async def test_concurrency_bounds_the_repeats_in_flight(service: Mock, consumer:
     consumer.answer = answer
     service.register(consumer.url, None, SECRET)
     running = asyncio.create_task(
-        service.replay(script("steps:\n- event: run.completed\n  repeat: 12\n  concurrency: 4\n- event: run.failed\n"))
+        play(service, "steps:\n- event: run.completed\n  repeat: 12\n  concurrency: 4\n- event: run.failed\n")
     )
     await eventually(lambda: consumer.in_flight == 4)
     await asyncio.sleep(0.02)
@@ -137,11 +118,10 @@ async def test_concurrency_bounds_the_repeats_in_flight(service: Mock, consumer:
 async def test_repeats_follow_their_interval(service: Mock, consumer: Consumer) -> None:
     """Every repeat has the time of its turn, and its own index."""
     service.register(consumer.url, None, SECRET)
-    await service.replay(
-        script(
-            "steps:\n- event: run.failed\n  repeat: 3\n  every: 90s\n  override: {run_id: 'run_{{ index }}'}\n"
-            "- event: run.failed\n"
-        )
+    await play(
+        service,
+        "steps:\n- event: run.failed\n  repeat: 3\n  every: 90s\n  override: {run_id: 'run_{{ index }}'}\n"
+        "- event: run.failed\n",
     )
     assert [(each.payload["timestamp"][11:19], each.payload["data"]["run_id"]) for each in consumer.received] == [
         ("10:00:00", "run_0"),
@@ -163,9 +143,7 @@ async def test_together_sends_at_the_same_time(service: Mock, consumer: Consumer
 
     consumer.answer = answer
     service.register(consumer.url, None, SECRET)
-    report = await service.replay(
-        script("steps:\n- after: 5s\n  together:\n  - event: run.failed\n  - event: run.completed\n")
-    )
+    report = await play(service, "steps:\n- after: 5s\n  together:\n  - event: run.failed\n  - event: run.completed\n")
     assert report.delivered == 2
     assert {each.payload["timestamp"] for each in consumer.received} == {"2024-12-16T10:00:05Z"}
 
@@ -183,15 +161,10 @@ async def test_timed_pacing_does_not_wait_for_the_consumer(consumer: Consumer) -
 
     consumer.answer = answer
     service.register(consumer.url, None, SECRET)
-    try:
-        report = await service.replay(
-            script(
-                "pacing: timed\nsteps:\n- event: run.completed\n  repeat: 3\n  every: 1s\n"
-                "- event: run.failed\n  after: 1s\n"
-            )
-        )
-    finally:
-        await service.stop()
+    report = await play(
+        service,
+        "pacing: timed\nsteps:\n- event: run.completed\n  repeat: 3\n  every: 1s\n- event: run.failed\n  after: 1s\n",
+    )
     assert report.ok
     assert consumer.most_in_flight == 4
     assert consumer.events == ["run.completed"] * 3 + ["run.failed"]
@@ -200,12 +173,11 @@ async def test_timed_pacing_does_not_wait_for_the_consumer(consumer: Consumer) -
 async def test_timed_pacing_at_speed_max_keeps_order_and_times(service: Mock, consumer: Consumer) -> None:
     """A timed script at speed max gives the timestamps of real time: repeats, together, pause and concurrency."""
     service.register(consumer.url, None, SECRET)
-    report = await service.replay(
-        script(
-            "pacing: timed\nsteps:\n- event: run.completed\n  repeat: 2\n  every: 10s\n- pause: 5s\n"
-            "- together:\n  - {event: run.failed, repeat: 2, every: 3s}\n  - event: evaluation.completed\n"
-            "- {event: run.completed, repeat: 4, concurrency: 2, every: 1s}\n"
-        )
+    report = await play(
+        service,
+        "pacing: timed\nsteps:\n- event: run.completed\n  repeat: 2\n  every: 10s\n- pause: 5s\n"
+        "- together:\n  - {event: run.failed, repeat: 2, every: 3s}\n  - event: evaluation.completed\n"
+        "- {event: run.completed, repeat: 4, concurrency: 2, every: 1s}\n",
     )
     assert report.ok
     times = [(each.event, each.payload["timestamp"][14:19]) for each in consumer.received]
@@ -222,28 +194,12 @@ async def test_timed_pacing_at_speed_max_keeps_order_and_times(service: Mock, co
     assert [when for event, when in times if event == "run.completed"][2:] == ["00:18", "00:19", "00:20", "00:21"]
 
 
-async def test_real_time_is_kept(consumer: Consumer) -> None:
-    """At speed 1 a wait of 200 ms takes 200 ms."""
-    service = Mock(read_settings())
-    service.register(consumer.url, None, SECRET)
-    begun = time.monotonic()
-    try:
-        report = await service.replay(script("steps:\n- event: run.failed\n- event: run.failed\n  after: 200ms\n"))
-    finally:
-        await service.stop()
-    assert time.monotonic() - begun >= 0.19
-    assert report.ok
-
-
 async def test_a_refused_event_has_failed_and_says_why(service: Mock, consumer: Consumer) -> None:
     """Statuses that are not 2xx are failures; a redirect is not followed."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=302, headers={"Location": consumer.url + "/elsewhere"}, text="moved")
-
-    consumer.answer = answer
+    moved = {"Location": consumer.url + "/elsewhere"}
+    consumer.answers(lambda _: web.Response(status=302, headers=moved, text="moved"))
     service.register(consumer.url + "/hooks", None, SECRET)
-    report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 30\n"))
+    report = await play(service, "steps:\n- event: run.failed\n  repeat: 30\n")
     assert (report.planned, report.delivered, report.failed, report.not_sent) == (30, 0, 30, 0)
     assert [received.path for received in consumer.received] == ["/hooks"] * 30
     with pytest.raises(DeliveryError) as caught:
@@ -258,7 +214,7 @@ async def test_a_refused_event_has_failed_and_says_why(service: Mock, consumer: 
 async def test_an_event_that_nobody_wants_is_not_sent_and_counted(service: Mock, consumer: Consumer) -> None:
     """Planned = delivered + failed + not sent, each with its reason."""
     service.register(consumer.url, ["run.failed"], SECRET)
-    report = await service.replay(script("steps:\n- event: run.failed\n- event: run.completed\n  repeat: 4\n"))
+    report = await play(service, "steps:\n- event: run.failed\n- event: run.completed\n  repeat: 4\n")
     assert (report.planned, report.delivered, report.failed, report.not_sent) == (5, 1, 0, 4)
     assert report.reasons == {"no active webhook is subscribed to run.completed": 4}
     assert not report.ok
@@ -277,7 +233,7 @@ async def test_the_scripts_own_webhook_serves_while_nothing_is_registered(servic
 
 async def test_without_any_target_nothing_is_sent(service: Mock) -> None:
     """The report says that there was nowhere to go."""
-    report = await service.replay(script("steps:\n- event: run.failed\n"))
+    report = await play(service, "steps:\n- event: run.failed\n")
     assert report.reasons == {"no webhook is registered, and the script names none": 1}
 
 
@@ -295,11 +251,10 @@ async def test_extra_events_are_delivered(service: Mock, consumer: Consumer) -> 
 async def test_await_registration_waits_for_the_application(service: Mock, consumer: Consumer, pacing: str) -> None:
     """The script goes on when a webhook for its events is registered, not for another one."""
     running = asyncio.create_task(
-        service.replay(
-            script(
-                f"pacing: {pacing}\nsteps:\n- {{await: registration, events: [run.failed], within: 60s}}\n"
-                "- event: run.failed\n"
-            )
+        play(
+            service,
+            f"pacing: {pacing}\nsteps:\n- {{await: registration, events: [run.failed], within: 60s}}\n"
+            "- event: run.failed\n",
         )
     )
     await asyncio.sleep(0)
@@ -318,12 +273,11 @@ async def test_a_registration_that_does_not_come_ends_the_script(
 ) -> None:
     """What came before was delivered, what comes after is not sent, and the reason names the line."""
     service.register(consumer.url, ["run.completed"], SECRET)
-    report = await service.replay(
-        script(
-            f"pacing: {pacing}\nsteps:\n- event: run.completed\n"
-            f"- {{await: registration, events: [run.failed], within: 20ms}}\n"
-            "- event: run.failed\n  repeat: 3\n"
-        )
+    report = await play(
+        service,
+        f"pacing: {pacing}\nsteps:\n- event: run.completed\n"
+        f"- {{await: registration, events: [run.failed], within: 20ms}}\n"
+        "- event: run.failed\n  repeat: 3\n",
     )
     assert (report.delivered, report.not_sent) == (1, 3)
     assert report.halted == (
@@ -334,7 +288,7 @@ async def test_a_registration_that_does_not_come_ends_the_script(
 
 async def test_any_registration_will_do_when_no_events_are_named(service: Mock) -> None:
     """Without events, any webhook ends the waiting; without any, the report says that nothing was registered."""
-    report = await service.replay(script("steps:\n- {await: registration, within: 0}\n- event: run.failed\n"))
+    report = await play(service, "steps:\n- {await: registration, within: 0}\n- event: run.failed\n")
     assert "nothing was registered" in report.halted
 
 
@@ -370,8 +324,8 @@ async def test_a_stopped_replay_accounts_for_everything(service: Mock, consumer:
 async def test_a_template_that_fails_counts_its_event_as_not_sent(service: Mock, consumer: Consumer) -> None:
     """An expression that only some values break does not stop the replay, and is not passed over."""
     service.register(consumer.url, None, SECRET)
-    report = await service.replay(
-        script("steps:\n- event: run.failed\n  repeat: 3\n  override: {run_id: 'run_{{ 1 // (index - 1) }}'}\n")
+    report = await play(
+        service, "steps:\n- event: run.failed\n  repeat: 3\n  override: {run_id: 'run_{{ 1 // (index - 1) }}'}\n"
     )
     assert (report.delivered, report.not_sent) == (2, 1)
     assert "zero" in next(iter(report.reasons))
@@ -389,7 +343,7 @@ async def test_same_script_seed_and_start_give_the_same_bytes(consumer: Consumer
             "  override: {run_id: \"{{ new_id('run') }}\", failure_summary: '{{ words(4) }} {{ uuid() }}'}\n"
         )
         try:
-            assert (await service.replay(script(text))).ok
+            assert (await play(service, text)).ok
         finally:
             await service.stop()
         return sorted(received.body for received in consumer.received)
@@ -404,60 +358,26 @@ async def test_a_url_that_cannot_be_contacted_is_a_failure_not_a_crash(service: 
     """A registered URL that leads nowhere is on record with its reason."""
     service.register("http://127.0.0.1:9/x", None, SECRET)
     service.routes.clear()
-    report = await service.replay(script("steps:\n- event: run.failed\n"))
+    report = await play(service, "steps:\n- event: run.failed\n")
     assert report.failed == 1
 
 
-async def test_the_record_is_bounded_and_the_report_still_adds_up(consumer: Consumer) -> None:
+async def test_the_record_is_bounded_and_the_report_still_adds_up(start: Start) -> None:
     """At the limit the oldest deliveries go, a counter says so, and every event is accounted for."""
-    service = Mock(read_settings(speed="max", max_deliveries=10))
-    service.register(consumer.url, None, SECRET)
-    try:
-        report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 50\n  concurrency: 5\n"))
-    finally:
-        await service.stop()
+    service = start(speed="max", max_deliveries=10)
+    report = await play(service, "steps:\n- event: run.failed\n  repeat: 50\n  concurrency: 5\n")
     assert report.delivered == 50
     assert len(report.deliveries) == len(service.records.all()) == 10
     assert service.records.dropped == 40
 
 
-async def test_recorded_bytes_are_bounded(consumer: Consumer) -> None:
-    """Large answers push out the oldest deliveries."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(body=b"x" * 50_000)
-
-    consumer.answer = answer
-    service = Mock(read_settings(speed="max", max_recorded_bytes=200_000))
-    service.register(consumer.url, None, SECRET)
-    try:
-        report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 10\n"))
-    finally:
-        await service.stop()
+async def test_recorded_bytes_are_bounded(start: Start, consumer: Consumer) -> None:
+    """Large answers push out the oldest deliveries, and the report does not keep them in memory."""
+    consumer.answers(lambda _: web.Response(body=b"x" * 50_000))
+    service = start(speed="max", max_recorded_bytes=200_000)
+    report = await play(service, "steps:\n- event: run.failed\n  repeat: 10\n")
     assert report.delivered == 10
     assert 2 <= len(service.records) <= 4
-
-
-def test_a_clock_of_a_script_starts_where_the_script_says() -> None:
-    """Both kinds of clock show the start."""
-    assert make_clock("max", 100.0).now() == 100.0
-    assert 100.0 <= make_clock(1.0, 100.0).now() < 160.0
-
-
-async def test_the_report_holds_no_more_bytes_than_the_record(consumer: Consumer) -> None:
-    """Large answers do not stay in memory for the sake of the report."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(body=b"x" * 50_000)
-
-    consumer.answer = answer
-    service = Mock(read_settings(speed="max", max_recorded_bytes=200_000))
-    service.register(consumer.url, None, SECRET)
-    try:
-        report = await service.replay(script("steps:\n- event: run.failed\n  repeat: 10\n"))
-    finally:
-        await service.stop()
-    assert report.delivered == 10
     assert 2 <= len(report.deliveries) <= 4
 
 
@@ -514,27 +434,8 @@ async def test_whatever_is_answered_the_delivery_counts_as_it_happened(
     service: Mock, consumer: Consumer, body: bytes
 ) -> None:
     """An answer that cannot be decoded is an unmet expectation, and the replay goes on."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(body=body)
-
-    consumer.answer = answer
+    consumer.answers(lambda _: web.Response(body=body))
     service.register(consumer.url, None, SECRET)
-    report = await service.replay(
-        script("steps:\n- event: run.failed\n  repeat: 2\n  expect: {body: {json: {status: ok}}}\n")
-    )
+    report = await play(service, "steps:\n- event: run.failed\n  repeat: 2\n  expect: {body: {json: {status: ok}}}\n")
     assert (report.delivered, report.failed, report.not_sent, report.unmet) == (2, 0, 0, 2)
     assert "expected a JSON body" in report.explanations()[0]
-
-
-async def test_a_probe_may_answer_anything(service: Mock, consumer: Consumer) -> None:
-    """A state that cannot be decoded is the reason why the effect is not proved."""
-
-    async def answer(received: Received) -> web.Response:
-        return web.Response(body=b"[" * 30_000 if received.method == "GET" else b"")
-
-    consumer.answer = answer
-    service.register(consumer.url, None, SECRET)
-    effect = f"{{url: '{consumer.url}', json: $.count, change: 1}}"
-    report = await service.replay(script(f"steps:\n- event: run.failed\n  expect: {{effect: {effect}}}\n"))
-    assert "nested more than 200 levels deep" in report.explanations()[0]

@@ -9,21 +9,14 @@ from aiohttp import web
 
 from mockserver.errors import DeliveryError, ScriptError, UsageError
 from mockserver.model.settings import read_settings
-from mockserver.script.model import EventStep, Script
-from mockserver.script.package_files import load_catalog
-from mockserver.script.reader import read_script
+from mockserver.script.model import EventStep
 from mockserver.server.mock import Mock
 from tests.presence import present
-from tests.receiving import SECRET, Consumer, Received, consuming, eventually
+from tests.receiving import SECRET, Consumer, Received, eventually
+from tests.replay.playing import Start, play, script
 from tests.tables import each_row
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-async def consumer() -> AsyncIterator[Consumer]:
-    async with consuming() as running:
-        yield running
 
 
 @pytest.fixture
@@ -32,10 +25,6 @@ async def service(consumer: Consumer) -> AsyncIterator[Mock]:
     made.register(consumer.url + "/hooks", None, SECRET)
     yield made
     await made.stop()
-
-
-def script(text: str) -> Script:
-    return read_script(f"version: 1\nstart: 2024-12-16T10:00:00Z\n{text}", load_catalog(), "test.yaml")
 
 
 def step_of(text: str) -> EventStep:
@@ -47,21 +36,14 @@ def step_of(text: str) -> EventStep:
 
 def verifying(consumer: Consumer) -> None:
     """Make the consumer refuse what is not signed as the vendor's page says."""
-
-    async def answer(received: Received) -> web.Response:
-        return web.Response(status=200 if received.is_signed_with(SECRET) else 401)
-
-    consumer.answer = answer
+    consumer.answers(lambda received: web.Response(status=200 if received.is_signed_with(SECRET) else 401))
 
 
 def failing(consumer: Consumer, *statuses: int, headers: Any = None) -> None:
     """Make the consumer answer these statuses one after another, then 200."""
     left = list(statuses)
 
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=left.pop(0) if left else 200, headers=headers)
-
-    consumer.answer = answer
+    consumer.answers(lambda _: web.Response(status=left.pop(0) if left else 200, headers=headers))
 
 
 def times(service: Mock) -> list[float]:
@@ -72,8 +54,8 @@ def times(service: Mock) -> list[float]:
 async def test_a_consumer_that_refuses_forgeries_passes(service: Mock, consumer: Consumer) -> None:
     """Without an expectation, a signature fault must be refused, and an ordinary event must not."""
     verifying(consumer)
-    report = await service.replay(
-        script("steps:\n- event: run.failed\n- {event: run.failed, fault: wrong_secret}\n- event: run.completed\n")
+    report = await play(
+        service, "steps:\n- event: run.failed\n- {event: run.failed, fault: wrong_secret}\n- event: run.completed\n"
     )
     assert report.ok
     report.raise_for_failures()
@@ -83,7 +65,7 @@ async def test_a_consumer_that_refuses_forgeries_passes(service: Mock, consumer:
 
 async def test_a_consumer_that_accepts_forgeries_is_told_by_line(service: Mock) -> None:
     """The report names script, line, step, event, what was expected and what came."""
-    report = await service.replay(script("steps:\n- event: run.failed\n- {event: run.failed, fault: tampered_body}\n"))
+    report = await play(service, "steps:\n- event: run.failed\n- {event: run.failed, fault: tampered_body}\n")
     assert not report.ok
     with pytest.raises(DeliveryError) as caught:
         report.raise_for_failures()
@@ -100,10 +82,10 @@ async def test_an_expectation_of_the_step_wins(service: Mock, consumer: Consumer
     text = (
         "steps:\n- {event: run.failed, fault: trailing_newline, expect: {status: 2xx}}\n"
         "- {event: run.failed, fault: wrong_secret, expect: {status: [400, 401]}}\n"
-        "- {event: run.failed, fault: slow_headers}\n"
+        "- {event: run.failed, fault: {slow_headers: 20ms}}\n"
         "- {event: run.failed, expect: {status: 500}}\n"
     )
-    report = await service.replay(script(text))
+    report = await play(service, text)
     assert [step.unmet for step in report.steps] == [0, 0, 0, 1]
     assert report.explanations()[0].startswith("test.yaml:7: step 4 (run.failed): expected status 500, got 200 (dlv_")
 
@@ -115,15 +97,15 @@ async def test_expectations_as_defaults(service: Mock, consumer: Consumer) -> No
         "defaults: {expect: {status: 202, within: 4s}}\nsteps:\n- event: run.failed\n"
         "- together: [{event: run.failed}]\n- {event: run.failed, expect: {status: 200}}\n"
     )
-    report = await service.replay(script(text))
+    report = await play(service, text)
     assert [step.unmet for step in report.steps] == [0, 0, 1]
 
 
 async def test_retries_send_the_same_bytes_on_schedule(service: Mock, consumer: Consumer) -> None:
     """A schedule in the script: three attempts at their times, one body, one timestamp, and then success."""
     failing(consumer, 500, 503)
-    report = await service.replay(
-        script("retry: [0s, 1s, 4s]\nsteps:\n- {event: run.failed, expect: {attempts: 3}}\n- event: run.completed\n")
+    report = await play(
+        service, "retry: [0s, 1s, 4s]\nsteps:\n- {event: run.failed, expect: {attempts: 3}}\n- event: run.completed\n"
     )
     assert report.ok
     assert times(service) == [0.0, 1.0, 5.0, 5.0]
@@ -136,7 +118,7 @@ async def test_retries_send_the_same_bytes_on_schedule(service: Mock, consumer: 
 async def test_three_days_of_retries_take_no_time(service: Mock, consumer: Consumer) -> None:
     """At speed max a named policy runs through in moments, with the times of real days."""
     failing(consumer, *[500] * 100)
-    report = await service.replay(script("retry: standard_webhooks\nsteps:\n- event: run.failed\n"))
+    report = await play(service, "retry: standard_webhooks\nsteps:\n- event: run.failed\n")
     assert report.failed == 1
     assert len(times(service)) == 10
     assert times(service)[-1] > 60 * HOUR
@@ -152,12 +134,11 @@ async def test_retries_that_are_due_in_between_keep_the_order_of_time(service: M
         return web.Response(status=500 if left[received.event] >= 0 else 200)
 
     consumer.answer = answer
-    await service.replay(
-        script(
-            "pacing: timed\nretry: [0s, 10s, 10s]\nsteps:\n- event: run.failed\n"
-            "- {event: run.completed, after: 5s}\n- {event: run.completed, after: 10s}\n"
-            "- {event: run.completed, after: 10s}\n"
-        )
+    await play(
+        service,
+        "pacing: timed\nretry: [0s, 10s, 10s]\nsteps:\n- event: run.failed\n"
+        "- {event: run.completed, after: 5s}\n- {event: run.completed, after: 10s}\n"
+        "- {event: run.completed, after: 10s}\n",
     )
     assert consumer.events == [
         "run.failed",
@@ -169,23 +150,19 @@ async def test_retries_that_are_due_in_between_keep_the_order_of_time(service: M
     ]
 
 
-async def test_a_policy_of_the_settings_and_one_of_the_step(consumer: Consumer) -> None:
+async def test_a_policy_of_the_settings_and_one_of_the_step(start: Start, consumer: Consumer) -> None:
     """The step's policy wins over the script's, and that over the settings'."""
     failing(consumer, *[500] * 20)
-    service = Mock(read_settings(speed="max", retry=(0, 1)))
-    service.register(consumer.url, None, SECRET)
+    service = start(speed="max", retry=(0, 1))
     text = (
         "{}steps:\n- event: run.failed\n- {{event: run.failed, retry: [0, 1, 1, 1]}}\n"
         "- {{event: run.failed, retry: none}}\n"
     )
-    try:
-        await service.replay(script(text.format("")))
-        assert [len(each.attempts) for each in service.records.all()] == [2, 4, 1]
-        service.records.clear()
-        await service.replay(script(text.format("retry: [0, 1, 1]\n")))
-        assert [len(each.attempts) for each in service.records.all()] == [3, 4, 1]
-    finally:
-        await service.stop()
+    await play(service, text.format(""))
+    assert [len(each.attempts) for each in service.records.all()] == [2, 4, 1]
+    service.records.clear()
+    await play(service, text.format("retry: [0, 1, 1]\n"))
+    assert [len(each.attempts) for each in service.records.all()] == [3, 4, 1]
     with pytest.raises(UsageError, match="did you mean 'stripe'"):
         Mock(read_settings(retry="stripee"))
 
@@ -193,10 +170,9 @@ async def test_a_policy_of_the_settings_and_one_of_the_step(consumer: Consumer) 
 async def test_gone_deactivates_the_webhook(service: Mock, consumer: Consumer) -> None:
     """Where the policy says so, 410 ends the delivery and the webhook."""
     failing(consumer, 410)
-    report = await service.replay(
-        script(
-            "retry: {schedule: [0, 1, 1], gone_deactivates: true}\nsteps:\n- event: run.failed\n- event: run.failed\n"
-        )
+    report = await play(
+        service,
+        "retry: {schedule: [0, 1, 1], gone_deactivates: true}\nsteps:\n- event: run.failed\n- event: run.failed\n",
     )
     assert len(consumer.received) == 1
     assert [webhook.active for webhook in service.webhooks.all()] == [False]
@@ -206,30 +182,24 @@ async def test_gone_deactivates_the_webhook(service: Mock, consumer: Consumer) -
 async def test_failures_in_a_row_deactivate_the_webhook(service: Mock, consumer: Consumer) -> None:
     """After so many failed deliveries in a row; a success in between starts the count again."""
     failing(consumer, 500, 500, 200, 500, 500, 500)
-    await service.replay(
-        script("retry: {schedule: [0], deactivate_after: 3}\nsteps:\n- {event: run.failed, repeat: 8}\n")
-    )
+    await play(service, "retry: {schedule: [0], deactivate_after: 3}\nsteps:\n- {event: run.failed, repeat: 8}\n")
     assert len(consumer.received) == 6
     assert not service.webhooks.all()[0].active
 
 
-async def test_a_replay_that_is_stopped_between_attempts_keeps_the_attempt(consumer: Consumer) -> None:
+async def test_a_replay_that_is_stopped_between_attempts_keeps_the_attempt(start: Start, consumer: Consumer) -> None:
     """What was sent is on record, and its last result is that of the attempt."""
     failing(consumer, *[500] * 5)
-    service = Mock(read_settings(retry=(0, 3600)))
-    service.register(consumer.url, None, SECRET)
-    try:
-        replay = service.replaying(script("steps:\n- event: run.failed\n"))
-        running = asyncio.create_task(replay.run())
-        await eventually(lambda: any(each.attempts for each in service.records.all()))
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        (delivery,) = service.records.all()
-        assert (delivery.outcome, delivery.attempts[-1].result) == ("failed", "500")
-        assert replay.report.failed == 1
-    finally:
-        await service.stop()
+    service = start(retry=(0, 3600))
+    replay = service.replaying(script("steps:\n- event: run.failed\n"))
+    running = asyncio.create_task(replay.run())
+    await eventually(lambda: any(each.attempts for each in service.records.all()))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (delivery,) = service.records.all()
+    assert (delivery.outcome, delivery.attempts[-1].result) == ("failed", "500")
+    assert replay.report.failed == 1
 
 
 async def test_duplicates(service: Mock, consumer: Consumer) -> None:
@@ -241,7 +211,7 @@ async def test_duplicates(service: Mock, consumer: Consumer) -> None:
         return web.Response()
 
     consumer.answer = answer
-    report = await service.replay(script("steps:\n- {event: run.failed, fault: {duplicate: 3}}\n"))
+    report = await play(service, "steps:\n- {event: run.failed, fault: {duplicate: 3}}\n")
     assert (report.planned, report.delivered, len(consumer.received)) == (1, 1, 3)
     assert len({received.body for received in consumer.received}) == 1
     assert consumer.most_in_flight == 1
@@ -258,16 +228,14 @@ async def test_concurrent_duplicates_are_released_together(service: Mock, consum
         return web.Response()
 
     consumer.answer = answer
-    report = await service.replay(script("steps:\n- {event: run.failed, fault: {concurrent_duplicates: 5}}\n"))
+    report = await play(service, "steps:\n- {event: run.failed, fault: {concurrent_duplicates: 5}}\n")
     assert report.delivered == 1
     assert consumer.most_in_flight == 5
 
 
 async def test_lost_events_are_accounted_for_and_no_failure(service: Mock, consumer: Consumer) -> None:
     """Lost on purpose: not sent, with its reason, and the report is well."""
-    report = await service.replay(
-        script("steps:\n- {event: run.failed, fault: lost, repeat: 2}\n- event: run.failed\n")
-    )
+    report = await play(service, "steps:\n- {event: run.failed, fault: lost, repeat: 2}\n- event: run.failed\n")
     assert report.ok
     assert report.reasons == {"lost on purpose": 2}
     assert len(consumer.received) == 1
@@ -276,7 +244,7 @@ async def test_lost_events_are_accounted_for_and_no_failure(service: Mock, consu
 
 async def test_stale_events_have_an_old_timestamp_and_a_good_signature(service: Mock, consumer: Consumer) -> None:
     """The payload says that it happened an hour ago."""
-    await service.replay(script("steps:\n- {event: run.failed, fault: {stale: 1h}}\n"))
+    await play(service, "steps:\n- {event: run.failed, fault: {stale: 1h}}\n")
     assert consumer.received[0].payload["timestamp"] == "2024-12-16T09:00:00Z"
     assert consumer.received[0].is_signed_with(SECRET)
 
@@ -284,12 +252,11 @@ async def test_stale_events_have_an_old_timestamp_and_a_good_signature(service: 
 @pytest.mark.parametrize("pacing", ["settled", "timed"])
 async def test_swapped_events_arrive_after_the_next_one(service: Mock, consumer: Consumer, pacing: str) -> None:
     """The later event arrives first, each with its own time; one that has no next is sent at the end."""
-    report = await service.replay(
-        script(
-            f"pacing: {pacing}\nsteps:\n- {{event: run.failed, fault: swap_with_next}}\n"
-            f"- {{event: run.completed, after: 5s}}\n"
-            "- {event: evaluation.completed, after: 1s}\n- {event: run.failed, after: 1s, fault: swap_with_next}\n"
-        )
+    report = await play(
+        service,
+        f"pacing: {pacing}\nsteps:\n- {{event: run.failed, fault: swap_with_next}}\n"
+        f"- {{event: run.completed, after: 5s}}\n"
+        "- {event: evaluation.completed, after: 1s}\n- {event: run.failed, after: 1s, fault: swap_with_next}\n",
     )
     assert report.delivered == 4
     assert [(each.event, each.payload["timestamp"][17:19]) for each in consumer.received] == [
@@ -320,13 +287,12 @@ async def test_the_effect_of_a_step_is_proved(service: Mock, consumer: Consumer)
     consumer.answer = answer
     effect = f"effect: {{url: '{consumer.url}/count', json: $.count, change: 1}}"
     none = effect.replace("change: 1", "change: 0")
-    report = await service.replay(
-        script(
-            f"steps:\n- {{event: run.failed, fault: {{duplicate: 2}}, expect: {{status: 2xx, {effect}}}}}\n"
-            f"- {{event: run.failed, expect: {{{none}}}}}\n"
-            f"- {{event: run.failed, fault: wrong_secret, expect: {{{none}}}}}\n"
-            f"- together: [{{event: run.completed, override: {{run_id: run_2}}, expect: {{{effect}}}}}]\n"
-        )
+    report = await play(
+        service,
+        f"steps:\n- {{event: run.failed, fault: {{duplicate: 2}}, expect: {{status: 2xx, {effect}}}}}\n"
+        f"- {{event: run.failed, expect: {{{none}}}}}\n"
+        f"- {{event: run.failed, fault: wrong_secret, expect: {{{none}}}}}\n"
+        f"- together: [{{event: run.completed, override: {{run_id: run_2}}, expect: {{{effect}}}}}]\n",
     )
     assert [step.unmet for step in report.steps] == [0, 0, 1, 0]
     assert report.explanations() == [
@@ -347,9 +313,9 @@ async def test_an_effect_may_come_later(service: Mock, consumer: Consumer) -> No
 
     consumer.answer = answer
     text = "steps:\n- event: run.failed\n  expect: {effect: {url: '%s/state', json: $.state, to: done, within: %s}}\n"
-    assert (await service.replay(script(text % (consumer.url, "10s")))).ok
+    assert (await play(service, text % (consumer.url, "10s"))).ok
     count = 0
-    report = await service.replay(script(text % (consumer.url, "0")))
+    report = await play(service, text % (consumer.url, "0"))
     assert "expected the effect 'done', got 'new'" in report.explanations()[0]
 
 
@@ -358,6 +324,7 @@ async def test_an_effect_may_come_later(service: Mock, consumer: Consumer) -> No
     [
         ({"status": 500}, "answered 500"),
         ({"text": "x"}, "did not answer JSON"),
+        ({"text": "[" * 30_000}, "nested more than 200 levels deep"),
         ({"text": "{}"}, r"finds 0 values in the answer"),
         ({"text": '{"count": [1, 2]}'}, "expected a number before and after"),
     ],
@@ -366,16 +333,11 @@ async def test_a_probe_that_cannot_be_read_is_told(
     service: Mock, consumer: Consumer, answer: dict[str, Any], message: str
 ) -> None:
     """The event of a step whose effect cannot be measured is not sent, unless the probe breaks only afterwards."""
-
-    async def respond(received: Received) -> web.Response:
-        return web.Response(**answer) if received.path == "/count" else web.Response()
-
-    consumer.answer = respond
-    report = await service.replay(
-        script(
-            "steps:\n"
-            f"- event: run.failed\n  expect: {{effect: {{url: '{consumer.url}/count', json: $.count, change: 1}}}}\n"
-        )
+    consumer.answers(lambda received: web.Response(**answer) if received.path == "/count" else web.Response())
+    report = await play(
+        service,
+        "steps:\n"
+        f"- event: run.failed\n  expect: {{effect: {{url: '{consumer.url}/count', json: $.count, change: 1}}}}\n",
     )
     assert not report.ok
     assert message in report.explanations()[0]
@@ -391,16 +353,16 @@ async def test_a_probe_that_breaks_during_the_step_is_told(service: Mock, consum
         return web.Response(status=200 if calls < 2 else 500, text="1")
 
     consumer.answer = answer
-    report = await service.replay(
-        script(f"steps:\n- event: run.failed\n  expect: {{effect: {{url: '{consumer.url}/count', change: 0}}}}\n")
+    report = await play(
+        service, f"steps:\n- event: run.failed\n  expect: {{effect: {{url: '{consumer.url}/count', change: 0}}}}\n"
     )
     assert "the probe" in report.explanations()[0]
 
 
 async def test_an_unreachable_probe_is_told(service: Mock) -> None:
     """Nobody listens at the probe's address."""
-    report = await service.replay(
-        script("steps:\n- event: run.failed\n  expect: {effect: {url: 'http://127.0.0.1:9/', change: 0}}\n")
+    report = await play(
+        service, "steps:\n- event: run.failed\n  expect: {effect: {url: 'http://127.0.0.1:9/', change: 0}}\n"
     )
     assert "got no answer" in report.explanations()[0]
 
@@ -416,8 +378,8 @@ async def test_a_probe_can_be_a_function(service: Mock, consumer: Consumer, kind
         return count()
 
     service.prober.functions["count"] = count if kind == "sync" else acount
-    report = await service.replay(
-        script("steps:\n- {event: run.failed, repeat: 3, expect: {effect: {probe: count, change: 3}}}\n")
+    report = await play(
+        service, "steps:\n- {event: run.failed, repeat: 3, expect: {effect: {probe: count, change: 3}}}\n"
     )
     assert report.ok
 
@@ -429,12 +391,12 @@ async def test_probe_functions_that_are_missing_or_fail(service: Mock) -> None:
         raise KeyError("table")
 
     text = "steps:\n- {event: run.failed, expect: {effect: {probe: count, change: 3}}}\n"
-    report = await service.replay(script(text))
+    report = await play(service, text)
     assert "no probe 'count' is registered (none is): register it with mock.probe('count', ...)" in str(
         report.explanations()
     )
     service.prober.functions["count"] = broken
-    report = await service.replay(script(text))
+    report = await play(service, text)
     assert "the probe 'count' fails: KeyError: 'table'" in report.explanations()[0]
 
 
@@ -523,30 +485,26 @@ async def test_resend(service: Mock, consumer: Consumer) -> None:
         await service.resend(first)
 
 
-async def test_stepped_time(consumer: Consumer) -> None:
+async def test_stepped_time(start: Start, consumer: Consumer) -> None:
     """Advanced by hand, exactly what became due has happened; an event with retries waits for its time."""
     failing(consumer, 500, 500)
-    service = Mock(read_settings(speed="stepped", retry=(0, 60, 60)))
-    service.register(consumer.url, None, SECRET)
-    try:
-        step = step_of("event: run.failed")
-        (delivery,) = (await service.send(step)).deliveries
-        assert (delivery.outcome, len(delivery.attempts)) == ("pending", 1)
-        await service.advance(59)
-        assert len(delivery.attempts) == 1
-        await service.advance(1)
-        assert (delivery.outcome, len(delivery.attempts)) == ("pending", 2)
-        running = service.start_replay(script("steps:\n- {event: run.completed, after: 30s, repeat: 2, every: 1h}\n"))
-        await service.advance(60)
-        assert (delivery.outcome, len(delivery.attempts)) == ("delivered", 3)
-        assert (running.done, running.report.delivered) == (False, 1)
-        await service.advance(HOUR)
-        assert (await running.wait()).ok
-        running = service.start_replay(script("steps:\n- pause: 1h\n- event: run.failed\n"))
-        report = await running.stop()
-        assert report.reasons == {"the replay was stopped": 1}
-    finally:
-        await service.stop()
+    service = start(speed="stepped", retry=(0, 60, 60))
+    step = step_of("event: run.failed")
+    (delivery,) = (await service.send(step)).deliveries
+    assert (delivery.outcome, len(delivery.attempts)) == ("pending", 1)
+    await service.advance(59)
+    assert len(delivery.attempts) == 1
+    await service.advance(1)
+    assert (delivery.outcome, len(delivery.attempts)) == ("pending", 2)
+    running = service.start_replay(script("steps:\n- {event: run.completed, after: 30s, repeat: 2, every: 1h}\n"))
+    await service.advance(60)
+    assert (delivery.outcome, len(delivery.attempts)) == ("delivered", 3)
+    assert (running.done, running.report.delivered) == (False, 1)
+    await service.advance(HOUR)
+    assert (await running.wait()).ok
+    running = service.start_replay(script("steps:\n- pause: 1h\n- event: run.failed\n"))
+    report = await running.stop()
+    assert report.reasons == {"the replay was stopped": 1}
     with pytest.raises(UsageError, match="speed='stepped'"):
         await Mock(read_settings()).advance(1)
 
@@ -562,7 +520,7 @@ async def test_ended_replays_are_forgotten_at_some_time(service: Mock) -> None:
 async def test_swapping_repeats_swaps_each_with_the_next(service: Mock, consumer: Consumer) -> None:
     """Repeats with the fault change places in pairs, and none of them is held for long."""
     step = "{event: run.failed, fault: swap_with_next, repeat: 6, override: {run_id: 'run_{{ index }}'}}"
-    await service.replay(script(f"steps:\n- {step}\n"))
+    await play(service, f"steps:\n- {step}\n")
     assert [each.payload["data"]["run_id"] for each in consumer.received] == [
         "run_1",
         "run_0",
@@ -577,7 +535,7 @@ async def test_many_different_reasons_are_put_together(service: Mock) -> None:
     """An account of what was not sent stays short, and complete."""
     run_id = "{{ words(1 if index == 0 else 20000 + index) }}"
     text = f"steps:\n- {{event: run.failed, repeat: 50, override: {{run_id: '{run_id}'}}}}\n"
-    report = await service.replay(script(text))
+    report = await play(service, text)
     assert (report.not_sent, len(report.reasons)) == (49, 21)
     assert report.reasons["other reasons"] == 29
 
@@ -585,8 +543,9 @@ async def test_many_different_reasons_are_put_together(service: Mock) -> None:
 async def test_a_refusal_that_is_expected_is_not_retried(service: Mock, consumer: Consumer) -> None:
     """A forged event that was refused needs no second attempt, whatever the policy."""
     verifying(consumer)
-    report = await service.replay(
-        script("retry: svix\nsteps:\n- {event: run.failed, fault: wrong_secret}\n- {event: run.failed, fault: stale}\n")
+    report = await play(
+        service,
+        "retry: svix\nsteps:\n- {event: run.failed, fault: wrong_secret}\n- {event: run.failed, fault: stale}\n",
     )
     assert report.ok
     assert len(consumer.received) == 2

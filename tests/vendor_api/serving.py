@@ -56,7 +56,7 @@ class Mock:
     parts: tuple[Part, ...] = ()
     session: Any = None
     api: Any = None
-    flows: FlowEngine | None = None
+    flows: Any = None
     server: Any = field(default=None, repr=False)
 
     @classmethod
@@ -84,7 +84,8 @@ class Mock:
         if self.flows is None:
             around, nobody = cast("Publishing", NowhereToPublish()), cast("Dispatcher", None)
             self.flows = FlowEngine(around, nobody, max_resources=1000, budget=MemoryBudget(), seed=0)
-        return self.flows
+        engine: FlowEngine = self.flows
+        return engine
 
     async def call(self, method: str, path: str, **options: Any) -> "Answered":
         """Make a request with the test's API key, and read the answer."""
