@@ -1,10 +1,7 @@
 """The README: its commands do what it shows, and its examples run."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,18 +28,12 @@ def shape(text: str) -> str:
     return re.sub(r" +\d+\.\d ms|127\.0\.0\.1:\d+", "#", text)
 
 
-def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
-    command = [sys.executable, "-m", "mockserver", *args]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
-
-
 def test_the_first_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """In an empty folder, to the letter but for ports and times."""
     shown = blocks("console")[0].split("\n", 1)[1]
-    done = run(tmp_path, "replay", "refund_flow")
-    assert done.returncode == 0
-    assert shape(done.stdout) == shape(shown)
+    done = mockserver("replay", "refund_flow", "--speed", "max", cwd=tmp_path, COLUMNS="80")
+    assert done.code == 0
+    assert shape(done.out) == shape(shown)
 
 
 def test_the_readmes_script_is_valid() -> None:
@@ -95,9 +86,10 @@ def test_a_check_prints_what_the_readme_shows(tmp_path: Path) -> None:
     (shown,) = [block for block in blocks("console") if "mockserver check" in block]
     secret = "whsec_your_secret_key"
     with serve_flask(secret, "missing_signature_accepted") as consumer:
-        done = run(tmp_path, "check", consumer.webhook_url, "--secret", secret, "--skip", "PG052,PG053")
-    assert done.returncode == 1
-    printed = iter(done.stdout.splitlines())
+        options = ("--secret", secret, "--skip", "PG052,PG053")
+        done = mockserver("check", consumer.webhook_url, *options, cwd=tmp_path, COLUMNS="80")
+    assert done.code == 1
+    printed = iter(done.out.splitlines())
     for line in shown.splitlines()[1:]:
         start = line.removesuffix("...")
         assert any(each.startswith(start) for each in printed), line

@@ -12,12 +12,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO, TypeAlias
 from unittest import mock
 
 from mockserver.cli import main
+from tests import tiers
+from tests.cli.forked import Forked
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-W", "error", "-m", "mockserver"]
@@ -84,14 +87,29 @@ def mockserver_process(*arguments: str, stdin: bytes = b"", cwd: Path | None = N
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+Process: TypeAlias = "subprocess.Popen[bytes] | Forked"
+
+
+def start(
+    *arguments: str, streams: tuple[int, int, int], cwd: Path | None = None, env: dict[str, str] | None = None
+) -> Process:
+    """Start a command with these standard streams; forked in the default tier, unless Python is to start oddly."""
+    chosen = environment(**env or {})
+    if tiers.full or any(name.startswith("PYTHON") for name in (env or {}).keys() - {"PYTHONUNBUFFERED"}):
+        stdin, stdout, stderr = streams
+        return subprocess.Popen(
+            [*COMMAND, *arguments], stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=chosen,
+            start_new_session=True,
+        )  # fmt: skip
+    return Forked(arguments, streams, cwd or Path.cwd(), chosen)
+
+
 class Running:
     """A command that is still running, with its lines of standard output as they come."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Process, out: TextIO, err: TextIO) -> None:
         self.process = process
-        assert process.stdout
-        assert process.stderr
-        self._out, self._err = process.stdout, process.stderr
+        self._out, self._err = out, err
         self.lines: list[str] = []
 
     def wait_for_line(self, part: str) -> str:
@@ -105,32 +123,41 @@ class Running:
     def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def read_no_more(self) -> None:
+        """Close the other end of its standard output."""
+        self._out.close()
+
     def end(self) -> Result:
         """Wait until it ends."""
-        out, err = self.process.communicate(timeout=LIMIT)
-        return Result(self.process.returncode, "\n".join([*self.lines, out]), err)
+        with ThreadPoolExecutor(1) as reader:
+            err = reader.submit(self._err.read)
+            out = "" if self._out.closed else self._out.read()
+        return Result(self.process.wait(LIMIT), "\n".join([*self.lines, out]), err.result())
 
 
 @contextmanager
 def running(*arguments: str, cwd: Path | None = None, **env: str) -> Iterator[Running]:
     """Start a command; it is ended at the end of the block, and killed when it takes too long."""
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, cwd=cwd, env=environment(**env),
-        encoding="utf-8",
-    )  # fmt: skip
-    watchdog = threading.Timer(LIMIT, process.kill)
-    watchdog.start()
-    try:
-        yield Running(process)
-    finally:
-        process.terminate()
-        process.wait()
-        watchdog.cancel()
-        watchdog.join()
-        for stream in (process.stdout, process.stderr):
-            assert stream
-            stream.close()
+    (out, its_out), (err, its_err) = os.pipe(), os.pipe()
+    with (
+        Path(os.devnull).open("rb") as nothing,
+        os.fdopen(out, encoding="utf-8") as lines,
+        os.fdopen(err, encoding="utf-8") as errors,
+    ):
+        try:
+            process = start(*arguments, streams=(nothing.fileno(), its_out, its_err), cwd=cwd, env=env)
+        finally:
+            os.close(its_out)
+            os.close(its_err)
+        watchdog = threading.Timer(LIMIT, process.kill)
+        watchdog.start()
+        try:
+            yield Running(process, lines, errors)
+        finally:
+            process.terminate()
+            process.wait()
+            watchdog.cancel()
+            watchdog.join()
 
 
 class Recorder:

@@ -12,7 +12,7 @@ from mockserver.faults.registry import FAULTS
 from mockserver.model.retry_policies import POLICY_NAMES
 from mockserver.script.package_files import load_retry_policies
 from tests.cli.program import SECRET, Recorder, Result, mockserver, recorder, running
-from tests.consumers.launch import launch
+from tests.consumers.serve import serve_flask
 from tests.tables import each_row
 
 REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"
@@ -24,7 +24,7 @@ def send(server: Recorder, *arguments: str, **more: Any) -> Result:
 
 def test_a_forged_event_that_is_refused_is_well() -> None:
     """The consumer did what it must: exit code 0, with its answer printed."""
-    with launch("flask", secret=SECRET) as consumer:
+    with serve_flask(SECRET, None) as consumer:
         arguments = ("--target", consumer.webhook_url, "--secret", SECRET, "--fault", "wrong_secret")
         done = mockserver("send", "run.failed", *arguments)
         assert consumer.events()["refused"] == 1

@@ -14,6 +14,7 @@ from junitparser import Failure, JUnitXml
 from mockserver.script.package_files import bundled_scripts
 from tests.cli.program import SECRET, Result, mockserver
 from tests.consumers.launch import launch
+from tests.consumers.serve import serve_flask
 
 SCRIPT = bundled_scripts()["hostile_night"]
 FORGED = ("wrong_secret", "missing_signature", "truncated_signature", "tampered_body")
@@ -67,10 +68,14 @@ class _AcceptsAll(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # a connection that finds no room is tried again a second later
+    daemon_threads = False  # they are waited for when the server is closed
+
+
 @contextmanager
 def accepting_all() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _AcceptsAll)
-    server.daemon_threads = False  # they are waited for when the server is closed
+    server = _Server(("127.0.0.1", 0), _AcceptsAll)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -100,7 +105,7 @@ def test_the_script_has_about_twenty_lines() -> None:
 @pytest.mark.parametrize("name", ["flask", pytest.param("node", marks=pytest.mark.full)])
 def test_a_correct_consumer_passes(tmp_path: Path, name: str) -> None:
     """It refuses every forgery, and handles everything else once."""
-    with launch(name, secret=SECRET) as consumer:
+    with launch(name, secret=SECRET) if name == "node" else serve_flask(SECRET, None) as consumer:
         done = replay(tmp_path, "hostile_night", "--target", consumer.webhook_url, "--secret", SECRET)
         handled = consumer.events()
     assert (done.code, done.err) == (0, "")
@@ -118,7 +123,7 @@ def test_a_correct_consumer_passes(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["flask", pytest.param("node", marks=pytest.mark.full)])
 def test_effects_prove_what_answers_only_say(tmp_path: Path, name: str) -> None:
     """A forgery changes nothing, five copies at once have one effect, a backlog is handled as a whole."""
-    with launch(name, secret=SECRET) as consumer:
+    with launch(name, secret=SECRET) if name == "node" else serve_flask(SECRET, None) as consumer:
         text = WITH_EFFECTS.format(url=f"{consumer.url}/debug/events")
         (tmp_path / "effects.yaml").write_text(text, "utf-8")
         done = replay(tmp_path, "effects.yaml", "--target", consumer.webhook_url, "--secret", SECRET)
@@ -158,7 +163,7 @@ def test_a_consumer_that_accepts_everything_fails(tmp_path: Path) -> None:
 
 def test_a_consumer_that_refuses_everything_fails(tmp_path: Path) -> None:
     """Refusing is no way out: what is signed right must be accepted."""
-    with launch("flask", secret="another") as consumer:
+    with serve_flask("another", None) as consumer:
         done = replay(tmp_path, "hostile_night", "--target", consumer.webhook_url, "--secret", SECRET)
     assert done.code == 1
     assert "step 17 (run.completed): expected status 2xx, got 401" in done.err

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.pytest_plugin import AiohttpServer
 
 from tests.cli.program import OK, SECRET, mockserver, mockserver_process, recorder, running
-from tests.consumers.launch import launch
+from tests.consumers.serve import serve_flask
 
 REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 REFUND_FLOW = ["run.failed", "evaluation.completed", "run.completed"]
@@ -38,7 +38,7 @@ def script(tmp_path: Path) -> Path:
 
 def test_a_flask_application_accepts_every_event() -> None:
     """An application that verifies signatures as the vendor documents it accepts a whole bundled script."""
-    with launch("flask", secret=SECRET) as consumer:
+    with serve_flask(SECRET, None) as consumer:
         done = mockserver("replay", "refund_flow", "--target", consumer.webhook_url, "--secret", SECRET, "--speed=max")
         handled = consumer.events()
     assert done.code == 0
@@ -58,7 +58,7 @@ def test_a_flask_application_accepts_every_event() -> None:
 
 def test_a_wrong_secret_fails() -> None:
     """An application that verifies with another secret refuses; the exit code is 1 and each refusal is explained."""
-    with launch("flask", secret="another") as consumer:
+    with serve_flask("another", None) as consumer:
         done = mockserver("replay", "refund_flow", "--target", consumer.webhook_url, "--secret", SECRET, "--speed=max")
         assert consumer.events()["refused"] == 3
     assert done.code == 1
@@ -107,7 +107,7 @@ def test_the_embedded_consumer() -> None:
 
 def test_the_webhook_of_the_script(script: Path, closed_port: int) -> None:
     """Without a target the events go to the script's own webhook, signed with its secret or with the one given."""
-    with launch("flask", secret="of the script") as consumer:
+    with serve_flask("of the script", None) as consumer:
         own = TWO_EVENTS + f"webhook: {{url: {consumer.webhook_url}, secret: of the script}}\n"
         (script / "own.yaml").write_text(own, "utf-8")
         assert mockserver("replay", "own.yaml", "--speed", "max", cwd=script).code == 0
@@ -201,7 +201,7 @@ def test_waiting_for_the_target_in_vain(script: Path, closed_port: int) -> None:
 
 def test_waiting_for_a_target_that_is_there(script: Path) -> None:
     """A target that accepts connections is not waited for."""
-    with launch("flask", secret=SECRET) as consumer:
+    with serve_flask(SECRET, None) as consumer:
         arguments = ("--target", consumer.webhook_url, "--secret", SECRET, "--wait-for-target", "20s", "--speed=max")
         done = mockserver("replay", "two.yaml", *arguments, cwd=script)
     assert done.code == 0

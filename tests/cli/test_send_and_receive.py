@@ -9,8 +9,8 @@ import pytest
 
 from mockserver import sign
 from tests.cli.program import SECRET, Recorder, Result, mockserver, recorder, running
-from tests.consumers.launch import launch
 from tests.consumers.post import post
+from tests.consumers.serve import serve_flask
 
 RECEIVES = "mockserver receives deliveries: "
 
@@ -26,7 +26,7 @@ def send(server: Recorder, *arguments: str, **more: Any) -> Result:
 
 def test_send_prints_the_delivery_and_the_answer() -> None:
     """The event arrives verified; its line and the application's answer are printed."""
-    with launch("flask", secret=SECRET) as consumer:
+    with serve_flask(SECRET, None) as consumer:
         done = mockserver("send", "run.failed", "--target", consumer.webhook_url, "--secret", SECRET)
         assert consumer.events()["count"] == 1
         line, about, status, body = done.out.splitlines()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import COMMAND, LIMIT, SECRET, environment, recorder
+from tests.cli.program import LIMIT, SECRET, recorder, start
 
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -33,10 +33,7 @@ class Terminal:
         self.text = ""
         self._master, slave = pty.openpty()
         settings = {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40", **env}
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments], stdin=slave if stdin is None else stdin, stdout=slave, stderr=slave,
-            env=environment(**settings), start_new_session=True,
-        )  # fmt: skip
+        self.process = start(*arguments, streams=(slave if stdin is None else stdin, slave, slave), env=settings)
         os.close(slave)
         self._watchdog = threading.Timer(LIMIT, self.process.kill)
         self._watchdog.start()
@@ -159,7 +156,7 @@ def test_ctrl_c_before_anything_runs() -> None:
     for _ in range(20):
         terminal.process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            terminal.process.wait(0.5)
+            terminal.process.wait(3)
             break
     assert terminal.end() == 130
     assert terminal.text == before
