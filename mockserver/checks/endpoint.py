@@ -213,7 +213,7 @@ CONTROL = Check(
     why="Everything else is judged by comparison with this one: an endpoint that refuses everything would refuse every"
     " forgery too.",
     fix="look at the answer: 404 means another path, 403 may come from something in front; for a refused signature,"
-    " use --diagnose",
+    " use --diagnose (in Python, diagnose=True)",
     procedure=_control,
 )
 

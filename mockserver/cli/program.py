@@ -44,6 +44,9 @@ COMMANDS = {
     "retries": ("listings", "List the retry policies."),
 }
 
+#: What commands are called in similar programs.
+_ELSEWHERE = {"listen": "serve", "start": "serve", "run": "replay", "logs": "deliveries", "test": "check"}
+
 _HELP = """A test double for the Playgent webhooks API: the vendor's server in memory, and scripted, signed events.
 
 \b
@@ -82,7 +85,9 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS:
-            hint = did_you_mean(args[0], COMMANDS)
+            hint = (
+                f"; did you mean {_ELSEWHERE[args[0]]!r}?" if args[0] in _ELSEWHERE else did_you_mean(args[0], COMMANDS)
+            )
             raise click.UsageError(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}{hint}", ctx)
         return super().resolve_command(ctx, args)
 

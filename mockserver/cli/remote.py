@@ -22,6 +22,7 @@ from mockserver.cli.files import check_writable, write_json
 from mockserver.cli.options import ENVIRONMENT, duration, json_option, option
 from mockserver.cli.output import StreamStyle, delivery_line, harmless, row_of_view
 from mockserver.errors import UsageError
+from mockserver.model.expectations import usual_cause
 from mockserver.model.quantities import format_duration
 from mockserver.model.wording import visible
 
@@ -302,6 +303,9 @@ def _print_delivery(view: dict[str, Any]) -> None:
     for problem in view["unmet"]:
         if not (error and problem.endswith(error["message"])):  # the line has it already
             click.echo(f"  {visible(problem)}")
+    response = view["attempts"][-1].get("response") if view["attempts"] else None
+    if view["unmet"] and not error and response and not view["faults"] and (hint := usual_cause(response["status"])):
+        click.echo(f"  {hint}")
 
 
 def _print_answer(view: dict[str, Any]) -> None:

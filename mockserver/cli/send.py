@@ -24,6 +24,7 @@ from mockserver.cli.options import (
 )
 from mockserver.cli.output import delivery_line, harmless, row_of
 from mockserver.cli.readiness import Reach
+from mockserver.model.expectations import usual_cause
 from mockserver.model.redaction import Redactor
 from mockserver.model.wording import shortened, visible
 from mockserver.replay.dispatcher import SendResult
@@ -126,4 +127,7 @@ def _show(sent: SendResult, about: str, reach: Reach, redactor: Redactor) -> int
     for delivery in unmet:
         why = redactor.text(f"{delivery}: {'; '.join(delivery.unmet)}")
         click.echo(f"mockserver: {visible(why)}", err=True)
+    hints = [usual_cause(each.response.status) for each in unmet if not each.faults and each.response is not None]
+    for hint in filter(None, hints[:1]):
+        click.echo(f"mockserver: {hint}", err=True)
     return exit_codes.FAILED if unmet else exit_codes.OK

@@ -96,7 +96,7 @@ def known_delivery(call: Call, mock: Mock) -> Delivery:
     number = number_of(wanted)
     delivery = None if number is None else mock.records.get(number)
     if delivery is None or not call.may_see(delivery.account):
-        raise ApiError(404, f"no delivery {wanted!r} is on record")
+        raise ApiError(404, f"no delivery {wanted!r} is on record: GET /_mock/deliveries lists them")
     return delivery
 
 

@@ -112,6 +112,22 @@ def judge(expectation: Expectation, delivery: Delivery) -> list[str]:
     return unmet + (_judge_body(expectation.body, response) if expectation.body else [])
 
 
+#: What an answer to a correctly signed event mostly means, where its author had not meant it.
+_USUAL = {
+    401: "its signature is right: compare the secret that is registered with that of the application, which must "
+    "verify the bytes of the body as they came",
+    404: "compare the path that is registered with that of the application",
+    405: "the application takes no POST at this path",
+    415: "the application reads another content type than application/json",
+    422: "the application parses the body before it verifies it, and expects other fields",
+}
+
+
+def usual_cause(status: int) -> str:
+    """Return what to look at first where an event without faults got this answer; empty if there is nothing to say."""
+    return _USUAL.get(status, "")
+
+
 def matches_status(wanted: Sequence[str], status: int) -> bool:
     """Return whether a status is one of those wanted: ``401``, a class such as ``4xx``, or ``any``."""
     return any(each in ("any", str(status), f"{status // 100}xx") for each in wanted)

@@ -12,6 +12,8 @@ import msgspec
 from mockserver.errors import UsageError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+#: An address whose scheme is missing.
+_WITH_PORT = r"[A-Za-z0-9.-]+:[0-9]{1,5}(?:/|$)"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?"
 _MOST_RESOLVED = 10_000
 _LONGEST_REMEMBERED = 2048
@@ -61,7 +63,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         except ValueError as error:
             raise UsageError(f"{url!r} is not a URL: {error}") from None
         if parts.scheme not in _DEFAULT_PORTS:
-            raise UsageError(f"{url!r} is not an http:// or https:// URL")
+            hint = f"; did you mean {'http://' + url!r}?" if "//" not in url and re.match(_WITH_PORT, url) else ""
+            raise UsageError(f"{url!r} is not an http:// or https:// URL{hint}")
         if parts.username is not None or parts.password is not None:
             raise UsageError("a target URL cannot carry a user name or password")
         if port == 0:

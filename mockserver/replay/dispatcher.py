@@ -324,6 +324,9 @@ def _refused_as_expected(delivery: Delivery, expect: Expectation | None) -> bool
     return matches_status(expect.status, response.status)
 
 
+_HOW_TO_REGISTER = "let the application do so with POST /v1/webhooks, or register one in its place"
+
+
 class SendResult:
     """What became of one event.
 
@@ -419,7 +422,7 @@ class SendResult:
         if self._due:
             return f"{self.event} is due at {self._due}: advance the clock"
         if not self._webhooks:
-            return f"{self.event} went nowhere: no webhook is registered"
+            return f"{self.event} went nowhere: no webhook is registered: {_HOW_TO_REGISTER}"
         subscribed = "; ".join(repr(webhook) for webhook in self._webhooks)
         return f"{self.event} went nowhere: no active webhook is subscribed to it. Registered: {subscribed}"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mockserver.delivery.in_process import App
 from mockserver.errors import DeliveryError, StartError, UsageError, WaitTimeoutError
+from mockserver.model.expectations import usual_cause
 from mockserver.model.quantities import format_duration
 from mockserver.model.records import Delivery, seen
 from mockserver.model.webhooks import Webhook
@@ -64,17 +65,6 @@ def failure(delivery: Delivery) -> str:
     return f"{delivery}; {'; '.join(unmet.removesuffix(reason) for unmet in delivery.unmet)}"
 
 
-#: What an answer to a correctly signed event mostly means, where its author had not meant it.
-_USUAL = {
-    401: "its signature is right: compare the secret that is registered with that of the application, which must "
-    "verify the bytes of the body as they came",
-    404: "compare the path that is registered with that of the application",
-    405: "the application takes no POST at this path",
-    415: "the application reads another content type than application/json",
-    422: "the application parses the body before it verifies it, and expects other fields",
-}
-
-
 def _hint(delivery: Delivery) -> str:
     """What to look at first, where a delivery without faults failed."""
     if delivery.delivered or delivery.faults:
@@ -82,7 +72,7 @@ def _hint(delivery: Delivery) -> str:
     if delivery.error is not None:
         unrouted = delivery.error.kind in ("resolve", "address")
         return 'a route leads a public URL to your application: route("https://...", to=app)' if unrouted else ""
-    return _USUAL.get(delivery.response.status, "") if delivery.response is not None else ""
+    return usual_cause(delivery.response.status) if delivery.response is not None else ""
 
 
 def _answer(delivery: Delivery) -> str:

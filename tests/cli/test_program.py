@@ -60,6 +60,11 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
         (["serve", "--route", "a=b"], "'a=b' is not FROM=TO, such as https://your-app.com=http://127.0.0.1:5000"),
         (["serve", "--route", "ftp://a=http://b"], "'ftp://a' is not an http:// or https:// URL"),
         (["serve", "--target", "http://127.0.0.1:1/"], "--secret is missing"),
+        (
+            ["send", "run.failed", "--target", "localhost:3000/hooks", "--secret", "whsec_test"],
+            "URL; did you mean 'http://localhost:3000/hooks'?",
+        ),
+        (["listen"], "did you mean 'serve'?"),
         (["serve", "--target", "nowhere", "--secret", "s"], "'nowhere' is not an http:// or https:// URL"),
         (["serve", "--script", "refund_flo"], "no script 'refund_flo'"),
         (["events", "run.faild"], "unknown event 'run.faild'; known are run.completed"),

@@ -146,7 +146,9 @@ def test_send_failures(closed_port: int) -> None:
     assert done.out.endswith(" ... (1006 more characters)\n")
     assert done.err.startswith("mockserver: dlv_000001 run.failed to ")
     with recorder(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as server:
-        assert send(server).out.endswith("HTTP 404 Not Found\n")
+        done = send(server)
+    assert done.out.endswith("HTTP 404 Not Found\n")
+    assert done.err.endswith("mockserver: compare the path that is registered with that of the application\n")
     with recorder(b"garbage\r\n\r\n") as server:
         assert send(server).code == 1
     done = mockserver("send", "run.failed", "--target", f"http://127.0.0.1:{closed_port}/", "--secret", SECRET)

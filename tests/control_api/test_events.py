@@ -114,7 +114,7 @@ async def test_an_event_that_no_one_takes(control: Control) -> None:
     """No deliveries, not delivered, and the reason."""
     answer = await control.post("/events", {"event": "run.failed"})
     assert (answer["delivered"], answer["deliveries"]) == (False, [])
-    assert answer["explanation"] == "run.failed went nowhere: no webhook is registered"
+    assert answer["explanation"].startswith("run.failed went nowhere: no webhook is registered: ")
     assert (await control.post("/events", {"event": "run.failed", "fault": "lost"}))["deliveries"] == []
 
 
