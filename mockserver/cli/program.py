@@ -85,9 +85,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS:
-            hint = (
-                f"; did you mean {_ELSEWHERE[args[0]]!r}?" if args[0] in _ELSEWHERE else did_you_mean(args[0], COMMANDS)
-            )
+            meant = _ELSEWHERE.get(args[0])
+            hint = f"; did you mean {meant!r}?" if meant else did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
