@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import hashlib
 import hmac
@@ -18,12 +17,13 @@ from mockserver.checks.diagnosis import diagnose
 from mockserver.checks.model import Diagnosis
 from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.signature_variants import make_distinctive
-from mockserver.delivery.in_process.call import parse_head
+from mockserver.delivery.in_process.call import Call
 from mockserver.model.events import Catalog
-from mockserver.model.messages import Exchange, Request, Response, Transport
+from mockserver.model.messages import Transport
 from mockserver.model.records import Delivery
 from mockserver.model.settings import Settings
 from mockserver.server.mock import Mock
+from tests.checks.directly import Directly, Respond
 from tests.receiving import Answer, Received, consuming
 
 #: It has all that the ways to misread a secret differ in: two underscores, capitals, a hyphen.
@@ -106,25 +106,21 @@ async def examining(
         await service.stop()
 
 
-class Directly:
-    """A transport to a consumer that answers so, without a connection: a diagnosis makes a hundred deliveries."""
+def responding(answer: Answer) -> Respond:
+    """Respond as a consumer that answers so does."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    async def respond(call: Call) -> None:
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in call.headers]
+        made = await answer(Received(call.method, call.path.decode(), headers, call.request.body))
+        given = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in made.headers.items()]
+        call.begin(made.status, None, given)
+        call.add(made.body if isinstance(made.body, bytes) else b"")
+        call.end()
 
-    async def exchange(self, request: Request, timeout: float) -> Exchange:
-        method, path, headers = parse_head(request.head)
-        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-        made = await asyncio.wait_for(self._answer(Received(method, path.decode(), named, request.body)), timeout)
-        given = tuple((name.lower(), value) for name, value in made.headers.items())
-        body = made.body if isinstance(made.body, bytes) else b""
-        return Exchange(Response(made.status, headers=given, body=body), address="127.0.0.1:80")
-
-    async def close(self) -> None:
-        """There is nothing to close."""
+    return respond
 
 
 async def diagnosed(answer: Answer, **options: Any) -> Diagnosis:
     """What the diagnosis says of a consumer that answers so."""
-    async with examining(answer, transport=Directly(answer), **options) as examination:
+    async with examining(answer, transport=Directly(responding(answer)), **options) as examination:
         return await examination.diagnose()
