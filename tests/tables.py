@@ -60,5 +60,5 @@ def each_row(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Tes
 def _report(failures: list[tuple[dict[str, Any], BaseException]], rows: int) -> None:
     """Fail for all rows at once; the first failure is the cause, and so shown with its traceback."""
     if failures:
-        named = "\n".join(f"{row}: {type(error).__name__}: {error}" for row, error in failures)
+        named = "\n".join(f"{row!s:.500}: {type(error).__name__}: {error}" for row, error in failures)
         raise AssertionError(f"{len(failures)} of {rows} rows fail:\n{named}") from failures[0][1]

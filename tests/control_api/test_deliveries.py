@@ -9,6 +9,7 @@ from aiohttp import web
 from tests.control_api.calling import Control
 from tests.delivery.http1.raw_server import OK, Peer, Serve
 from tests.receiving import SECRET, Consumer
+from tests.tables import each_row
 
 
 async def ids(control: Control, query: str = "") -> list[str]:
@@ -28,22 +29,19 @@ async def filled(control: Control, consumer: Consumer, closed_port: int) -> Cont
     return control
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "numbers"),
     [
         ("", [1, 2, 3, 4]),
         ("?event=run.completed", [2]),
         ("?status=delivered", [1]),
-        ("?status=failed", [2, 3, 4]),
         ("?status=pending", []),
         ("?status=401", [2]),
         ("?status=4xx", [2]),
         ("?status=5XX", [3]),
-        ("?status=404", []),
         ("?status=failed&event=run.failed", []),
         ("?webhook_id=wh_none000", []),
         ("?after=dlv_000002", [3, 4]),
-        ("?after=dlv_000004", []),
         ("?after=dlv_000099", []),
         ("?after=dlv_000001&status=failed&limit=1", [2]),
         ("?limit=3", [1, 2, 3]),
@@ -54,10 +52,10 @@ async def test_filters(filled: Control, query: str, numbers: list[int]) -> None:
     assert await ids(filled, query) == [f"dlv_{number:06d}" for number in numbers]
 
 
-async def test_the_filter_for_a_webhook(filled: Control) -> None:
-    """The id is the one that the registration was answered with."""
-    third = (await filled.get("/deliveries/dlv_000003"))["webhook_id"]
-    assert await ids(filled, f"?webhook_id={third}") == ["dlv_000003"]
+async def test_one_delivery(filled: Control) -> None:
+    """By its id, it is the same as in the list, where those of its webhook can be asked for."""
+    third = await filled.get("/deliveries/dlv_000003")
+    assert (await filled.get(f"/deliveries?webhook_id={third['webhook_id']}"))["deliveries"] == [third]
 
 
 async def test_a_delivery_in_flight_is_pending(control: Control, serve_raw: Serve) -> None:
@@ -83,28 +81,23 @@ async def test_a_delivery_in_flight_is_pending(control: Control, serve_raw: Serv
     assert await ids(control, "?status=pending") == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "message"),
     [
-        ("evnt=run.failed", "unknown parameter 'evnt' in the query"),
         ("evnt=run.failed", "did you mean 'event'"),
         ("event=run.faild", "did you mean 'run.failed'"),
-        ("event=", "unknown event ''"),
         ("status=ok", "status must be pending, delivered, failed"),
-        ("status=", "status must be"),
         ("status=600", "status must be"),
-        ("status=4x", "status must be"),
         ("status=401%0A", "status must be"),
+        ("event=%FF%FE", "unknown event"),
+        ("%FF=1", "unknown parameter"),
         ("limit=0", "limit must be a whole number from 1 to 1000, not '0'"),
         ("limit=1001", "limit must be"),
-        ("limit=-1", "limit must be"),
         ("limit=1.5", "limit must be"),
-        ("limit=", "limit must be"),
         ("limit=%D9%A3", "limit must be"),
         (f"limit={'9' * 5000}", "limit must be"),
         ("after=1", "after must be the id of a delivery"),
         ("after=dlv_1", "after must be"),
-        ("after=", "after must be"),
         (f"after=dlv_{'9' * 5000}", "after must be"),
         ("limit=1&limit=2", "limit is given twice"),
         (f"{'x' * 5000}=1", f"unknown parameter '{'x' * 64}' in the query"),
@@ -115,13 +108,7 @@ async def test_bad_filters(control: Control, query: str, message: str) -> None:
     assert message in (await control.call("GET", f"/deliveries?{query}")).fails()
 
 
-async def test_filters_with_bytes_that_are_no_text(control: Control) -> None:
-    """They are refused like any other unknown value."""
-    assert "unknown event" in (await control.call("GET", "/deliveries?event=%FF%FE")).fails()
-    assert "unknown parameter" in (await control.call("GET", "/deliveries?%FF=1")).fails()
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("count", [0, 2, 5])
 async def test_pages(control: Control, consumer: Consumer, count: int) -> None:
     """Following next from page to page gives each delivery exactly once, and ends with null."""
     await control.register(consumer.url)
@@ -163,21 +150,11 @@ async def test_pages_while_new_deliveries_arrive(control: Control, consumer: Con
     assert len(shown) >= 10
 
 
-async def test_one_delivery(control: Control, consumer: Consumer) -> None:
-    """By its id, it is the same as in the list."""
-    await control.register(consumer.url)
-    delivery = await control.event()
-    assert await control.get("/deliveries/dlv_000001") == delivery
-    assert (await control.get("/deliveries"))["deliveries"] == [delivery]
-
-
-@pytest.mark.parametrize("name", ["dlv_000002", "dlv_1", "1", "nope", "%FF", "dlv_", "dlv_" + "9" * 30])
-async def test_no_such_delivery(control: Control, consumer: Consumer, name: str) -> None:
+@each_row("name", ["dlv_000005", "dlv_1", "1", "nope", "%FF", "dlv_", "dlv_" + "9" * 30])
+async def test_no_such_delivery(filled: Control, name: str) -> None:
     """An id that is not on record is not found, whatever it looks like; nor can it be sent again."""
-    await control.register(consumer.url)
-    await control.event()
-    assert "is on record" in (await control.call("GET", f"/deliveries/{name}")).fails(404)
-    assert "is on record" in (await control.call("POST", f"/deliveries/{name}/resend")).fails(404)
+    assert "is on record" in (await filled.call("GET", f"/deliveries/{name}")).fails(404)
+    assert "is on record" in (await filled.call("POST", f"/deliveries/{name}/resend")).fails(404)
 
 
 async def test_an_error_is_in_the_record(filled: Control) -> None:
@@ -210,11 +187,17 @@ async def raw(serve_raw: Serve) -> Raw:
     return Raw((await serve_raw(keep)).url, requests)
 
 
-@pytest.mark.parametrize("fault", [None, "wrong_secret", "spaced_json", "lowercase_headers", "not_utf8"])
-@pytest.mark.parametrize("body", [None, " \r\n", {}, {"fresh": False}])
-async def test_the_same_bytes_again(
-    control: Control, raw: Raw, fault: str | None, body: dict[str, bool] | str | None
-) -> None:
+@pytest.mark.parametrize(
+    ("fault", "body"),
+    [
+        (None, None),
+        ("wrong_secret", " \r\n"),
+        ("spaced_json", {}),
+        ("lowercase_headers", {"fresh": False}),
+        ("not_utf8", None),
+    ],
+)
+async def test_the_same_bytes_again(control: Control, raw: Raw, fault: str | None, body: Any) -> None:
     """What comes over the wire is the same to the last byte, defects included; it is a delivery of its own."""
     await control.register(raw.url)
     first = await control.event(**({"fault": fault} if fault else {}))
@@ -261,7 +244,7 @@ async def test_a_delivery_to_a_scripts_own_webhook(control: Control, raw: Raw) -
     assert "a script's own webhook, whose secret is not kept" in answer.fails()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "message"),
     [
         ({"fresh": 1}, "fresh: expected true or false, not 1"),
@@ -271,15 +254,10 @@ async def test_a_delivery_to_a_scripts_own_webhook(control: Control, raw: Raw) -
         ("{", "not JSON"),
         (b"\xff", "not JSON"),
         ("[" * 100_000, "nested more than 200 levels"),
-        ('{"a": NaN}', "not JSON"),
         (b'{"fresh": "\xff"}', "not JSON"),
     ],
 )
-async def test_bad_bodies_of_a_resend(
-    control: Control, consumer: Consumer, body: bytes | dict[str, Any] | str, message: str
-) -> None:
+async def test_bad_bodies_of_a_resend(filled: Control, consumer: Consumer, body: Any, message: str) -> None:
     """The message says what is wrong, and nothing is sent."""
-    await control.register(consumer.url)
-    await control.event()
-    assert message in (await control.call("POST", "/deliveries/dlv_000001/resend", body)).fails()
-    assert len(consumer.received) == 1
+    assert message in (await filled.call("POST", "/deliveries/dlv_000001/resend", body)).fails()
+    assert len(consumer.received) == 3

@@ -3,11 +3,11 @@
 import base64
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from tests.control_api.calling import Control, Start
 from tests.receiving import SECRET, Consumer
+from tests.tables import each_row
 
 
 async def test_an_event_with_changed_data(control: Control, consumer: Consumer) -> None:
@@ -151,7 +151,7 @@ async def test_an_effect_is_proved(control: Control, consumer: Consumer) -> None
     assert "expected an effect of +2, got +1" in bad["explanation"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "message"),
     [
         ("", "the file is empty"),

@@ -13,6 +13,7 @@ import pytest
 from mockserver.control_api.operations import OPERATIONS, Operation
 from tests.control_api.calling import Control, Start, exchange
 from tests.receiving import Consumer
+from tests.tables import each_row
 
 PATHS = sorted({operation.path for operation in OPERATIONS})
 EXAMPLES = {
@@ -38,7 +39,7 @@ def allowed(path: str) -> str:
     return ", ".join(sorted(methods | implied))
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PATCH"])
+@each_row("method", ["GET", "POST", "OPTIONS", "PATCH"])
 async def test_unknown_paths(control: Control, method: str) -> None:
     """They are told, in JSON, with where to look."""
     for path in ("", "/", "/nope", "/health/", "/deliveries/a/b", "/Health", "/%FF", "/events/1"):
@@ -157,9 +158,7 @@ async def test_a_body_that_is_not_framed_as_http_says(control: Control) -> None:
     assert b"Traceback" not in answer
 
 
-@pytest.mark.parametrize(
-    "target", [b"\xff\xfe", b"deliveries/\xff", b"deliveries?\xff=\xff", b"webhooks/\xff", b"%FF?%FF"]
-)
+@each_row("target", [b"\xff\xfe", b"deliveries/\xff", b"deliveries?\xff=\xff", b"webhooks/\xff", b"%FF?%FF"])
 async def test_targets_with_bytes_that_are_no_text(control: Control, target: bytes) -> None:
     """They lead nowhere, and the answer says so."""
     answer = await exchange(

@@ -14,6 +14,7 @@ from mockserver.server.mock import Mock
 from tests.control_api.calling import Control, Start
 from tests.delivery.http1.raw_server import Peer, Serve
 from tests.receiving import Consumer
+from tests.tables import each_row
 
 EMPTY = {"webhooks": 0, "deliveries": 0, "dropped": 0}
 
@@ -23,7 +24,7 @@ def moment(answer: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(answer["time"].replace("Z", "+00:00"))
 
 
-@pytest.mark.parametrize(("by", "seconds"), [("5m", 300), (1, 1), (0.5, 0.5), ("0", 0), ("1d", 86400), ("1m30s", 90)])
+@each_row(("by", "seconds"), [("5m", 300), (1, 1), (0.5, 0.5), ("0", 0), ("1d", 86400), ("1m30s", 90)])
 async def test_time_passes_as_requested(stepped: Control, by: float | str, seconds: float) -> None:
     """The clock stands still but for what it is advanced by."""
     before = moment(await stepped.get("/health"))
@@ -82,7 +83,7 @@ async def test_a_step_with_repeats_answers_with_what_is_due(stepped: Control, co
     assert len(consumer.received) == 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "message"),
     [
         (None, """the body needs the key 'by': how much time passes, such as {"by": "5m"}"""),

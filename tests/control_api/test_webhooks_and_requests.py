@@ -4,17 +4,17 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from tests.control_api.calling import AUTH, Answer, Control, Start, exchange
 from tests.receiving import Consumer, Received
+from tests.tables import each_row
 
 JSON = {**AUTH, "Content-Type": "application/json"}
 BODY: dict[str, Any] = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": "whsec_private"}
 
 
-async def register(control: Control, body: bytes | dict[str, Any] | list[Any] | str = BODY, **options: str) -> Answer:
+async def register(control: Control, body: Any = BODY, **options: str) -> Answer:
     """Call the vendor API as an application does."""
     return await control.call("POST", options.pop("path", "/v1/webhooks"), body, headers=JSON, **options)
 
@@ -35,17 +35,12 @@ async def test_a_webhook_is_forgotten(control: Control) -> None:
     assert (answer.status, answer.body) == (204, b"")
     assert [webhook["webhook_id"] for webhook in (await control.get("/webhooks"))["webhooks"]] == [second]
     assert (await control.call("DELETE", f"/webhooks/{first}")).fails(404) == f"there is no webhook {first!r}"
-
-
-async def test_all_webhooks_are_forgotten(control: Control) -> None:
-    """And doing so once more does no harm."""
-    await register(control)
-    for _ in range(2):
+    for _ in range(2):  # all of them; doing so once more does no harm
         assert (await control.call("DELETE", "/webhooks")).status == 204
         assert await control.get("/webhooks") == {"webhooks": []}
 
 
-@pytest.mark.parametrize("name", ["wh_none000", "%FF", "a%2Fb", "x" * 4000])
+@each_row("name", ["wh_none000", "%FF", "a%2Fb", "x" * 4000])
 async def test_no_such_webhook(control: Control, name: str) -> None:
     """An id that is not known is not found."""
     assert "there is no webhook" in (await control.call("GET", f"/webhooks/{name}")).fails(404)
@@ -79,7 +74,7 @@ async def test_a_test_sees_what_the_application_sent(control: Control) -> None:
     assert "private" not in json.dumps(listed)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "shown"),
     [
         ({"Secret": ["whsec_private"]}, {"Secret": "***"}),
@@ -103,13 +98,11 @@ async def test_a_test_sees_what_the_application_sent(control: Control) -> None:
         ("", None),
     ],
 )
-async def test_no_secret_in_any_form_of_body(
-    control: Control, body: bytes | dict[str, Any] | list[Any] | str, shown: dict[str, Any] | list[Any] | str | None
-) -> None:
+async def test_no_secret_in_any_form_of_body(control: Control, body: Any, shown: Any) -> None:
     """Secrets are hidden wherever they stand; what cannot be read is not shown at all."""
     await register(control, body)
     listed = await control.get("/requests")
-    assert listed["requests"][0]["body"] == shown
+    assert listed["requests"][-1]["body"] == shown
     assert "private" not in json.dumps(listed)
 
 
@@ -160,7 +153,7 @@ async def test_plans_follow_one_another(control: Control) -> None:
     assert answers[0].json["error"]["code"] == "rate_limited"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("planned", "sent"),
     [
         ({"status": 502, "body": "<html>é"}, "<html>é".encode()),
@@ -168,35 +161,28 @@ async def test_plans_follow_one_another(control: Control) -> None:
         ({"status": 200, "body": [1, None]}, b"[1,null]"),
         ({"status": 200, "body": ""}, b""),
         ({"status": 204}, b""),
-        ({"status": 304, "headers": {"ETag": '"x"'}}, None),
+        ({"status": 304, "headers": {"ETag": '"x"'}}, b""),
+        ({"status": 500, "body": None}, b"This answer was planned by the test"),  # the vendor's own envelope
     ],
 )
-async def test_a_body_of_ones_own(control: Control, planned: dict[str, Any], sent: bytes | None) -> None:
+async def test_a_body_of_ones_own(control: Control, planned: dict[str, Any], sent: bytes) -> None:
     """Text is sent as it is, anything else as JSON."""
     await control.post("/faults", planned, 204)
     answer = await register(control)
     assert answer.status == planned["status"]
-    if sent is not None:
-        assert answer.body == sent
+    assert sent in answer.body if planned["status"] == 500 else answer.body == sent
 
 
-async def test_no_body_of_ones_own(control: Control) -> None:
-    """Null is the vendor's own envelope, as is leaving it out."""
-    await control.post("/faults", {"status": 500, "body": None}, 204)
-    assert (await register(control)).json["error"]["message"] == "This answer was planned by the test"
-
-
-@pytest.mark.parametrize("delay", [0.05, "50ms"])
-async def test_a_delay(control: Control, delay: float | str) -> None:
+async def test_a_delay(control: Control) -> None:
     """The answer comes no sooner than planned."""
-    await control.post("/faults", {"delay": delay}, 204)
+    await control.post("/faults", {"delay": "50ms"}, 204)
     loop = asyncio.get_running_loop()
     begun = loop.time()
     assert (await register(control)).status == 503
     assert loop.time() - begun >= 0.05
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "message"),
     [
         ({"status": 99}, "status: expected a whole number from 200 to 599, not 99"),

@@ -12,6 +12,7 @@ import pytest
 from mockserver.dashboard import STATIC
 from tests.control_api.calling import Control, controlling
 from tests.presence import present
+from tests.tables import each_row
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def test_the_page_and_its_headers(control: Control) -> None:
             assert again.status == 304
 
 
-@pytest.mark.parametrize("name", ["nope.js", "../__init__.py", "..%2f__init__.py", "%2e%2e/files.py", "files.py"])
+@each_row("name", ["nope.js", "../__init__.py", "..%2f__init__.py", "%2e%2e/files.py", "files.py"])
 async def test_no_other_file_is_served(control: Control, name: str) -> None:
     """Only the files of the page, by their names."""
     async with control.session.get(f"{control.url}/_mock/ui/{name}") as answer:
@@ -43,7 +44,7 @@ async def test_no_other_file_is_served(control: Control, name: str) -> None:
         assert "import" not in await answer.text()
 
 
-@pytest.mark.parametrize("path", ["/", "/_mock", "/_mock/", "/_mock/ui"])
+@each_row("path", ["/", "/_mock", "/_mock/", "/_mock/ui"])
 async def test_browsers_are_sent_to_the_page(control: Control, path: str) -> None:
     """What asks for HTML is; everyone else gets the answer as ever."""
     browser = {"Accept": "text/html,application/xhtml+xml"}

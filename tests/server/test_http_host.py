@@ -16,6 +16,7 @@ from aiohttp import web
 from mockserver.errors import StartError
 from mockserver.server import http_host
 from mockserver.server.http_host import HttpHost
+from tests.tables import each_row
 from tests.vendor_api.serving import Mock
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -133,7 +134,7 @@ async def test_a_port_in_use_says_what_to_do(listen: Listen) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("host", "port", "message"),
     [
         ("no.such.host.invalid", 0, "the host 'no.such.host.invalid' is unknown: listen on 127.0.0.1"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.tables import each_row
 from tests.vendor_api.serving import REGISTRATION, Answered, Mock, Start, exchange
 
 GOOD = json.dumps(REGISTRATION).encode()
@@ -20,7 +21,7 @@ async def post(mock: Mock, body: Any, **headers: str) -> Answered:
     return await mock.call("POST", "/v1/webhooks", data=data, headers=named)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "message"),
     [
         (b"", "it is empty"),
@@ -50,7 +51,7 @@ async def test_malformed_json_is_refused_with_the_place(mock: Mock, body: bytes,
     assert len(mock.registry) == 0
 
 
-@pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"1", b"1.5", b"true"])
+@each_row("body", [b"null", b"[]", b'"text"', b"1", b"1.5", b"true"])
 async def test_json_that_is_no_object_is_refused(mock: Mock, body: bytes) -> None:
     """Any other JSON value is named for what it is."""
     assert "The request body must be a JSON object, not " in (await post(mock, body)).error[2]
@@ -68,7 +69,7 @@ async def test_json_may_be_declared_in_any_spelling(mock: Mock, media_type: str)
     assert (await post(mock, GOOD, Content_Type=media_type)).status == 201
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "é"])
+@each_row("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "é"])
 async def test_another_content_type_is_refused(mock: Mock, media_type: str) -> None:
     """The message names the header and the type that is wanted."""
     status, code, text = (await post(mock, GOOD, Content_Type=media_type)).error

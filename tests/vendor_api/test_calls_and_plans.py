@@ -120,7 +120,7 @@ async def test_the_next_calls_fail_as_planned(mock: Mock) -> None:
     assert mock.calls.calls[0].json() == REGISTRATION
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "code", "header"),
     [
         (400, "invalid_request", None),
@@ -142,7 +142,7 @@ async def test_a_planned_error_looks_like_a_real_one(
         assert answer.headers[header[0]] == header[1]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "sent"),
     [(b"\xff\x00", b"\xff\x00"), ("<html>é", "<html>é".encode()), ({"a": [1]}, b'{"a":[1]}'), ("", b"")],
 )

@@ -3,19 +3,18 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from mockserver.vendor_api.requests import Allowance, RateLimit
+from tests.tables import each_row
 from tests.vendor_api.serving import NOW, REGISTRATION, Mock, Start, exchange
 
 
-@pytest.mark.parametrize("value", ["Bearer x", "bearer x", "BEARER  x ", "Bearer pk_live_é", "Bearer a b"])
+@each_row("value", ["Bearer x", "bearer x", "BEARER  x ", "Bearer pk_live_é", "Bearer a b"])
 async def test_any_token_will_do_unless_keys_are_configured(mock: Mock, value: str) -> None:
     """The look of a key is not documented, so any that is not empty is accepted."""
     assert (await mock.call("GET", "/v1/webhooks", headers={"Authorization": value})).status == 200
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic eDp5", "x", "Bearerx y"])
+@each_row("value", ["", "Bearer", "Bearer ", "Basic eDp5", "x", "Bearerx y"])
 async def test_without_a_token_there_is_no_access(mock: Mock, value: str) -> None:
     """401 names the scheme, and says how to send a key."""
     answer = await mock.call("POST", "/v1/webhooks", json=REGISTRATION, headers={"Authorization": value})
@@ -26,7 +25,7 @@ async def test_without_a_token_there_is_no_access(mock: Mock, value: str) -> Non
     assert len(mock.registry) == 0
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("token", "status"), [("one", 200), ("zwei-ü", 200), ("three", 401), ("on", 401), ("ONE", 401), ("é" * 50, 401)]
 )
 async def test_configured_keys_are_the_only_ones(start: Start, token: str, status: int) -> None:

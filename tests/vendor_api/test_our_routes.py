@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
+from tests.tables import each_row
 from tests.vendor_api.serving import AUTH, REGISTRATION, Mock, Start
 
 
@@ -47,7 +48,7 @@ async def test_fields_of_a_webhook_can_be_changed(mock: Mock, webhook: dict[str,
     assert mock.registry.all()[0].secret == changes.get("secret", before.secret)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "message"),
     [
         ({"active": "no"}, "active must be true or false, not 'no'"),
@@ -79,7 +80,7 @@ async def test_a_deleted_webhook_is_gone(mock: Mock, webhook: dict[str, Any]) ->
         assert (await mock.call(method, path, json=body)).error[:2] == (404, "not_found")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("method", "path", "status"),
     [
         ("GET", "/v1/webhooks", 405),
@@ -97,9 +98,7 @@ async def test_strict_mode_knows_only_what_is_documented(start: Start, method: s
     assert (await mock.call(method, path.format(id=webhook["webhook_id"]))).status == status
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/foo", "/v1", "/v1/foo", "/v1/webhooks/", "/v1/webhooks/a/b", "/v2/webhooks", "/V1/webhooks"]
-)
+@each_row("path", ["/", "/foo", "/v1", "/v1/foo", "/v1/webhooks/", "/v1/webhooks/a/b", "/v2/webhooks", "/V1/webhooks"])
 async def test_an_unknown_path_is_not_found(mock: Mock, path: str) -> None:
     """The envelope names the path and those that there are."""
     status, code, text = (await mock.call("GET", path)).error
@@ -112,7 +111,7 @@ async def test_a_nearly_right_path_is_suggested(mock: Mock) -> None:
     assert "did you mean '/v1/webhooks'?" in (await mock.call("POST", "/v1/webhook", json={})).error[2]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("strict", "method", "path", "allow"),
     [
         (False, "PUT", "/v1/webhooks", "GET, HEAD, OPTIONS, POST"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.model.webhooks import Registration, Webhook
+from tests.tables import each_row
 from tests.vendor_api.serving import EVENTS, REGISTRATION, Mock, Start
 
 
@@ -38,7 +39,7 @@ async def test_the_same_url_twice_gives_two_webhooks(mock: Mock) -> None:
     assert len(mock.registry) == 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changed", "message"),
     [
         ({"url": None}, "url must be a string, not null"),
