@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 
-#: How many new objects start the search for garbage: Python's 700 would have it run a hundred times while a command is
-#: imported, and commands leave hardly any.
+#: How many new objects start the search for garbage once a command is imported, and not before: commands leave hardly
+#: any, and modules none. Python's 700 would have it run a hundred times until then.
 _GARBAGE = 10_000
 
 
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from mockserver.cli.exit_codes import end_at_once_on_signals  # noqa: PLC0415 - as below
 
             end_at_once_on_signals()
+            gc.disable()
             gc.set_threshold(_GARBAGE)
         from mockserver.cli.program import run  # noqa: PLC0415 - Ctrl-C may come while it is imported
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -67,11 +68,18 @@ not be reached, 4 a report or the output could not be written, 129 SIGHUP,
 """
 
 
+#: What the context holds in a process that is there for the command alone.
+_OWN_PROCESS = "own process"
+
+
 class _Commands(click.Group):
     """The commands; with none given, options are those of ``serve``."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as click calls it
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module = import_module(f"mockserver.cli.{COMMANDS[cmd_name][0]}")
+        if ctx.obj is _OWN_PROCESS:  # what was imported stays: no collection is to go through it
+            gc.freeze()
+            gc.enable()
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -104,7 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; see :func:`mockserver.cli.main`."""
     _prepare_streams()
     try:
-        code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
+        code = _invoke(sys.argv[1:], _OWN_PROCESS) if arguments is None else _invoke(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         code = exit_codes.BROKEN_PIPE
@@ -115,9 +123,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _invoke(arguments: list[str]) -> int:
+def _invoke(arguments: list[str], process: str = "") -> int:
     try:
-        with _program.make_context(NAME, arguments) as context:
+        with _program.make_context(NAME, arguments, obj=process) as context:
             code: int | None = _program.invoke(context)
             return code or exit_codes.OK
     except click.exceptions.Exit as end:
