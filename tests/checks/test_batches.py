@@ -301,7 +301,7 @@ async def test_a_refusal_is_no_error():
     assert lab.sent == "A"
 
 
-@pytest.mark.usefixtures("quick_recovery")
+@pytest.mark.usefixtures("quick_time")
 async def test_a_check_that_breaks_the_consumer_for_a_while_has_failed():
     """Whatever else it came to; the others are judged as ever, once the consumer works again."""
     lab = Lab(valid("A", times=4), valid("B"), A=[(200, 1), (500, 0), (200, 1)], control=[(500, 0), (200, 1)])
@@ -314,7 +314,7 @@ async def test_a_check_that_breaks_the_consumer_for_a_while_has_failed():
     assert lab.sent == "A A A A control(A) control(A) B"
 
 
-@pytest.mark.usefixtures("quick_recovery")
+@pytest.mark.usefixtures("quick_time")
 async def test_after_a_check_that_ended_the_consumer_nothing_is_sent():
     """That check has failed, and the others cannot be made; those before it are judged by their answers."""
     lab = Lab(valid("A"), valid("B"), valid("C"), forgery("X"), A=[(200, 0)], B=[(500, 0)], control=[(500, 0)])
