@@ -288,19 +288,6 @@ async def test_what_is_large_is_written_before_the_end(transport: Http1Transport
     assert await seen.all() == request.wire
 
 
-async def test_who_does_not_read_does_not_hold_us(transport: Http1Transport, serve: Serve) -> None:
-    """The time-out holds while the rest waits to be read."""
-    release = asyncio.Event()
-
-    async def behaviour(_: Peer) -> None:
-        await release.wait()
-
-    server = await serve(behaviour)
-    exchange = await transport.exchange(faulty(["large_body(20MB)", "disconnect"], server.url), 0.3)
-    release.set()
-    assert present(exchange.error).kind == "timeout"
-
-
 async def test_a_reset_before_all_was_read_is_the_server_s(transport: Http1Transport, serve: Serve) -> None:
     """When the other side ends the connection first, the error does not claim that it was us."""
 
