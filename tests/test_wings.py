@@ -40,6 +40,7 @@ def wing_of(module: str) -> str:
     return module.split(".")[1]
 
 
+@functools.cache
 def imports_of(file: Path) -> set[str]:
     """The modules that a file imports, also those inside of functions and for types only."""
     found = set()

@@ -73,20 +73,6 @@ def _time_limit() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def mockserver_process(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **env: str) -> Result:
-    """Run a command to its end as a process, for tests of what only a process does."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        cwd=cwd,
-        env=environment(**env),
-        timeout=LIMIT,
-    )
-    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
 Process: TypeAlias = "subprocess.Popen[bytes] | Forked"
 
 
@@ -158,6 +144,12 @@ def running(*arguments: str, cwd: Path | None = None, **env: str) -> Iterator[Ru
             process.wait()
             watchdog.cancel()
             watchdog.join()
+
+
+def mockserver_process(*arguments: str, cwd: Path | None = None, **env: str) -> Result:
+    """Run a command to its end as a process, for tests of what only a process does."""
+    with running(*arguments, cwd=cwd, **env) as command:
+        return command.end()
 
 
 class Recorder:

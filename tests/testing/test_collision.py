@@ -19,7 +19,7 @@ def site(tmp_path: Path) -> Path:
     """A folder of packages, as pip makes it, in which ours came last; and a way to run Python with it."""
     for package in (mockserver, playgent_mockserver):
         home = Path(str(package.__file__)).parent
-        shutil.copytree(home, tmp_path / "site-packages" / home.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(home, tmp_path / "site-packages" / home.name)
     (tmp_path / "site-packages" / "mockserver_client-5.15.0.dist-info").mkdir()
     (tmp_path / "test_it.py").write_text(TEST)
     return tmp_path / "site-packages"

@@ -176,7 +176,7 @@ class Agreement(RuleBasedStateMachine):
 
 @pytest.mark.mockserver(speed="stepped")
 @pytest.mark.parametrize(
-    ("examples", "steps"), [pytest.param(80, 10, id="few"), pytest.param(400, 30, id="many", marks=pytest.mark.full)]
+    ("examples", "steps"), [pytest.param(40, 10, id="few"), pytest.param(400, 30, id="many", marks=pytest.mark.full)]
 )
 def test_the_event_the_read_and_the_record_never_disagree(mockserver: MockServer, examples: int, steps: int) -> None:
     """Whatever the order of rules, calls, reads, advances, waits and resets."""

@@ -8,6 +8,7 @@ import pytest
 
 from mockserver import MockServer, ScriptError, UsageError, WaitTimeoutError
 from mockserver.script.package_files import load_catalog
+from mockserver.vendor_api.flows import engine
 from tests.testing.flow_app import ADDRESS, Client, connected
 
 
@@ -222,8 +223,11 @@ def test_resources_are_bounded(mockserver: MockServer, client: Client) -> None:
     assert client.read(runs[0])["error"]["code"] == "not_found"
 
 
-def test_a_consumer_that_waits_for_the_answer_does_not_hold_it_up_for_long(mockserver: MockServer) -> None:
+def test_a_consumer_that_waits_for_the_answer_does_not_hold_it_up_for_long(
+    mockserver: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that handles one thing at a time cannot answer the event before the answer: the answer comes all the same."""
+    monkeypatch.setattr(engine, "PATIENCE", 0.1)
     busy = threading.Lock()
 
     def app(_: dict[str, Any], start_response: Any) -> list[bytes]:
