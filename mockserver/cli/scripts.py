@@ -17,14 +17,14 @@ from mockserver.errors import Problem, ScriptError, UsageError
 from mockserver.model.quantities import format_duration
 from mockserver.script.format import script_schema
 from mockserver.script.model import Script
-from mockserver.script.package_files import find_script, load_catalog, read_script_file
+from mockserver.script.package_files import find_script, load_catalog, read_script_file, shown_path
 from mockserver.script.reader import notes, read_script
 
 
 def read_one(name: str) -> Script:
     """Read a script; raises UsageError or ScriptError."""
     path = find_script(name)
-    return read_script(read_script_file(path), load_catalog(), _shown(path))
+    return read_script(read_script_file(path), load_catalog(), _shown(Path(shown_path(path))))
 
 
 def read_all(names: Sequence[str]) -> list[Script]:

@@ -25,6 +25,7 @@ from mockserver.cli.options import (
 from mockserver.cli.output import delivery_line, harmless, row_of
 from mockserver.cli.readiness import Reach
 from mockserver.model.expectations import usual_cause
+from mockserver.model.records import what_is_unmet
 from mockserver.model.redaction import Redactor
 from mockserver.model.wording import shortened, visible
 from mockserver.replay.dispatcher import SendResult
@@ -125,7 +126,7 @@ def _show(sent: SendResult, about: str, reach: Reach, redactor: Redactor) -> int
             click.echo(harmless(visible(shortened(redactor.text(last.response.text), _SHOWN_BODY))))
     unmet = [delivery for delivery in sent.deliveries if delivery.unmet]
     for delivery in unmet:
-        why = redactor.text(f"{delivery}: {'; '.join(delivery.unmet)}")
+        why = redactor.text(f"{delivery}; {what_is_unmet(delivery)}")
         click.echo(f"mockserver: {visible(why)}", err=True)
     hints = [usual_cause(each.response.status) for each in unmet if not each.faults and each.response is not None]
     for hint in filter(None, hints[:1]):

@@ -159,6 +159,12 @@ class Delivery(msgspec.Struct, gc=False):
         return f"{outcome}, {result} in {took}" if took else f"{outcome}, {result}"
 
 
+def what_is_unmet(delivery: Delivery) -> str:
+    """Return what a delivery does not meet, to be shown beside it: why there is no answer it says itself."""
+    reason = f": {delivery.error.message}" if delivery.error is not None else ""
+    return "; ".join(unmet.removesuffix(reason) for unmet in delivery.unmet)
+
+
 def seen(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
     """Return deliveries, noting that their outcome is looked at."""
     looked_at = tuple(deliveries)

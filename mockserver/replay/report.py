@@ -11,7 +11,7 @@ import msgspec
 
 from mockserver.errors import DeliveryError, UsageError
 from mockserver.model.memory_budget import MemoryBudget, Share
-from mockserver.model.records import Delivery, seen
+from mockserver.model.records import Delivery, seen, what_is_unmet
 from mockserver.model.redaction import Redactor
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 
@@ -77,7 +77,7 @@ class StepReport(msgspec.Struct, kw_only=True):
             self.count_not_sent(INTERRUPTED if outcomes - {"not_sent"} else STOPPED)
         unmet = [delivery for delivery in deliveries if delivery.unmet]
         if unmet:
-            self.count_unmet(*(f"{'; '.join(delivery.unmet)} ({delivery})" for delivery in unmet))
+            self.count_unmet(*(f"{what_is_unmet(delivery)} ({delivery})" for delivery in unmet))
 
     def count_unmet(self, *evidence: str) -> None:
         """Count an event, or an effect of the whole step, that does not meet what is expected."""

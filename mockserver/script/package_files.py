@@ -70,6 +70,11 @@ def find_script(name: str) -> Path:
     raise UsageError(f"no script {name!r}: neither a file nor a bundled script ({', '.join(bundled)}){hint}")
 
 
+def shown_path(path: Path) -> str:
+    """Return how messages name a script: a bundled one by its file's name alone."""
+    return path.name if bundled_scripts().get(path.stem) == path else str(path)
+
+
 def read_script_file(path: Path) -> bytes:
     """Read a script; raises a UsageError if the file cannot be read."""
     try:

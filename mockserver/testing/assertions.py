@@ -59,12 +59,6 @@ def describe(deliveries: Sequence[Delivery], event: str = "", where: Mapping[str
     return "\n".join(lines)
 
 
-def failure(delivery: Delivery) -> str:
-    """Return a delivery with what it did not meet; why there is no answer is said once."""
-    reason = f": {delivery.error.message}" if delivery.error is not None else ""
-    return f"{delivery}; {'; '.join(unmet.removesuffix(reason) for unmet in delivery.unmet)}"
-
-
 def _hint(delivery: Delivery) -> str:
     """What to look at first, where a delivery without faults failed."""
     if delivery.delivered or delivery.faults:

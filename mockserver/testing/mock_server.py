@@ -22,7 +22,7 @@ from mockserver.faults.registry import FAULTS
 from mockserver.model.events import EventName
 from mockserver.model.identifiers import named_account
 from mockserver.model.quantities import parse_duration, parse_timestamp
-from mockserver.model.records import Delivery, seen
+from mockserver.model.records import Delivery, seen, what_is_unmet
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
 from mockserver.model.settings import Settings, SettingsKeywords, Speed, check_speed, read_settings
@@ -38,13 +38,12 @@ from mockserver.reports.har import har_document
 from mockserver.reports.junit import junit_xml
 from mockserver.reports.markdown import markdown as markdown_summary
 from mockserver.script.model import EventStep, Script, literal_step
-from mockserver.script.package_files import find_script, read_script_file
+from mockserver.script.package_files import find_script, read_script_file, shown_path
 from mockserver.script.reader import read_flow_keys, read_script
 from mockserver.server.mock import Mock
 from mockserver.testing.assertions import (
     assert_delivered,
     describe,
-    failure,
     start_apps,
     wait_for_deliveries,
     wait_for_registration,
@@ -794,7 +793,7 @@ class MockServer:
         for report in reports:
             seen(report.deliveries)
         unseen = self.unseen_failures()
-        lines += map(failure, unseen[:_SHOWN])
+        lines += [f"{delivery}; {what_is_unmet(delivery)}" for delivery in unseen[:_SHOWN]]
         lines += [f"and {len(unseen) - _SHOWN} more"] if len(unseen) > _SHOWN else []
         seen(unseen)
         return "\n  ".join(["no one looked at what failed:", *lines]) if lines else ""
@@ -896,7 +895,7 @@ class MockServer:
         if isinstance(script, Mapping):
             return read_script(msgspec.json.encode(script), self._mock.catalog)
         path = find_script(str(script))
-        return read_script(read_script_file(path), self._mock.catalog, str(path))
+        return read_script(read_script_file(path), self._mock.catalog, shown_path(path))
 
 
 def _check_speed(speed: Speed | None) -> None:

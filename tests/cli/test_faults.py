@@ -38,7 +38,7 @@ def test_a_forged_event_that_is_accepted_is_a_failure() -> None:
     with recorder() as server:
         done = send(server, "--fault", "missing_signature")
     assert done.code == 1
-    assert done.err.endswith(": expected status 4xx, got 200\n")
+    assert done.err.endswith("; expected status 4xx, got 200\n")
     assert b"X-Playgent-Signature" not in server.requests[0]
 
 

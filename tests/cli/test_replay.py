@@ -64,7 +64,7 @@ def test_a_wrong_secret_fails() -> None:
     assert done.code == 1
     assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out
     assert done.err.count("\n") == 3
-    assert "refund_flow.yaml:7: step 1 (run.failed)" in done.err
+    assert done.err.startswith("refund_flow.yaml:7: step 1 (run.failed): expected status 2xx, got 401 (dlv_000001 ")
     assert "401" in done.err
 
 
