@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.consumers.launch import NAMES, SECRET, Consumer, launch
+from tests.consumers.launch import SECRET, Consumer, launch
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +25,3 @@ def launched() -> Iterator[Callable[[str], Consumer]]:
             return running[name]
 
         yield get
-
-
-@pytest.fixture(params=NAMES)
-def consumer(request: pytest.FixtureRequest, launched: Callable[[str], Consumer]) -> Consumer:
-    """Run the test once for each consumer, which has forgotten what earlier tests sent; its secret is ``SECRET``."""
-    running = launched(request.param)
-    running.clear()
-    return running
