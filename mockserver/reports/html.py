@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
@@ -123,29 +122,14 @@ def _headers(headers: Headers) -> str:
 
 
 def _body(body: bytes) -> str:
-    """A body as text, JSON with line breaks, the values as they were spelled where that is possible."""
+    """A body as text, JSON with line breaks, its values as they are spelled."""
     text = body.decode("utf-8", "replace")
-    if len(text) <= _BODY:
-        try:
-            value = json.loads(text, parse_float=_Spelled, parse_int=_Spelled)
-        except (ValueError, RecursionError):
-            return text
-        return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, (dict, list)) else text
-    return shortened(text, _BODY)
-
-
-class _Spelled(float):
-    """A number that is written as it was read."""
-
-    def __new__(cls, text: str) -> _Spelled:  # noqa: PYI034 - typing.Self needs Python 3.11
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
+    if len(text) > _BODY:
+        return shortened(text, _BODY)
+    try:
+        return msgspec.json.format(text) if text.lstrip()[:1] in ("{", "[") else text
+    except (msgspec.DecodeError, RecursionError):
+        return text
 
 
 # ---------------------------------------------------------------- the timeline

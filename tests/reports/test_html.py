@@ -1,5 +1,6 @@
 """The page of a replay or a check: self-contained, whole where something failed, safe whatever others sent."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -9,8 +10,10 @@ import pytest
 from aiohttp import web
 
 from mockserver import MockServer
+from mockserver.reports import html as html_report
 from tests.cli.program import mockserver, recorder
 from tests.receiving import SECRET, Consumer, Received, consuming
+from tests.reports.replayed import replayed, unreachable
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x1b[31m"
 
@@ -83,6 +86,59 @@ async def test_the_long_tail_is_summed_up(consumer: Consumer) -> None:
     assert "100 more deliveries are counted above and not shown" in text
     assert "expected status 401, got 200" in text
     assert len(text) < 1_000_000
+
+
+async def test_bodies_are_shown_as_they_came(consumer: Consumer) -> None:
+    """JSON with line breaks and numbers as they were spelled; anything else as it is, and not all of what is long."""
+    bodies = ['{"id": 12345678901234567890, "cost": 1.50, "turns": 7}', '{"half": ', "x" * 20_000]
+    left = list(bodies)
+
+    async def answer(_: Received) -> web.Response:
+        return web.Response(text=left.pop(0))
+
+    consumer.answer = answer
+    async with MockServer() as mock:
+        mock.register(consumer.url, secret=SECRET)
+        text = (await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "repeat": 3}]}, speed="max")).html()
+    text = html.unescape(text)
+    assert '{\n  "id": 12345678901234567890,\n  "cost": 1.50,\n  "turns": 7\n}' in text
+    assert bodies[1] in text
+    assert "x" * 10_000 in text
+    assert bodies[2] not in text
+
+
+async def test_a_delivery_without_an_answer_has_its_reason() -> None:
+    """Where the status of the others is."""
+    text = (await unreachable("  - event: run.failed\n")).html()
+    assert '<span class="badge bad">connect</span><strong>run.failed</strong>' in text
+
+
+async def test_what_was_not_delivered_is_not_drawn() -> None:
+    """There was no webhook."""
+    async with MockServer(strict_deliveries=False) as mock:
+        text = (await mock.areplay({"version": 1, "steps": [{"event": "run.failed"}]}, speed="max")).html()
+    assert "no webhook is registered" in text
+    assert "<rect" not in text
+
+
+async def test_of_too_many_deliveries_those_that_failed_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the first of the others, in their order; how many are left out is said."""
+    monkeypatch.setattr(html_report, "MOST_DRAWN", 3)
+
+    async def answer(received: Received) -> web.Response:
+        return web.Response(status=500 if "run.failed" in received.event else 200)
+
+    steps = "  - {event: run.completed, repeat: 4}\n  - event: run.failed\n"
+    report = await replayed(steps, answer)
+    drawn = re.findall('<a href="#(dlv_[0-9]+)"><title>', report.html())
+    assert drawn == ["dlv_000001", "dlv_000002", "dlv_000005"]
+
+
+@pytest.mark.parametrize(("pause", "mark"), [("2s", "00:01.0"), ("8h", "12:00"), ("30d", "12-19"), ("20s", "10:00:05")])
+async def test_the_axis_has_marks_that_suit_its_length(pause: str, mark: str) -> None:
+    """Tenths of a second, seconds, minutes or days."""
+    report = await replayed(f"  - event: run.failed\n  - pause: {pause}\n  - event: run.completed\n")
+    assert f'text-anchor="middle">{mark}</text>' in report.html()
 
 
 async def test_a_check_as_a_page(consumer: Consumer) -> None:
