@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mockserver.checks.model import CheckResult
 from mockserver.checks.options import CheckOptions, prepare_check
+from mockserver.model.records import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import read_settings
 from mockserver.reports.check_report import CheckReport
@@ -35,6 +37,19 @@ async def checked(url: str, **given: Any) -> CheckReport:
         await service.stop()
 
 
-def verdicts(report: CheckReport, *wanted: str) -> dict[str, str]:
+def wire_of(delivery: Delivery) -> bytes:
+    """The last request of a delivery, as it was sent."""
+    request = delivery.attempts[-1].request
+    assert request
+    return request.wire
+
+
+def explanation_of(report: CheckResult) -> str:
+    """What the diagnosis of a report says; there must be one."""
+    assert report.diagnosis
+    return report.diagnosis.explanation
+
+
+def verdicts(report: CheckResult, *wanted: str) -> dict[str, str]:
     """Return which checks came to one of the verdicts, with what they say."""
     return {each.check.id: f"{each.verdict}: {each.summary}" for each in report.findings if each.verdict in wanted}

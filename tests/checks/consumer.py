@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -29,6 +31,10 @@ class Consumer:
         self.count: float = 0
         self.handled: list[str] = []
         self.tasks: set[asyncio.Task[None]] = set()
+
+    def change(self, **ways: Any) -> None:
+        """Give it other ways: methods by name."""
+        vars(self).update(ways)
 
     async def webhook(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -85,3 +91,7 @@ class Consumer:
 
     async def end(self, _: web.Application) -> None:
         await asyncio.gather(*self.tasks)
+
+
+#: Makes a consumer: a class, mostly.
+Kind = Callable[[], Consumer]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -13,12 +15,12 @@ from mockserver.model.records import Attempt, Delivery, Event
 from tests.tables import each_row
 
 
-def answered(body: bytes, *, status: int = 200, data: dict[str, object] | None = None) -> Answer | None:
+def answered(body: bytes, *, status: int = 200, data: Mapping[str, object] | None = None) -> Answer | None:
     """What is compared of an answer to an event with this data."""
     return comparable(delivery(Exchange(Response(status, body=body)), data))
 
 
-def delivery(exchange: Exchange | None, data: dict[str, object] | None = None) -> Delivery:
+def delivery(exchange: Exchange | None, data: Mapping[str, object] | None = None) -> Delivery:
     payload = {"event": "run.failed", "timestamp": "2026-01-02T03:04:05Z", "data": data or {}}
     event = Event("run.failed", "2026-01-02T03:04:05Z", msgspec.json.encode(payload))
     attempts = () if exchange is None else (Attempt(1, 0.0, None, exchange),)
@@ -41,26 +43,26 @@ def delivery(exchange: Exchange | None, data: dict[str, object] | None = None) -
         ("DEADBEEF", "CAFEBABE"),
     ],
 )
-def test_what_changes_from_answer_to_answer_is_left_out(one, other):
+def test_what_changes_from_answer_to_answer_is_left_out(one: str, other: str) -> None:
     """Numbers, moments, and ids in hex are others each time, and say nothing of what the consumer did."""
     assert answered(one.encode()) == answered(other.encode())
 
 
 @pytest.mark.parametrize("value", ["run_zz1y", "Case 7, as written", "x" * 70 + "1"])
-def test_what_an_answer_repeats_of_the_event_is_left_out(value):
+def test_what_an_answer_repeats_of_the_event_is_left_out(value: str) -> None:
     """An id need not be in hex: what stands in the event is known to be its own."""
     known = answered(f"took {value} now".encode(), data={"run_id": value})
     assert known == answered(b"took run_other9 now", data={"run_id": "run_other9"})
 
 
-def test_a_value_that_another_one_begins_with_does_not_cut_that_one():
+def test_a_value_that_another_one_begins_with_does_not_cut_that_one() -> None:
     """The longest are left out first; whichever comes first in the event."""
     for data in ({"a": "rx_7", "b": "rx_7y_zz"}, {"a": "rx_7y_zz", "b": "rx_7"}):
         assert answered(b"rx_7y_zz and rx_7", data=data) == Answer(200, b"# and #")
 
 
 @given(st.lists(st.integers(min_value=0), min_size=2, max_size=2))
-def test_any_two_numbers_look_alike(numbers):
+def test_any_two_numbers_look_alike(numbers: list[int]) -> None:
     """However long they are: a counter goes from one digit to two."""
     one, other = ({"number": number, "ok": True} for number in numbers)
     assert answered(msgspec.json.encode(one)) == answered(msgspec.json.encode(other))
@@ -81,24 +83,24 @@ def test_any_two_numbers_look_alike(numbers):
         ("accepted run_abc", "ignored run_abc"),
     ],
 )
-def test_words_are_compared(one, other):
+def test_words_are_compared(one: str, other: str) -> None:
     """They say what the consumer did."""
     assert answered(one.encode()) != answered(other.encode())
 
 
-def test_values_of_the_event_without_a_digit_are_compared():
+def test_values_of_the_event_without_a_digit_are_compared() -> None:
     """An answer ``failed`` says something, though the event has a status ``failed``."""
     data: dict[str, object] = {"status": "failed"}
     assert answered(b"failed", data=data) == Answer(200, b"failed")
     assert answered(b"failed", data=data) != answered(b"passed", data=data)
 
 
-def test_short_values_of_the_event_are_compared():
+def test_short_values_of_the_event_are_compared() -> None:
     """What is a letter or two is in every text by chance."""
     assert answered(b"ok v1x", data={"version": "v1x"}) == Answer(200, b"ok v#x")
 
 
-def test_the_status_is_compared():
+def test_the_status_is_compared() -> None:
     """200 is not 202, though the bodies are the same."""
     assert answered(b"ok") != answered(b"ok", status=202)
 
@@ -112,7 +114,7 @@ def test_the_status_is_compared():
         Exchange(Response(200, body=b"half"), ExchangeError("closed", "within the answer")),
     ],
 )
-def test_without_a_whole_answer_there_is_nothing_to_compare(exchange):
+def test_without_a_whole_answer_there_is_nothing_to_compare(exchange: Exchange | None) -> None:
     """Half an answer is none: how much of it came is chance."""
     assert comparable(delivery(exchange)) is None
 
@@ -133,6 +135,8 @@ NEW, OLD = Answer(200, b"handled"), Answer(200, b"duplicate")
         (ResponseBaseline(), False),
     ],
 )
-def test_duplicates_are_reported_where_both_answers_are_known_and_differ(baseline, told):
+def test_duplicates_are_reported_where_both_answers_are_known_and_differ(
+    baseline: ResponseBaseline, told: bool
+) -> None:
     """Whoever answers otherwise each time tells nothing."""
     assert baseline.reveals_duplicates is told

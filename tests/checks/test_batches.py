@@ -142,7 +142,7 @@ REFUSED = [(401, 0.0)]
 # ---------------------------------------------------------------- what is sent together
 
 
-async def test_each_kind_is_sent_once_and_when_it_is_needed():
+async def test_each_kind_is_sent_once_and_when_it_is_needed() -> None:
     """Each check is judged by its own deliveries, and by the effect that they have in total."""
     lab = Lab(forgery("X"), valid("A"), valid("B", times=3), forgery("Y"), X=REFUSED, Y=REFUSED)
     assert await lab.judged("A") == ["A: 1 of 1"]
@@ -154,7 +154,7 @@ async def test_each_kind_is_sent_once_and_when_it_is_needed():
     assert lab.begun == [0]
 
 
-async def test_valid_events_come_before_forgeries():
+async def test_valid_events_come_before_forgeries() -> None:
     """Forgeries may break something."""
     lab = Lab(forgery("X"), valid("A"), X=REFUSED)
     assert await lab.judged("X", "A") == ["X: 0 of 0", "A: 1 of 1"]
@@ -162,14 +162,14 @@ async def test_valid_events_come_before_forgeries():
     assert lab.begun == [0]
 
 
-async def test_nothing_begins_where_there_are_forgeries_alone():
+async def test_nothing_begins_where_there_are_forgeries_alone() -> None:
     """What goes on beside the valid events has nothing to be beside of."""
     lab = Lab(forgery("X"), X=REFUSED)
     assert await lab.judged("X") == ["X: 0 of 0"]
     assert lab.begun == []
 
 
-async def test_without_a_probe_nothing_is_read_and_nothing_sent_again():
+async def test_without_a_probe_nothing_is_read_and_nothing_sent_again() -> None:
     """Checks that need one are not made."""
     lab = Lab(valid("A"), valid("B", level=1), forgery("X"), unit=0, X=REFUSED)
     assert await lab.judged("A", "X") == ["A: unseen of 0", "X: unseen of 0"]
@@ -177,7 +177,7 @@ async def test_without_a_probe_nothing_is_read_and_nothing_sent_again():
     assert (lab.sent, lab.reads) == ("A X B", 0)
 
 
-async def test_what_is_no_experiment_and_what_needs_a_hook_is_not_in_a_batch():
+async def test_what_is_no_experiment_and_what_needs_a_hook_is_not_in_a_batch() -> None:
     """What needs a probe is, where there is one."""
     lab = Lab(check("P", procedure=print), valid("A"), valid("B", level=1), valid("C", level=2))
     assert await lab.judged("A", "B", "C") == ["A: 1 of 1", "B: 1 of 1", "C: 1 of 1"]
@@ -186,7 +186,7 @@ async def test_what_is_no_experiment_and_what_needs_a_hook_is_not_in_a_batch():
 
 
 @pytest.mark.parametrize(("milliseconds", "most"), [(300, 1), (301, 3)])
-async def test_a_slow_consumer_gets_a_batch_at_the_same_time(milliseconds, most):
+async def test_a_slow_consumer_gets_a_batch_at_the_same_time(milliseconds: int, most: int) -> None:
     """What belongs to which check is known nevertheless."""
     lab = Lab(valid("A"), valid("B", times=2))
     lab.milliseconds = milliseconds
@@ -208,7 +208,9 @@ async def test_a_slow_consumer_gets_a_batch_at_the_same_time(milliseconds, most)
     ],
     ids=["never", "the second time", "another each time"],
 )
-async def test_what_does_not_add_up_is_made_again_alone_and_must_be_seen_twice(alone, summary, evidence):
+async def test_what_does_not_add_up_is_made_again_alone_and_must_be_seen_twice(
+    alone: list[tuple[int, float]], summary: str, evidence: int
+) -> None:
     """What was well alone is not repeated."""
     lab = Lab(valid("A"), valid("B"), B=[(200, 0), *alone])
     assert await lab.judged("A") == ["A: 1 of 1"]
@@ -219,7 +221,7 @@ async def test_what_does_not_add_up_is_made_again_alone_and_must_be_seen_twice(a
 
 
 @pytest.mark.parametrize(("unit", "together"), [(2, "A B control(B) A B"), (1, "A B control(B) A")])
-async def test_where_effects_come_late_the_effect_of_one_event_is_learned_again(unit, together):
+async def test_where_effects_come_late_the_effect_of_one_event_is_learned_again(unit: int, together: str) -> None:
     """If it was wrong, all are made again together; if not, each alone."""
     lab = Lab(valid("A"), valid("B"), unit=unit, late=True, B=[(200, unit - 1), (200, 1)])
     assert await lab.judged("A") == ["A: 1 of 1"]
@@ -228,14 +230,14 @@ async def test_where_effects_come_late_the_effect_of_one_event_is_learned_again(
     assert lab.context.effects.units == {"run.failed": 1}
 
 
-async def test_effects_at_once_are_not_learned_again():
+async def test_effects_at_once_are_not_learned_again() -> None:
     """They were right."""
     lab = Lab(valid("A"), unit=2)
     assert await lab.judged("A") == ["A: 1 of 2"]
     assert lab.sent == "A A A"
 
 
-async def test_effects_are_learned_again_one_type_after_another():
+async def test_effects_are_learned_again_one_type_after_another() -> None:
     """Several types at once are where the mistake may have come from."""
     lab = Lab(
         valid("A"),
@@ -247,21 +249,21 @@ async def test_effects_are_learned_again_one_type_after_another():
     assert lab.sent == "A control(A) control(A) control(A) A"
 
 
-async def test_what_still_does_not_add_up_after_that_is_made_alone():
+async def test_what_still_does_not_add_up_after_that_is_made_alone() -> None:
     """The same goes for what is left of the batch."""
     lab = Lab(valid("A"), valid("B"), unit=2, late=True, B=[(200, 0)])
     assert await lab.judged("A", "B") == ["A: 1 of 1", "B: 0 of 1"]
     assert lab.sent == "A B control(B) A B A B B"
 
 
-async def test_where_no_effect_is_left_checks_are_judged_without():
+async def test_where_no_effect_is_left_checks_are_judged_without() -> None:
     """What was seen before was the effect of something else."""
     lab = Lab(valid("A"), late=True, A=[(200, 0)], control=[(200, 0)])
     assert await lab.judged("A") == ["A: unseen of 0"]
     assert lab.sent == "A control(A) A"
 
 
-async def test_forgeries_that_were_refused_are_cleared_together():
+async def test_forgeries_that_were_refused_are_cleared_together() -> None:
     """The one that was taken is made alone, and seen twice; nothing is learned, even if effects come late."""
     lab = Lab(forgery("X"), forgery("Y"), forgery("Z"), late=True, X=REFUSED, Y=[(200, 1)], Z=REFUSED)
     assert await lab.judged("X", "Z") == ["X: 0 of 0", "Z: 0 of 0"]
@@ -270,14 +272,14 @@ async def test_forgeries_that_were_refused_are_cleared_together():
     assert lab.sent == "X Y Z X Z Y Y"
 
 
-async def test_forgeries_that_were_refused_with_an_effect_are_made_alone():
+async def test_forgeries_that_were_refused_with_an_effect_are_made_alone() -> None:
     """Together they are not cleared."""
     lab = Lab(forgery("X"), forgery("Y"), forgery("Z"), X=[(401, 1)], Y=[(200, 1)], Z=REFUSED)
     assert await lab.judged("Z", "X") == ["Z: 0 of 0", "X: 1 of 0"]
     assert lab.sent == "X Y Z X Z Z X X"
 
 
-async def test_forgeries_that_were_all_refused_are_not_repeated_together():
+async def test_forgeries_that_were_all_refused_are_not_repeated_together() -> None:
     """It would be the same as before."""
     lab = Lab(forgery("X"), forgery("Y"), X=[(401, 1)], Y=REFUSED)
     assert await lab.judged("Y", "X") == ["Y: 0 of 0", "X: 1 of 0"]
@@ -287,14 +289,14 @@ async def test_forgeries_that_were_all_refused_are_not_repeated_together():
 # ---------------------------------------------------------------- what breaks the consumer
 
 
-async def test_after_an_error_a_valid_event_shows_whether_the_consumer_still_works():
+async def test_after_an_error_a_valid_event_shows_whether_the_consumer_still_works() -> None:
     """If so, nothing is said of it; and its effect is no one's."""
     lab = Lab(valid("A"), valid("B"), forgery("X"), A=[(500, 0)], X=[(500, 0)])
     assert await lab.judged("A", "B", "X") == ["A: 0 of 0", "B: 1 of 1", "X: 0 of 0"]
     assert lab.sent == "A control(A) B X control(X)"
 
 
-async def test_a_refusal_is_no_error():
+async def test_a_refusal_is_no_error() -> None:
     """No event is sent to see what became of the consumer."""
     lab = Lab(valid("A"), A=[(499, 0)])
     assert await lab.judged("A") == ["A: 0 of 0"]
@@ -302,7 +304,7 @@ async def test_a_refusal_is_no_error():
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_a_check_that_breaks_the_consumer_for_a_while_has_failed():
+async def test_a_check_that_breaks_the_consumer_for_a_while_has_failed() -> None:
     """Whatever else it came to; the others are judged as ever, once the consumer works again."""
     lab = Lab(valid("A", times=4), valid("B"), A=[(200, 1), (500, 0), (200, 1)], control=[(500, 0), (200, 1)])
     judgement = await lab.judgement("A")
@@ -315,7 +317,7 @@ async def test_a_check_that_breaks_the_consumer_for_a_while_has_failed():
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_after_a_check_that_ended_the_consumer_nothing_is_sent():
+async def test_after_a_check_that_ended_the_consumer_nothing_is_sent() -> None:
     """That check has failed, and the others cannot be made; those before it are judged by their answers."""
     lab = Lab(valid("A"), valid("B"), valid("C"), forgery("X"), A=[(200, 0)], B=[(500, 0)], control=[(500, 0)])
     assert await lab.judged("A") == ["A: unseen of 1"]

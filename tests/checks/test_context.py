@@ -13,10 +13,11 @@ from mockserver.reports.evidence import DryTransport
 from mockserver.script.package_files import load_catalog
 from tests.checks.checked import SECRET
 from tests.checks.consumer import Consumer
+from tests.checks.judged import Judged
 
 
 @pytest.fixture
-def context():
+def context() -> CheckContext:
     catalog = load_catalog()
     return CheckContext(
         target=Target.parse("http://127.0.0.1:9/hooks"),
@@ -32,14 +33,14 @@ def context():
     )
 
 
-def test_the_events_of_a_story_happen_one_after_another(context):
+def test_the_events_of_a_story_happen_one_after_another(context: CheckContext) -> None:
     """Also where the moments begin again."""
     for _ in range(100):
         first, second, third = context.moments("run.failed", "run.completed", "run.failed")
         assert (second - first, third - second) == (1.0, 1.0)
 
 
-async def test_an_event_type_without_a_sample_is_checked_as_far_as_it_goes(judged):
+async def test_an_event_type_without_a_sample_is_checked_as_far_as_it_goes(judged: Judged) -> None:
     """It has an id and nothing else: what needs a text or another field is not tested, and says so."""
 
     class TakesAnything(Consumer):

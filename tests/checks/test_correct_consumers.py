@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +12,8 @@ from aiohttp import web
 from typing_extensions import override
 
 from tests.checks.checked import verdicts
-from tests.checks.consumer import Consumer
+from tests.checks.consumer import Consumer, Kind
+from tests.checks.judged import Judged
 
 
 class WithoutBody(Consumer):
@@ -153,7 +153,7 @@ class DropsSilentlyAndTellsDuplicates(Consumer):
         return self.answer(new=True)
 
 
-_ANSWERS: list[Callable[[], Consumer]] = [
+_ANSWERS: list[Kind] = [
     WithoutBody,
     NumbersItsAnswers,
     SaysReceived,
@@ -163,8 +163,8 @@ _ANSWERS: list[Callable[[], Consumer]] = [
     ClosesEachConnection,
     RepeatsTheEvent,
 ]
-_EFFECTS: list[Callable[[], Consumer]] = [WorksLater, CountsTwo, CountsDown, OnlyFailedRuns, TakesItsTime]
-_SILENT: list[Callable[[], Consumer]] = [DropsSilently, DropsSilentlyAndTellsDuplicates]
+_EFFECTS: list[Kind] = [WorksLater, CountsTwo, CountsDown, OnlyFailedRuns, TakesItsTime]
+_SILENT: list[Kind] = [DropsSilently, DropsSilentlyAndTellsDuplicates]
 
 
 def _name(kind: Any) -> str:
@@ -177,7 +177,7 @@ def _in_full(*kinds: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", [Consumer, *_ANSWERS, *_in_full(*_EFFECTS)], ids=_name)
-async def test_a_correct_consumer_passes_without_a_probe(kind, judged):
+async def test_a_correct_consumer_passes_without_a_probe(kind: Kind, judged: Judged) -> None:
     """Nothing fails, nothing is warned of, and nothing that could be tested is left open."""
     report = await judged.report(kind())
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
@@ -185,7 +185,7 @@ async def test_a_correct_consumer_passes_without_a_probe(kind, judged):
 
 
 @pytest.mark.parametrize("kind", [Consumer, *_EFFECTS[:-2], *_in_full(*_EFFECTS[-2:], *_ANSWERS)], ids=_name)
-async def test_a_correct_consumer_passes_with_a_probe(kind, judged):
+async def test_a_correct_consumer_passes_with_a_probe(kind: Kind, judged: Judged) -> None:
     """The same with a look at the effects."""
     report = await judged.report(kind(), probe="/count", probe_json="$.count")
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
@@ -193,7 +193,7 @@ async def test_a_correct_consumer_passes_with_a_probe(kind, judged):
 
 
 @pytest.mark.parametrize("kind", _SILENT, ids=_name)
-async def test_who_drops_forgeries_without_a_word_passes_with_a_probe(kind, judged):
+async def test_who_drops_forgeries_without_a_word_passes_with_a_probe(kind: Kind, judged: Judged) -> None:
     """No forgery had an effect; without a probe that is not known, unless the answers tell duplicates."""
     report = await judged.report(kind(), probed=True)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}

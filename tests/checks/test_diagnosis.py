@@ -8,19 +8,21 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from mockserver.checks.diagnosis import MOST_DELIVERIES
 from mockserver.checks.options import CheckOptions, prepare_check
-from mockserver.checks.signature_variants import PAIRS, SINGLE_FORMS, WRONG_FORMS, Signed, distinct
+from mockserver.checks.signature_variants import PAIRS, SINGLE_FORMS, WRONG_FORMS, Signed, WrongForm, distinct
 from mockserver.delivery.in_process import read_destination
-from mockserver.model.messages import Exchange, Response
+from mockserver.model.messages import Exchange, Request, Response
 from mockserver.model.redaction import Redactor
 from mockserver.model.settings import Settings
 from mockserver.reports.evidence import evidence_text
 from mockserver.server.mock import Mock
+from tests.checks.checked import explanation_of, wire_of
 from tests.checks.examined import SECRET, diagnosed, documented, examining, is_genuine, keyed, verifying
 from tests.checks.misreadings import MISREADINGS, H
 from tests.consumers.launch import launch
@@ -55,13 +57,13 @@ def shows_in_ordinary_events(name: str, secret: str) -> bool:
 # ---------------------------------------------------------------- each wrong form
 
 
-def test_each_form_has_a_consumer():
+def test_each_form_has_a_consumer() -> None:
     """No form is without a consumer that makes this very mistake."""
     assert set(MISREADINGS) == {form.name for form in SINGLE_FORMS}
 
 
 @each_row("part", range(8))
-async def test_the_mistake_is_named(part):
+async def test_the_mistake_is_named(part: int) -> None:
     """A consumer with a mistake is told that very mistake, with two wrong deliveries that it accepted as the proof."""
     for name, (accepts, secret) in list(MISREADINGS.items())[part::8]:
         tells = not shows_in_ordinary_events(name, secret)
@@ -82,12 +84,12 @@ def _accepts(accepts: Callable[[Received, str], bool], secret: str, received: Re
     [*PAIRS[:4], *(pytest.param(form, marks=pytest.mark.full) for form in PAIRS[4:])],
     ids=lambda form: form.name,
 )
-async def test_two_mistakes_are_named_together(form):
+async def test_two_mistakes_are_named_together(form: WrongForm) -> None:
     """A consumer that makes two mistakes which like to come together is told both."""
 
     def accepts(received: Received) -> bool:
         expected = form.sign(Signed(received.body), SECRET)
-        return all(received.header(name) == value for name, value in expected)
+        return all(received.header(name) == value for name, value in expected or ())
 
     diagnosis = await diagnosed(verifying(accepts))
     first, second = (FORMS[name] for name in form.name.split("+"))
@@ -105,7 +107,7 @@ async def test_two_mistakes_are_named_together(form):
         for consumer in dict.fromkeys((MISTAKES[mistake].consumers[0], MISTAKES[mistake].consumers[-1]))
     ],
 )
-async def test_real_consumers_are_shown_their_mistake(consumer, mistake):
+async def test_real_consumers_are_shown_their_mistake(consumer: str, mistake: str) -> None:
     """Programs in Python and Node.js that are told to make a mistake are told by the diagnosis which one it is."""
     with launch(consumer, secret=SECRET, mistake=mistake) as running:
         service = Mock(Settings(timeout=5))
@@ -114,13 +116,13 @@ async def test_real_consumers_are_shown_their_mistake(consumer, mistake):
             report = await prepare_check(service, request).run()
         finally:
             await service.stop()
-    assert MUTANTS[mistake] in report.diagnosis.explanation
+    assert MUTANTS[mistake] in explanation_of(report)
 
 
-async def test_an_application_in_this_process_is_diagnosed_too():
+async def test_an_application_in_this_process_is_diagnosed_too() -> None:
     """A WSGI application needs no address to be examined."""
 
-    def app(environ, start_response):
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         expected = documented(body, "undefined")
         right = environ.get("HTTP_X_PLAYGENT_SIGNATURE") == expected
@@ -135,13 +137,13 @@ async def test_an_application_in_this_process_is_diagnosed_too():
     finally:
         await service.stop()
         service.apps.settle()
-    assert report.diagnosis.explanation == "it has no secret: it verifies with the word `undefined`"
+    assert explanation_of(report) == "it has no secret: it verifies with the word `undefined`"
 
 
 # ---------------------------------------------------------------- not misled
 
 
-async def test_another_secret_is_not_a_mistake_that_is_known():
+async def test_another_secret_is_not_a_mistake_that_is_known() -> None:
     """Where no form is accepted the diagnosis says so, and how to go on; nothing counts as evidence."""
     async with examining(verifying(keyed(b"quite another secret"))) as examination:
         diagnosis = await examination.diagnose()
@@ -154,12 +156,12 @@ async def test_another_secret_is_not_a_mistake_that_is_known():
     assert diagnosis.evidence == ()
 
 
-async def test_a_consumer_that_refuses_everything_is_not_explained():
+async def test_a_consumer_that_refuses_everything_is_not_explained() -> None:
     """A consumer that answers 401 whatever comes makes none of the mistakes."""
     assert (await diagnosed(verifying(lambda _: False))).explanation.startswith("not found")
 
 
-async def test_an_inverted_condition_is_reported():
+async def test_an_inverted_condition_is_reported() -> None:
     """A consumer that accepts whatever is not genuine is told that, and no wrong form."""
     diagnosis = await diagnosed(verifying(lambda received: not is_genuine(received)))
     assert "accepts anything but what is genuine" in diagnosis.explanation
@@ -167,7 +169,7 @@ async def test_an_inverted_condition_is_reported():
     assert diagnosis.tried == 0
 
 
-async def test_a_header_in_which_anything_goes_is_reported():
+async def test_a_header_in_which_anything_goes_is_reported() -> None:
     """A consumer that only looks whether another header is there is told both."""
     diagnosis = await diagnosed(verifying(lambda received: bool(received.header("X-Signature"))))
     assert diagnosis.explanation == (
@@ -176,7 +178,7 @@ async def test_a_header_in_which_anything_goes_is_reported():
     assert diagnosis.evidence[0].faults == ("forged header X-Signature",)
 
 
-async def test_unsigned_events_that_are_accepted_mislead_no_one():
+async def test_unsigned_events_that_are_accepted_mislead_no_one() -> None:
     """A consumer with a wrong secret that lets unsigned events through is told the secret, and the other thing too."""
     stripped = keyed(WITHOUT_PREFIX)
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None or stripped(received)))
@@ -185,14 +187,14 @@ async def test_unsigned_events_that_are_accepted_mislead_no_one():
     )
 
 
-async def test_unsigned_events_that_are_accepted_are_reported_without_a_mistake_too():
+async def test_unsigned_events_that_are_accepted_are_reported_without_a_mistake_too() -> None:
     """Where no form explains the refusal, the diagnosis still tells that unsigned events are accepted."""
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None))
     assert diagnosis.explanation.startswith("not found")
     assert diagnosis.explanation.endswith("it accepts events without any signature")
 
 
-async def test_the_mistake_is_found_behind_another_failure():
+async def test_the_mistake_is_found_behind_another_failure() -> None:
     """A consumer that verifies with a wrong key, and then fails, is told the key, and that this is not all."""
     stripped = keyed(WITHOUT_PREFIX)
 
@@ -206,7 +208,7 @@ async def test_the_mistake_is_found_behind_another_failure():
     )
 
 
-async def test_what_a_malformed_header_is_answered_is_no_mistake():
+async def test_what_a_malformed_header_is_answered_is_no_mistake() -> None:
     """A consumer that answers forms that it cannot read in another way is not told that it verifies those."""
 
     async def answer(received: Received) -> web.Response:
@@ -218,7 +220,7 @@ async def test_what_a_malformed_header_is_answered_is_no_mistake():
     assert (await diagnosed(answer)).explanation.startswith("not found")
 
 
-async def test_what_looks_alike_by_chance_is_not_mistaken():
+async def test_what_looks_alike_by_chance_is_not_mistaken() -> None:
     """Base64 and its URL-safe form write one digest in four alike: the right one of the two is named all the same."""
     accepts = MISREADINGS["base64url_bare"].accepts
     for seed in range(12):
@@ -226,7 +228,7 @@ async def test_what_looks_alike_by_chance_is_not_mistaken():
         assert diagnosis.explanation == f"it {FORMS['base64url_bare'].mistake}", f"seed {seed}"
 
 
-async def test_answers_that_never_repeat_are_compared_by_their_status():
+async def test_answers_that_never_repeat_are_compared_by_their_status() -> None:
     """A consumer whose refusals all differ is diagnosed all the same, though its mistake is one of the last."""
     accepts = MISREADINGS["key_and_body_swapped"].accepts
 
@@ -244,7 +246,7 @@ async def test_answers_that_never_repeat_are_compared_by_their_status():
 @pytest.mark.parametrize(
     ("status", "what"), [(500, "breaks when it handles the event"), (400, "refuses the event itself")]
 )
-async def test_a_right_signature_is_not_blamed(status, what):
+async def test_a_right_signature_is_not_blamed(status: int, what: str) -> None:
     """A consumer that refuses wrong signatures in another way than right ones verifies well."""
 
     async def answer(received: Received) -> web.Response:
@@ -258,7 +260,7 @@ async def test_a_right_signature_is_not_blamed(status, what):
     assert diagnosis.tried == 0
 
 
-async def test_the_text_of_an_answer_separates_right_from_wrong_too():
+async def test_the_text_of_an_answer_separates_right_from_wrong_too() -> None:
     """A consumer that answers 400 to everything, but with other words to the right signature, verifies well."""
 
     async def answer(received: Received) -> web.Response:
@@ -267,7 +269,7 @@ async def test_the_text_of_an_answer_separates_right_from_wrong_too():
     assert (await diagnosed(answer)).explanation.startswith("the signature is not the reason")
 
 
-async def test_only_some_event_types_are_taken():
+async def test_only_some_event_types_are_taken() -> None:
     """A consumer that refuses one event type and verifies the others is told which."""
     types = ("run.failed", "evaluation.completed")
     diagnosis = await diagnosed(verifying(lambda received: is_genuine(received) and received.event in types, 422))
@@ -276,7 +278,7 @@ async def test_only_some_event_types_are_taken():
     )
 
 
-async def test_event_types_that_no_one_verifies_prove_nothing():
+async def test_event_types_that_no_one_verifies_prove_nothing() -> None:
     """An event type that is accepted with any signature does not clear the signature."""
     stripped = keyed(WITHOUT_PREFIX)
     diagnosis = await diagnosed(verifying(lambda received: received.event == "run.failed" or stripped(received)))
@@ -293,7 +295,7 @@ async def test_event_types_that_no_one_verifies_prove_nothing():
         (502, "proxy"),
     ],
 )
-async def test_an_answer_that_speaks_for_itself(status, words):
+async def test_an_answer_that_speaks_for_itself(status: int, words: str) -> None:
     """Statuses that have nothing to do with signatures are explained, and nothing more is sent."""
     async with examining(verifying(lambda _: False, status)) as examination:
         diagnosis = await examination.diagnose()
@@ -302,7 +304,7 @@ async def test_an_answer_that_speaks_for_itself(status, words):
     assert diagnosis.fix
 
 
-async def test_a_redirect_is_shown_with_where_it_leads():
+async def test_a_redirect_is_shown_with_where_it_leads() -> None:
     """A redirect is explained by its Location."""
 
     async def answer(_: Received) -> web.Response:
@@ -313,7 +315,7 @@ async def test_a_redirect_is_shown_with_where_it_leads():
     assert "register /hook/" in diagnosis.fix
 
 
-async def test_another_content_type_is_tried():
+async def test_another_content_type_is_tried() -> None:
     """A consumer that answers 415 is told which Content-Type it would take."""
 
     async def answer(received: Received) -> web.Response:
@@ -333,7 +335,7 @@ async def test_another_content_type_is_tried():
         ({"status": 500}, "may break before it verifies"),
     ],
 )
-async def test_what_else_may_be_the_reason_is_said(response, hint):
+async def test_what_else_may_be_the_reason_is_said(response: dict[str, Any], hint: str) -> None:
     """Where no form explains the refusal, what the answer hints at is told."""
 
     async def answer(_: Received) -> web.Response:
@@ -347,19 +349,19 @@ async def test_what_else_may_be_the_reason_is_said(response, hint):
 # ---------------------------------------------------------------- limits
 
 
-async def test_a_consumer_that_changes_its_mind_is_reported():
+async def test_a_consumer_that_changes_its_mind_is_reported() -> None:
     """What was refused at first and is accepted then is no mistake of verification."""
     assert "answers are not consistent" in (await diagnosed(await statuses(401))).explanation
 
 
-async def test_a_consumer_that_changes_its_mind_later_is_given_no_mistake():
+async def test_a_consumer_that_changes_its_mind_later_is_given_no_mistake() -> None:
     """A consumer that suddenly accepts everything makes none of the mistakes that were just tried."""
     diagnosis = await diagnosed(await statuses(*[401] * 15))
     assert "answers are not consistent" in diagnosis.explanation
     assert diagnosis.evidence == ()
 
 
-async def test_a_consumer_that_hangs_is_reported():
+async def test_a_consumer_that_hangs_is_reported() -> None:
     """Without an answer to the control nothing is tried."""
     never = asyncio.Event()
 
@@ -374,7 +376,7 @@ async def test_a_consumer_that_hangs_is_reported():
     assert diagnosis.explanation.startswith("it gave no answer")
 
 
-async def test_the_time_is_limited():
+async def test_the_time_is_limited() -> None:
     """A consumer that lets every forgery wait is not waited for longer than was said."""
     never = asyncio.Event()
 
@@ -389,7 +391,7 @@ async def test_the_time_is_limited():
 
 
 @pytest.mark.parametrize(("status", "words"), [(429, "it answers 429"), (0, "it is gone after")])
-async def test_it_stops_when_the_consumer_has_enough(status, words):
+async def test_it_stops_when_the_consumer_has_enough(status: int, words: str) -> None:
     """A consumer that begins to limit, or is gone, gets no more deliveries."""
     seen = []
 
@@ -411,16 +413,16 @@ class Elsewhere:
     def __init__(self, *addresses: str) -> None:
         self._addresses = list(addresses)
 
-    async def exchange(self, request, timeout):  # noqa: ARG002 - what every transport takes
+    async def exchange(self, request: Request, timeout: float) -> Exchange:  # noqa: ARG002 - what every transport takes
         address = self._addresses.pop(0) if len(self._addresses) > 1 else self._addresses[0]
         return Exchange(Response(401), address=address)
 
-    async def close(self):
+    async def close(self) -> None:
         """There is nothing to close."""
 
 
 @each_row("address", ["93.184.216.34:443", "[2606:2800::1]:443", "169.254.169.254:80", ""])
-async def test_nothing_is_tried_on_public_addresses(address):
+async def test_nothing_is_tried_on_public_addresses(address: str) -> None:
     """An address that is not private gets no delivery but the control, whoever allowed it."""
     async with examining(verifying(lambda _: False), transport=Elsewhere(address)) as examination:
         diagnosis = await examination.diagnose()
@@ -429,13 +431,13 @@ async def test_nothing_is_tried_on_public_addresses(address):
 
 
 @each_row("address", ["127.0.0.1:80", "[::1]:80", "10.1.2.3:80", "[fd00::1]:80"])
-async def test_private_addresses_are_examined(address):
+async def test_private_addresses_are_examined(address: str) -> None:
     """Loopback and private addresses get the forms."""
     async with examining(verifying(lambda _: False), transport=Elsewhere(address)) as examination:
         assert (await examination.diagnose()).tried > 100
 
 
-async def test_it_stops_when_the_name_leads_elsewhere():
+async def test_it_stops_when_the_name_leads_elsewhere() -> None:
     """A name that leads to a public address in the midst of it gets no second delivery there."""
     transport = Elsewhere(*["127.0.0.1:80"] * 12, "93.184.216.34:80")
     async with examining(verifying(lambda _: False), transport=transport) as examination:
@@ -444,11 +446,11 @@ async def test_it_stops_when_the_name_leads_elsewhere():
     assert "93.184.216.34 now" in diagnosis.explanation
 
 
-async def test_no_form_of_the_secret_is_sent():
+async def test_no_form_of_the_secret_is_sent() -> None:
     """Neither the secret nor anything that was made of it, but digests, is in any request, nor in what is told."""
     async with examining(verifying(lambda _: False)) as examination:
         diagnosis = await examination.diagnose()
-        wire = b"".join(delivery.attempts[0].request.wire for delivery in examination.deliveries).lower()
+        wire = b"".join(wire_of(delivery) for delivery in examination.deliveries).lower()
         told = f"{diagnosis.explanation} {diagnosis.fix} {[each.faults for each in examination.deliveries]}".lower()
     signed = Signed(examination.deliveries[0].event.payload)
     keys = [form.key(SECRET) for form in WRONG_FORMS if form.sign(signed, SECRET) is not None]
@@ -461,11 +463,11 @@ async def test_no_form_of_the_secret_is_sent():
             assert spelling.lower() not in told.encode()
 
 
-async def test_the_evidence_shows_the_wrong_delivery_and_no_secret():
+async def test_the_evidence_shows_the_wrong_delivery_and_no_secret() -> None:
     """The report's text of the evidence holds the wrong header as it was sent, and hides the secret."""
     diagnosis = await diagnosed(verifying(keyed(WITHOUT_PREFIX)))
     text = evidence_text(Redactor([SECRET]).delivery(diagnosis.evidence[0]))
-    body = diagnosis.evidence[0].attempts[0].request.body
+    body = wire_of(diagnosis.evidence[0]).partition(b"\r\n\r\n")[2]
     assert documented(body, WITHOUT_PREFIX.decode()) in text
     assert SECRET not in Redactor([SECRET]).text(text)
     assert json.loads(body)["event"] == "run.completed"

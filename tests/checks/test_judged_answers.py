@@ -5,14 +5,14 @@ from __future__ import annotations
 from mockserver.checks.context import Made, Variant
 from mockserver.checks.experiments import judge_accepted, judge_endured, named
 from mockserver.model.messages import Exchange, ExchangeError, Response
-from mockserver.model.records import Attempt, Delivery, Event
+from mockserver.model.records import Attempt, Delivery, Event, Outcome
 from tests.tables import each_row
 
 
 def made(label: str, status: int) -> Made:
     """A delivery that got this answer; none if the status is 0."""
     exchange = Exchange(Response(status)) if status else Exchange(error=ExchangeError("closed", "it hung up"))
-    outcome = "delivered" if 200 <= status < 300 else "failed"
+    outcome: Outcome = "delivered" if 200 <= status < 300 else "failed"
     event = Event("run.failed", "2026-01-02T03:04:05Z", b"{}")
     attempts = (Attempt(1, 0.0, None, exchange),)
     return Variant(label), Delivery(1, event, "check", "http://127.0.0.1:1/", "PG001", attempts, outcome)
@@ -32,7 +32,7 @@ def many(*statuses: int) -> list[Made]:
         ([made("a", 401), made("a", 401)], "answered 401: a"),
     ],
 )
-def test_answers_are_named_once_each_with_at_most_four_deliveries(deliveries, summary):
+def test_answers_are_named_once_each_with_at_most_four_deliveries(deliveries: list[Made], summary: str) -> None:
     """In the order in which they came; the rest is counted."""
     assert named(deliveries) == summary
 
@@ -48,7 +48,7 @@ def test_answers_are_named_once_each_with_at_most_four_deliveries(deliveries, su
         (many(*[400] * 6), "fail", "answered 400: a, b, c, d and 2 more", [0, 1, 2, 3]),
     ],
 )
-def test_what_must_be_accepted(deliveries, verdict, summary, evidence):
+def test_what_must_be_accepted(deliveries: list[Made], verdict: str, summary: str, evidence: list[int]) -> None:
     """All of it; what was refused even once does not count as accepted."""
     judgement = judge_accepted(deliveries)
     assert (judgement.verdict, judgement.summary) == (verdict, summary)
@@ -81,7 +81,9 @@ def test_what_must_be_accepted(deliveries, verdict, summary, evidence):
         ),
     ],
 )
-def test_what_may_be_refused_but_must_not_break_the_consumer(groups, verdict, summary, evidence):
+def test_what_may_be_refused_but_must_not_break_the_consumer(
+    groups: list[list[Made]], verdict: str, summary: str, evidence: list[tuple[int, ...]]
+) -> None:
     """No 5xx, no missing answer, and the same answer each time; the first delivery of each kind is the evidence."""
     judgement = judge_endured(groups)
     assert (judgement.verdict, judgement.summary) == (verdict, summary)

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -16,7 +17,7 @@ from typing_extensions import override
 import mockserver
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Keeps, counting, signed
+from tests.checks.judged import Judged, Keeps, counting, signed
 
 # ---------------------------------------------------------------- bodies
 
@@ -47,7 +48,9 @@ def whole_numbers(body: bytes) -> bytes:
     ],
     ids=["stripped", "written again", "in another order", "escapes", "numbers"],
 )
-async def test_the_spellings_that_are_refused_show_what_is_verified_instead(verified, cause, judged):
+async def test_the_spellings_that_are_refused_show_what_is_verified_instead(
+    verified: Callable[[bytes], bytes], cause: str, judged: Judged
+) -> None:
     """One sentence, that names the mistake."""
     consumer = Consumer()
 
@@ -57,13 +60,13 @@ async def test_the_spellings_that_are_refused_show_what_is_verified_instead(veri
         except (ValueError, RecursionError):
             return False
 
-    consumer.is_genuine = is_genuine
+    consumer.change(is_genuine=is_genuine)
     finding = await judged.finding(consumer, "PG030")
     assert finding.verdict == "fail"
     assert finding.summary.endswith(f"; {cause}")
 
 
-async def test_a_number_is_spelled_in_another_way_where_an_event_has_one(judged):
+async def test_a_number_is_spelled_in_another_way_where_an_event_has_one(judged: Judged) -> None:
     """Truth values are no numbers; and an event without a number has none to spell."""
     consumer = Keeps()
     finding = await judged.finding(consumer, "PG030", events=("run.completed",))
@@ -74,7 +77,7 @@ async def test_a_number_is_spelled_in_another_way_where_an_event_has_one(judged)
     assert "1.0 for 1" not in finding.summary
 
 
-async def test_every_field_but_the_id_is_null_once(judged):
+async def test_every_field_but_the_id_is_null_once(judged: Judged) -> None:
     """And one at a time."""
     consumer = Keeps()
     await judged.finding(consumer, "PG042", events=("run.completed",))
@@ -82,22 +85,22 @@ async def test_every_field_but_the_id_is_null_once(judged):
     assert sorted(filter(None, nulls)) == [["success"], ["summary"], ["test_case_id"], ["test_case_name"]]
 
 
-async def test_a_field_that_may_not_be_null_is_named(judged):
+async def test_a_field_that_may_not_be_null_is_named(judged: Judged) -> None:
     """With the event type in which it was."""
     consumer = Keeps()
     taken = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         return await taken(key) if consumer.payloads[-1]["data"].get("summary", 1) else web.Response(status=500)
 
-    consumer.take = take
+    consumer.change(take=take)
     finding = await judged.finding(consumer, "PG042")
     assert finding.summary == (
         "answered 500: run.completed with summary null: senders retry a 5xx, and it never gets better"
     )
 
 
-async def test_bodies_have_the_sizes_that_are_reported(judged):
+async def test_bodies_have_the_sizes_that_are_reported(judged: Judged) -> None:
     """To the byte."""
     consumer = Keeps()
     finding = await judged.finding(consumer, "PG045", events=("run.failed",))
@@ -106,7 +109,7 @@ async def test_bodies_have_the_sizes_that_are_reported(judged):
     assert sizes[-3:] == [99_000, 101_000, 1_000_000]
 
 
-def reading_pieces(decode) -> Consumer:
+def reading_pieces(decode: Callable[[list[bytes]], bytes]) -> Consumer:
     """It verifies what this function makes of the pieces in which a body came."""
 
     class ReadsPieces(Consumer):
@@ -129,7 +132,9 @@ def reading_pieces(decode) -> Consumer:
     ],
     ids=["bytes", "each piece on its own", "no text but ASCII", "the first piece"],
 )
-async def test_a_body_that_is_cut_within_characters_is_read_as_a_whole(decode, verdict, judged):
+async def test_a_body_that_is_cut_within_characters_is_read_as_a_whole(
+    decode: Callable[[list[bytes]], bytes], verdict: str, judged: Judged
+) -> None:
     """Who takes neither text outside ASCII nor chunks has another mistake, and is told of that one."""
     finding = await judged.finding(reading_pieces(decode), "PG033", events=("run.failed",))
     assert finding.verdict == verdict
@@ -137,7 +142,7 @@ async def test_a_body_that_is_cut_within_characters_is_read_as_a_whole(decode, v
 
 
 @pytest.mark.parametrize("check", ["PG031", "PG045"])
-async def test_an_event_without_a_text_is_no_proof_of_anything(check, judged):
+async def test_an_event_without_a_text_is_no_proof_of_anything(check: str, judged: Judged) -> None:
     """Nothing was sent, so nothing passed."""
     finding = await judged.finding(Consumer(), check, events=("order.shipped",), extra_events=("order.shipped",))
     assert finding.verdict == "not tested"
@@ -149,7 +154,7 @@ async def test_an_event_without_a_text_is_no_proof_of_anything(check, judged):
 class OneAtATime(Consumer):
     """While a body comes in, all others wait; so many times, then no more."""
 
-    def __init__(self, times: int, then=None) -> None:
+    def __init__(self, times: int, then: web.Response | None = None) -> None:
         super().__init__()
         self.times = times
         self.then = then
@@ -170,14 +175,14 @@ class OneAtATime(Consumer):
 
 
 @pytest.mark.parametrize(("times", "verdict"), [(0, "pass"), (1, "pass"), (2, "fail")])
-async def test_who_waits_for_a_slow_sender_once_is_asked_again(times, verdict, judged):
+async def test_who_waits_for_a_slow_sender_once_is_asked_again(times: int, verdict: str, judged: Judged) -> None:
     """Once may be a coincidence, twice is none."""
     finding = await judged.finding(OneAtATime(times), "PG053")
     assert finding.verdict == verdict
     assert verdict == "pass" or finding.summary.startswith("beside a body that dripped for 3 s a valid event answered")
 
 
-async def test_who_turns_others_away_beside_a_slow_sender_blocks_them_too(judged):
+async def test_who_turns_others_away_beside_a_slow_sender_blocks_them_too(judged: Judged) -> None:
     """A refusal at once is no better than to wait."""
 
     class TurnsAway(Consumer):
@@ -198,25 +203,25 @@ async def test_who_turns_others_away_beside_a_slow_sender_blocks_them_too(judged
     assert "a valid event answered 503" in finding.summary
 
 
-async def test_where_every_answer_is_slow_nothing_is_said_of_waiting(judged):
+async def test_where_every_answer_is_slow_nothing_is_said_of_waiting(judged: Judged) -> None:
     """It cannot be told whether it waited."""
     consumer = Consumer()
     taken = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         await asyncio.sleep(0.6)
         return await taken(key)
 
-    consumer.take = take
+    consumer.change(take=take)
     finding = await judged.finding(consumer, "PG053", events=("run.failed",))
     assert finding.verdict == "inconclusive"
     assert re.fullmatch(r"an ordinary answer takes [\d.]+ s: too long to judge", finding.summary)
 
 
-async def test_an_application_object_that_reads_no_chunks_is_warned_of():
+async def test_an_application_object_that_reads_no_chunks_is_warned_of() -> None:
     """Some of its servers would read them for it."""
 
-    def app(environ, start_response):
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         genuine = mockserver.verify(body, environ.get("HTTP_X_PLAYGENT_SIGNATURE"), SECRET)
@@ -229,7 +234,7 @@ async def test_an_application_object_that_reads_no_chunks_is_warned_of():
     assert {report.finding(check).verdict for check in ("PG052", "PG053")} == {"not tested"}
 
 
-async def test_chunks_that_a_server_does_not_read_are_a_failure(judged):
+async def test_chunks_that_a_server_does_not_read_are_a_failure(judged: Judged) -> None:
     """Behind a port there is no other server to do it."""
 
     class ReadsNoChunks(Consumer):
@@ -275,7 +280,7 @@ async def answering_half_bodies(*, verifies: bool) -> AsyncIterator[tuple[str, l
     ],
 )
 @pytest.mark.usefixtures("quick_time")
-async def test_half_of_a_body_must_have_no_effect(verifies, probed, verdict, summary):
+async def test_half_of_a_body_must_have_no_effect(verifies: bool, probed: bool, verdict: str, summary: str) -> None:
     """Who verifies it finds that it is not what was signed, and goes on; without a probe no effect is spoken of."""
     async with answering_half_bodies(verifies=verifies) as (url, handled):
         more = {"probe": counting(handled)} if probed else {}

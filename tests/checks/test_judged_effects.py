@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from aiohttp import web
@@ -15,19 +16,19 @@ from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.errors import UsageError
 from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Keeps
+from tests.checks.judged import Judged, Keeps
 
 RUNS = ("run.failed", "run.completed")
 
 
-def again(consumer: Consumer, then) -> Consumer:
+def again(consumer: Consumer, then: Callable[[tuple[str, str]], web.Response]) -> Consumer:
     """Whatever comes a second time is met with ``then``, which takes the key of the event."""
     first = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         return then(key) if key in consumer.seen else await first(key)
 
-    consumer.take = take
+    consumer.change(take=take)
     return consumer
 
 
@@ -38,24 +39,26 @@ def again(consumer: Consumer, then) -> Consumer:
     ("unit", "change", "effects"),
     [(1, 1, "2 effects"), (2, 2, "2 effects"), (2, 1, "1.5 effects"), (1, -1, "no effect"), (-1, -1, "2 effects")],
 )
-async def test_a_second_effect_is_reported_in_effects_and_not_in_counts(unit, change, effects, judged):
+async def test_a_second_effect_is_reported_in_effects_and_not_in_counts(
+    unit: int, change: int, effects: str, judged: Judged
+) -> None:
     """Whatever one event counts for; and an effect that is taken back is none."""
     consumer = Consumer()
 
     def effect(_: str) -> None:
         consumer.count += unit
 
-    def more(_) -> web.Response:
+    def more(_: object) -> web.Response:
         consumer.count += change
         return web.Response()
 
-    consumer.effect = effect
+    consumer.change(effect=effect)
     finding = await judged.finding(again(consumer, more), "PG072", probed=True)
     assert (finding.verdict, finding.summary) == ("fail", f"two deliveries of one event had {effects}")
     assert len(finding.evidence) == 2
 
 
-async def test_a_duplicate_that_breaks_the_consumer_is_a_failure_though_it_has_one_effect(judged):
+async def test_a_duplicate_that_breaks_the_consumer_is_a_failure_though_it_has_one_effect(judged: Judged) -> None:
     """It would be sent again and again."""
     consumer = again(Consumer(), lambda _: web.Response(status=500))
     finding = await judged.finding(consumer, "PG072", probed=True)
@@ -63,15 +66,15 @@ async def test_a_duplicate_that_breaks_the_consumer_is_a_failure_though_it_has_o
     assert finding.summary.startswith("two deliveries of one event: one effect, but 1 answered 500")
 
 
-async def test_whether_a_duplicate_is_accepted_is_unknown_where_the_first_is_not(judged):
+async def test_whether_a_duplicate_is_accepted_is_unknown_where_the_first_is_not(judged: Judged) -> None:
     """There is no duplicate then."""
     consumer = Consumer()
     taken = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         return await taken(key) if len(consumer.seen) < 3 else web.Response(status=410)
 
-    consumer.take = take
+    consumer.change(take=take)
     finding = await judged.finding(consumer, "PG071", events=("run.failed",))
     assert (finding.verdict, finding.summary) == ("inconclusive", "the first delivery answered 410")
 
@@ -90,7 +93,7 @@ class ChecksThenActs(Consumer):
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_a_lost_answer_is_not_the_same_as_copies_at_once():
+async def test_a_lost_answer_is_not_the_same_as_copies_at_once() -> None:
     """The retry comes when the first is over: who cannot stand copies at the same time may stand it."""
     consumer = ChecksThenActs()
 
@@ -117,7 +120,7 @@ async def test_a_lost_answer_is_not_the_same_as_copies_at_once():
     assert report.finding("PG077").evidence[0].faults == ("disconnect",)
 
 
-async def test_ten_copies_are_released_together(judged):
+async def test_ten_copies_are_released_together(judged: Judged) -> None:
     """And no more than one of them has an effect."""
     consumer = Keeps()
     finding = await judged.finding(consumer, "PG073", probed=True, events=RUNS)
@@ -129,7 +132,7 @@ async def test_ten_copies_are_released_together(judged):
 # ---------------------------------------------------------------- several events
 
 
-async def test_two_events_about_one_object_need_two_types_about_the_same_kind(judged):
+async def test_two_events_about_one_object_need_two_types_about_the_same_kind(judged: Judged) -> None:
     """A run and an evaluation have nothing in common."""
     finding = await judged.finding(Consumer(), "PG074", probed=True, events=("run.failed", "evaluation.completed"))
     assert (finding.verdict, finding.summary) == (
@@ -138,7 +141,7 @@ async def test_two_events_about_one_object_need_two_types_about_the_same_kind(ju
     )
 
 
-async def test_the_second_event_about_an_object_must_be_accepted_too(judged):
+async def test_the_second_event_about_an_object_must_be_accepted_too(judged: Judged) -> None:
     """It had its effect, and the sender hears the contrary."""
     consumer = Consumer()
 
@@ -149,13 +152,13 @@ async def test_the_second_event_about_an_object_must_be_accepted_too(judged):
         ids = [seen for _, seen in consumer.seen]
         return len(set(ids)) < len(ids)
 
-    consumer.answer = answer
+    consumer.change(answer=answer)
     finding = await judged.finding(consumer, "PG074", probed=True)
     assert finding.verdict == "fail"
     assert finding.summary == "run.failed and run.completed about one run_id: handled, but one answered 409"
 
 
-async def test_an_effect_too_many_is_as_wrong_as_one_too_few(judged):
+async def test_an_effect_too_many_is_as_wrong_as_one_too_few(judged: Judged) -> None:
     """The first event about an object is counted once more when the second comes."""
     consumer = Consumer()
 
@@ -163,29 +166,30 @@ async def test_an_effect_too_many_is_as_wrong_as_one_too_few(judged):
         ids = [seen for _, seen in consumer.seen]
         consumer.count += 1 + (len(set(ids)) < len(ids))
 
-    consumer.effect = effect
+    consumer.change(effect=effect)
     finding = await judged.finding(consumer, "PG074", probed=True)
     assert finding.verdict == "fail"
     assert finding.summary.endswith(", not 2")
 
 
-async def test_two_objects_of_one_moment_have_the_same_timestamp(judged):
+async def test_two_objects_of_one_moment_have_the_same_timestamp(judged: Judged) -> None:
     """A consumer that takes timestamps for ids loses one of them."""
     consumer = Keeps()
     finding = await judged.finding(consumer, "PG075", probed=True, events=RUNS)
     assert finding.verdict == "pass"
-    moments = {}
+    moments: dict[tuple[str, str], set[str]] = {}
     for payload in consumer.payloads:
         moments.setdefault((payload["event"], payload["timestamp"]), set()).add(payload["data"]["run_id"])
     assert max(map(len, moments.values())) >= 2
 
 
-async def test_events_at_once_that_are_refused_say_nothing_of_lost_updates(judged):
+async def test_events_at_once_that_are_refused_say_nothing_of_lost_updates(judged: Judged) -> None:
     """A consumer with few seats turns the others away, and loses nothing."""
     consumer = Consumer()
-    taken, here = consumer.take, []
+    here: list[tuple[str, str]] = []
+    taken = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         if len(here) >= 5:
             return web.Response(status=429)
         here.append(key)
@@ -193,7 +197,7 @@ async def test_events_at_once_that_are_refused_say_nothing_of_lost_updates(judge
         here.remove(key)
         return await taken(key)
 
-    consumer.take = take
+    consumer.change(take=take)
     finding = await judged.finding(consumer, "PG076", probed=True)
     assert finding.verdict == "inconclusive"
     assert re.fullmatch("[0-9]+ of 20 answered 429", finding.summary)  # 15, where all of them come within 50 ms
@@ -206,13 +210,13 @@ async def test_events_at_once_that_are_refused_say_nothing_of_lost_updates(judge
 @pytest.mark.parametrize(
     ("value", "shown"), [(True, "read True"), (None, "read None"), ("many " * 100, r"read 'many .{50,}\.\.\.$")]
 )
-async def test_a_probe_must_read_a_number(value, shown):
+async def test_a_probe_must_read_a_number(value: object, shown: str) -> None:
     """The message shows what it read, in short."""
     with pytest.raises(UsageError, match=f"the probe must read a number.*{shown}"):
         await checked("http://127.0.0.1:9/hooks", probe=lambda: value)
 
 
-async def test_effects_that_come_late_are_awaited_as_long_as_was_said(judged):
+async def test_effects_that_come_late_are_awaited_as_long_as_was_said(judged: Judged) -> None:
     """With a limit that was given, nothing needs to be learned."""
     consumer = Consumer()
 
@@ -223,12 +227,12 @@ async def test_effects_that_come_late_are_awaited_as_long_as_was_said(judged):
     def effect(_: str) -> None:
         consumer.tasks.add(asyncio.get_running_loop().create_task(work()))
 
-    consumer.effect = effect
+    consumer.change(effect=effect)
     report = await judged.report(consumer, "PG072", "PG010", "PG074", probed=True, effect_within=0.4, events=RUNS)
     assert {finding.verdict for finding in report.findings} == {"pass"}
 
 
-def late(step: float, seconds) -> Consumer:
+def late(step: float, seconds: Callable[[int], float]) -> Consumer:
     """Its effects come after so many seconds each: what this function makes of how many there were."""
     consumer = Consumer()
 
@@ -240,15 +244,15 @@ def late(step: float, seconds) -> Consumer:
         consumer.handled.append(event)
         consumer.tasks.add(asyncio.get_running_loop().create_task(work(seconds(len(consumer.handled)))))
 
-    consumer.effect = effect
+    consumer.change(effect=effect)
     return consumer
 
 
-async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged):
+async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged: Judged) -> None:
     """When there is one effect, it is looked a moment longer whether it stays with that."""
     consumer = late(1, lambda number: 0.05 if number < 8 else 0.12)  # the last one is that of the duplicate
 
-    def more(key) -> web.Response:
+    def more(key: tuple[str, str]) -> web.Response:
         consumer.effect(key[0])
         return web.Response()
 
@@ -259,21 +263,21 @@ async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged):
 
 
 @pytest.mark.parametrize("step", [1, -1])
-async def test_an_effect_may_once_take_longer_than_it_did_at_first(step, judged):
+async def test_an_effect_may_once_take_longer_than_it_did_at_first(step: int, judged: Judged) -> None:
     """It is waited for, whether the count grows or shrinks."""
     consumer = late(step, lambda number: 0.01 if number < 7 else 0.3)
     finding = await judged.finding(consumer, "PG074", probed=True, effect_within=None, events=RUNS)
     assert finding.verdict == "pass"
 
 
-async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same(judged):
+async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same(judged: Judged) -> None:
     """No one is told that it has none."""
     consumer = late(1, lambda number: 0.01 if number == 1 else 0.2)
     finding = await judged.finding(consumer, "PG070", probed=True, effect_within=None, events=("run.failed",))
     assert finding.summary == "the probe sees it: run.failed +1"
 
 
-async def test_an_effect_of_two_steps_is_one_effect(judged):
+async def test_an_effect_of_two_steps_is_one_effect(judged: Judged) -> None:
     """What one event does is all that it does."""
     consumer = Consumer()
 
@@ -285,7 +289,7 @@ async def test_an_effect_of_two_steps_is_one_effect(judged):
         consumer.count += 1
         consumer.tasks.add(asyncio.get_running_loop().create_task(second()))
 
-    consumer.effect = effect
+    consumer.change(effect=effect)
     finding = await judged.finding(consumer, "PG070", probed=True, effect_within=None, events=("run.failed",))
     assert finding.summary == "the probe sees it: run.failed +2"
 
@@ -303,13 +307,13 @@ def reading(*counts: float) -> Effects:
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_a_count_that_does_not_rest_is_taken_as_it_is_after_a_while():
+async def test_a_count_that_does_not_rest_is_taken_as_it_is_after_a_while() -> None:
     """Whether it is right then shows in what comes of it."""
     effects = reading(*range(10_000))
     assert 0 < (await effects.mark()).count < 10_000
 
 
-async def test_without_a_probe_there_is_nothing_to_read():
+async def test_without_a_probe_there_is_nothing_to_read() -> None:
     """Whoever asks all the same is told."""
     effects = Effects(ConsumerAccess())
     assert not effects.probed

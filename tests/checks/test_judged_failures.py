@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from aiohttp import web
 from typing_extensions import override
 
+from mockserver.checks.context import status_of
 from tests.checks.consumer import Consumer
+from tests.checks.judged import Judged
+
+#: What becomes of one event, given its key.
+Fail = Callable[[Consumer, tuple[str, str]], web.Response]
 
 
 class FailsOnce(Consumer):
@@ -14,7 +21,7 @@ class FailsOnce(Consumer):
 
     failing = False
 
-    def __init__(self, fail) -> None:
+    def __init__(self, fail: Fail) -> None:
         super().__init__()
         self._fail = fail
 
@@ -29,21 +36,21 @@ class FailsOnce(Consumer):
         return await super().take(key)
 
 
-def _swallows(_, __) -> web.Response:
+def _swallows(_: object, __: object) -> web.Response:
     return web.Response()
 
 
-def _half_done(consumer: Consumer, key) -> web.Response:
+def _half_done(consumer: Consumer, key: tuple[str, str]) -> web.Response:
     consumer.effect(key[0])
     return web.Response(status=500)
 
 
-def _marks_first(consumer: Consumer, key) -> web.Response:
+def _marks_first(consumer: Consumer, key: tuple[str, str]) -> web.Response:
     consumer.seen.add(key)
     return web.Response(status=503)
 
 
-def _fails(*_) -> web.Response:
+def _fails(*_: object) -> web.Response:
     return web.Response(status=500)
 
 
@@ -60,7 +67,7 @@ def _fails(*_) -> web.Response:
         (_marks_first, "pass: the failing handler answered 503", "fail: answered 503, then answered 200: no effect"),
     ],
 )
-async def test_what_becomes_of_a_failure(fail, told, retried, judged):
+async def test_what_becomes_of_a_failure(fail: Fail, told: str, retried: str, judged: Judged) -> None:
     """A failure must be told, and the retry must have exactly one effect."""
     consumer = FailsOnce(fail)
     report = await judged.report(consumer, "PG080", "PG081", probed=True, fail_once=consumer.fail_next)
@@ -68,19 +75,19 @@ async def test_what_becomes_of_a_failure(fail, told, retried, judged):
     assert found == [told, retried]
 
 
-async def test_effects_of_a_retry_are_reported_in_effects_and_not_in_counts(judged):
+async def test_effects_of_a_retry_are_reported_in_effects_and_not_in_counts(judged: Judged) -> None:
     """Whatever one event counts for."""
     consumer = FailsOnce(_half_done)
 
     def effect(_: str) -> None:
         consumer.count += 2
 
-    consumer.effect = effect
+    consumer.change(effect=effect)
     finding = await judged.finding(consumer, "PG081", probed=True, fail_once=consumer.fail_next)
     assert finding.summary == "answered 500, then answered 200: 2 effects"
 
 
-async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged):
+async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged: Judged) -> None:
     """The consumer was told to fail, and handled the event: it is the hook that is wrong, and no build is green."""
     for check in ("PG080", "PG081"):
         report = await judged.report(Consumer(), check, probed=True, fail_once=lambda: None)
@@ -89,25 +96,26 @@ async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged):
         assert not report.ok
 
 
-async def test_the_evidence_of_a_retry_shows_the_story_in_its_order(judged):
+async def test_the_evidence_of_a_retry_shows_the_story_in_its_order(judged: Judged) -> None:
     """First the failure, then the retry."""
     consumer = FailsOnce(_marks_first)
     report = await judged.report(consumer, "PG081", probed=True, fail_once=consumer.fail_next)
-    assert [each.response.status for each in report.finding("PG081").evidence] == [503, 200]
+    assert [status_of(each) for each in report.finding("PG081").evidence] == [503, 200]
     told = str(report)
     assert told.index("\n  < 503 ") < told.index("\n  < 200 ")
     assert told.startswith("failed: PG081 retry after failure; 2 checks: ")
 
 
-async def test_a_retry_that_is_refused_loses_the_event(judged):
+async def test_a_retry_that_is_refused_loses_the_event(judged: Judged) -> None:
     """It fails for good, not once."""
     consumer = Consumer()
-    taken, failing = consumer.take, []
+    failing: list[bool] = []
+    taken = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         return web.Response(status=500) if failing else await taken(key)
 
-    consumer.take = take
+    consumer.change(take=take)
     finding = await judged.finding(consumer, "PG081", probed=True, fail_once=lambda: failing.append(True))
     assert finding.verdict == "fail"
     assert finding.summary.startswith("answered 500, then answered 500: the event is never handled")

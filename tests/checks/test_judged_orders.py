@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
 from typing_extensions import override
 
+from mockserver.checks.context import status_of
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Keeps
+from tests.checks.judged import Judged, Keeps
 
 RUNS = ("run.failed", "run.completed")
 
@@ -25,13 +28,13 @@ class KnowsItsRuns(Keeps):
         return await super().take(key)
 
 
-async def test_an_order_is_not_made_smaller_than_what_fails_in_order_too(judged):
+async def test_an_order_is_not_made_smaller_than_what_fails_in_order_too(judged: Judged) -> None:
     """An optimization without its run is refused in any order: so the run is part of the smallest order."""
     finding = await judged.finding(KnowsItsRuns(), "PG078", probed=True)
     assert finding.verdict == "fail"
     assert finding.summary == "optimization.completed before run.completed: optimization.completed answered 409"
     assert finding.evidence[0].event.type == "optimization.completed"
-    assert finding.evidence[0].response.status == 409
+    assert status_of(finding.evidence[0]) == 409
 
 
 class ForgetsFailures(Keeps):
@@ -52,16 +55,17 @@ class ForgetsFailures(Keeps):
         self.order: list[tuple[str, str]] = []
 
 
-async def test_an_effect_that_order_takes_away_is_reported(judged):
+async def test_an_effect_that_order_takes_away_is_reported(judged: Judged) -> None:
     """With what it is in order."""
     finding = await judged.finding(ForgetsFailures(), "PG078", probed=True)
     assert finding.summary == "run.completed before run.failed: the effect is 1, in order it is 2"
     assert [delivery.event.type for delivery in finding.evidence] == ["run.completed", "run.failed"]
 
 
-def remembering(what) -> tuple[Keeps, dict]:
+def remembering(what: Callable[[dict[str, Any]], Any]) -> tuple[Keeps, dict[str, Any]]:
     """A consumer that keeps a state of each run: what this function makes of a payload, the last one wins."""
-    consumer, states = Keeps(), {}
+    states: dict[str, Any] = {}
+    consumer = Keeps()
     webhook = consumer.webhook
 
     async def remember(request: web.Request) -> web.Response:
@@ -70,7 +74,7 @@ def remembering(what) -> tuple[Keeps, dict]:
         states[payload["data"].get("run_id")] = what(payload)
         return answer
 
-    consumer.webhook = remember
+    consumer.change(webhook=remember)
     return consumer, states
 
 
@@ -83,7 +87,9 @@ def remembering(what) -> tuple[Keeps, dict]:
     ],
     ids=["event", "timestamp", "scalar"],
 )
-async def test_a_state_that_the_last_event_wins_is_found_out(what, difference, judged):
+async def test_a_state_that_the_last_event_wins_is_found_out(
+    what: Callable[..., Any], difference: str, judged: Judged
+) -> None:
     """The counts are the same in every order, the states are not; timestamps are told by their place in the run."""
     consumer, states = remembering(what)
     finding = await judged.finding(consumer, "PG079", probed=True, events=RUNS, state=states.get)
@@ -91,14 +97,14 @@ async def test_a_state_that_the_last_event_wins_is_found_out(what, difference, j
     assert finding.summary == f"run.completed before run.failed: the state {difference}"
 
 
-async def test_what_differs_from_one_run_to_the_next_says_nothing_of_orders(judged):
+async def test_what_differs_from_one_run_to_the_next_says_nothing_of_orders(judged: Judged) -> None:
     """A number of the consumer's own is another one each time, and so no difference."""
     consumer, numbers = Keeps(), itertools.count()
 
-    def state(object_id: str) -> dict:
+    def state(object_id: str) -> dict[str, Any]:
         return {"id": object_id, "read": next(numbers), "events": [each[0] for each in consumer.seen]}
 
-    def sound(object_id: str) -> dict:
+    def sound(object_id: str) -> dict[str, Any]:
         return {**state(object_id), "events": sorted(event for event, seen in consumer.seen if seen == object_id)}
 
     finding = await judged.finding(consumer, "PG079", probed=True, state=sound)
@@ -108,21 +114,21 @@ async def test_what_differs_from_one_run_to_the_next_says_nothing_of_orders(judg
     )
 
 
-async def test_without_a_state_it_is_said_that_the_effects_alone_were_compared(judged):
+async def test_without_a_state_it_is_said_that_the_effects_alone_were_compared(judged: Judged) -> None:
     """And with two events there is but one other order."""
     report = await judged.report(Consumer(), "PG078", "PG079", probed=True, events=RUNS)
     assert report.finding("PG078").summary == "2 events in 2 orders are handled alike"
     assert report.finding("PG079").summary == "needs --state, to see what became of an object"
 
 
-async def test_who_does_not_come_to_the_same_end_twice_is_not_judged_by_orders(judged):
+async def test_who_does_not_come_to_the_same_end_twice_is_not_judged_by_orders(judged: Judged) -> None:
     """Its effects alternate, whatever comes."""
     consumer = Consumer()
 
     def effect(_: str) -> None:
         consumer.count += 1 + len(consumer.seen) % 2
 
-    consumer.effect = effect
+    consumer.change(effect=effect)
     finding = await judged.finding(
         consumer, "PG078", probed=True, events=("run.failed", "run.completed", "evaluation.completed")
     )
@@ -132,22 +138,22 @@ async def test_who_does_not_come_to_the_same_end_twice_is_not_judged_by_orders(j
     )
 
 
-async def test_who_refuses_events_in_order_is_not_judged_by_orders(judged):
+async def test_who_refuses_events_in_order_is_not_judged_by_orders(judged: Judged) -> None:
     """What is refused anyway says nothing of the order."""
     consumer = Consumer()
     taken = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         known = key not in consumer.seen and key[1] in {seen for _, seen in consumer.seen}
         return web.Response(status=409) if known else await taken(key)
 
-    consumer.take = take
+    consumer.change(take=take)
     finding = await judged.finding(consumer, "PG078", probed=True)
     assert finding.verdict == "inconclusive"
-    assert finding.evidence[0].response.status == 409
+    assert status_of(finding.evidence[0]) == 409
 
 
-async def test_all_that_the_events_of_one_run_mention_is_that_run(judged):
+async def test_all_that_the_events_of_one_run_mention_is_that_run(judged: Judged) -> None:
     """An optimization names the run that validated it: the same as the others are about."""
     consumer = Keeps()
     await judged.finding(consumer, "PG078", probed=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -16,7 +18,7 @@ from mockserver.model.settings import Settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, verdicts
 from tests.checks.consumer import Consumer
-from tests.checks.judged import BadBody, HangsUpOnForgeries, Hooks, answer_with, hang_up, signed
+from tests.checks.judged import BadBody, HangsUpOnForgeries, Hooks, Judged, answer_with, hang_up, signed
 
 # ---------------------------------------------------------------- the control
 
@@ -24,7 +26,7 @@ from tests.checks.judged import BadBody, HangsUpOnForgeries, Hooks, answer_with,
 class AnswersAll(Consumer):
     """Answers everything in the same way."""
 
-    def __init__(self, answer) -> None:
+    def __init__(self, answer: Callable[[web.Request], web.Response]) -> None:
         super().__init__()
         self._answer = answer
 
@@ -51,7 +53,9 @@ class AnswersAll(Consumer):
         (404, "", "", "inconclusive"),
     ],
 )
-async def test_what_stands_in_front_is_known_by_its_answer(status, text, location, verdict, judged):
+async def test_what_stands_in_front_is_known_by_its_answer(
+    status: int, text: str, location: str, verdict: str, judged: Judged
+) -> None:
     """By a status that nothing else has, or by a page for people; anything else may have other reasons."""
     headers = {"Location": location} if location else {}
     report = await judged.report(AnswersAll(lambda _: answer_with(status, text, **headers)), "PG003", "PG004")
@@ -59,13 +63,13 @@ async def test_what_stands_in_front_is_known_by_its_answer(status, text, locatio
     assert report.finding("PG003").verdict == ("fail" if 300 <= status < 400 else "pass")
 
 
-async def test_a_redirect_to_nowhere_is_reported_as_one(judged):
+async def test_a_redirect_to_nowhere_is_reported_as_one(judged: Judged) -> None:
     """The header Location is missing."""
     finding = await judged.finding(AnswersAll(lambda _: answer_with(304)), "PG003")
     assert finding.summary == "a correct event answered 304, to nowhere"
 
 
-async def test_a_control_without_an_answer_is_a_failure_of_the_consumer(judged):
+async def test_a_control_without_an_answer_is_a_failure_of_the_consumer(judged: Judged) -> None:
     """It is there, so it was reached; the deliveries of the control and its checks are counted."""
     report = await judged.report(AnswersAll(hang_up), "PG003", "PG004", "PG010")
     assert report.unreachable == ""
@@ -77,7 +81,7 @@ async def test_a_control_without_an_answer_is_a_failure_of_the_consumer(judged):
     assert report.diagnosis is None
 
 
-async def test_without_a_refusal_there_is_no_diagnosis(judged):
+async def test_without_a_refusal_there_is_no_diagnosis(judged: Judged) -> None:
     """Though it was asked for; and every delivery is counted."""
     consumer = Hooks()
     report = await judged.report(consumer, "PG010", diagnose=True)
@@ -94,16 +98,18 @@ async def test_without_a_refusal_there_is_no_diagnosis(judged):
     [("PG045", ""), ("PG010", "time ran out before everything was checked")],
     ids=["a should", "a must"],
 )
-async def test_a_run_is_incomplete_where_a_must_was_not_checked_in_time(check, stopped, judged):
+async def test_a_run_is_incomplete_where_a_must_was_not_checked_in_time(
+    check: str, stopped: str, judged: Judged
+) -> None:
     """What should be met is left out, and said to be; how fast answers are is known at no cost."""
     report = await judged.report(Hooks(), check, "PG060", time_limit=0.0)
     assert report.finding(check).verdict == "not tested"
     assert report.finding("PG060").verdict == "pass"
     assert report.stopped == stopped
-    assert report.ok is not stopped
+    assert report.ok is not bool(stopped)
 
 
-async def test_what_needs_a_hook_says_so(judged):
+async def test_what_needs_a_hook_says_so(judged: Judged) -> None:
     """With a probe alone."""
     finding = await judged.finding(Hooks(), "PG081", probed=True)
     assert (finding.verdict, finding.summary) == ("not tested", "needs --fail-once, to make the consumer fail")
@@ -121,7 +127,7 @@ class EndsAtAForgery(HangsUpOnForgeries):
         return hang_up(request) if self.dead else await super().webhook(request)
 
 
-async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged):
+async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged: Judged) -> None:
     """Four deliveries at most."""
 
     class BreaksAtABadBody(BadBody):
@@ -138,22 +144,22 @@ async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged):
     assert report.finding("PG043").verdict == "fail"
 
 
-async def test_a_consumer_that_is_broken_in_the_end_fails_the_last_check_alone(judged):
+async def test_a_consumer_that_is_broken_in_the_end_fails_the_last_check_alone(judged: Judged) -> None:
     """It is the last control itself: another one would say the same."""
     consumer = Hooks()
     taken = consumer.take
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         return await taken(key) if len(consumer.seen) < 3 else answer_with(500)
 
-    consumer.take = take
+    consumer.change(take=take)
     report = await judged.report(consumer, "PG006")
     assert verdicts(report, "fail") == {"PG006": "fail: after all checks a valid event answered 500"}
     assert len(report.finding("PG006").evidence) == 1
 
 
 @pytest.mark.parametrize(("check", "verdict"), [("PG070", "fail"), ("PG072", "not tested")])
-async def test_a_probe_without_any_effect_fails_one_check_alone(check, verdict, judged):
+async def test_a_probe_without_any_effect_fails_one_check_alone(check: str, verdict: str, judged: Judged) -> None:
     """The others need an effect, and say so."""
     consumer = Hooks(effect=lambda _: None)
     finding = await judged.finding(consumer, check, probed=True, effect_within=0.01)
@@ -161,7 +167,7 @@ async def test_a_probe_without_any_effect_fails_one_check_alone(check, verdict, 
     assert verdict == "fail" or finding.summary == "the probe has seen no effect of any event (PG070)"
 
 
-async def test_a_check_that_needs_a_hook_says_so_when_it_is_made_without():
+async def test_a_check_that_needs_a_hook_says_so_when_it_is_made_without() -> None:
     """As a run never does."""
     service = Mock(Settings())
     try:
@@ -186,12 +192,12 @@ def limited(after: int, answers: int) -> Hooks:
     async def limit(request: web.Request) -> web.Response:
         return answer_with(left.pop()) if len(consumer.bodies) >= after and left else await webhook(request)
 
-    consumer.webhook = limit
+    consumer.change(webhook=limit)
     return consumer
 
 
 @pytest.mark.parametrize("after", [1, 2, 5, 7])
-async def test_a_rate_limit_that_is_lifted_is_waited_out(after, judged):
+async def test_a_rate_limit_that_is_lifted_is_waited_out(after: int, judged: Judged) -> None:
     """Whenever it comes, it says nothing of what was sent: the same is sent again after a while."""
     report = await judged.report(limited(after, 3), "PG010", "PG041", events=("run.failed",))
     assert verdicts(report, "pass").keys() == {"PG001", "PG010", "PG041"}
@@ -199,7 +205,7 @@ async def test_a_rate_limit_that_is_lifted_is_waited_out(after, judged):
 
 
 @pytest.mark.parametrize("after", [1, 6], ids=["while it is learned", "in a check"])
-async def test_a_rate_limit_that_stays_ends_the_run(after, judged):
+async def test_a_rate_limit_that_stays_ends_the_run(after: int, judged: Judged) -> None:
     """No check is blamed for it, and the report says what to do."""
     report = await judged.report(limited(after, 1000), "PG010", "PG041", events=("run.failed",))
     assert report.stopped == "the consumer answers 429 even after some waiting: lift its rate limit for checks"
@@ -216,11 +222,11 @@ def slow(*seconds: float) -> Hooks:
     consumer = Hooks()
     taken, left = consumer.take, list(seconds)
 
-    async def take(key):
+    async def take(key: tuple[str, str]) -> web.Response:
         await asyncio.sleep(left.pop(0) if left else 0)
         return await taken(key)
 
-    consumer.take = take
+    consumer.change(take=take)
     return consumer
 
 
@@ -229,7 +235,9 @@ def slow(*seconds: float) -> Hooks:
     [((), "pass"), ((0, 1.1), "warn"), ((0, 1.1, 1.1, 1.1), "fail"), ((0, 0, 5.1), "fail")],
     ids=["quick", "one over the median", "most over the median", "one too slow"],
 )
-async def test_slow_answers_are_judged_by_their_median_and_the_worst(seconds, verdict, judged):
+async def test_slow_answers_are_judged_by_their_median_and_the_worst(
+    seconds: tuple[float, ...], verdict: str, judged: Judged
+) -> None:
     """The evidence is the slowest of them."""
     finding = await judged.finding(slow(*seconds), "PG060", events=("run.failed",))
     assert finding.verdict == verdict
@@ -238,16 +246,16 @@ async def test_slow_answers_are_judged_by_their_median_and_the_worst(seconds, ve
         assert finding.evidence[0].attempts[0].exchange.total_ms >= 1000 * max(seconds)
 
 
-def telling(text) -> Hooks:
+def telling(text: Callable[[bytes, str], str]) -> Hooks:
     """It answers a forgery with a text of the body and the header that came."""
     consumer = Hooks()
     genuine = Hooks.is_genuine
 
     def is_genuine(body: bytes, signature: str) -> bool:
-        consumer.refuse = lambda: answer_with(401, text(body, signature))
+        consumer.change(refuse=lambda: answer_with(401, text(body, signature)))
         return genuine(consumer, body, signature)
 
-    consumer.is_genuine = is_genuine
+    consumer.change(is_genuine=is_genuine)
     return consumer
 
 
@@ -262,7 +270,7 @@ def telling(text) -> Hooks:
     ],
     ids=["secret", "signature", "upper case", "what was sent", "nothing"],
 )
-async def test_answers_may_give_nothing_away(text, what, judged):
+async def test_answers_may_give_nothing_away(text: Callable[..., Any], what: str, judged: Judged) -> None:
     """What the request itself had in it is no secret."""
     report = await judged.report(telling(text), "PG010", "PG012", "PG022", "PG061")
     finding = report.finding("PG061")
@@ -270,7 +278,7 @@ async def test_answers_may_give_nothing_away(text, what, judged):
     assert not what or finding.summary == f"an answer contains {what}"
 
 
-async def test_a_header_can_give_the_secret_away_as_well(judged):
+async def test_a_header_can_give_the_secret_away_as_well(judged: Judged) -> None:
     """The whole answer is looked at."""
     consumer = Hooks(refuse=lambda: answer_with(401, **{"X-Debug": f"key={SECRET}"}))
     assert (await judged.report(consumer, "PG010", "PG061")).finding("PG061").verdict == "fail"
@@ -294,7 +302,7 @@ async def test_a_header_can_give_the_secret_away_as_well(judged):
         (json.dumps({"error": "bad signature at line 3"}), "pass"),
     ],
 )
-async def test_traces_of_every_language_are_known(text, verdict, judged):
+async def test_traces_of_every_language_are_known(text: str, verdict: str, judged: Judged) -> None:
     """And ordinary words are not taken for one."""
     consumer = Hooks(refuse=lambda: answer_with(401, text))
     finding = (await judged.report(consumer, "PG010", "PG062")).finding("PG062")

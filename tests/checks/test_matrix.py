@@ -6,7 +6,7 @@ What was caught by what is noted as a property of each test; ``tests.checks.prin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -56,7 +56,9 @@ async def _full_check(consumer: Endpoint, *, skip: tuple[str, ...] = (), time_li
 
 
 @pytest.mark.parametrize(("mistake", "consumer"), _MUTANTS, ids=[f"{each[0]}-{each[1]}" for each in _MUTANTS])
-async def test_a_mistake_is_caught_by_its_check_and_by_no_other(mistake, consumer, record_property):
+async def test_a_mistake_is_caught_by_its_check_and_by_no_other(
+    mistake: str, consumer: str, record_property: Callable[[str, object], None]
+) -> None:
     """It fails the checks that are about it, and no must-check besides; where it refuses all, a diagnosis is made."""
     # A sender that drips takes its time, and most mistakes have nothing to do with it: the correct ones show that.
     skip = () if mistake in ("one_at_a_time", "content_length_only") else SLOW
@@ -74,7 +76,7 @@ async def test_a_mistake_is_caught_by_its_check_and_by_no_other(mistake, consume
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_correct_consumer_passes_everything(name, record_property):
+async def test_a_correct_consumer_passes_everything(name: str, record_property: Callable[[str, object], None]) -> None:
     """Every check that can be made is made, and passes."""
     with _consumer(name, None) as endpoint:
         report = await _full_check(endpoint)
@@ -85,7 +87,7 @@ async def test_a_correct_consumer_passes_everything(name, record_property):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_correct_consumer_passes_with_the_url_alone(name):
+async def test_a_correct_consumer_passes_with_the_url_alone(name: str) -> None:
     """Without a probe there is less to find out, and still nothing to complain of."""
     with _consumer(name, None) as endpoint:
         report = await checked(endpoint.webhook_url)
@@ -95,7 +97,7 @@ async def test_a_correct_consumer_passes_with_the_url_alone(name):
 
 
 @pytest.mark.parametrize("mistake", ["no_verification", "missing_signature_accepted", "verifies_some_events"])
-async def test_accepted_forgeries_are_proved_without_a_probe_where_answers_reveal_duplicates(mistake):
+async def test_accepted_forgeries_are_proved_without_a_probe_where_answers_reveal_duplicates(mistake: str) -> None:
     """The genuine event after the forged one is answered as a duplicate: so the forged one was handled."""
     with _consumer("flask", mistake) as endpoint:
         report = await checked(endpoint.webhook_url, skip=SLOW)
@@ -104,7 +106,7 @@ async def test_accepted_forgeries_are_proved_without_a_probe_where_answers_revea
     assert "answered as a duplicate, so it was handled" in report.finding(caught[0]).summary
 
 
-def test_every_mistake_is_expected_and_every_check_catches_one():
+def test_every_mistake_is_expected_and_every_check_catches_one() -> None:
     """Neither table has something that the other does not know; what no mistake can show is named here."""
     assert set(EXPECTED) == set(MISTAKES)
     caught = {check for expected in EXPECTED.values() for check in expected.caught_by}

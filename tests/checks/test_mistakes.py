@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from tests.consumers import fastapi_app, flask_app, inbox, mistakes
 from tests.consumers.mistakes import MISTAKES, is_in_the_inbox
 from tests.consumers.mistakes.catalogue import FAMILIES
 
-ACCESS = {
+ACCESS: dict[str, Any] = {
     "probe": "/debug/events",
     "probe_json": "$.count",
     "state": "/debug/objects/{id}",
@@ -147,13 +148,13 @@ def complaint(mistake: str, report: CheckReport) -> str:
 
 @pytest.mark.usefixtures("quick_time")
 @pytest.mark.parametrize("family", [name for name in FAMILIES if in_process(name)])
-async def test_each_mistake_is_caught_by_its_checks_and_by_no_other(family):
+async def test_each_mistake_is_caught_by_its_checks_and_by_no_other(family: str) -> None:
     """They fail the checks that are about them, and no must-check besides; the diagnosis names what refuses all."""
     chosen = [mistake for mistake in in_process(family) if is_in_the_inbox(mistake)]
     assert not [found for mistake in chosen if (found := complaint(mistake, await inbox_checked(mistake)))]
 
 
-async def test_so_are_the_mistakes_of_a_framework():
+async def test_so_are_the_mistakes_of_a_framework() -> None:
     """They are not in the inbox, so the applications are checked, all at once."""
 
     async def complain(mistake: str) -> str:
@@ -164,13 +165,13 @@ async def test_so_are_the_mistakes_of_a_framework():
 
 
 @pytest.mark.parametrize("create_app", [flask_app.create_app, fastapi_app.create_app], ids=["flask", "fastapi"])
-async def test_a_correct_application_passes(create_app):
+async def test_a_correct_application_passes(create_app: Callable[..., Any]) -> None:
     """Nothing is held against it, and nothing is left open that can be tested in process."""
     report = await fully_checked(create_app(SECRET))
     assert report.ok
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
-def test_every_mistake_is_expected():
+def test_every_mistake_is_expected() -> None:
     """Neither table has something that the other does not know."""
     assert set(EXPECTED) == set(MISTAKES)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -51,7 +54,7 @@ _BREAK = {
 
 
 @pytest.mark.parametrize("fail_on", ["proven", "suspected", "should"])
-def test_what_breaks_a_build_is_chosen(fail_on):
+def test_what_breaks_a_build_is_chosen(fail_on: str) -> None:
     """What is proved, by default also what is suspected, or what should be met as well; a note never does."""
     for verdict in VERDICTS:
         for severity in ("must", "should", "note"):
@@ -63,7 +66,7 @@ def test_what_breaks_a_build_is_chosen(fail_on):
     assert finding("fail", 12).id == "PG012"
 
 
-def test_a_finding_shows_what_its_judgement_says():
+def test_a_finding_shows_what_its_judgement_says() -> None:
     """With the remedy of the check, unless the judgement knows a better one."""
     delivery = Delivery(1, Event("run.failed", "", encode_payload("run.failed", "", {})), "w", "http://x/", "PG001")
     each = Finding(check(), Judgement("fail", "seen", (delivery,)))
@@ -71,7 +74,7 @@ def test_a_finding_shows_what_its_judgement_says():
     assert finding("fail", fix="register the other URL").fix == "register the other URL"
 
 
-def test_what_is_particular_of_a_finding_is_all_but_its_cause():
+def test_what_is_particular_of_a_finding_is_all_but_its_cause() -> None:
     """A finding that shares nothing is its own cause."""
     shared = Finding(check(), Judgement("warn", "half of it (answered 200): who knows", cause="who knows"))
     assert (shared.cause, shared.particular) == ("who knows", "half of it (answered 200)")
@@ -79,7 +82,7 @@ def test_what_is_particular_of_a_finding_is_all_but_its_cause():
     assert (alone.cause, alone.particular) == ("PG012", "seen 12")
 
 
-def test_a_finding_in_an_assertion_is_one_line():
+def test_a_finding_in_an_assertion_is_one_line() -> None:
     """Id, title, verdict and what was seen; the deliveries would hide it."""
     each = finding("fail", 12)
     assert str(each) == "PG012 check number 12: fail, seen 12"
@@ -89,7 +92,7 @@ def test_a_finding_in_an_assertion_is_one_line():
 # ---------------------------------------------------------------- counts and summary
 
 
-def test_findings_are_counted_by_verdict():
+def test_findings_are_counted_by_verdict() -> None:
     """Each of them once."""
     made = report(finding("pass", 1), finding("fail", 2), finding("pass", 3), finding("not tested", 4))
     assert {verdict: made.count(verdict) for verdict in VERDICTS} == {
@@ -116,12 +119,12 @@ def test_findings_are_counted_by_verdict():
         ([finding("fail", severity="should")], "1 check: 1 fail"),
     ],
 )
-def test_the_summary_is_one_line(findings, summary):
+def test_the_summary_is_one_line(findings: list[Finding], summary: str) -> None:
     """Every verdict that there is, in the same order each time, and how many of the failures break a build."""
     assert report(*findings).summary == summary
 
 
-def test_the_summary_of_what_could_not_be_reached_says_only_that():
+def test_the_summary_of_what_could_not_be_reached_says_only_that() -> None:
     """There is nothing to count."""
     made = report()
     made.unreachable = "nothing listens"
@@ -131,7 +134,7 @@ def test_the_summary_of_what_could_not_be_reached_says_only_that():
 # ---------------------------------------------------------------- what keeps a run from its end
 
 
-def test_a_run_that_was_stopped_has_a_finding_for_each_check():
+def test_a_run_that_was_stopped_has_a_finding_for_each_check() -> None:
     """Those that were made keep theirs; the others were not tested, and the summary says why."""
     made = report(finding("pass", 1), finding("warn", 2))
     made.stop("the run was stopped", [check(number) for number in (1, 2, 3, 4)])
@@ -142,7 +145,7 @@ def test_a_run_that_was_stopped_has_a_finding_for_each_check():
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "unusable", "stopped"])
-def test_what_could_not_be_checked_is_not_ok(kind):
+def test_what_could_not_be_checked_is_not_ok(kind: str) -> None:
     """Nothing failed, but nothing was proved either."""
     made = report(finding("pass"))
     assert made.problems == {}
@@ -155,7 +158,7 @@ def test_what_could_not_be_checked_is_not_ok(kind):
         made.raise_for_failures()
 
 
-def test_all_problems_are_reported():
+def test_all_problems_are_reported() -> None:
     """In the order in which they are asked about."""
     made = report()
     made.stopped, made.unusable = "by Ctrl-C", "the probe answered 404"
@@ -166,27 +169,27 @@ def test_all_problems_are_reported():
 
 
 @pytest.mark.parametrize("name", ["PG002", "check_number_2"])
-def test_a_finding_is_found_by_the_id_or_the_name_of_its_check(name):
+def test_a_finding_is_found_by_the_id_or_the_name_of_its_check(name: str) -> None:
     """As on the command line."""
     wanted = finding("warn", 2)
     assert report(finding("pass", 1), wanted).finding(name) is wanted
 
 
-def test_a_check_that_was_not_chosen_has_no_finding():
+def test_a_check_that_was_not_chosen_has_no_finding() -> None:
     """The message names what there is."""
     with pytest.raises(KeyError) as caught:
         report(finding("pass", 1), finding("pass", 2)).finding("PG012")
     assert caught.value.args == ("no finding of 'PG012'; there are PG001, PG002",)
 
 
-def test_to_raise_for_failures_does_nothing_where_all_is_well():
+def test_to_raise_for_failures_does_nothing_where_all_is_well() -> None:
     """What is only a should, and what is open, are no failures."""
     made = report(*(finding(verdict, number, "should") for number, verdict in enumerate(VERDICTS)))
     made.raise_for_failures()
     assert made.looked_at
 
 
-def test_to_raise_for_failures_raises_the_report_as_text():
+def test_to_raise_for_failures_raises_the_report_as_text() -> None:
     """The failure of a test is the table."""
     made = report(finding("fail"))
     with pytest.raises(CheckError) as caught:
@@ -207,7 +210,7 @@ def test_to_raise_for_failures_raises_the_report_as_text():
         lambda made: made.raise_for_failures(),
     ],
 )
-def test_asking_how_it_ended_is_looking(look):
+def test_asking_how_it_ended_is_looking(look: Callable[..., Any]) -> None:
     """A report that no one looked at can then be told from one that was."""
     made = report(finding("pass"))
     look(made)
@@ -223,14 +226,14 @@ def test_asking_how_it_ended_is_looking(look):
         repr,
     ],
 )
-def test_passing_it_on_is_not_looking(look):
+def test_passing_it_on_is_not_looking(look: Callable[[CheckReport], object]) -> None:
     """To print it, or to write it to a file, is no assertion."""
     made = report(finding("pass"))
     look(made)
     assert not made.looked_at
 
 
-def test_secrets_are_hidden_in_the_short_form_too():
+def test_secrets_are_hidden_in_the_short_form_too() -> None:
     """In the URL and in what was seen."""
     made = report(Finding(check(), Judgement("pass", "fine")))
     made.target, made.stopped = "http://127.0.0.1/?key=whsec_xyz", "whsec_xyz was refused"
@@ -241,7 +244,7 @@ def test_secrets_are_hidden_in_the_short_form_too():
 # ---------------------------------------------------------------- as text
 
 
-def test_the_text_shows_the_diagnosis():
+def test_the_text_shows_the_diagnosis() -> None:
     """Why correct deliveries are refused, and what to do about it, where that is known."""
     made = report(finding("fail"))
     made.diagnosis = Diagnosis("it strips\tthe body", "verify the raw body", 3)
@@ -250,7 +253,7 @@ def test_the_text_shows_the_diagnosis():
     assert str(made).endswith("\n\ndiagnosis: it answers 404")
 
 
-def test_a_delivery_that_was_not_attempted_is_reported_as_such():
+def test_a_delivery_that_was_not_attempted_is_reported_as_such() -> None:
     """There is neither a request nor an answer."""
     event = Event("run.failed", "", encode_payload("run.failed", "", {}))
     made = report(Finding(check(), Judgement("fail", "seen", (Delivery(1, event, "w", "http://x/", "PG001"),))))

@@ -6,7 +6,9 @@ import asyncio
 import os
 import select
 import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -20,6 +22,7 @@ from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
+from tests.checks.judged import Judged
 from tests.receiving import consuming
 from tests.tables import each_row
 
@@ -28,19 +31,19 @@ PYTHON = f'"{sys.executable}" -c'
 # ---------------------------------------------------------------- a command
 
 
-async def test_a_command_that_ends_well_says_nothing(capfd):
+async def test_a_command_that_ends_well_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """Its output is its own business, and is not mixed with that of the checks."""
     await run_command("echo out; echo err >&2")
     assert capfd.readouterr() == ("", "")
 
 
-async def test_a_command_is_one_of_the_shell(tmp_path):
+async def test_a_command_is_one_of_the_shell(tmp_path: Path) -> None:
     """With redirections, and several commands in a row."""
     await run_command(f"echo one > '{tmp_path}/said' && echo two >> '{tmp_path}/said'")
     assert (tmp_path / "said").read_text().split() == ["one", "two"]
 
 
-async def test_a_command_reads_nothing():
+async def test_a_command_reads_nothing() -> None:
     """One that asks a question gets no answer, and does not wait for the person at the terminal."""
     with pytest.raises(AccessError, match="exit code 1"):
         await run_command("read answer")
@@ -58,13 +61,13 @@ async def test_a_command_reads_nothing():
         ("kill -9 $$", "exit code -9"),
     ],
 )
-async def test_a_command_that_fails_is_reported_with_what_it_said(command, why):
+async def test_a_command_that_fails_is_reported_with_what_it_said(command: str, why: str) -> None:
     """The exit code, and what it wrote to standard error; where that is nothing, what it wrote at all."""
     with pytest.raises(AccessError, match=why):
         await run_command(command)
 
 
-async def test_of_much_output_the_end_is_shown():
+async def test_of_much_output_the_end_is_shown() -> None:
     """There stands what went wrong."""
     with pytest.raises(AccessError) as caught:
         await run_command(f"{PYTHON} \"import sys; print('x' * 5000, file=sys.stderr); sys.exit('the reason')\"")
@@ -73,14 +76,14 @@ async def test_of_much_output_the_end_is_shown():
     assert message.count("x") < 250
 
 
-async def test_a_command_may_leave_something_running(gate):
+async def test_a_command_may_leave_something_running(gate: Path) -> None:
     """A restarted consumer, for example: it is not waited for, though it keeps the output open."""
     await run_command(f"cat '{gate}' & true")
-    gate.write_bytes(b"")  # it ends now; one that was waited for would have to be broken off before
+    gate.write_bytes(b"")  # noqa: ASYNC240 - it ends now; one that was waited for would have to be broken off before
 
 
 @pytest.fixture
-def gate(tmp_path):
+def gate(tmp_path: Path) -> Path:
     """A pipe with a name, that a command can hang on."""
     os.mkfifo(tmp_path / "gate")
     return tmp_path / "gate"
@@ -99,7 +102,7 @@ def is_held_no_more(gate: Path) -> bool:
         os.close(reading)
 
 
-async def test_a_command_may_not_take_for_ever(monkeypatch, gate):
+async def test_a_command_may_not_take_for_ever(monkeypatch: pytest.MonkeyPatch, gate: Path) -> None:
     """After its time it is ended, with all that it started, and told."""
     monkeypatch.setattr(options, "_PATIENCE", 0.5)
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)  # so that the command need not wait for a reader
@@ -109,7 +112,7 @@ async def test_a_command_may_not_take_for_ever(monkeypatch, gate):
     assert is_held_no_more(gate)
 
 
-async def test_a_command_that_no_one_waits_for_is_ended(gate):
+async def test_a_command_that_no_one_waits_for_is_ended(gate: Path) -> None:
     """With all that it started: so Ctrl-C ends it too."""
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
     running = asyncio.create_task(run_command(f"echo begun > '{gate}'; sleep 600 > '{gate}'; echo on"))
@@ -123,7 +126,7 @@ async def test_a_command_that_no_one_waits_for_is_ended(gate):
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_a_command_that_no_one_wants_any_more_before_it_has_begun(turns, gate):
+async def test_a_command_that_no_one_wants_any_more_before_it_has_begun(turns: int, gate: Path) -> None:
     """It may just be starting: what it starts is ended all the same."""
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
     running = asyncio.create_task(run_command(f"sleep 600 > '{gate}'; echo on"))
@@ -140,7 +143,7 @@ async def test_a_command_that_no_one_wants_any_more_before_it_has_begun(turns, g
 
 
 @pytest.fixture
-async def service():
+async def service() -> AsyncIterator[Mock]:
     service = Mock(read_settings())
     yield service
     await service.stop()
@@ -151,7 +154,7 @@ async def posted(service: Mock, url: str, timeout: float = 10) -> None:
     await post(target, service.transport_to(target), (("User-Agent", "a-test/1"),), timeout)
 
 
-async def test_nothing_is_posted_to_a_url(service, aiohttp_server):
+async def test_nothing_is_posted_to_a_url(service: Mock, aiohttp_server: Callable[..., Any]) -> None:
     """With the path and the query as they were given, and no body."""
     received = []
 
@@ -170,10 +173,10 @@ async def test_nothing_is_posted_to_a_url(service, aiohttp_server):
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
-async def test_every_2xx_is_a_yes(service, status):
+async def test_every_2xx_is_a_yes(service: Mock, status: int) -> None:
     """Whatever it answers beside."""
 
-    async def answer(_):
+    async def answer(_: object) -> web.Response:
         return web.Response(status=status)
 
     async with consuming() as consumer:
@@ -183,10 +186,10 @@ async def test_every_2xx_is_a_yes(service, status):
 
 
 @pytest.mark.parametrize("status", [302, 404, 405, 500])
-async def test_any_other_answer_is_reported(service, status):
+async def test_any_other_answer_is_reported(service: Mock, status: int) -> None:
     """With its status and the URL."""
 
-    async def answer(_):
+    async def answer(_: object) -> web.Response:
         return web.Response(status=status, headers={"Location": "/elsewhere"})
 
     async with consuming() as consumer:
@@ -196,7 +199,7 @@ async def test_any_other_answer_is_reported(service, status):
         assert len(consumer.received) == 1
 
 
-async def test_where_no_one_listens_that_is_reported(service, closed_port):
+async def test_where_no_one_listens_that_is_reported(service: Mock, closed_port: int) -> None:
     """In the words of the transport."""
     with pytest.raises(AccessError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nothing listens"):
         await posted(service, f"http://127.0.0.1:{closed_port}/")
@@ -224,7 +227,7 @@ class Asked(Consumer):
 
 
 @pytest.mark.parametrize("scheme", ["http", "HTTP"])
-async def test_a_hook_that_begins_like_a_url_is_one(scheme, judged):
+async def test_a_hook_that_begins_like_a_url_is_one(scheme: str, judged: Judged) -> None:
     """It is POSTed to; everything else is a command."""
     consumer = Asked()
     url = (await judged.url(consumer)).replace("http", scheme)
@@ -233,7 +236,7 @@ async def test_a_hook_that_begins_like_a_url_is_one(scheme, judged):
     assert report.unusable == "the consumer was supposed to fail, but answered 200: check what --fail-once does"
 
 
-async def test_a_url_that_is_none_is_wrong_usage(judged):
+async def test_a_url_that_is_none_is_wrong_usage(judged: Judged) -> None:
     """It is found before anything is sent."""
     consumer = Consumer()
     with pytest.raises(UsageError, match="http://"):
@@ -249,14 +252,14 @@ def fails() -> None:
     ("hook", "why"),
     [("/nowhere", "answered 404"), (fails, "fail_once fails: RuntimeError: no database")],
 )
-async def test_a_hook_that_fails_makes_the_run_unusable(hook, why, judged):
+async def test_a_hook_that_fails_makes_the_run_unusable(hook: object, why: str, judged: Judged) -> None:
     """The consumer did nothing wrong."""
     report = await judged.report(Consumer(), "PG080", probed=True, fail_once=hook)
     assert why in report.unusable
     assert report.finding("PG080").verdict == "inconclusive"
 
 
-async def test_a_command_that_fails_makes_the_run_unusable(aiohttp_server):
+async def test_a_command_that_fails_makes_the_run_unusable(aiohttp_server: Callable[..., Any]) -> None:
     """As any hook does; in real time, for a process takes some."""
     consumer = Consumer()
     server = await aiohttp_server(consumer.app())

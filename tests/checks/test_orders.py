@@ -28,7 +28,7 @@ def wrong_pairs(order: Order) -> int:
 
 
 @given(LENGTHS, MOST, st.text())
-def test_orders_are_permutations_but_never_the_one_in_which_things_happened(length, most, seed):
+def test_orders_are_permutations_but_never_the_one_in_which_things_happened(length: int, most: int, seed: str) -> None:
     """All are different, and there are as many as were asked for, unless there are no more."""
     orders = orders_to_try(length, most, seed)
     in_order = tuple(range(length))
@@ -37,18 +37,18 @@ def test_orders_are_permutations_but_never_the_one_in_which_things_happened(leng
 
 
 @given(LENGTHS, MOST, st.text())
-def test_the_reverse_comes_first(length, most, seed):
+def test_the_reverse_comes_first(length: int, most: int, seed: str) -> None:
     """Most mistakes show in it."""
     assert orders_to_try(length, most, seed)[0] == tuple(reversed(range(length)))
 
 
 @given(LENGTHS, MOST, st.text())
-def test_the_same_seed_gives_the_same_orders(length, most, seed):
+def test_the_same_seed_gives_the_same_orders(length: int, most: int, seed: str) -> None:
     """So that a finding can be repeated."""
     assert orders_to_try(length, most, seed) == orders_to_try(length, most, seed)
 
 
-def test_many_events_have_a_few_orders_all_the_same():
+def test_many_events_have_a_few_orders_all_the_same() -> None:
     """Twelve events have half a billion orders: they are not all looked at."""
     orders = orders_to_try(12, 8, "seed")
     assert len(set(orders)) == 8
@@ -56,12 +56,12 @@ def test_many_events_have_a_few_orders_all_the_same():
 
 
 @pytest.mark.parametrize("length", [0, 1])
-def test_one_event_has_no_other_order(length):
+def test_one_event_has_no_other_order(length: int) -> None:
     """There is nothing to try."""
     assert orders_to_try(length, 8, "seed") == []
 
 
-def test_another_seed_gives_other_orders():
+def test_another_seed_gives_other_orders() -> None:
     """Each run tries something else."""
     assert len({tuple(orders_to_try(4, 8, str(seed))) for seed in range(5)}) > 1
 
@@ -70,7 +70,7 @@ def test_another_seed_gives_other_orders():
 
 
 @given(ORDERS)
-def test_what_is_simpler_has_less_that_is_wrong_and_is_still_wrong(order):
+def test_what_is_simpler_has_less_that_is_wrong_and_is_still_wrong(order: Order) -> None:
     """One event less, or one pair less the wrong way round; never an order that is right."""
     for candidate in simpler(order):
         fewer = len(candidate) == len(order) - 1 and set(candidate) < set(order)
@@ -80,14 +80,14 @@ def test_what_is_simpler_has_less_that_is_wrong_and_is_still_wrong(order):
 
 
 @given(ORDERS)
-def test_orders_with_fewer_events_come_first(order):
+def test_orders_with_fewer_events_come_first(order: Order) -> None:
     """They are the simplest."""
     lengths = [len(candidate) for candidate in simpler(order)]
     assert lengths == sorted(lengths)
 
 
 @given(ORDERS, st.data())
-def test_to_go_on_with_what_is_simpler_comes_to_an_end(order, data):
+def test_to_go_on_with_what_is_simpler_comes_to_an_end(order: Order, data: st.DataObject) -> None:
     """Whichever is taken each time, in the end two events are left, the wrong way round."""
     steps = 0
     while candidates := list(simpler(order)):
@@ -98,13 +98,13 @@ def test_to_go_on_with_what_is_simpler_comes_to_an_end(order, data):
 
 
 @each_row("order", [(), (0,), (0, 1, 2), (1, 0)])
-def test_nothing_is_simpler_than_two_events_the_wrong_way_round(order):
+def test_nothing_is_simpler_than_two_events_the_wrong_way_round(order: tuple[int, ...]) -> None:
     """And nothing is than what is right."""
     assert list(simpler(order)) == []
 
 
 @pytest.mark.parametrize("pair", [(1, 0), (3, 0), (3, 2)])
-def test_the_pair_that_matters_is_found(pair):
+def test_the_pair_that_matters_is_found(pair: tuple[int, ...]) -> None:
     """Where it is one pair the wrong way round that fails, the search ends with those two events and no other."""
     order: Order = (3, 2, 1, 0)
 
@@ -125,20 +125,20 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_a_state_does_not_differ_from_itself(state):
+def test_a_state_does_not_differ_from_itself(state: Any) -> None:
     """Whatever it is."""
     assert differences(state, state) == {}
 
 
 @given(VALUES, VALUES)
-def test_to_compare_the_other_way_round_finds_the_same_places(left, right):
+def test_to_compare_the_other_way_round_finds_the_same_places(left: Any, right: Any) -> None:
     """With the values changed over."""
     there, back = differences(left, right), differences(right, left)
     assert there.keys() == back.keys()
 
 
 @given(st.lists(SCALARS, max_size=6), st.randoms(use_true_random=False))
-def test_the_order_of_a_list_means_nothing(items, chance):
+def test_the_order_of_a_list_means_nothing(items: list[Any], chance: random.Random) -> None:
     """Rows of a table come in any order."""
     other = items[:]
     chance.shuffle(other)
@@ -154,7 +154,7 @@ def shuffled(state: Any, chance: random.Random) -> Any:
 
 
 @given(VALUES, st.randoms(use_true_random=False))
-def test_no_order_means_anything_at_any_depth(state, chance):
+def test_no_order_means_anything_at_any_depth(state: Any, chance: random.Random) -> None:
     """Rows that hold lists of rows, and objects with their keys in the order in which they were set."""
     assert differences(state, shuffled(state, chance)) == {}
 
@@ -175,7 +175,7 @@ def test_no_order_means_anything_at_any_depth(state, chance):
         (1, 1.0, {}),
     ],
 )
-def test_differences_are_reported_with_their_place(left, right, found):
+def test_differences_are_reported_with_their_place(left: Any, right: Any, found: dict[str, Any]) -> None:
     """The path of each, and both values."""
     assert differences(left, right) == found
 
@@ -184,7 +184,7 @@ IDS = ("run_0001", "2026-01-02T03:04:05Z")
 
 
 @given(VALUES)
-def test_a_state_without_the_values_of_a_run_stays_as_it_is(state):
+def test_a_state_without_the_values_of_a_run_stays_as_it_is(state: Any) -> None:
     """Nothing else is replaced."""
     assert without(state, IDS) == state
 
@@ -198,12 +198,12 @@ def test_a_state_without_the_values_of_a_run_stays_as_it_is(state):
         ([["run_0001"], 7, None, True], [["<0>"], 7, None, True]),
     ],
 )
-def test_the_values_of_a_run_are_replaced_by_their_places(state, expected):
+def test_the_values_of_a_run_are_replaced_by_their_places(state: Any, expected: Any) -> None:
     """In texts, in keys, and however deep."""
     assert without(state, IDS) == expected
 
 
-def test_two_runs_that_come_to_the_same_look_alike():
+def test_two_runs_that_come_to_the_same_look_alike() -> None:
     """Only their ids and moments differ."""
 
     def state(run: str, at: str) -> Any:

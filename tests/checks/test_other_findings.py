@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,8 +13,8 @@ from aiohttp import web
 from typing_extensions import override
 
 from tests.checks.checked import checked, verdicts
-from tests.checks.consumer import Consumer
-from tests.checks.judged import counting
+from tests.checks.consumer import Consumer, Kind
+from tests.checks.judged import Judged, counting
 
 
 class RefusesOneType(Consumer):
@@ -122,7 +122,7 @@ class RedirectsForgeries(Consumer):
     refusal = 302
 
 
-_CASES: list[tuple[Callable[[], Consumer], str, str, str]] = [
+_CASES: list[tuple[Kind, str, str, str]] = [
     (RefusesOneType, "PG002", "fail", "answered 501: optimization.completed"),
     (TiresAtTheEnd, "PG006", "fail", "after all checks a valid event answered 410"),
     (TakesABareDigest, "PG021", "warn", "without `sha256=`"),
@@ -140,7 +140,7 @@ _CASES: list[tuple[Callable[[], Consumer], str, str, str]] = [
 @pytest.mark.parametrize(
     ("kind", "check", "verdict", "summary"), _CASES, ids=[f"{case[1]}-{case[0].__name__}" for case in _CASES]
 )
-async def test_what_is_found_out(kind, check, verdict, summary, judged):
+async def test_what_is_found_out(kind: Kind, check: str, verdict: str, summary: str, judged: Judged) -> None:
     """The check says so, and shows a delivery; what a must only seems not to meet breaks a build as well."""
     report = await judged.report(kind(), check, "every_event_type")
     finding = report.finding(check)
@@ -181,7 +181,7 @@ async def _handles_half_bodies(count: list[str], *, breaks: bool = False) -> Asy
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_half_of_a_body_that_is_handled_is_found_out():
+async def test_half_of_a_body_that_is_handled_is_found_out() -> None:
     """What came of it was not what was signed."""
     count: list[str] = []
     async with _handles_half_bodies(count) as url:
@@ -190,7 +190,7 @@ async def test_half_of_a_body_that_is_handled_is_found_out():
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_a_consumer_that_breaks_at_half_a_body_is_found_out():
+async def test_a_consumer_that_breaks_at_half_a_body_is_found_out() -> None:
     """The next valid event is not taken any more."""
     async with _handles_half_bodies([], breaks=True) as url:
         report = await checked(url, only=("PG054",), events=("run.failed",))
@@ -198,7 +198,7 @@ async def test_a_consumer_that_breaks_at_half_a_body_is_found_out():
     assert "after half a body, a valid event answered 500" in report.finding("PG054").summary
 
 
-async def test_answers_that_repeat_the_event_are_compared_without_it(judged):
+async def test_answers_that_repeat_the_event_are_compared_without_it(judged: Judged) -> None:
     """The ids in them say nothing of whether an event was known."""
 
     class Repeats(Consumer):
@@ -218,7 +218,7 @@ async def test_answers_that_repeat_the_event_are_compared_without_it(judged):
     assert "the answer is the one that a genuine event gets" in report.finding("PG010").summary
 
 
-async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(judged):
+async def test_a_hole_in_the_branch_of_one_event_type_is_found_without_a_probe(judged: Judged) -> None:
     """The types that are ignored are answered 200 to anyone; the one that is handled shows the hole."""
 
     class HandlesFailuresOfAnybody(Consumer):

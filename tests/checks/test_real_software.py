@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from tests.checks.checked import checked, verdicts
-from tests.checks.consumer import Consumer
+from tests.checks.checked import checked, verdicts, wire_of
+from tests.checks.consumer import Consumer, Kind
+from tests.checks.judged import Judged
 
 FORGERIES = ("PG010", "PG011", "PG012", "PG013", "PG014", "PG015", "PG017", "PG018", "PG019", "PG020", "PG025")
 
@@ -35,7 +37,7 @@ class VerifiesNothing(AnswersOk):
         return True
 
 
-async def test_forgeries_that_cannot_be_shown_to_be_refused_fail(judged):
+async def test_forgeries_that_cannot_be_shown_to_be_refused_fail(judged: Judged) -> None:
     """By default, and the report says how to prove it either way; not where only what is proven counts."""
     report = await judged.report(VerifiesNothing())
     assert {*FORGERIES} <= {finding.id for finding in report.failures}
@@ -45,7 +47,7 @@ async def test_forgeries_that_cannot_be_shown_to_be_refused_fail(judged):
 
 
 @pytest.mark.parametrize(("consumer", "ok"), [(AnswersOk, True), (VerifiesNothing, False)])
-async def test_a_probe_shows_who_drops_forgeries_and_who_handles_them(consumer, ok, judged):
+async def test_a_probe_shows_who_drops_forgeries_and_who_handles_them(consumer: Kind, ok: bool, judged: Judged) -> None:
     """To answer 2xx and do nothing is a choice."""
     report = await judged.report(consumer(), probed=True)
     assert report.ok is ok
@@ -64,7 +66,7 @@ class DropsOtherSpellings(AnswersOk):
         return body == again and super().is_genuine(body, signature)
 
 
-async def test_acceptance_is_an_effect_and_not_an_answer(judged):
+async def test_acceptance_is_an_effect_and_not_an_answer(judged: Judged) -> None:
     """With a probe; and without one it is no proof of anything."""
     report = await judged.report(DropsOtherSpellings(), probed=True)
     assert verdicts(report, "fail") == {
@@ -83,7 +85,7 @@ class BreaksAtOneType(Consumer):
         return web.Response(status=500) if key[0] == "optimization.completed" else await super().take(key)
 
 
-async def test_an_event_type_that_breaks_is_blamed_once(judged):
+async def test_an_event_type_that_breaks_is_blamed_once(judged: Judged) -> None:
     """The other checks use the types that are accepted."""
     for probed in (False, True):
         report = await judged.report(BreaksAtOneType(), probed=probed)
@@ -94,7 +96,7 @@ class RefusesWithAnError(Consumer):
     refusal = 500
 
 
-async def test_a_refusal_by_an_error_is_called_that(judged):
+async def test_a_refusal_by_an_error_is_called_that(judged: Judged) -> None:
     """It is not taken for a consumer that verifies nothing."""
     finding = (await judged.report(RefusesWithAnError())).finding("PG012")
     assert finding.verdict == "fail"
@@ -110,7 +112,7 @@ class RefusesTheFuture(Consumer):
         return genuine and (not found or found <= time.strftime("%Y-%m-%dT%H:%M:%SZ", now))
 
 
-async def test_no_event_happens_in_the_future(judged):
+async def test_no_event_happens_in_the_future(judged: Judged) -> None:
     """Some consumers refuse those."""
     for probed in (False, True):
         report = await judged.report(RefusesTheFuture(), probed=probed)
@@ -136,7 +138,7 @@ class Limited(Consumer):
         return await super().webhook(request)
 
 
-async def test_a_limit_is_waited_out_and_named(judged):
+async def test_a_limit_is_waited_out_and_named(judged: Judged) -> None:
     """Whatever answers 503 to too much at once says nothing of an event."""
     for probed in (False, True):
         report = await judged.report(Limited(), probed=probed, skip=("PG042", "PG043"))
@@ -149,7 +151,7 @@ class Unavailable(Consumer):
     refusal = 503
 
 
-async def test_a_503_that_is_an_answer_is_judged_as_one(judged):
+async def test_a_503_that_is_an_answer_is_judged_as_one(judged: Judged) -> None:
     """Valid events are accepted meanwhile, so it is not a limit."""
     report = await judged.report(Unavailable(), "PG012")
     assert report.finding("PG012").verdict == "fail"
@@ -159,7 +161,7 @@ async def test_a_503_that_is_an_answer_is_judged_as_one(judged):
 class Queue(Consumer):
     """Answers at once, and handles later: sooner or later, as a queue does that is asked with growing pauses."""
 
-    pauses = (0.02, 0.1, 0.25)
+    pauses: tuple[float, ...] = (0.02, 0.1, 0.25)
 
     @override
     async def take(self, key: tuple[str, str]) -> web.Response:
@@ -170,7 +172,7 @@ class Queue(Consumer):
         return web.Response(status=202)
 
 
-async def test_late_effects_are_counted_where_they_belong(judged):
+async def test_late_effects_are_counted_where_they_belong(judged: Judged) -> None:
     """No check is blamed for the effect of another one."""
     report = await judged.report(Queue(), probed=True, effect_within=None)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
@@ -180,7 +182,7 @@ class LateQueue(Queue):
     pauses = (1.0,)
 
 
-async def test_effects_after_a_second_do_not_take_minutes(judged):
+async def test_effects_after_a_second_do_not_take_minutes(judged: Judged) -> None:
     """What must have an effect is waited for together, and so is what must have none."""
     report = await judged.report(LateQueue(), probed=True, effect_within=None, time_limit=300.0)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
@@ -193,13 +195,17 @@ class SlowHandler(Consumer):
         return await super().take(key)
 
 
-async def test_a_slow_handler_does_not_take_minutes(judged):
+async def test_a_slow_handler_does_not_take_minutes(judged: Judged) -> None:
     """Its events are sent at the same time; that it is slow is found out."""
     report = await judged.report(SlowHandler(), probed=True, effect_within=None, time_limit=300.0)
     assert set(verdicts(report, "fail", "warn")) == {"PG060"}
 
 
 # ---------------------------------------------------------------- consumers that end, servers that hang up
+
+
+#: Whether a request, given its head, its body and whether that came whole, is one that ends a consumer.
+Odd = Callable[[bytes, bytes, bool], bool]
 
 
 class Program:
@@ -211,7 +217,7 @@ class Program:
         hangs_up: Whether only the connection ends.
     """
 
-    def __init__(self, odd, *, back_after: float | None = None, hangs_up: bool = False) -> None:
+    def __init__(self, odd: Odd, *, back_after: float | None = None, hangs_up: bool = False) -> None:
         self._odd = odd
         self._back_after = back_after
         self._hangs_up = hangs_up
@@ -269,7 +275,7 @@ class Program:
 
 
 @asynccontextmanager
-async def running(program: Program):
+async def running(program: Program) -> AsyncIterator[str]:
     """Serve a program, and give its URL."""
     await program.start()
     try:
@@ -296,7 +302,7 @@ ONLY = ("PG010", "PG017", "PG019", "PG041", "PG054", "PG007")
 
 @pytest.mark.parametrize(("odd", "check"), [(is_nonsense, "PG017"), (is_cut_off, "PG054")])
 @pytest.mark.usefixtures("quick_time")
-async def test_the_request_that_ends_a_consumer_is_the_evidence(odd, check):
+async def test_the_request_that_ends_a_consumer_is_the_evidence(odd: Odd, check: str) -> None:
     """One that is started again passes nothing by that, and every other check is made."""
     async with running(Program(odd, back_after=0.2)) as url:
         report = await checked(url, only=ONLY, events=("run.failed",))
@@ -304,13 +310,13 @@ async def test_the_request_that_ends_a_consumer_is_the_evidence(odd, check):
     assert finding.verdict == "fail"
     assert "started again" in finding.summary
     assert {each.source for each in finding.evidence} == {check}
-    assert odd(finding.evidence[0].attempts[0].request.head, b"", check != "PG054")
+    assert odd(wire_of(finding.evidence[0]), b"", check != "PG054")
     others = {each.id for each in report.findings} - {"PG007", check}
     assert {report.finding(each).verdict for each in others} == {"pass"}
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_a_consumer_that_does_not_come_back_ends_the_run():
+async def test_a_consumer_that_does_not_come_back_ends_the_run() -> None:
     """What could not be found out any more says since when."""
     async with running(Program(is_nonsense)) as url:
         report = await checked(url, only=ONLY, events=("run.failed",))
@@ -320,7 +326,7 @@ async def test_a_consumer_that_does_not_come_back_ends_the_run():
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_a_server_that_closes_on_a_long_header_refuses_it():
+async def test_a_server_that_closes_on_a_long_header_refuses_it() -> None:
     """The next request is served, so nothing has ended."""
     async with running(Program(lambda head, *_: len(head) > 4000, hangs_up=True)) as url:
         report = await checked(url, only=("PG017", "PG007"), events=("run.failed",))
@@ -340,7 +346,7 @@ class ReadsAll(Consumer):
 
 
 @pytest.mark.parametrize(("consumer", "verdict"), [(Consumer, "pass"), (ReadsAll, "fail")])
-async def test_a_forged_body_without_end_is_not_read_whole(consumer, verdict, judged):
+async def test_a_forged_body_without_end_is_not_read_whole(consumer: Kind, verdict: str, judged: Judged) -> None:
     """Where a size is asked for."""
     report = await judged.report(consumer(), "PG027", large_body=16 * 2**20)
     assert report.finding("PG027").verdict == verdict

@@ -76,12 +76,12 @@ IDS = {
 }
 
 
-def test_ids_and_names_are_those_that_others_rely_on():
+def test_ids_and_names_are_those_that_others_rely_on() -> None:
     """Every id has the name that it always had."""
     assert {check.id: check.name for check in CHECKS.values()} == IDS
 
 
-def test_every_check_says_what_it_sends_why_it_matters_and_how_to_mend_it():
+def test_every_check_says_what_it_sends_why_it_matters_and_how_to_mend_it() -> None:
     """No description is empty; what is put after a colon begins in lower case and has no full stop of its own."""
     for check in CHECKS.values():
         assert check.sends.endswith("."), check.id
@@ -90,13 +90,13 @@ def test_every_check_says_what_it_sends_why_it_matters_and_how_to_mend_it():
         assert not check.good.endswith("."), check.id
 
 
-def test_what_cannot_be_tested_has_no_procedure_and_says_so():
+def test_what_cannot_be_tested_has_no_procedure_and_says_so() -> None:
     """A check without a procedure is only listed, never passed."""
     untested = [check.id for check in CHECKS.values() if check.procedure is None]
     assert untested == ["PG090", "PG091", "PG092"]
 
 
-def test_the_control_comes_first_and_the_last_look_after_everything_that_sends():
+def test_the_control_comes_first_and_the_last_look_after_everything_that_sends() -> None:
     """Nothing can be judged without the control."""
     tested = [check.id for check in CHECKS.values() if check.procedure is not None]
     assert tested[0] == "PG001"
@@ -104,12 +104,12 @@ def test_the_control_comes_first_and_the_last_look_after_everything_that_sends()
 
 
 @each_row("name", ["PG012", "pg012", "wrong_secret", "wrong-secret", "Wrong Secret"])
-def test_a_check_is_chosen_by_id_or_name(name):
+def test_a_check_is_chosen_by_id_or_name(name: str) -> None:
     """However it is spelled; the control is always with it."""
     assert [check.id for check in chosen_checks(only=[name])] == ["PG001", "PG012"]
 
 
-def test_skipped_checks_are_left_out():
+def test_skipped_checks_are_left_out() -> None:
     """All the others are made."""
     assert {check.id for check in CHECKS.values()} - {check.id for check in chosen_checks(skip=["PG053", "order"])} == {
         "PG053",
@@ -117,24 +117,24 @@ def test_skipped_checks_are_left_out():
     }
 
 
-def test_an_unknown_check_is_an_error_with_a_suggestion():
+def test_an_unknown_check_is_an_error_with_a_suggestion() -> None:
     """The message says what was probably meant."""
     with pytest.raises(UsageError, match=r"no check 'wrong_secrets'.*did you mean 'wrong_secret'"):
         chosen_checks(only=["wrong_secrets"])
 
 
-def test_to_skip_everything_is_an_error():
+def test_to_skip_everything_is_an_error() -> None:
     """A run without checks would pass whatever the consumer does."""
     with pytest.raises(UsageError, match="no check is left"):
         chosen_checks(only=["PG012"], skip=["PG012"])
 
 
-def test_the_page_is_up_to_date():
+def test_the_page_is_up_to_date() -> None:
     """docs/checks.md is what the generator gives; if not, run: python -m tests.checks.renew_page."""
     assert PAGE.read_text("utf-8") == checks_page()
 
 
-def test_the_page_has_a_row_and_a_section_for_every_check():
+def test_the_page_has_a_row_and_a_section_for_every_check() -> None:
     """Each row links to a section that is there."""
     page = checks_page()
     anchors = re.findall(r"^\| \[(PG\d+)\]\(#([a-z0-9-]+)\)", page, re.MULTILINE)

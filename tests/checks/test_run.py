@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -18,6 +19,7 @@ from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, checked, verdicts
 from tests.checks.consumer import Consumer
+from tests.checks.judged import Judged
 from tests.tables import each_row
 
 
@@ -95,7 +97,7 @@ class LosesItsProbe(Consumer):
         return await super().debug(request) if len(self.handled) < 20 else web.Response(status=503)
 
 
-async def test_a_target_that_no_one_listens_at_is_unreachable(closed_port):
+async def test_a_target_that_no_one_listens_at_is_unreachable(closed_port: int) -> None:
     """There is no finding at all, and the report says why."""
     report = await checked(f"http://127.0.0.1:{closed_port}/hooks")
     assert "nothing listens" in report.unreachable
@@ -103,7 +105,7 @@ async def test_a_target_that_no_one_listens_at_is_unreachable(closed_port):
     assert not report.ok
 
 
-async def test_a_refused_control_makes_everything_else_inconclusive(judged):
+async def test_a_refused_control_makes_everything_else_inconclusive(judged: Judged) -> None:
     """An endpoint that refuses everything would pass all negative checks."""
     report = await judged.report(Consumer(), secret="whsec_another")
     assert verdicts(report, "fail") == {"PG001": "fail: a correct run.completed answered 401"}
@@ -112,7 +114,7 @@ async def test_a_refused_control_makes_everything_else_inconclusive(judged):
     assert not report.ok
 
 
-async def test_a_redirect_is_named_with_where_it_leads(judged):
+async def test_a_redirect_is_named_with_where_it_leads(judged: Judged) -> None:
     """The check about it says what to register."""
     report = await judged.report(Redirects())
     assert set(verdicts(report, "fail")) == {"PG001", "PG003"}
@@ -120,13 +122,13 @@ async def test_a_redirect_is_named_with_where_it_leads(judged):
     assert "register /hooks/" in report.finding("no_redirect").fix
 
 
-async def test_a_page_for_people_is_recognised(judged):
+async def test_a_page_for_people_is_recognised(judged: Judged) -> None:
     """A 403 with a page is the sign of middleware in front."""
     report = await judged.report(WantsACookie())
     assert set(verdicts(report, "fail")) == {"PG001", "PG004"}
 
 
-async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_after_it(judged):
+async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_after_it(judged: Judged) -> None:
     """What comes after it cannot be judged, and that is not held against it."""
     report = await judged.report(BreaksForGood())
     assert set(verdicts(report, "fail")) == {"PG017", "PG006"}
@@ -134,7 +136,7 @@ async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_aft
     assert "since PG017" in report.finding("PG018").summary
 
 
-async def test_who_comes_back_is_checked_on(judged):
+async def test_who_comes_back_is_checked_on(judged: Judged) -> None:
     """The check that broke it fails all the same."""
     report = await judged.report(BreaksForAMoment())
     assert set(verdicts(report, "fail")) == {"PG017"}
@@ -151,7 +153,9 @@ async def test_who_comes_back_is_checked_on(judged):
         ("/count", "$$", "is not a JSONPath"),
     ],
 )
-async def test_a_probe_that_does_not_work_is_wrong_usage_and_nothing_is_sent(probe, path, why, judged):
+async def test_a_probe_that_does_not_work_is_wrong_usage_and_nothing_is_sent(
+    probe: str, path: str, why: str, judged: Judged
+) -> None:
     """A probe that proves nothing must not look like one that does."""
     consumer = Consumer()
     with pytest.raises(UsageError, match=why.replace("$", r"\$")):
@@ -159,7 +163,7 @@ async def test_a_probe_that_does_not_work_is_wrong_usage_and_nothing_is_sent(pro
     assert consumer.handled == []
 
 
-async def test_a_probe_that_stops_working_makes_the_run_unusable(judged):
+async def test_a_probe_that_stops_working_makes_the_run_unusable(judged: Judged) -> None:
     """The consumer is well: what was given is not."""
     report = await judged.report(LosesItsProbe(), probe="/count", probe_json="$.count")
     assert "answered 503" in report.unusable
@@ -167,13 +171,13 @@ async def test_a_probe_that_stops_working_makes_the_run_unusable(judged):
     assert not report.ok
 
 
-async def test_a_count_that_never_rests_cannot_be_used(judged):
+async def test_a_count_that_never_rests_cannot_be_used(judged: Judged) -> None:
     """Nothing could be told from it."""
     with pytest.raises(UsageError, match="still grows after 8 s"):
         await judged.report(AlsoCountsOthers(), probe="/count", probe_json="$.count")
 
 
-async def test_a_count_that_something_else_changes_is_no_proof(judged):
+async def test_a_count_that_something_else_changes_is_no_proof(judged: Judged) -> None:
     """It is not taken for the effect of a forgery, which has none when it is sent again."""
     consumer = HasOtherTraffic()
     report = await judged.report(consumer, "PG010", probe=consumer.read)
@@ -181,14 +185,14 @@ async def test_a_count_that_something_else_changes_is_no_proof(judged):
     assert report.ok
 
 
-async def test_without_an_effect_of_any_event_nothing_of_level_1_is_claimed(judged):
+async def test_without_an_effect_of_any_event_nothing_of_level_1_is_claimed(judged: Judged) -> None:
     """The probe may read the wrong number: the check about it fails, those that need it are not made."""
     report = await judged.report(Consumer(), probe=lambda: 7, effect_within=0.05)
     assert set(verdicts(report, "fail")) == {"PG070"}
     assert "no effect of any event" in report.finding("duplicate_effect").summary
 
 
-async def test_checks_that_the_time_does_not_suffice_for_are_not_made(judged):
+async def test_checks_that_the_time_does_not_suffice_for_are_not_made(judged: Judged) -> None:
     """The report says so, for each of them."""
     report = await judged.report(Consumer(), time_limit=0.0)
     assert report.finding("wrong_secret").summary == "time ran out; --time-limit allows more"
@@ -197,13 +201,13 @@ async def test_checks_that_the_time_does_not_suffice_for_are_not_made(judged):
     assert not report.ok
 
 
-async def test_a_hook_that_does_nothing_proves_nothing(judged):
+async def test_a_hook_that_does_nothing_proves_nothing(judged: Judged) -> None:
     """The consumer was told to fail, and did not: no verdict about failures."""
     report = await judged.report(Consumer(), "PG080", "PG081", probed=True, fail_once=lambda: None)
     assert [report.finding(check).verdict for check in ("PG080", "PG081")] == ["inconclusive"] * 2
 
 
-async def test_the_same_seed_makes_the_same_ids(judged):
+async def test_the_same_seed_makes_the_same_ids(judged: Judged) -> None:
     """Another run with it sends the same objects, so that a finding can be repeated."""
     first, second = Consumer(), Consumer()
     for consumer in (first, second):
@@ -211,7 +215,7 @@ async def test_the_same_seed_makes_the_same_ids(judged):
     assert first.seen == second.seen != set()
 
 
-async def test_without_a_seed_every_run_has_ids_of_its_own(judged):
+async def test_without_a_seed_every_run_has_ids_of_its_own(judged: Judged) -> None:
     """A consumer that remembers the last run takes nothing for a duplicate."""
     consumer = Consumer()
     for _ in range(2):
@@ -219,7 +223,7 @@ async def test_without_a_seed_every_run_has_ids_of_its_own(judged):
         assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
-async def test_findings_are_reported_as_they_come(judged):
+async def test_findings_are_reported_as_they_come(judged: Judged) -> None:
     """Each check is announced before it is made, and reported when it is over."""
     service = Mock(read_settings())
     told: list[tuple[str, str]] = []
@@ -239,7 +243,7 @@ async def test_findings_are_reported_as_they_come(judged):
     assert told == expected
 
 
-async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(judged):
+async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(judged: Judged) -> None:
     """Its report has the findings so far, and how many deliveries were made."""
     service = Mock(read_settings())
     found = asyncio.Event()
@@ -268,13 +272,13 @@ async def test_a_run_that_is_cancelled_ends_at_once_and_keeps_what_it_found(judg
         ({"only": ("nonsense",)}, "no check 'nonsense'"),
     ],
 )
-async def test_what_cannot_be_used_is_reported_before_anything_is_sent(given, why):
+async def test_what_cannot_be_used_is_reported_before_anything_is_sent(given: dict[str, Any], why: str) -> None:
     """Wrong usage is an error that says what is allowed."""
     with pytest.raises(UsageError, match=why):
         await checked(**{"url": "http://127.0.0.1:9/hooks", **given})
 
 
-async def test_only_the_events_that_are_named_are_sent(judged):
+async def test_only_the_events_that_are_named_are_sent(judged: Judged) -> None:
     """A consumer of one event type is not asked about others, but for one that no one knows."""
     consumer = Consumer()
     report = await judged.report(consumer, events=("run.failed",), probe=consumer.read)
@@ -303,14 +307,14 @@ class LimitsItsRate(Consumer):
         return await super().webhook(request) if self.taken <= self.most else web.Response(status=429)
 
 
-async def test_a_rate_limit_is_waited_out(judged):
+async def test_a_rate_limit_is_waited_out(judged: Judged) -> None:
     """429 says nothing about the event: neither that it was refused, nor that it was not taken."""
     report = await judged.report(LimitsItsRate(), "PG002", "PG010", "PG012", "PG030", "PG071")
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert report.ok
 
 
-async def test_a_rate_limit_that_does_not_end_stops_the_run(judged):
+async def test_a_rate_limit_that_does_not_end_stops_the_run(judged: Judged) -> None:
     """Nothing is passed or failed by it, and the report does not say that all is well."""
 
     class LimitsForGood(LimitsItsRate):
@@ -322,7 +326,7 @@ async def test_a_rate_limit_that_does_not_end_stops_the_run(judged):
     assert not report.ok
 
 
-async def test_effects_that_come_much_later_are_waited_for(judged):
+async def test_effects_that_come_much_later_are_waited_for(judged: Judged) -> None:
     """A queue that takes a moment for each event: the pace is learned, and nothing is taken for another's effect."""
 
     class WorksMuchLater(Consumer):
@@ -336,7 +340,7 @@ async def test_effects_that_come_much_later_are_waited_for(judged):
     assert "run.completed +1" in report.finding("PG070").summary
 
 
-async def test_effects_that_come_too_late_are_said_to_be_unseen(judged):
+async def test_effects_that_come_too_late_are_said_to_be_unseen(judged: Judged) -> None:
     """It says how long was waited, and how to wait longer; nothing else is claimed."""
 
     class WorksTooLate(Consumer):
@@ -351,7 +355,7 @@ async def test_effects_that_come_too_late_are_said_to_be_unseen(judged):
     assert report.finding("PG072").verdict == "not tested"
 
 
-async def test_events_are_neither_old_nor_of_the_future(judged):
+async def test_events_are_neither_old_nor_of_the_future(judged: Judged) -> None:
     """A consumer that refuses timestamps two minutes from now refuses nothing."""
 
     class WantsFreshEvents(Consumer):
@@ -371,7 +375,7 @@ async def test_events_are_neither_old_nor_of_the_future(judged):
 
 
 @pytest.mark.usefixtures("quick_time")
-async def test_a_consumer_that_is_gone_fails_the_last_look():
+async def test_a_consumer_that_is_gone_fails_the_last_look() -> None:
     """Whatever ended it: a build must not be green when no one is there any more."""
     consumer = Consumer()
     runner = web.AppRunner(consumer.app(), shutdown_timeout=0.1)
