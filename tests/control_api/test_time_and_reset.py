@@ -64,23 +64,16 @@ async def test_a_replay_goes_on_as_time_passes(stepped: Control, consumer: Consu
     assert stamps[2] - stamps[0] == timedelta(hours=2)
 
 
-async def test_a_step_that_is_to_wait_does_so(stepped: Control, consumer: Consumer) -> None:
-    """An event that happens once, and later, is not sent before."""
+async def test_a_step_answers_with_what_is_due(stepped: Control, consumer: Consumer) -> None:
+    """The call does not wait for time that only its caller can let pass; what is for later is not sent before."""
     await stepped.register(consumer.url)
     answer = await stepped.post("/events", {"event": "run.failed", "after": "1h"})
     assert (answer["delivered"], answer["deliveries"]) == (False, [])
-    for by, count in (("59m", 0), ("1m", 1)):
+    answer = await stepped.post("/events", {"event": "run.failed", "repeat": 2, "every": "2h"})
+    assert (answer["delivered"], len(answer["deliveries"])) == (False, 1)
+    for by, count in (("59m", 1), ("1m", 2), ("1h", 3)):
         await stepped.post("/clock/advance", {"by": by})
         assert len(consumer.received) == count
-
-
-async def test_a_step_with_repeats_answers_with_what_is_due(stepped: Control, consumer: Consumer) -> None:
-    """The call does not wait for time that only its caller can let pass."""
-    await stepped.register(consumer.url)
-    answer = await stepped.post("/events", {"event": "run.failed", "repeat": 2, "every": "1m"})
-    assert (answer["delivered"], len(answer["deliveries"])) == (False, 1)
-    await stepped.post("/clock/advance", {"by": "1m"})
-    assert len(consumer.received) == 2
 
 
 @each_row(

@@ -158,8 +158,6 @@ async def test_plans_follow_one_another(control: Control) -> None:
     [
         ({"status": 502, "body": "<html>é"}, "<html>é".encode()),
         ({"status": 200, "body": {"webhook_id": "wh_x"}}, b'{"webhook_id":"wh_x"}'),
-        ({"status": 200, "body": [1, None]}, b"[1,null]"),
-        ({"status": 200, "body": ""}, b""),
         ({"status": 204}, b""),
         ({"status": 304, "headers": {"ETag": '"x"'}}, b""),
         ({"status": 500, "body": None}, b"This answer was planned by the test"),  # the vendor's own envelope
@@ -173,28 +171,12 @@ async def test_a_body_of_ones_own(control: Control, planned: dict[str, Any], sen
     assert sent in answer.body if planned["status"] == 500 else answer.body == sent
 
 
-async def test_a_delay(control: Control) -> None:
-    """The answer comes no sooner than planned."""
-    await control.post("/faults", {"delay": "50ms"}, 204)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    assert (await register(control)).status == 503
-    assert loop.time() - begun >= 0.05
-
-
 @each_row(
     ("body", "message"),
     [
         ({"status": 99}, "status: expected a whole number from 200 to 599, not 99"),
-        ({"status": None}, "status: expected"),
-        ({"status": 200}, "give body as well"),
-        ({"times": 1.5}, "times: expected a whole number from 1, not 1.5"),
-        ({"headers": None}, "headers: expected headers as an object"),
-        ({"headers": {"": "c"}}, "'' is not the name of a header"),
         ({"headers": {"A": "b\r\nc: d"}}, "headers.A: expected text on one line"),
-        ({"headers": {"Content-Length": "1"}}, "cannot be planned"),
         ({"delay": -1}, "delay: expected a duration such as 250ms or 2s, 0ms to 1h, not -1"),
-        ({"delay": "2h"}, "delay: expected a duration"),
         ({"stauts": 500}, "did you mean 'status'"),
         ("[1]", "must be a JSON object"),
         ("nope", "not JSON"),

@@ -6,7 +6,6 @@ MOCKSERVER_ATTACK_EVENTS scales them; with 1000000 they take minutes.
 import asyncio
 import os
 import random
-from collections import Counter
 from typing import Any
 
 import psutil
@@ -18,7 +17,7 @@ from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
-from tests.delivery.http1.raw_server import OK, Behaviour, Peer, RawServer, keep_answering
+from tests.delivery.http1.raw_server import Behaviour, Peer, RawServer, keep_answering
 from tests.receiving import SECRET
 
 pytestmark = pytest.mark.full
@@ -41,29 +40,6 @@ async def replayed(behaviour: Behaviour, script: Script, **settings: Any) -> tup
     finally:
         await mock.stop()
         await server.stop()
-
-
-@pytest.mark.parametrize("how", ["close", "reset", "end"])
-async def test_what_was_read_comes_once_however_the_connection_ends(how: str) -> None:
-    """Kept connections are ended after an answer, or after a request that was read: no event comes twice."""
-    chance = random.Random(how)
-    came: Counter[bytes] = Counter()
-
-    async def behaviour(peer: Peer) -> None:
-        while request := await peer.request():
-            came[request.partition(b"\r\n\r\n")[2]] += 1
-            if answers := chance.random() < 0.9:
-                await peer.send(OK)
-            if not answers or chance.random() < 0.1:
-                return {"close": peer.close, "reset": peer.reset, "end": peer.end}[how]()
-        return None
-
-    report, mock = await replayed(behaviour, many(EVENTS), max_deliveries=EVENTS)
-    attempts = [attempt for delivery in mock.records.all() for attempt in delivery.attempts]
-    assert set(came.values()) == {1}
-    assert report.delivered + report.failed == EVENTS == len(attempts)
-    assert report.delivered <= len(came) <= EVENTS
-    assert {attempt.error.kind for attempt in attempts if attempt.error} == {"closed"}
 
 
 async def test_answers_with_large_headers_are_bounded_in_memory() -> None:

@@ -64,7 +64,7 @@ async def listen() -> AsyncIterator[Listen]:
         await server.stop()
 
 
-async def fetch(url: Any) -> Any:
+async def fetch(url: str) -> tuple[int, str]:
     """Get a URL on a connection of its own."""
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         return response.status, await response.text()
@@ -86,9 +86,7 @@ async def test_ipv6_stands_in_brackets(listen: Listen) -> None:
 
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("localhost", "127.0.0.1")])
-async def test_the_url_is_one_that_can_be_called(
-    listen: Listen, host: str, shown: dict[str, Any] | list[Any] | str | None
-) -> None:
+async def test_the_url_is_one_that_can_be_called(listen: Listen, host: str, shown: str) -> None:
     """Listening everywhere, or by name, still gives an address to call."""
     server = await listen(host=host)
     assert server.url == f"http://{shown}:{server.port}"
@@ -115,7 +113,7 @@ async def test_https_is_served_with_a_certificate(listen: Listen) -> None:
     assert server.url.startswith("https://127.0.0.1:")
     client = HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusting)
 
-    def ask() -> Any:
+    def ask() -> bytes:
         client.request("GET", "/")
         return client.getresponse().read()
 
@@ -167,7 +165,7 @@ async def test_a_privileged_port_says_what_to_do(listen: Listen, monkeypatch: py
     )
 
 
-async def seconds_to_stop(server: Any) -> Any:
+async def seconds_to_stop(server: HttpHost) -> float:
     """How long stopping takes."""
     loop = asyncio.get_running_loop()
     before = loop.time()
@@ -191,7 +189,7 @@ async def test_stopping_does_not_wait_for_handlers(listen: Listen) -> None:
     """A handler that never ends is cancelled, and its connection closed."""
     entered, ended = asyncio.Event(), asyncio.Event()
 
-    async def endless(_: Any) -> None:
+    async def endless(_: web.Request) -> Any:
         entered.set()
         try:
             await asyncio.Event().wait()
@@ -212,7 +210,7 @@ async def test_stopping_cuts_off_a_client_that_does_not_read(listen: Listen) -> 
     """An endless answer to a client that stopped reading does not hold the server up."""
     full = asyncio.Event()
 
-    async def stream(request: Any) -> None:
+    async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         while True:
@@ -260,7 +258,7 @@ async def test_other_parts_come_before_the_fallback() -> None:
         def add_to(self, app: web.Application) -> None:
             app.router.add_get("/_mock/health", self.health)
 
-        async def health(self, _: Any) -> Any:
+        async def health(self, _: web.Request) -> web.Response:
             return web.Response(text="well")
 
     server = HttpHost(Answering(hello), Part())
@@ -276,7 +274,7 @@ async def test_a_failing_part_is_answered_in_the_words_of_the_fallback(
 ) -> None:
     """The client sees no traceback, the log does."""
 
-    async def fail(_: Any) -> None:
+    async def fail(_: web.Request) -> web.Response:
         raise RuntimeError("it broke")
 
     server = await listen(fail)
@@ -292,7 +290,7 @@ async def test_a_failure_after_the_answer_began_closes_the_connection(
 ) -> None:
     """Half an answer is not followed by another one."""
 
-    async def fail(request: Any) -> None:
+    async def fail(request: web.Request) -> web.Response:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"half")
@@ -308,7 +306,7 @@ async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch,
     """A client that never ends its head, or never begins, is cut off; one that takes its time with a body is not."""
     monkeypatch.setattr(http_host, "HEAD_PATIENCE", 0.2)
 
-    async def read(request: Any) -> Any:
+    async def read(request: web.Request) -> web.Response:
         return web.Response(text=await request.text())
 
     server = await listen(read)
