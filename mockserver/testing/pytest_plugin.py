@@ -72,6 +72,8 @@ def mockserver(
     """A clean :class:`mockserver.MockServer` for this test; the server behind it is shared by the session."""
     settings = {**_configured(request.config), **mockserver_settings}
     for marker in reversed(list(request.node.iter_markers("mockserver"))):
+        if marker.args:
+            pytest.fail(f"the marker mockserver takes settings by name, such as seed=7, not {marker.args[0]!r}", False)
         settings.update(marker.kwargs)
     server = _started(_mockserver_pool, settings)
     server.reset()

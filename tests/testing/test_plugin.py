@@ -341,6 +341,9 @@ def test_a_wrong_setting_is_an_error_that_names_it(suite: Suite) -> None:
     result = suite("import pytest\n@pytest.mark.mockserver(sped=1)\ndef test_it(mockserver): pass\n")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*unknown setting 'sped'*did you mean 'speed'?*"])
+    result = suite("import pytest\n@pytest.mark.mockserver(5)\ndef test_it(mockserver): pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the marker mockserver takes settings by name, such as seed=7, not 5*"])
 
 
 def test_speed_can_be_chosen_on_the_command_line(suite: Suite) -> None:
