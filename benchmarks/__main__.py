@@ -26,7 +26,7 @@ TOPICS = {
     "memory": "memory and pace over 1,000,000 deliveries",
     "scripts": "validating a script of 10,000 steps",
     "checks": "how long `mockserver check` takes, and answers that come in two writes",
-    "dashboard": "the page in Chromium: first rows, a flood; what it costs `serve` when nobody looks",
+    "dashboard": "the page in Chromium: first rows, a flood; what it costs `serve` when no one looks",
     "files_entered": "how many files of the package one call enters",
     "locust_load": "signed events a second of one Locust worker, against a user that posts a constant body",
     "pytest_costs": "what the plugin and the fixture cost a test suite, against other plugins",

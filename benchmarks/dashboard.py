@@ -1,4 +1,4 @@
-"""The dashboard in Chromium: the first rows of 10,000, a flood of deliveries, and what it costs when nobody looks."""
+"""The dashboard in Chromium: the first rows of 10,000, a flood of deliveries, and what it costs when no one looks."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "testing-your-handler.md"
 
 
 def test_every_example_is_run() -> None:
-    """None is missing, and none is there that nobody runs."""
+    """None is missing, and each is run."""
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
     assert folders == {*FOLDERS, "compose"}  # which tests/packaging runs
 

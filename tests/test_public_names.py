@@ -52,7 +52,7 @@ def test_what_a_public_method_returns_can_be_imported() -> None:
 
 
 def test_each_setting_has_its_keyword() -> None:
-    """What type checkers are told of ``MockServer(...)`` is what it takes, and so it is with checks."""
+    """The types of ``MockServer(...)`` are those that it takes, and so are those of checks."""
     assert set(SettingsKeywords.__annotations__) == set(Settings.__struct_fields__)
     given = set(CheckOptions.__struct_fields__) - {"url", "secret"}
     assert set(CheckKeywords.__annotations__) == given | {"path", "interface"}

@@ -1,4 +1,4 @@
-"""No regular expression of ours takes longer than in proportion to its input, whoever sends that."""
+"""No regular expression of ours takes longer than in proportion to its input, wherever that comes from."""
 
 import ast
 import importlib

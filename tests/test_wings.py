@@ -81,7 +81,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_the_pure_wings_do_no_io() -> None:
-    """No module of the pure wings imports what reads, writes, waits or tells the time, or calls open."""
+    """No module of the pure wings imports what reads, writes, waits, reads a clock, or calls open."""
     for module, file in modules().items():
         if wing_of(module) not in PURE or file == PACKAGE / READS_PACKAGE_FILES:
             continue

@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(answer)
         except OSError:
-            pass  # a fault has ended the connection: there is nobody to answer
+            pass  # a fault has ended the connection: there is no one to answer
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

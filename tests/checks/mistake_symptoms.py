@@ -28,7 +28,7 @@ def _effects(consumer: Endpoint) -> int:
 
 
 def _sends(signature: str | None, status: int, effects: int) -> Symptom:
-    """An event with this signature gets this status and has so many effects."""
+    """An event with this signature gets this status and has this many effects."""
     return lambda consumer: (_send(consumer, signature).status, _effects(consumer)) == (status, effects)
 
 

@@ -50,7 +50,7 @@ def test_what_changes_from_answer_to_answer_is_left_out(one: str, other: str) ->
 
 @pytest.mark.parametrize("value", ["run_zz1y", "Case 7, as written", "x" * 70 + "1"])
 def test_what_an_answer_repeats_of_the_event_is_left_out(value: str) -> None:
-    """An id need not be in hex: what stands in the event is known to be its own."""
+    """An id need not be in hex: what is in the event is known to be its own."""
     known = answered(f"took {value} now".encode(), data={"run_id": value})
     assert known == answered(b"took run_other9 now", data={"run_id": "run_other9"})
 
@@ -138,5 +138,5 @@ NEW, OLD = Answer(200, b"handled"), Answer(200, b"duplicate")
 def test_duplicates_are_reported_where_both_answers_are_known_and_differ(
     baseline: ResponseBaseline, told: bool
 ) -> None:
-    """Whoever answers otherwise each time tells nothing."""
+    """Answers that differ each time show nothing."""
     assert baseline.reveals_duplicates is told

@@ -32,7 +32,7 @@ from tests.tables import each_row
 
 WITHOUT_PREFIX = b"Consumer-Under_Test9"
 FORMS = {form.name: form for form in WRONG_FORMS}
-#: What the diagnosis says of the mistakes that a consumer of tests/consumers can be told to make.
+#: What the diagnosis says of the mistakes that a consumer of tests/consumers can make.
 MUTANTS = {
     "secret_without_prefix": "without its prefix",
     "secret_base64_decoded": "decodes the rest of the secret from base64",
@@ -64,7 +64,7 @@ def test_each_form_has_a_consumer() -> None:
 
 @each_row("part", range(8))
 async def test_the_mistake_is_named(part: int) -> None:
-    """A consumer with a mistake is told that very mistake, with two wrong deliveries that it accepted as the proof."""
+    """The diagnosis names the very mistake of a consumer, with two wrong deliveries that it accepted as the proof."""
     for name, (accepts, secret) in list(MISREADINGS.items())[part::8]:
         tells = not shows_in_ordinary_events(name, secret)
         answer = verifying(partial(_accepts, accepts, secret))
@@ -85,7 +85,7 @@ def _accepts(accepts: Callable[[Received, str], bool], secret: str, received: Re
     ids=lambda form: form.name,
 )
 async def test_two_mistakes_are_named_together(form: WrongForm) -> None:
-    """A consumer that makes two mistakes which like to come together is told both."""
+    """The diagnosis names both of two mistakes that often come together."""
 
     def accepts(received: Received) -> bool:
         expected = form.sign(Signed(received.body), SECRET)
@@ -108,7 +108,7 @@ async def test_two_mistakes_are_named_together(form: WrongForm) -> None:
     ],
 )
 async def test_real_consumers_are_shown_their_mistake(consumer: str, mistake: str) -> None:
-    """Programs in Python and Node.js that are told to make a mistake are told by the diagnosis which one it is."""
+    """The diagnosis names the mistake of programs in Python and Node.js."""
     with launch(consumer, secret=SECRET, mistake=mistake) as running:
         service = Mock(Settings(timeout=5))
         try:
@@ -162,7 +162,7 @@ async def test_a_consumer_that_refuses_everything_is_not_explained() -> None:
 
 
 async def test_an_inverted_condition_is_reported() -> None:
-    """A consumer that accepts whatever is not genuine is told that, and no wrong form."""
+    """For a consumer that accepts whatever is not genuine the diagnosis says that, and names no wrong form."""
     diagnosis = await diagnosed(verifying(lambda received: not is_genuine(received)))
     assert "accepts anything but what is genuine" in diagnosis.explanation
     assert "inverted" in diagnosis.fix
@@ -170,7 +170,7 @@ async def test_an_inverted_condition_is_reported() -> None:
 
 
 async def test_a_header_in_which_anything_goes_is_reported() -> None:
-    """A consumer that only looks whether another header is there is told both."""
+    """For a consumer that only looks whether another header is there the diagnosis says both."""
     diagnosis = await diagnosed(verifying(lambda received: bool(received.header("X-Signature"))))
     assert diagnosis.explanation == (
         "it reads the signature from the header `X-Signature`, and accepts a random one there as well"
@@ -179,7 +179,7 @@ async def test_a_header_in_which_anything_goes_is_reported() -> None:
 
 
 async def test_unsigned_events_that_are_accepted_mislead_no_one() -> None:
-    """A consumer with a wrong secret that lets unsigned events through is told the secret, and the other thing too."""
+    """For a consumer with a wrong secret that accepts unsigned events the diagnosis says both."""
     stripped = keyed(WITHOUT_PREFIX)
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None or stripped(received)))
     assert diagnosis.explanation == (
@@ -188,14 +188,14 @@ async def test_unsigned_events_that_are_accepted_mislead_no_one() -> None:
 
 
 async def test_unsigned_events_that_are_accepted_are_reported_without_a_mistake_too() -> None:
-    """Where no form explains the refusal, the diagnosis still tells that unsigned events are accepted."""
+    """Where no form explains the refusal, the diagnosis still says that unsigned events are accepted."""
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None))
     assert diagnosis.explanation.startswith("not found")
     assert diagnosis.explanation.endswith("it accepts events without any signature")
 
 
 async def test_the_mistake_is_found_behind_another_failure() -> None:
-    """A consumer that verifies with a wrong key, and then fails, is told the key, and that this is not all."""
+    """For a consumer that verifies with a wrong key, and then fails, the diagnosis names the key, and more."""
     stripped = keyed(WITHOUT_PREFIX)
 
     async def answer(received: Received) -> web.Response:
@@ -209,7 +209,7 @@ async def test_the_mistake_is_found_behind_another_failure() -> None:
 
 
 async def test_what_a_malformed_header_is_answered_is_no_mistake() -> None:
-    """A consumer that answers forms that it cannot read in another way is not told that it verifies those."""
+    """A consumer that answers forms that it cannot read in another way does not verify those for the diagnosis."""
 
     async def answer(received: Received) -> web.Response:
         value = received.header(H)
@@ -270,7 +270,7 @@ async def test_the_text_of_an_answer_separates_right_from_wrong_too() -> None:
 
 
 async def test_only_some_event_types_are_taken() -> None:
-    """A consumer that refuses one event type and verifies the others is told which."""
+    """For a consumer that refuses one event type and verifies the others the diagnosis says which."""
     types = ("run.failed", "evaluation.completed")
     diagnosis = await diagnosed(verifying(lambda received: is_genuine(received) and received.event in types, 422))
     assert diagnosis.explanation == (
@@ -316,7 +316,7 @@ async def test_a_redirect_is_shown_with_where_it_leads() -> None:
 
 
 async def test_another_content_type_is_tried() -> None:
-    """A consumer that answers 415 is told which Content-Type it would take."""
+    """For a consumer that answers 415 the diagnosis says which Content-Type it would take."""
 
     async def answer(received: Received) -> web.Response:
         return web.Response(status=200 if received.header("Content-Type") == "text/plain" else 415)
@@ -336,7 +336,7 @@ async def test_another_content_type_is_tried() -> None:
     ],
 )
 async def test_what_else_may_be_the_reason_is_said(response: dict[str, Any], hint: str) -> None:
-    """Where no form explains the refusal, what the answer hints at is told."""
+    """Where no form explains the refusal, the diagnosis says what the answer hints at."""
 
     async def answer(_: Received) -> web.Response:
         return web.Response(**response)
@@ -423,7 +423,7 @@ class Elsewhere:
 
 @each_row("address", ["93.184.216.34:443", "[2606:2800::1]:443", "169.254.169.254:80", ""])
 async def test_nothing_is_tried_on_public_addresses(address: str) -> None:
-    """An address that is not private gets no delivery but the control, whoever allowed it."""
+    """An address that is not private gets no delivery but the control, even where it is allowed."""
     async with examining(verifying(lambda _: False), transport=Elsewhere(address)) as examination:
         diagnosis = await examination.diagnose()
         assert len(examination.deliveries) == 1
@@ -447,7 +447,7 @@ async def test_it_stops_when_the_name_leads_elsewhere() -> None:
 
 
 async def test_no_form_of_the_secret_is_sent() -> None:
-    """Neither the secret nor anything that was made of it, but digests, is in any request, nor in what is told."""
+    """Neither the secret nor anything that was made of it, but digests, is in any request, nor in the diagnosis."""
     async with examining(verifying(lambda _: False)) as examination:
         diagnosis = await examination.diagnose()
         wire = b"".join(wire_of(delivery) for delivery in examination.deliveries).lower()

@@ -135,7 +135,7 @@ def reading_pieces(decode: Callable[[list[bytes]], bytes]) -> Consumer:
 async def test_a_body_that_is_cut_within_characters_is_read_as_a_whole(
     decode: Callable[[list[bytes]], bytes], verdict: str, judged: Judged
 ) -> None:
-    """Who takes neither text outside ASCII nor chunks has another mistake, and is told of that one."""
+    """A consumer that takes neither text outside ASCII nor chunks has another mistake: the report names that one."""
     finding = await judged.finding(reading_pieces(decode), "PG033", events=("run.failed",))
     assert finding.verdict == verdict
     assert verdict != "fail" or "cut within characters" in finding.summary
@@ -152,7 +152,7 @@ async def test_an_event_without_a_text_is_no_proof_of_anything(check: str, judge
 
 
 class OneAtATime(Consumer):
-    """While a body comes in, all others wait; so many times, then no more."""
+    """While a body comes in, all others wait; a number of times, then no more."""
 
     def __init__(self, times: int, then: web.Response | None = None) -> None:
         super().__init__()
@@ -204,7 +204,7 @@ async def test_who_turns_others_away_beside_a_slow_sender_blocks_them_too(judged
 
 
 async def test_where_every_answer_is_slow_nothing_is_said_of_waiting(judged: Judged) -> None:
-    """It cannot be told whether it waited."""
+    """It cannot be known whether it waited."""
     consumer = Consumer()
     taken = consumer.take
 

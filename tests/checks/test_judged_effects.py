@@ -94,7 +94,7 @@ class ChecksThenActs(Consumer):
 
 @pytest.mark.usefixtures("quick_time")
 async def test_a_lost_answer_is_not_the_same_as_copies_at_once() -> None:
-    """The retry comes when the first is over: who cannot stand copies at the same time may stand it."""
+    """The retry comes when the first is over: a consumer that fails at copies at the same time may accept it."""
     consumer = ChecksThenActs()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -233,7 +233,7 @@ async def test_effects_that_come_late_are_awaited_as_long_as_was_said(judged: Ju
 
 
 def late(step: float, seconds: Callable[[int], float]) -> Consumer:
-    """Its effects come after so many seconds each: what this function makes of how many there were."""
+    """Each effect comes after the seconds that this function returns for the number of effects so far."""
     consumer = Consumer()
 
     async def work(wait: float) -> None:
@@ -271,7 +271,7 @@ async def test_an_effect_may_once_take_longer_than_it_did_at_first(step: int, ju
 
 
 async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same(judged: Judged) -> None:
-    """No one is told that it has none."""
+    """The report does not say that it has none."""
     consumer = late(1, lambda number: 0.01 if number == 1 else 0.2)
     finding = await judged.finding(consumer, "PG070", probed=True, effect_within=None, events=("run.failed",))
     assert finding.summary == "the probe sees it: run.failed +1"
@@ -314,7 +314,7 @@ async def test_a_count_that_does_not_rest_is_taken_as_it_is_after_a_while() -> N
 
 
 async def test_without_a_probe_there_is_nothing_to_read() -> None:
-    """Whoever asks all the same is told."""
+    """If it is asked for all the same, the report says so."""
     effects = Effects(ConsumerAccess())
     assert not effects.probed
     with pytest.raises(AccessError, match="there is no probe"):

@@ -17,7 +17,7 @@ Fail = Callable[[Consumer, tuple[str, str]], web.Response]
 
 
 class FailsOnce(Consumer):
-    """Fails at the next event when it is told to, in the way that a test chooses."""
+    """Fails at the next event on request, in the way that a test chooses."""
 
     failing = False
 
@@ -68,7 +68,7 @@ def _fails(*_: object) -> web.Response:
     ],
 )
 async def test_what_becomes_of_a_failure(fail: Fail, told: str, retried: str, judged: Judged) -> None:
-    """A failure must be told, and the retry must have exactly one effect."""
+    """A failure must be answered as one, and the retry must have exactly one effect."""
     consumer = FailsOnce(fail)
     report = await judged.report(consumer, "PG080", "PG081", probed=True, fail_once=consumer.fail_next)
     found = [f"{each.verdict}: {each.summary}" for each in map(report.finding, ("PG080", "PG081"))]
@@ -88,7 +88,7 @@ async def test_effects_of_a_retry_are_reported_in_effects_and_not_in_counts(judg
 
 
 async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged: Judged) -> None:
-    """The consumer was told to fail, and handled the event: it is the hook that is wrong, and no build is green."""
+    """The consumer was to fail, and handled the event: it is the hook that is wrong, and no build is green."""
     for check in ("PG080", "PG081"):
         report = await judged.report(Consumer(), check, probed=True, fail_once=lambda: None)
         assert report.finding(check).verdict == "inconclusive"

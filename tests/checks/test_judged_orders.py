@@ -90,7 +90,7 @@ def remembering(what: Callable[[dict[str, Any]], Any]) -> tuple[Keeps, dict[str,
 async def test_a_state_that_the_last_event_wins_is_found_out(
     what: Callable[..., Any], difference: str, judged: Judged
 ) -> None:
-    """The counts are the same in every order, the states are not; timestamps are told by their place in the run."""
+    """The counts are the same in every order, the states are not; timestamps are known by their place in the run."""
     consumer, states = remembering(what)
     finding = await judged.finding(consumer, "PG079", probed=True, events=RUNS, state=states.get)
     assert finding.verdict == "fail"

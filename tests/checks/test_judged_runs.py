@@ -185,7 +185,7 @@ async def _zero() -> int:
 
 
 def limited(after: int, answers: int) -> Hooks:
-    """After so many requests it answers the next ones with 429: so many of them."""
+    """After a number of requests it answers a number of the next ones with 429."""
     consumer = Hooks()
     webhook, left = consumer.webhook, [429] * answers
 

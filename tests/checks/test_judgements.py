@@ -285,7 +285,7 @@ async def test_of_several_forgeries_one_is_taken_without_a_word(judged: Judged) 
 async def test_a_method_that_a_server_does_not_know_at_all_is_refused(
     status: int, verdict: str, judged: Judged
 ) -> None:
-    """501 says so, and Python's http.server answers it; of two methods the one that is taken is told."""
+    """501 says so, and Python's http.server answers it; of two methods the report names the one that is taken."""
 
     class Methods(Hooks):
         def app(self) -> web.Application:

@@ -211,7 +211,7 @@ def test_to_raise_for_failures_raises_the_report_as_text() -> None:
     ],
 )
 def test_asking_how_it_ended_is_looking(look: Callable[..., Any]) -> None:
-    """A report that no one looked at can then be told from one that was."""
+    """So a report that no one looked at differs from one that was."""
     made = report(finding("pass"))
     look(made)
     assert made.looked_at

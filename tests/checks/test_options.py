@@ -68,7 +68,7 @@ async def test_a_command_that_fails_is_reported_with_what_it_said(command: str, 
 
 
 async def test_of_much_output_the_end_is_shown() -> None:
-    """There stands what went wrong."""
+    """The message says what went wrong."""
     with pytest.raises(AccessError) as caught:
         await run_command(f"{PYTHON} \"import sys; print('x' * 5000, file=sys.stderr); sys.exit('the reason')\"")
     message = str(caught.value)
@@ -103,7 +103,7 @@ def is_held_no_more(gate: Path) -> bool:
 
 
 async def test_a_command_may_not_take_for_ever(monkeypatch: pytest.MonkeyPatch, gate: Path) -> None:
-    """After its time it is ended, with all that it started, and told."""
+    """After its time it is ended, with all that it started, and reported."""
     monkeypatch.setattr(options, "_PATIENCE", 0.5)
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)  # so that the command need not wait for a reader
     with pytest.raises(AccessError, match=r"the command .* took longer than 0\.5 s"):

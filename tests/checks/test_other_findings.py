@@ -26,7 +26,7 @@ class RefusesOneType(Consumer):
 
 
 class TiresAtTheEnd(Consumer):
-    """Takes so many events, and then none."""
+    """Takes a number of events, and then none."""
 
     most = 7
 
@@ -36,7 +36,7 @@ class TiresAtTheEnd(Consumer):
 
 
 class TakesABareDigest(Consumer):
-    """Does not mind whether ``sha256=`` stands before it, nor how it is written."""
+    """Accepts it with and without ``sha256=`` before it, however that is written."""
 
     @override
     def is_genuine(self, body: bytes, signature: str) -> bool:
@@ -52,7 +52,7 @@ class LooksAtTheFirstSignature(Consumer):
 
 
 class DoesNotContinue(Consumer):
-    """Refuses what expects to be told to go on."""
+    """Refuses what expects an invitation to go on."""
 
     @override
     def app(self) -> web.Application:
@@ -117,7 +117,7 @@ class AnswersForgeriesOtherwise(Consumer):
 
 
 class RedirectsForgeries(Consumer):
-    """Sends whoever is not known to a page."""
+    """Sends callers that it does not know to a page."""
 
     refusal = 302
 

@@ -123,7 +123,7 @@ async def test_no_event_happens_in_the_future(judged: Judged) -> None:
 
 
 class Limited(Consumer):
-    """Answers 503 to more than so many requests a second, as a proxy in front does by default."""
+    """Answers 503 to more than a number of requests a second, as a proxy in front does by default."""
 
     rate, left, seen_at = 60.0, 10.0, 0.0
 

@@ -172,7 +172,7 @@ async def test_a_probe_that_stops_working_makes_the_run_unusable(judged: Judged)
 
 
 async def test_a_count_that_never_rests_cannot_be_used(judged: Judged) -> None:
-    """Nothing could be told from it."""
+    """Nothing could be concluded from it."""
     with pytest.raises(UsageError, match="still grows after 8 s"):
         await judged.report(AlsoCountsOthers(), probe="/count", probe_json="$.count")
 
@@ -202,7 +202,7 @@ async def test_checks_that_the_time_does_not_suffice_for_are_not_made(judged: Ju
 
 
 async def test_a_hook_that_does_nothing_proves_nothing(judged: Judged) -> None:
-    """The consumer was told to fail, and did not: no verdict about failures."""
+    """The consumer was to fail, and did not: no verdict about failures."""
     report = await judged.report(Consumer(), "PG080", "PG081", probed=True, fail_once=lambda: None)
     assert [report.finding(check).verdict for check in ("PG080", "PG081")] == ["inconclusive"] * 2
 
@@ -288,7 +288,7 @@ async def test_only_the_events_that_are_named_are_sent(judged: Judged) -> None:
 
 
 class LimitsItsRate(Consumer):
-    """Takes so many requests in a row, then wants a pause; a pause of a fifth of a second will do."""
+    """Takes a number of requests in a row, then wants a pause; a pause of a fifth of a second will do."""
 
     most = 25
     limit_ends = True

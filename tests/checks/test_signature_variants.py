@@ -74,7 +74,7 @@ def headers_of(form: WrongForm, signed: Signed, secret: str = SECRET) -> tuple[t
 
 
 def digest_of(form: str, body: bytes = BODY, secret: str = SECRET) -> str:
-    """The hex digest that a form makes, whatever stands around it."""
+    """The hex digest that a form makes, whatever is around it."""
     ((_, value),) = headers_of(FORMS[form], Signed(body), secret)
     return value.rpartition("=")[2]
 
@@ -181,7 +181,7 @@ def test_key_and_message_swapped() -> None:
 
 
 def test_the_ways_of_other_vendors() -> None:
-    """Id and time stand in the headers, and before the body in what is signed."""
+    """Id and time are in the headers, and before the body in what is signed."""
     signed = Signed(BODY, "msg_1", 1700000000)
     digest = hmac_of("sha256", SECRET.encode(), b"1700000000." + BODY)
     assert FORMS["stripe Stripe-Signature"].sign(signed, SECRET) == (("Stripe-Signature", f"t=1700000000,v1={digest}"),)
@@ -206,7 +206,7 @@ def test_names_are_not_used_twice() -> None:
 
 
 def test_a_form_is_said_in_a_way_that_can_be_read_on() -> None:
-    """Mistakes and remedies stand in the middle of a sentence: no capital, no full stop, one line."""
+    """Mistakes and remedies are parts of a sentence: no capital, no full stop, one line."""
     for text in (text for form in SINGLE_FORMS for text in (form.mistake, form.fix)):
         assert re.fullmatch(r"[a-z`].*[^.\s]", text), text
 
@@ -247,7 +247,7 @@ def test_a_forged_form_looks_alike() -> None:
             assert fake != genuine
 
 
-# ---------------------------------------------------------------- what an answer tells
+# ---------------------------------------------------------------- what an answer shows
 
 
 @each_row("status", [400, 401, 403, 415, 422, 500, 503])

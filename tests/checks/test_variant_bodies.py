@@ -16,6 +16,6 @@ from mockserver.checks.signature_variants import javascript_json, sorted_javascr
     ],
 )
 def test_javascript_has_one_kind_of_numbers(value: object, written: str) -> None:
-    """A float that is a whole number is written as one, however deep it stands."""
+    """A float that is a whole number is written as one, at any depth."""
     assert javascript_json(value) == written
     assert sorted_javascript_json({"b": value, "a": 1.0}) == f'{{"a":1,"b":{sorted_javascript_json(value)}}}'

@@ -78,7 +78,7 @@ def answering(answer):
 
 @contextmanager
 def hanging():
-    """A consumer that gives no answer to run.failed: its URL, and what tells that it has begun to wait."""
+    """A consumer that gives no answer to run.failed: its URL, and what shows that it has begun to wait."""
     waiting, released = threading.Event(), threading.Event()
 
     def answer(body):
@@ -276,7 +276,7 @@ def test_a_hook_can_be_a_command(flask):
 
 
 def test_a_hook_that_fails(flask):
-    """It is told what it said, without the secret, and that is wrong usage: the consumer did nothing wrong."""
+    """The message has its output, without the secret, and it is wrong usage: the consumer did nothing wrong."""
     done = check(flask, *looking_into(flask)[:4], "--fail-once", f"echo no {SECRET} >&2; exit 3", "--only", "PG080")
     assert done.code == 2
     assert "mockserver: cannot be used: the command " in done.err
@@ -286,7 +286,7 @@ def test_a_hook_that_fails(flask):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_in_the_middle(tmp_path, number, code):
-    """What was found is told and written; what was not is said to be not tested, as the run was stopped."""
+    """What was found is printed and written; the rest is not tested, as the run was stopped."""
     arguments = ("--event", "run.completed", "--event", "run.failed", "--timeout", "1h", "--secret", SECRET)
     with hanging() as (url, waiting), running("check", url, *arguments, *REPORTS, cwd=tmp_path) as command:
         command.wait_for_line("PG001")
@@ -527,7 +527,7 @@ def test_what_cannot_be_shown_is_not_reported_as_a_command():
 
 
 def block_of(*evidence, why="It matters."):
-    """What is told of a finding with this evidence."""
+    """What is printed of a finding with this evidence."""
     shown = Check(id="PG001", name="x", severity="must", sends="An event.", good="2xx", why=why, fix="fix it")
     finding = Finding(shown, Judgement("fail", "what was seen", evidence))
     return "\n".join(finding_block(clean_finding(finding, Redactor([SECRET])), verbose=True))

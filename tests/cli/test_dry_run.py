@@ -47,7 +47,7 @@ def request_of(body: bytes, url: str, user_agent: str) -> Request:
 @pytest.mark.full
 @pytest.mark.parametrize("style", ["compact", "spaced"])
 def test_pasted_into_a_shell_it_sends_the_same_bytes(tmp_path: Path, style: str) -> None:
-    """The bytes that curl sends are those that a replay of the same script sends, whatever stands in the data."""
+    """The bytes that curl sends are those that a replay of the same script sends, whatever is in the data."""
     (tmp_path / "s.yaml").write_text(SCRIPT, "utf-8")
     with recorder() as server:
         target = f"{server.url}/a%20b?x=1&y='2'"
@@ -140,7 +140,7 @@ def script_of(faults: list[str]) -> str:
 
 @pytest.mark.full
 def test_defective_requests_are_reported_byte_for_byte(tmp_path: Path) -> None:
-    """Requests with faults are told as they are; one with a header that curl cannot send is a comment instead."""
+    """Requests with faults are printed as they are; one with a header that curl cannot send is a comment instead."""
     faults = [name for name, fault in FAULTS.items() if fault.layer in {"signature", "body"}]
     (tmp_path / "s.yaml").write_text(script_of(faults), "utf-8")
     with recorder() as server:

@@ -57,7 +57,7 @@ def test_several_faults_are_combined(forms: tuple[str, str]) -> None:
 
 
 def test_duplicates_are_judged_together() -> None:
-    """One delivery that is not accepted among several is told; an ordinary fault has no expectation."""
+    """One delivery that is not accepted among several is reported; an ordinary fault has no expectation."""
     with recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REFUSAL) as server:
         done = send(server, "--fault", "duplicate(3)")
     assert (done.code, len(server.requests)) == (0, 3)
@@ -172,7 +172,7 @@ def test_a_dry_run_asks_and_expects_nothing(tmp_path: Path) -> None:
 
 
 def test_serve_retries(tmp_path: Path) -> None:
-    """Serve --retry makes failed attempts again, and tells no secret that a consumer echoes."""
+    """Serve --retry makes failed attempts again, and shows no secret that a consumer echoes."""
     (tmp_path / "s.yaml").write_text("version: 1\nsteps:\n  - {event: run.failed, expect: {body: thanks}}\n", "utf-8")
     body = SECRET.encode()
     answer = b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)

@@ -201,7 +201,7 @@ def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path: Path) -> 
 
 
 def test_called_from_a_program() -> None:
-    """main() returns the exit code, and prints to whatever stands in for standard output."""
+    """main() returns the exit code, and prints to whatever replaces standard output."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert main(["events", "--help"]) == 0

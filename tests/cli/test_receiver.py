@@ -38,7 +38,7 @@ async def ask(receiver: Receiver, body: bytes | list[bytes], signature: str | No
 
 
 async def test_a_verified_delivery(receiver: Receiver) -> None:
-    """A delivery with the right signature is counted, told, and answered as asked."""
+    """A delivery with the right signature is counted, printed, and answered as asked."""
     answer = await ask(receiver, BODY, sign(BODY, SECRET))
     assert (answer.status, answer.json) == (202, {"status": "verified"})
     (received,) = receiver.received

@@ -83,7 +83,7 @@ def test_an_event_without_a_webhook_explains_itself() -> None:
 
 
 def test_health(served: Served, closed_port: int) -> None:
-    """A mock that is ready is told from one that is not, and from something else."""
+    """A mock that is ready is distinguished from one that is not, and from something else."""
     done = mockserver("health", served.url)
     assert done == (0, f"ready: {served.url} (1 webhooks, 0 deliveries)\n", "")
     done = mockserver("health", "--wait", "300ms", MOCKSERVER_PORT=str(closed_port))

@@ -30,7 +30,7 @@ NAMES = FILES[1::2]
 
 
 def echo() -> bytes:
-    """An answer of a consumer that tells its secret to whoever asks."""
+    """An answer of a consumer that reveals its secret."""
     body = f'{{"secret": "{SECRET}"}}'.encode()
     return b"HTTP/1.1 200 OK\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n%s" % (SECRET.encode(), len(body), body)
 
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_report_is_written_and_names_the_line(folder: Path) -> None:
-    """One command, four reports: each tells of the step that was not met, and none of them tells a secret."""
+    """One command, four reports: each shows the step that was not met, and none of them shows a secret."""
     with recorder(OK, echo()) as server:
         target = ("--target", server.url, "--secret", SECRET, "--speed", "max")
         done = mockserver("replay", "three.yaml", "refund_flow", *target, *FILES, cwd=folder)
@@ -144,7 +144,7 @@ def test_two_reports_in_one_place(folder: Path, place: str) -> None:
 
 
 def test_one_that_cannot_be_written_in_the_end_does_not_keep_the_others(folder: Path) -> None:
-    """Every report is tried, and each that failed is told."""
+    """Every report is tried, and each that failed is reported."""
     arguments = ("--speed", "max", "--json", "/dev/full", "--junit", "r.xml")
     done = mockserver("replay", "three.yaml", *arguments, cwd=folder, GITHUB_STEP_SUMMARY="/dev/full")
     assert done.code == 4
@@ -208,7 +208,7 @@ def test_only_some_steps(folder: Path) -> None:
 
 
 def test_a_step_that_is_not_there(folder: Path) -> None:
-    """It is told with the numbers that there are, before anything is sent."""
+    """The message has the numbers that there are, and nothing is sent."""
     done = mockserver("replay", "three.yaml", "refund_flow", "--only", "3.1", cwd=folder)
     assert (done.code, done.out) == (2, "")
     assert done.err.endswith("refund_flow.yaml has no step '3.1'; its steps are 1, 2, 3\n")
@@ -244,7 +244,7 @@ def test_retry(folder: Path) -> None:
 
 
 def test_a_retry_policy_that_is_not_there() -> None:
-    """It is told with the names that there are."""
+    """The message has the names that there are."""
     done = mockserver("replay", "run_failed", "--retry", "strip")
     assert done.code == 2
     assert "Invalid value for '--retry': there is no retry policy 'strip'; there are none, " in done.err

@@ -54,7 +54,7 @@ def test_with_no_arguments_at_all() -> None:
 
 
 def test_an_application_registers_and_gets_its_events(tmp_path: Path) -> None:
-    """An application that registers gets the events of the script that waited for it; each call is told."""
+    """An application that registers gets the events of the script that waited for it; each call is logged."""
     steps = "steps: [{await: registration}, {event: run.failed, repeat: 2, override: {run_id: 'run_{{ index }}'}}]"
     (tmp_path / "s.yaml").write_text(f"version: 1\n{steps}\n", "utf-8")
     with running("serve", "--port", "0", "--script", "s.yaml", "--speed", "max", cwd=tmp_path) as command:
@@ -111,7 +111,7 @@ def test_a_call_that_is_refused_says_why() -> None:
         call("GET", f"{url}/v1/webhooks")
         planned = command.wait_for_line("GET")
     assert "  POST /v1/webhooks  400 invalid_request: " in refused
-    assert "'***'" in refused  # what is private in the body is hidden wherever it stands
+    assert "'***'" in refused  # what is private in the body is hidden wherever it is
     assert "run.completed" in refused
     assert unknown.partition("  404 ")[2].startswith("not_found: No such path: /v1/***; there is ")
     assert planned.endswith("  GET /v1/webhooks  503 service_unavailable: This answer was planned by the test")

@@ -24,7 +24,7 @@ steps:
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_in_the_middle_of_a_pause(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """A replay that waits stops at once, tells what was and was not sent, and still writes its report."""
+    """A replay that waits stops at once, prints what was and was not sent, and still writes its report."""
     (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
     with (
         recorder() as server,

@@ -163,7 +163,7 @@ def test_ctrl_c_before_anything_runs() -> None:
 
 
 def test_a_body_is_asked_for() -> None:
-    """Somebody who types `mockserver sign` at a terminal is told what is waited for."""
+    """At a terminal, `mockserver sign` says what it waits for."""
     terminal = Terminal("sign", "--secret", SECRET)
     terminal.read_until("mockserver: reading the body from standard input; end it with Ctrl-D")
     terminal.write(b"abc\n\x04")

@@ -19,7 +19,7 @@ SIGNATURE_HEADER = "X-Playgent-Signature"
 
 #: The largest body that is accepted, in bytes.
 BODY_LIMIT = 2 * 1024 * 1024
-#: Of a larger body so many bytes are still read and thrown away, so that its sender gets to see the 413.
+#: Of a larger body this many bytes are still read and thrown away, so that its sender gets to see the 413.
 DRAIN_LIMIT = 16 * 1024 * 1024
 
 #: The events that this application understands, each with the field of ``data`` that names its object.
@@ -227,5 +227,5 @@ def render(status: int, value: object) -> Answer:
 
 
 def error(status: int) -> Answer:
-    """The answer for an HTTP error; it tells nothing about the inside."""
+    """The answer for an HTTP error; it reveals nothing about the inside."""
     return render(status, {"error": ERRORS.get(status, "bad request")})

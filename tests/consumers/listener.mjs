@@ -1,4 +1,4 @@
-// What stands between Node's HTTP server and the inbox: addresses, methods, bodies and answers.
+// What is between Node's HTTP server and the inbox: addresses, methods, bodies and answers.
 
 import { error } from "./inbox.mjs";
 

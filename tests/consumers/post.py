@@ -76,7 +76,7 @@ def read_answer(response: http.client.HTTPResponse) -> Answer:
 
 
 def exchange_raw(url: str, request: bytes, *, hang_up: bool = False) -> bytes:
-    """Write bytes as they stand and read until the server closes; ``hang_up`` says that no more bytes will come."""
+    """Write bytes as they are and read until the server closes; ``hang_up`` says that no more bytes will come."""
     host, _, port = urlsplit(url).netloc.partition(":")
     with socket.create_connection((host, int(port)), timeout=_TIMEOUT) as connection:
         connection.sendall(request)

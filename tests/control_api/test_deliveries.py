@@ -59,7 +59,7 @@ async def test_one_delivery(filled: Control) -> None:
 
 
 async def test_a_delivery_in_flight_is_pending(control: Control, serve_raw: Serve) -> None:
-    """It is on the list before it has an outcome, and the stream tells when it has."""
+    """It is on the list before it has an outcome, and the stream shows when it has."""
     asked, go = asyncio.Event(), asyncio.Event()
 
     async def wait(peer: Peer) -> None:

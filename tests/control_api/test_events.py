@@ -61,7 +61,7 @@ async def test_a_template_that_fails_when_it_is_filled_in(control: Control, cons
 
 
 async def test_yaml_is_read_too(control: Control, consumer: Consumer) -> None:
-    """The step as it would stand in a script, from curl."""
+    """The step as it would be in a script, from curl."""
     await control.register(consumer.url)
     answer = await control.call("POST", "/events", "event: run.completed\noverride:\n  run_id: r2\n")
     assert answer.json["deliveries"][0]["payload"]["data"]["run_id"] == "r2"
@@ -81,7 +81,7 @@ async def test_a_fault_and_what_is_expected(control: Control, consumer: Consumer
 
 
 async def test_bytes_that_are_no_text_are_shown_as_they_were_sent(control: Control, consumer: Consumer) -> None:
-    """Whoever checks a signature in another language needs the bytes: they stand beside the text, in base64."""
+    """Checking a signature in another language needs the bytes: they are beside the text, in base64."""
     await control.register(consumer.url)
     delivery = await control.event(fault="not_utf8")
     request = delivery["attempts"][0]["request"]
@@ -131,7 +131,7 @@ async def test_repeats(control: Control, consumer: Consumer) -> None:
 
 
 async def test_repeats_that_fail_are_explained(control: Control, consumer: Consumer) -> None:
-    """What was expected and what came stands in the explanation."""
+    """The explanation has what was expected and what came."""
     consumer.answers(lambda _: web.Response(status=418))
     await control.register(consumer.url)
     answer = await control.post("/events", {"event": "run.failed", "repeat": 2, "concurrency": 2})

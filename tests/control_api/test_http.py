@@ -41,7 +41,7 @@ def allowed(path: str) -> str:
 
 @each_row("method", ["GET", "POST", "OPTIONS", "PATCH"])
 async def test_unknown_paths(control: Control, method: str) -> None:
-    """They are told, in JSON, with where to look."""
+    """The answer says so in JSON, with where to look."""
     for path in ("", "/", "/nope", "/health/", "/deliveries/a/b", "/Health", "/%FF", "/events/1"):
         problem = (await control.call(method, path)).fails(404)
         assert problem.startswith("the control API has no '/_mock")

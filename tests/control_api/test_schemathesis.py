@@ -50,7 +50,7 @@ class Nowhere:
 
     async def exchange(self, *_: Any) -> Exchange:
         await asyncio.sleep(0)
-        return Exchange(Response(200), ExchangeError("connect", "nobody is there"))
+        return Exchange(Response(200), ExchangeError("connect", "nothing listens there"))
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -82,7 +82,7 @@ def serving(**settings: Any) -> Iterator[str]:
         loop.close()
 
 
-#: Flows have so many fields that all ways to get them wrong are 15,000 requests: the other phases send enough of them.
+#: All ways to get the many fields of flows wrong are 15,000 requests: the other phases send enough of them.
 NO_FLOWS = "--exclude-operation-id=install_flows"
 
 

@@ -42,7 +42,7 @@ class Reader:
         self._content = response.content
 
     async def block(self) -> bytes:
-        """What stands up to the next empty line."""
+        """What comes up to the next empty line."""
         return (await asyncio.wait_for(self._content.readuntil(b"\n\n"), 60)).removesuffix(b"\n\n")
 
     async def event(self) -> tuple[str, dict[str, Any]]:
@@ -162,14 +162,14 @@ async def test_a_slow_reader_learns_what_it_missed(control: Control) -> None:
 
 
 def registering(control: Control, count: int) -> list[str]:
-    """Register so many webhooks in one turn of the mock's loop, so that no reader comes between; their ids."""
+    """Register that many webhooks in one turn of the mock's loop, so that no reader comes between; their ids."""
     register = control.mock._mock.register
     made = control.mock._running.call(lambda: [register("http://127.0.0.1:9/", None, "s") for _ in range(count)])
     return [webhook.webhook_id for webhook in made]
 
 
 async def test_too_many_events_at_once(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to the limit all are kept; beyond it the newest are, and how many are missing is told first, and once."""
+    """Up to the limit all are kept; beyond it the newest are, and how many are missing is sent first, and once."""
     monkeypatch.setattr(stream_module, "MOST_WAITING", 5)
     response, reader = await opened(control)
     for webhook_id in registering(control, 5):

@@ -155,7 +155,7 @@ async def hanging(serve_raw: Serve) -> Hanging:
 async def test_reset_ends_a_delivery_that_hangs(
     start: Start, hanging: Hanging, consumer: Consumer, speed: float | str
 ) -> None:
-    """Whoever waits for it gets an answer at once: it was stopped. The record begins again."""
+    """A call that waits for it is answered at once: it was stopped. The record begins again."""
     control = await start(speed=speed, timeout=600)
     await control.register(hanging.url)
     sending = asyncio.ensure_future(control.event())

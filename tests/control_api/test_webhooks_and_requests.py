@@ -99,7 +99,7 @@ async def test_a_test_sees_what_the_application_sent(control: Control) -> None:
     ],
 )
 async def test_no_secret_in_any_form_of_body(control: Control, body: Any, shown: Any) -> None:
-    """Secrets are hidden wherever they stand; what cannot be read is not shown at all."""
+    """Secrets are hidden wherever they are; what cannot be read is not shown at all."""
     await register(control, body)
     listed = await control.get("/requests")
     assert listed["requests"][-1]["body"] == shown

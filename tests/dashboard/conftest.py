@@ -96,6 +96,6 @@ async def open_window(chromium: Any) -> AsyncIterator[OpenWindow]:
 
 @pytest.fixture
 async def consumer() -> AsyncIterator[Consumer]:
-    """A consumer that accepts everything until it is told otherwise."""
+    """A consumer that accepts everything until a test changes that."""
     async with consuming() as running:
         yield running

@@ -33,7 +33,7 @@ async def clipboard(window: Any) -> Any:
 
 
 async def test_from_nothing_to_a_test_in_the_suite(open_window: OpenWindow, consumer: Consumer) -> None:
-    """Somebody registers, watches, finds the failure, reads why, fixes it, re-sends, and takes a test home."""
+    """A user registers, watches, finds the failure, reads why, fixes it, re-sends, and takes a test home."""
     window = await open_window()
     page, mock = window.page, window.mock
     await window.go()
@@ -185,7 +185,7 @@ async def test_edit_and_send(open_window: OpenWindow, consumer: Consumer) -> Non
 
 
 async def test_the_time_line(open_window: OpenWindow, consumer: Consumer) -> None:
-    """Attempts on the script's clock: it zooms, it tells what a bar is, and a click leads to the row."""
+    """Attempts on the script's clock: it zooms, it shows what a bar is, and a click leads to the row."""
     window = await open_window()
     page, mock = window.page, window.mock
     await register(mock, consumer.url)
@@ -262,7 +262,7 @@ async def test_resources_and_flows(open_window: OpenWindow, consumer: Consumer) 
 
 
 async def test_scripts(open_window: OpenWindow, consumer: Consumer) -> None:
-    """Problems stand beside the text, with line and column; a script is started, watched and stopped."""
+    """Problems are beside the text, with line and column; a script is started, watched and stopped."""
     window = await open_window()
     page, mock = window.page, window.mock
     await register(mock, consumer.url)

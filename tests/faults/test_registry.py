@@ -1,4 +1,4 @@
-"""Which faults there are, which exclude each other, and what the engine is told of them."""
+"""Which faults there are, which exclude each other, and what the engine knows of them."""
 
 from __future__ import annotations
 

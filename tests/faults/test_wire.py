@@ -138,7 +138,7 @@ async def test_what_goes_over_the_wire(transport: Http1Transport, serve: Serve, 
 
 
 def test_the_error_of_a_close_on_purpose_says_what_was_done() -> None:
-    """Whoever reads the record sees that the fault ended the connection, and where."""
+    """The record shows that the fault ended the connection, and where."""
     words = {
         "truncated_body(3)": f"closed on purpose after 3 of {len(BODY)} bytes of body (truncated_body)",
         "disconnect": "closed on purpose before the answer was read (disconnect)",
@@ -178,7 +178,7 @@ def test_tampering_leaves_json_alone() -> None:
 
 
 def test_a_body_without_text_is_tampered_with_all_the_same() -> None:
-    """Where no letter or digit stands in a text value, another byte changes."""
+    """Where a text value has no letter or digit, another byte changes."""
     payload = b'{"event":"","data":{"n":1}}'
     request = faulty("tampered_body", payload=payload)
     assert sum(new != old for new, old in zip(request.body, payload, strict=True)) == 1
@@ -253,7 +253,7 @@ def test_keys_with_dots_are_fields_too() -> None:
 
 @pytest.mark.parametrize("others", [[], ["pretty_json", "trailing_newline"], ["extra_fields", "sorted_keys"]])
 def test_a_large_body_has_exactly_its_size(others: list[str]) -> None:
-    """Whatever is combined with it, the body has so many bytes, is JSON and is signed; a larger one stays as it is."""
+    """Whatever is combined with it, the body has that many bytes, is JSON and signed; a larger one stays as it is."""
     without = faulty(others)
     for size in (1, len(BODY), *range(len(BODY) + 1, len(BODY) + 20), 100_000):
         request = faulty([{"large_body": size}, *others])
@@ -265,7 +265,7 @@ def test_a_large_body_has_exactly_its_size(others: list[str]) -> None:
 
 
 def test_padding_goes_into_empty_or_missing_data() -> None:
-    """Data without fields gets the padding; if the data is no object, it stands beside it."""
+    """Data without fields gets the padding; if the data is no object, the padding is beside it."""
     empty = faulty("large_body(200)", payload=compact({**PAYLOAD, "data": {}})).body
     beside = faulty([{"null_field": "data"}, {"large_body": 200}]).body
     without = faulty([{"missing_field": "data"}, {"deep_nesting": 2}]).body

@@ -145,7 +145,7 @@ def test_the_compose_example_delivers(tmp_path: Path) -> None:
         with log.open("wb") as output:
             start(stack, [sys.executable, "examples/compose/app.py"], of_app, output)
         wait_for(lambda: "registered wh_" in log.read_text())
-        # How the other container calls it, and one that nobody allowed.
+        # How the other container calls it, and one that is not allowed.
         assert status(mock_url + "/_mock/health", "mock:8484") == 200
         assert status(mock_url + "/_mock/health", "elsewhere:8484") == 403
         (command,) = re.findall(r"`(curl [^`]+)`", (ROOT / "docs/guides/containers.md").read_text())

@@ -103,7 +103,7 @@ async def test_joining_a_group_hands_over_without_a_jump() -> None:
 
 
 async def test_wait_below_bounds_what_is_in_flight() -> None:
-    """A group never runs more tasks than it was told to leave room for."""
+    """A group never runs more tasks than it has room for."""
     clock = skipping()
     running = most = 0
 

@@ -1,4 +1,4 @@
-"""Slots: first come, first served, and none is lost, whoever gives up waiting."""
+"""Slots: first come, first served, and none is lost when a waiter gives up."""
 
 from __future__ import annotations
 

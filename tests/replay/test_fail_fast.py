@@ -37,7 +37,7 @@ async def test_nothing_is_begun_after_a_problem(pacing: str) -> None:
     ],
 )
 async def test_every_kind_of_problem_counts(problem: str) -> None:
-    """A template that fails, nobody subscribed, a probe that fails, one of several at the same time."""
+    """A template that fails, no subscriber, a probe that fails, one of several at the same time."""
     report = await replayed(f"{problem}- event: run.completed\n", fail_fast=True, extra_events="[order.shipped]")
     assert report.halted.startswith("stopped after step 1")
     assert report.steps[-1].not_sent == {report.halted: 1}

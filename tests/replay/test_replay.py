@@ -61,7 +61,7 @@ async def test_an_event_goes_to_every_active_subscriber_with_its_own_secret(serv
 
 
 async def test_the_record_holds_the_bytes_the_answer_and_the_time(service: Mock, consumer: Consumer) -> None:
-    """An attempt tells what went over the wire and what came back."""
+    """An attempt shows what went over the wire and what came back."""
     consumer.answers(lambda _: web.Response(status=202, text="taken", headers={"X-Job": "7"}))
     service.register(consumer.url + "/hooks?x=1", None, SECRET)
     await play(service, "steps:\n- event: run.completed\n")
@@ -92,7 +92,7 @@ async def test_settled_steps_wait_for_the_outcome_of_the_one_before(service: Moc
 
 
 async def test_concurrency_bounds_the_repeats_in_flight(service: Mock, consumer: Consumer) -> None:
-    """Exactly so many repeats are in flight at once as the step allows, and the next step waits for all."""
+    """As many repeats are in flight at once as the step allows, and the next step waits for all."""
     gate = asyncio.Event()
 
     async def answer(received: Received) -> web.Response:
@@ -211,7 +211,7 @@ async def test_a_refused_event_has_failed_and_says_why(service: Mock, consumer: 
     assert "10 more expectations not met" in text
 
 
-async def test_an_event_that_nobody_wants_is_not_sent_and_counted(service: Mock, consumer: Consumer) -> None:
+async def test_an_event_without_a_subscriber_is_not_sent_and_counted(service: Mock, consumer: Consumer) -> None:
     """Planned = delivered + failed + not sent, each with its reason."""
     service.register(consumer.url, ["run.failed"], SECRET)
     report = await play(service, "steps:\n- event: run.failed\n- event: run.completed\n  repeat: 4\n")

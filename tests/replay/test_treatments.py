@@ -91,7 +91,7 @@ async def test_an_expectation_of_the_step_wins(service: Mock, consumer: Consumer
 
 
 async def test_expectations_as_defaults(service: Mock, consumer: Consumer) -> None:
-    """What stands in the defaults is expected of every event step that does not say otherwise."""
+    """What is in the defaults is expected of every event step that does not say otherwise."""
     failing(consumer, 202, 202, 202)
     text = (
         "defaults: {expect: {status: 202, within: 4s}}\nsteps:\n- event: run.failed\n"
@@ -180,7 +180,7 @@ async def test_gone_deactivates_the_webhook(service: Mock, consumer: Consumer) -
 
 
 async def test_failures_in_a_row_deactivate_the_webhook(service: Mock, consumer: Consumer) -> None:
-    """After so many failed deliveries in a row; a success in between starts the count again."""
+    """After a number of failed deliveries in a row; a success in between starts the count again."""
     failing(consumer, 500, 500, 200, 500, 500, 500)
     await play(service, "retry: {schedule: [0], deactivate_after: 3}\nsteps:\n- {event: run.failed, repeat: 8}\n")
     assert len(consumer.received) == 6
@@ -360,7 +360,7 @@ async def test_a_probe_that_breaks_during_the_step_is_told(service: Mock, consum
 
 
 async def test_an_unreachable_probe_is_told(service: Mock) -> None:
-    """Nobody listens at the probe's address."""
+    """Nothing listens at the probe's address."""
     report = await play(
         service, "steps:\n- event: run.failed\n  expect: {effect: {url: 'http://127.0.0.1:9/', change: 0}}\n"
     )
@@ -385,7 +385,7 @@ async def test_a_probe_can_be_a_function(service: Mock, consumer: Consumer, kind
 
 
 async def test_probe_functions_that_are_missing_or_fail(service: Mock) -> None:
-    """Both are told in the report."""
+    """Both are in the report."""
 
     def broken() -> None:
         raise KeyError("table")
@@ -432,7 +432,7 @@ async def test_probe_functions_that_are_missing_or_fail(service: Mock) -> None:
     ],
 )
 def test_problems_of_these_keys(step: str, problem: str) -> None:
-    """Mistakes in fault, retry and expect are told with their place before anything is sent."""
+    """Mistakes in fault, retry and expect are reported with their place before anything is sent."""
     with pytest.raises(ScriptError) as caught:
         script(f"steps:\n- {{event: run.failed, {step}}}\n")
     assert problem in str(caught.value)

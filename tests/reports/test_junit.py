@@ -91,7 +91,7 @@ async def test_only_the_first_deliveries_of_a_step_are_shown() -> None:
 
 
 async def test_a_consumer_that_cannot_be_reached() -> None:
-    """Where nothing came back, that stands there, with what was sent."""
+    """Where nothing came back, the report says so, with what was sent."""
     (failure,) = next(iter(next(iter(read([await unreachable("- event: run.failed\n")]))))).result
     assert "attempt 1: sent\nPOST / HTTP/1.1" in failure.text
     assert "came back\nnothing listens on 127.0.0.1:" in failure.text

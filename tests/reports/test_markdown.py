@@ -69,7 +69,7 @@ def test_a_long_script_is_cut() -> None:
 
 
 def test_a_delivery_without_a_request() -> None:
-    """A URL that no one can connect to, and a delivery that was never attempted, are told."""
+    """A URL that no one can connect to, and a delivery that was never attempted, are reported."""
     report = Report(script("- event: run.failed\n- event: run.failed\n"))
     exchange = Exchange(error=ExchangeError("address", "nowhere"))
     event = Event("run.failed", "", b"{}")
@@ -82,7 +82,7 @@ def test_a_delivery_without_a_request() -> None:
 
 
 async def test_a_long_body_and_an_answer_that_broke_off_or_never_came() -> None:
-    """Of a body the beginning is shown; an error stands behind what came; nothing is "nothing"."""
+    """Of a body the beginning is shown; an error follows what came; nothing is "nothing"."""
     report = await replayed("- event: run.failed\n  data: {x: '{{ \"y\" * 3000 }}'}\n", await statuses(500))
     assert "... (1" in markdown([report.clean(REDACTOR)])
     (delivery,) = report.deliveries

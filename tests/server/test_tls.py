@@ -66,7 +66,7 @@ def test_curl_trusts_the_ca_file(mock: MockServer) -> None:
 
 
 def test_who_does_not_trust_it_is_refused(mock: MockServer) -> None:
-    """It is a certificate of nobody's that the system knows."""
+    """No authority that the system knows has issued its certificate."""
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
         urllib.request.urlopen(f"{mock.url}/v1/webhooks")
 

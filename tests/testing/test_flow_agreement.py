@@ -161,7 +161,7 @@ class Agreement(RuleBasedStateMachine):
             run_id: run.state for run_id, run in self.runs.items()
         }
         told = [event["data"]["run_id"] for event in self.client.events]
-        assert len(told) == len(set(told)), "an end is told once"
+        assert len(told) == len(set(told)), "an end is sent once"
         assert {run_id for run_id, each in records.items() if each.state in ENDS} == set(told)
         for event in self.client.events:
             shown, data = records[event["data"]["run_id"]].data, event["data"]

@@ -155,7 +155,7 @@ def test_a_run_of_an_hour_is_over_when_settle_returns(mockserver: MockServer, cl
 
 
 def test_reads_move_a_run(mockserver: MockServer, client: Client) -> None:
-    """So many reads move it one state on; a state is seen as often as that."""
+    """That many reads move it one state on; a state is seen as often as that."""
     mockserver.flow("POST /v1/runs", advance={"reads": 2}, outcome="failed")
     run_id = client.run()["run_id"]
     seen = [client.read(run_id)["status"] for _ in range(6)]

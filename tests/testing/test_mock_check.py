@@ -1,4 +1,4 @@
-"""``mock.check``: which consumer is checked, with what, what is left as it was, and what the report tells."""
+"""``mock.check``: which consumer is checked, with what, what is left as it was, and what the report says."""
 
 import asyncio
 import inspect
@@ -73,7 +73,7 @@ def test_nothing_of_the_mock_is_changed(mock, url):
     mock.check(url, SECRET, only="PG012")
     mock.check(flask_app.create_app("whsec_test"), only="PG012")
     assert (mock.deliveries, mock.webhooks, mock.requests) == before
-    assert "https://testserver" not in mock._mock.routes  # asking the network for that name is nobody's business
+    assert "https://testserver" not in mock._mock.routes  # the network must not be asked for that name
     assert mock.send("run.failed").delivered
 
 
@@ -311,7 +311,7 @@ def test_a_consumer_behind_a_gateway():
         assert mock.check(gateway, SECRET).finding("control").verdict == "fail"
 
 
-# ---------------------------------------------------------------- what the report tells
+# ---------------------------------------------------------------- what the report says
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ def test_wrong_arguments_of_send(
 
 
 def test_data_that_holds_itself_is_refused(mock: MockServer) -> None:
-    """A cycle is told, not followed for ever."""
+    """A cycle is reported, not followed for ever."""
     data: dict[str, Any] = {}
     data["me"] = data
     with pytest.raises(UsageError, match="nested more than 200 levels deep, or holds itself"):

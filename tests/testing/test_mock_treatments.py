@@ -14,7 +14,7 @@ from tests.receiving import SECRET, Received, consuming, eventually
 
 
 class Verifying:
-    """A consumer of the standard library's server that refuses what is not signed, and fails when it is told to."""
+    """A consumer of the standard library's server that refuses what is not signed, and fails on request."""
 
     def __init__(self) -> None:
         self.accepted: list[bytes] = []

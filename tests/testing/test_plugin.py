@@ -364,7 +364,7 @@ def test_speed_can_be_chosen_on_the_command_line(suite: Suite) -> None:
 
 
 def test_ini_settings(suite: Suite) -> None:
-    """Speed and time-out can stand in the ini file."""
+    """Speed and time-out can be in the ini file."""
     suite(
         "def test_it(mockserver): assert mockserver.settings.timeout == 2.5 and mockserver.settings.speed == 10\n",
         ini="mockserver_speed = 10\nmockserver_timeout = 2.5",

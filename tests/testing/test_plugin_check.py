@@ -105,7 +105,7 @@ def test_the_secret_is_not_shown(suite):
     assert result.stdout.str().count("fail     PG001") == 3
 
 
-def test_whoever_looks_at_the_report_judges_it(suite):
+def test_a_report_that_is_looked_at_is_judged_by_the_test(suite):
     """A test of a known mistake passes, and one that fails by itself shows the table in a section of its own."""
     result = suite(
         """

@@ -64,7 +64,7 @@ def test_a_body_that_is_no_json_says_so() -> None:
 
 
 def test_the_oldest_calls_go_first() -> None:
-    """At the limit the oldest call goes, and a counter tells how many went."""
+    """At the limit the oldest call goes, and a counter shows how many went."""
     log = CallLog(2)
     for status in (201, 202, 203):
         record(log, status=status)

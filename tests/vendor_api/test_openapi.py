@@ -58,7 +58,7 @@ async def test_the_document_follows_the_settings(start: Start) -> None:
 
 
 async def test_every_answer_is_described_with_the_rate_limit_headers(mock: Mock) -> None:
-    """The documented headers stand at each answer of each operation."""
+    """Each answer of each operation has the documented headers."""
     described = await document(mock)
     shared = described["components"]["responses"]
     for path in described["paths"].values():

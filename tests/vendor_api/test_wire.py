@@ -89,7 +89,7 @@ async def test_a_body_without_a_proper_end_is_given_up(
 
 
 async def test_a_broken_body_that_aiohttp_reports_is_refused() -> None:
-    """The parser that aiohttp has without its C extension tells of malformed chunks in time: a 400 then."""
+    """The parser that aiohttp has without its C extension reports malformed chunks in time: a 400 then."""
     content = StreamReader(BaseProtocol(asyncio.get_running_loop()), 1024, loop=asyncio.get_running_loop())
     content.set_exception(web.RequestPayloadError())
     body, problem = await requests.read_body(make_mocked_request("POST", "/", payload=content), 100)

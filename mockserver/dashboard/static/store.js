@@ -19,7 +19,7 @@ class Store extends EventTarget {
   /** Ask for the first rows before the view that shows them is there. */
   prefetch(q) {
     this.#early = { q, rows: this.#first(q) };
-    this.#early.rows.catch(() => {}); // whoever searches hears of it
+    this.#early.rows.catch(() => {}); // the search reports it
   }
 
   #first(q) { return api.get(`/deliveries/brief${api.query({ q, limit: 100 })}`); }

@@ -38,7 +38,7 @@ def make_inbox(consumer: str, secret: str, mistake: str | None) -> Inbox:
     """Make the inbox of a consumer: the correct one, unless it is to make a mistake that lies in the inbox.
 
     Args:
-        consumer: The consumer's name, which tells what mistakes it knows.
+        consumer: The consumer's name, on which depends what mistakes it knows.
         secret: The webhook's secret.
         mistake: The mistake's name, or None.
 

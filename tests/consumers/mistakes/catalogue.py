@@ -38,7 +38,7 @@ _SIGNATURE = {
     "crash_on_length": Mistake("A signature of another length than the right one is answered 500.", _NODE),
     "crash_on_non_ascii": Mistake("A signature with a character outside ASCII is answered 500.", _PYTHON),
     "dies_on_malformed": Mistake("A malformed signature ends the process.", in_process=False),
-    "any_algorithm": Mistake("Only what stands after the `=` is compared: any algorithm may be named before it."),
+    "any_algorithm": Mistake("Only what comes after the `=` is compared: any algorithm may be named before it."),
     "weak_algorithm": Mistake("The algorithm is taken from the header, so that a correct `sha1=` passes."),
     "empty_secret_accepted": Mistake("An old secret that is not configured counts as empty, and its signatures pass."),
     "verifies_some_events": Mistake("Only run.failed is verified; events of all other types are believed."),
@@ -120,7 +120,7 @@ _EFFECTS = {
     "last_write_wins": Mistake(
         "An object's state is that of the event that arrived last, not of the one that happened last."
     ),
-    "order_matters_500": Mistake("That a run failed, told after it was completed, is answered 500."),
+    "order_matters_500": Mistake("That a run failed, sent after it was completed, is answered 500."),
 }
 
 #: The mistakes by family and name.

@@ -1,4 +1,4 @@
-"""Mistakes in what stands around the inbox in FastAPI."""
+"""Mistakes in what is around the inbox in FastAPI."""
 # ruff: noqa: N801 - each class is called what WEBHOOK_MISTAKE calls it
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mistakes in what stands around the inbox in Flask."""
+"""Mistakes in what is around the inbox in Flask."""
 
 from __future__ import annotations
 

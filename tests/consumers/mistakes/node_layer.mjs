@@ -1,4 +1,4 @@
-// Mistakes in what stands around the inbox in Node.js.
+// Mistakes in what is around the inbox in Node.js.
 
 import { Listener, pathOf, WEBHOOK_PATH } from "../listener.mjs";
 

@@ -73,7 +73,7 @@ export class dies_on_malformed extends Inbox {
     return (await this.isSignedLater(body, signature)) ? this.accept(body) : this.refuse(401);
   }
 
-  // What a callback throws is caught by nobody.
+  // Nothing catches what a callback throws.
   isSignedLater(body, signature) {
     return new Promise((resolve) => {
       setImmediate(() => {

@@ -153,7 +153,7 @@ def open_sockets_to(port: int) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until something is so that no event tells of."""
+    """Let the loop turn until a condition holds that no event signals."""
     while not condition():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0)
 

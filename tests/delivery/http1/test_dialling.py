@@ -1,4 +1,4 @@
-"""Which addresses are contacted, which are not, and what is said when nobody can be reached."""
+"""Which addresses are contacted, which are not, and what is reported when none can be reached."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Network:
 async def test_numbers_are_connected_to_without_a_lookup(
     transport: Http1Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    """IPv4 and IPv6 addresses need no name service; the exchange tells the address."""
+    """IPv4 and IPv6 addresses need no name service; the exchange has the address."""
     server = await serve(keep_answering, host)
     network = Network(monkeypatch, {})
     exchange = await transport.exchange(a_request(server.url), 5)
@@ -183,7 +183,7 @@ async def test_refused_addresses_of_a_name_are_passed_over(
 
 
 async def test_an_allowed_host_may_be_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who names a host may send there; nobody answers in this test, so the error is that of the network."""
+    """A host that is named may be sent to; nothing answers in this test, so the error is that of the network."""
     network = Network(monkeypatch, {"app.test": [PUBLIC]})
     transport = Http1Transport(allowed_hosts=["App.Test"])
     exchange = await transport.exchange(a_request("http://app.test/"), 5)
@@ -249,7 +249,7 @@ async def test_where_a_connection_really_leads_is_judged_again(
     assert await asyncio.wait_for(got, 60) == b""
 
 
-# --- nobody there
+# --- nothing there
 
 
 async def test_nobody_listens(transport: Http1Transport, closed_port: int) -> None:
@@ -262,7 +262,7 @@ async def test_nobody_listens(transport: Http1Transport, closed_port: int) -> No
         assert exchange.connect_ms > 0
 
 
-async def test_a_connection_of_a_port_with_itself_is_nobody(
+async def test_a_connection_of_a_port_with_itself_is_no_connection(
     transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system may connect a free port with itself; that must not pass for an application."""
@@ -312,7 +312,7 @@ async def test_a_name_service_that_does_not_answer(transport: Http1Transport, mo
 async def test_whatever_a_loop_raises_ends_the_exchange(
     transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exception that nobody foresaw is told, and does not leave the exchange to its time-out."""
+    """An exception that was not foreseen is reported, and does not leave the exchange to its time-out."""
     Network(monkeypatch, {"app.test": RuntimeError("Executor shutdown has been called")})
     exchange = await transport.exchange(a_request("http://app.test/"), 60)
     assert present(exchange.error).kind == "connect"

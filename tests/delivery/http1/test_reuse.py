@@ -100,7 +100,7 @@ async def test_each_idle_connection_is_dropped_in_its_own_time(serve: Serve) -> 
 
 @pytest.mark.parametrize("what", ["data", "eof", "reset"])
 async def test_whatever_arrives_on_an_idle_connection_closes_it(serve: Serve, what: str) -> None:
-    """Nobody asked: the connection is closed at once and not used again."""
+    """Nothing was requested: the connection is closed at once and not used again."""
     say, closed = Gate(), Gate()
 
     async def behaviour(peer: Peer) -> None:

@@ -93,7 +93,7 @@ def test_the_application_is_told_where_it_is(check):
 
 
 def test_the_interface_can_be_said(check):
-    """Where it cannot be told by the shape of the object."""
+    """Where the shape of the object does not show it."""
     app = WsgiProbe()
 
     def variadic(*args):
@@ -136,7 +136,7 @@ def test_an_application_that_the_test_has_routed_goes_on(serve):
 
 
 def test_a_route_of_the_tests_is_not_in_the_way(serve):
-    """Not even one from the address that an application is told otherwise."""
+    """Not even one from the address that an application sees otherwise."""
     mock = serve(AsgiProbe())
     other, app = AsgiProbe(), AsgiProbe()
     mock.route("https://testserver", to=other)

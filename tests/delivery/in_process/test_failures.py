@@ -341,7 +341,7 @@ def test_a_hanging_asgi_application_is_cut_off(hurried: MockServer, deliver: Del
 
 
 def test_a_hanging_wsgi_application_is_left_alone(hurried: MockServer) -> None:
-    """Its thread cannot be stopped, but nobody waits for it; what it says later is not heard."""
+    """Its thread cannot be stopped, but nothing waits for it, and what it answers later is ignored."""
     release = threading.Event()
     app = WsgiProbe(lambda environ, start_response: release.wait(60) and wsgi_ok(environ, start_response))
     hurried.route(URL, to=app)
@@ -442,7 +442,7 @@ def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried: Mo
 
 
 def test_a_background_task_that_fails_is_an_error(serve: Serve) -> None:
-    """Nobody else would tell of it: the answer is recorded, and so is the exception."""
+    """Nothing else would show it: the answer is recorded, and so is the exception."""
 
     async def later() -> None:
         raise LookupError("gone")
@@ -497,7 +497,7 @@ async def test_a_client_that_does_not_wait_for_the_answer() -> None:
 
 
 async def test_a_body_in_chunks() -> None:
-    """It arrives whole, without a length: WSGI is told that it may be read to its end."""
+    """It arrives whole, without a length: WSGI may read it to its end."""
     app = WsgiProbe()
     exchange = await exchange_with(app, b"Transfer-Encoding: chunked", b"whole", (b"5\r\nwhole\r\n0\r\n\r\n",))
     assert present(exchange.response).status == 200
@@ -562,7 +562,7 @@ def wsgi_endless(_environ: dict[str, Any], start_response: StartResponse) -> Ite
 
 @pytest.mark.parametrize("answer", [endless, endless_starlette, stubborn, enormous, wsgi_endless])
 def test_an_endless_answer_is_cut_off(serve: Serve, deliver: Deliver, answer: Callable[..., Any]) -> None:
-    """After a mebibyte nobody reads on: the answer counts, and its beginning is kept."""
+    """After a mebibyte reading ends: the answer counts, and its beginning is kept."""
     app = WsgiProbe(answer) if answer is wsgi_endless else AsgiProbe(answer)
     sent = deliver(serve(app))
     assert sent.delivered, str(sent)

@@ -49,7 +49,7 @@ async def test_it_runs_on_the_loop_of_an_async_test(serve: Serve) -> None:
 
 
 async def test_replays_run_it_there_too(serve: Serve) -> None:
-    """Every way to cause a delivery leads to the loop of whoever caused it."""
+    """Every way to cause a delivery leads to the loop of its cause."""
     app = AsgiProbe()
     mock = serve(app)
     report = await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "repeat": 3}]}, speed="max")
@@ -89,7 +89,7 @@ async def test_a_loop_that_waits_for_the_delivery_in_vain_is_a_time_out() -> Non
         assert present(mock.deliveries[0].error).message == "no answer within 200ms"
     for _ in range(3):
         await asyncio.sleep(0)
-    assert app.loops == []  # nobody waits for it: the application never hears of it
+    assert app.loops == []  # nothing waits for it: the application never sees it
 
 
 def test_from_sync_code_it_runs_on_a_loop_of_its_own(serve: Serve) -> None:
@@ -123,7 +123,7 @@ def test_wsgi_runs_in_threads_of_its_own(serve: Serve, deliver: Deliver) -> None
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi", "aiohttp"])
 def test_a_handler_may_call_the_vendor(serve: Serve, deliver: Deliver, kind: str) -> None:
-    """An application that calls the API while it handles an event is answered: nobody waits for anybody in a circle."""
+    """An application that calls the API while it handles an event is answered: there is no deadlock."""
     mock = serve(WsgiProbe())
 
     def call_the_vendor() -> int:  # blocking, as in many a real handler
@@ -164,7 +164,7 @@ async def test_a_handler_may_send_events_itself() -> None:
 
 
 async def test_the_context_of_the_test_stays_outside(serve: Serve) -> None:
-    """As behind a server, an application sees no context variables of whoever sends."""
+    """As behind a server, an application sees no context variables of the sender."""
     seen = []
     TENANT.set("the test's")
 

@@ -87,7 +87,7 @@ def test_what_is_no_application_is_refused_with_advice(app: Any, words: str) -> 
 
 
 def test_the_interface_can_be_said() -> None:
-    """What cannot be told can be said, and is believed."""
+    """What the object does not show can be given, and is taken as given."""
     app = AsgiProbe()
 
     def wrapper(*args: Any) -> Any:

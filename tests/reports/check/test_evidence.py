@@ -31,7 +31,7 @@ async def test_a_delivery_as_text() -> None:
 
 
 def test_deliveries_without_a_request_as_text() -> None:
-    """What is known of them is told."""
+    """What is known of them is shown."""
     assert "no request could be made" in evidence_text(without_request())
     assert evidence_text(never_attempted()) == "run.failed\ndlv_000002 was never attempted"
 

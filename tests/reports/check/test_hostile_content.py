@@ -48,7 +48,7 @@ def spellings(secret: str) -> set[str]:
 @every_form
 @pytest.mark.parametrize("secret", [SECRET, "whsec_{a}](b)\"c'd<e>&f*g|h", "whsec_" + "é" * 20])
 async def test_the_secret_is_nowhere(form: str, secret: str) -> None:
-    """Echoed by the consumer in every place that it has, sent in a body, told in a summary or a diagnosis."""
+    """Echoed by the consumer in every place that it has, sent in a body, quoted in a summary or a diagnosis."""
     made = await delivery()
     made = msgspec.structs.replace(made, event=msgspec.structs.replace(made.event, type=secret))
     evidence = (
@@ -75,7 +75,7 @@ async def test_the_secret_is_nowhere(form: str, secret: str) -> None:
 
 @every_form
 async def test_a_secret_in_the_url(form: str) -> None:
-    """The target, the request line and the command do not tell it."""
+    """The target, the request line and the command do not reveal it."""
     made = await delivery()
     request = request_of(made)
     url = f"http://localhost:3000/hooks/{SECRET}"

@@ -92,7 +92,7 @@ async def test_a_should_that_fails_leaves_the_report_ok() -> None:
 
 @each_row("payload", [b"{not json", b"\xff\xfe", b"[" * 100_000, b"[" * 500 + b"]" * 500])
 async def test_a_payload_that_cannot_be_shown_decoded(payload: bytes) -> None:
-    """It is null, and the body of the request tells of it; nothing breaks at it."""
+    """It is null, and the body of the request shows it; nothing breaks at it."""
     shown = read(report_of(finding("fail", "answered 500", sent(await delivery(), payload))))["findings"][0]["evidence"]
     assert shown[0]["payload"] is None
     body = shown[0]["attempts"][0]["request"]["body"]

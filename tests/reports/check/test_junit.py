@@ -84,7 +84,7 @@ def test_a_consumer_that_cannot_be_reached() -> None:
 
 
 async def test_a_diagnosis() -> None:
-    """It stands in the error output, with the delivery that proves it; that none was found is told too."""
+    """It is in the error output, with the delivery that proves it; that none was found is reported too."""
     diagnosis = Diagnosis("it strips the prefix", "use the secret as it is", 9, (await delivery(),))
     told = read(report_of(finding("fail", "answered 401", of=check("PG001", "control")), diagnosis=diagnosis))
     text = told._elem.find("system-err").text

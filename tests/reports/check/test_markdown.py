@@ -80,7 +80,7 @@ def test_a_consumer_that_cannot_be_reached() -> None:
 
 
 async def test_a_diagnosis() -> None:
-    """It stands before the table, with the delivery that was accepted."""
+    """It comes before the table, with the delivery that was accepted."""
     diagnosis = Diagnosis("it *strips* the prefix", "use the secret as it is", 9, (await delivery(),))
     html = rendered(report_of(finding("fail", "answered 401", of=check("PG001", "control")), diagnosis=diagnosis))
     told = "<strong>Diagnosis</strong>: why correct deliveries are refused: it *strips* the prefix; fix: use the secret"

@@ -215,7 +215,7 @@ async def test_bodies_that_are_no_text_or_hold_a_secret() -> None:
 
 
 async def test_an_answer_that_never_came() -> None:
-    """The standard has a word for it; what did come before an error is told with the error."""
+    """The standard has a word for it; what did come before an error is shown with the error."""
     made = await delivery()
     report = report_of(
         finding("fail", "x", without_request(), of=check("PG001")),
