@@ -35,7 +35,7 @@ def sign(payload: bytes, secret: str) -> str:
     __tracebackhide__ = True  # pytest ends at the line of the test
     if not isinstance(payload, (bytes, bytearray, memoryview)):
         raise TypeError(f"payload must be bytes, not {type(payload).__name__}: sign the raw body as it is sent")
-    inner, outer = _keyed(secret)
+    inner, outer = _known(secret) if len(secret) <= _LONGEST_KNOWN else _new(secret)
     inner, outer = inner.copy(), outer.copy()
     inner.update(payload)
     outer.update(inner.digest())
@@ -73,17 +73,13 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _LONGEST_KNOWN = 1024
 
 
-def _keyed(secret: str) -> tuple[Any, Any]:
-    """The two hashes of an HMAC (RFC 2104), which have taken in the key: copying them is four times as fast as anew."""
-    return _known(secret) if len(secret) <= _LONGEST_KNOWN else _new(secret)
-
-
 @lru_cache(maxsize=1024)
 def _known(secret: str) -> tuple[Any, Any]:
     return _new(secret)
 
 
 def _new(secret: str) -> tuple[Any, Any]:
+    """The two hashes of an HMAC (RFC 2104), which have taken in the key: copying them is four times as fast as anew."""
     # A secret read from the environment may hold surrogates for bytes that are not UTF-8: give those bytes back.
     key = secret.encode(errors="surrogateescape")
     key = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")

@@ -25,7 +25,7 @@ LONGEST_URL = 16_384
 _SAFE_IN_TARGET = "/?:@!$&'()*+,;=-._~%[]"
 
 
-class Target(msgspec.Struct, frozen=True, gc=False):
+class Target(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """An http or https URL, taken apart for the sender.
 
     Args:

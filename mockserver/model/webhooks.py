@@ -311,9 +311,10 @@ class WebhookRegistry:
 
     def subscribed_to(self, event: str, account: str | None = None) -> tuple[Webhook, ...]:
         """Return the active webhooks that an event goes to: all of them, or those of an account."""
-        known = self._subscribers.setdefault(event, {})
-        subscribers = known.get(account)
+        known = self._subscribers.get(event)
+        subscribers = None if known is None else known.get(account)
         if subscribers is None:
+            known = self._subscribers.setdefault(event, {})
             if len(known) >= _MOST_REMEMBERED:
                 known.clear()
             active = (webhook for webhook in self._by_event.get(event, {}).values() if webhook.active)

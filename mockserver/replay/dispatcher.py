@@ -144,9 +144,10 @@ class Dispatcher:
         if step.faults or retry is not None:
             options = DeliveryOptions(step.faults, delivery_plan(step.faults), retry, f"{seed}/{index}")
         timestamp = format_timestamp(now - options.plan.stale)
-        data = step.data.source
-        if not step.data.constant:
-            data = step.data.render(Moment(index, timestamp, f"{seed}/{index}", more))
+        template = step.data
+        data = template.source
+        if not template.constant:
+            data = template.render(Moment(index, timestamp, f"{seed}/{index}", more))
         event = Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._json_style))
         return Occurrence(event, webhooks, source, step.expect, options)
 

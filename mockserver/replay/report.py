@@ -219,19 +219,20 @@ class Report:
 
     def count(self, number: str, deliveries: Sequence[Delivery]) -> None:
         """Count an event of a step by its deliveries."""
-        step = self._by_number[number]
+        step, share, kept = self._by_number[number], self._share, self._deliveries
         step.count(deliveries)
-        share = self._share = self._share or self._budget.share(self._drop_oldest)
+        if share is None:
+            share = self._share = self._budget.share(self._drop_oldest)
         if step.unmet:
             self._note_problem(number)
         timed_out = False
         for delivery in deliveries:
-            self._deliveries.append(delivery)
+            kept.append(delivery)
             share.keep(delivery)
             timed_out = timed_out or (delivery.outcome == "failed" and _timed_out(delivery))
         self.timeouts_in_a_row = self.timeouts_in_a_row + 1 if timed_out else 0
-        while len(self._deliveries) > self._max_deliveries:
-            self._drop_oldest()
+        while len(kept) > self._max_deliveries:
+            share.release(kept.popleft())
 
     def leave_budget(self) -> None:
         """Stop counting its deliveries: it is over, and belongs to whatever asked for it."""

@@ -510,13 +510,18 @@ class DataTemplate:
 
     The values of the names in ``more`` are known when it is rendered, and not before. Raises a TemplateError for a
     syntax error or an unknown name.
+
+    Attributes:
+        source: The data as written, templates not rendered.
+        constant: Whether there is no template in it: every event has the same data.
     """
 
     def __init__(self, data: Mapping[str, Any], variables: Mapping[str, Any], more: Sequence[str] = ()) -> None:
-        self._data = data
+        self.source = data
         self._variables = variables
         names: set[str] = set()
         self._render = _compile(data, tuple(dict.fromkeys((*variables, *more))), names) if data else None
+        self.constant = self._render is None
         self._draws = not names.isdisjoint(GENERATORS)
         self._waits_for_more = not names.isdisjoint(more)
 
@@ -524,23 +529,13 @@ class DataTemplate:
     def literal(cls, data: Mapping[str, Any]) -> DataTemplate:
         """Return a template of data in which nothing is special, not even ``{{``."""
         template = cls({}, {})
-        template._data = data
+        template.source = data
         return template
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """The data as written, templates not rendered."""
-        return self._data
 
     def with_value(self, key: str, value: Any) -> DataTemplate:
         """Return the same data with another value, which is no template, for one key."""
-        data = {**self._data, key: value}
+        data = {**self.source, key: value}
         return self.literal(data) if self.constant else DataTemplate(data, self._variables)
-
-    @property
-    def constant(self) -> bool:
-        """Whether there is no template in it: every event has the same data."""
-        return self._render is None
 
     def render(self, moment: Moment) -> Mapping[str, Any]:
         """Return the data of one event.
@@ -548,7 +543,7 @@ class DataTemplate:
         Raises a TemplateError if an expression fails with these values, or its value is not JSON.
         """
         if self._render is None:
-            return self._data
+            return self.source
         names = {**self._variables, **moment.more, "index": moment.index, "now": moment.now}
         if self._draws:
             names = {**_generators(random.Random(moment.seed)), **names}  # noqa: S311 - repeatable on purpose

@@ -172,7 +172,10 @@ class Pool:
         if self._closed_at_once and self._is_closed_at_once(connection):
             connection.drop()
             return
-        self._idle.setdefault(connection.key, []).append(connection)
+        idle = self._idle.get(connection.key)
+        if idle is None:
+            idle = self._idle[connection.key] = []
+        idle.append(connection)
         if self._sweep_timer is None:
             self._set_timer(self._idle_seconds)
 
@@ -432,8 +435,9 @@ class Connection(asyncio.Protocol):
         if not self._first_byte_at:
             self._first_byte_at = monotonic()
             response = self._known.get(data) if len(data) <= _KNOWN_SIZE else None
-            if response is not None and self._planned is None:
-                self._finish_known(response)
+            if response is not None and self._planned is None:  # the parser need not see it
+                self._resolve(None, response)
+                self._keep()
                 return
         if self._answer.feed(data):
             self._finish(data)
@@ -497,11 +501,6 @@ class Connection(asyncio.Protocol):
             self._keep()
         else:
             self.drop()
-
-    def _finish_known(self, response: Response) -> None:
-        """Finish with a whole answer that was read before; the parser does not see it."""
-        self._resolve(None, response)
-        self._keep()
 
     def _keep(self) -> None:
         # An answer may come before the whole request is written; the rest of it is then still to go.

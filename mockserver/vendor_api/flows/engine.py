@@ -37,24 +37,15 @@ from mockserver.vendor_api.flows.resource import FlowEventRecord, Resource, Reso
 class BoundData(DataTemplate):
     """The data of a flow's event: templates over the request and the resource, which are known now.
 
-    Where the event is not exact, its changes are made to ``base``.
+    Where the event is not exact, its changes are made to ``base``, the data without them.
     """
 
     def __init__(self, event: FlowEvent, base: Mapping[str, Any], more: Mapping[str, Any]) -> None:
         super().__init__({}, {})
+        self.source = base
+        self.constant = False  # it has to be rendered
         self._event = event
-        self._base = base
         self._more = more
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """The data without its changes."""
-        return self._base
-
-    @property
-    def constant(self) -> bool:
-        """Return False: the data has to be rendered."""
-        return False
 
     def render(self, moment: Moment) -> Mapping[str, Any]:
         """Return the data of one event.
@@ -67,7 +58,7 @@ class BoundData(DataTemplate):
             return self._event.step.data.render(moment)
         override = self._event.override.render(moment) if self._event.override else {}
         try:
-            return change_sample(self._base, override, self._event.remove)
+            return change_sample(self.source, override, self._event.remove)
         except PathError as error:
             raise TemplateError(str(error)) from None
 
