@@ -81,6 +81,8 @@ def replay(
     readiness = Readiness.of(chosen)
     only, fail_fast = chosen.pop("only"), chosen.pop("fail_fast")
     read = [only_steps(script, only) if only else script for script in read_all(scripts)]
+    for script in read:
+        script.check_steps()
     plans = [(script, destination_of(script, target, secret)) for script in read]
     settings = settings_of(chosen, read)
     if dry_run:

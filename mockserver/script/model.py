@@ -314,6 +314,14 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     flows: tuple[Flow, ...] = ()
 
+    def check_steps(self) -> None:
+        """Raise a UsageError if the script has flows and no steps, so that there is nothing to replay."""
+        if self.flows and not self.steps:
+            raise UsageError(
+                f"{self.source} has flows and no steps: there is nothing to replay. Serve it (mockserver serve "
+                "--script), or use it in a test (mock.use)"
+            )
+
     @property
     def planned(self) -> int:
         """How many events the script makes happen."""

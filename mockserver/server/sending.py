@@ -207,11 +207,7 @@ class Sending:
 
         Raises a UsageError if the script has flows and no steps, so that there is nothing to replay.
         """
-        if script.flows and not script.steps:
-            raise UsageError(
-                f"{script.source} has flows and no steps: there is nothing to replay. Serve it (mockserver serve "
-                "--script), or use it in a test (mock.use)"
-            )
+        script.check_steps()
         self._mock.touch()
         clock = self._clock_of_replay(script, speed)
         return self._replay(script, clock, self.webhooks_of(account), fail_fast=fail_fast)

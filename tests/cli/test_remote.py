@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -95,3 +96,54 @@ def test_health(served: Served, closed_port: int) -> None:
         done = mockserver("health", other.url)
     assert (done.code, "is not a mock" in done.err) == (3, True)
     assert mockserver("health", "http://127.0.0.1:x").code == 2
+
+
+def test_what_came_of_it_as_json(served: Served) -> None:
+    """All that the control API answers."""
+    here = ("--server", served.url, "--json", "-")
+    done = mockserver("trigger", "run.failed", *here)
+    assert done.code == 1
+    (view,) = json.loads(done.out)["deliveries"]
+    assert (view["delivery_id"], view["attempts"][0]["response"]["status"]) == ("dlv_000001", 500)
+    done = mockserver("resend", "dlv_000001", *here)
+    assert (done.code, json.loads(done.out)["delivery_id"]) == (0, "dlv_000002")
+    done = mockserver("deliveries", "--follow", *here)
+    assert (done.code, done.out) == (2, "")
+    assert "--follow prints lines and goes on" in done.err
+    assert mockserver("deliveries", "-q", "is:delivered status:404", *here).out == "[]\n"
+
+
+def test_a_search_that_cannot_be_followed(served: Served) -> None:
+    """The mock says why."""
+    done = mockserver("deliveries", "--follow", "-q", "status:x", "--server", served.url)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "status" in done.err
+
+
+def test_a_reader_who_was_too_slow_learns_what_is_missing() -> None:
+    """The stream says how many there were."""
+    stream = b'event: dropped\ndata: {"events": 3}\n\n'
+    none = b'{"deliveries": []}'
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(each), each) for each in (stream, none)]
+    with recorder(*answers) as server:
+        done = mockserver("deliveries", "--follow", "--server", server.url)
+    assert done == (0, "... 3 left out: they came faster than they were read\n", "")
+
+
+def test_a_mock_with_tls(tmp_path: Path) -> None:
+    """Its CA file makes it trusted."""
+    with running("--port=0", "--tls", TMPDIR=str(tmp_path)) as command:
+        url = url_of(command.wait_for_line("is ready"))
+        ca_file = command.wait_for_line("CA file").rpartition(" ")[2]
+        assert mockserver("health", url, "--ca-file", ca_file).code == 0
+        done = mockserver("deliveries", "--server", url)
+        assert (done.code, "no mock answers at https://" in done.err) == (3, True)
+        done = mockserver("deliveries", "--server", url, "--ca-file", "nothing.pem")
+    assert (done.code, done.err) == (2, "mockserver: cannot use the CA file nothing.pem: No such file or directory\n")
+
+
+def test_where_no_mock_is(closed_port: int) -> None:
+    """One line says what to do."""
+    done = mockserver("deliveries", "--server", f"http://127.0.0.1:{closed_port}")
+    assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
+    assert "nothing listens there" in done.err

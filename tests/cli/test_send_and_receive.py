@@ -106,6 +106,7 @@ def test_send_exact_data(tmp_path: Path) -> None:
         (["--data", '{"a": NaN, "a": 1}'], "--data: the key 'a' is here twice"),
         (["--data", '{"a": NaN}'], "data.a is nan, which JSON cannot hold"),
         (["--data", "[" * 100_000], "--data is nested too deep"),
+        (["--data", '{"run_id": ' + "1" * 5000 + "}"], "--data holds a number that is too long"),
         (["--data", "{}", "--override", "a=1"], "give either data, or override and remove"),
         (["--override", "run_id"], "--override 'run_id' is not KEY=VALUE"),
         (["--override", "run_di=1"], "did you mean 'run_id'?"),
@@ -124,6 +125,15 @@ def test_send_refuses_what_it_cannot_send(tmp_path: Path, arguments: list[str], 
     assert message in done.err
     assert done.err.count("\n") == 1
     assert server.requests == []
+
+
+def test_send_shows_where_a_redirection_leads() -> None:
+    """It is not followed."""
+    with recorder(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n") as server:
+        done = send(server)
+    assert done.code == 1
+    assert done.out.splitlines()[-2:] == ["HTTP 302 Found", "Location: /login"]
+    assert len(server.requests) == 1
 
 
 def test_send_an_event_of_ones_own() -> None:

@@ -42,6 +42,20 @@ def test_validate_reports_each_script(tmp_path: Path) -> None:
     assert "mockserver: no script 'nowhere'" in mixed.err
 
 
+def test_validate_counts_flows_and_shows_notes(tmp_path: Path) -> None:
+    """What a consumer would take for a duplicate is no error, and is said in its place."""
+    (tmp_path / "flow.yaml").write_text("version: 1\nflows:\n  - {on: POST /v1/runs, outcome: failed}\n", "utf-8")
+    (tmp_path / "again.yaml").write_text("version: 1\nsteps:\n  - event: run.failed\n  - event: run.failed\n", "utf-8")
+    done = mockserver("validate", "flow.yaml", "again.yaml", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    flow, again, note = done.out.splitlines()
+    assert (flow, again) == ("flow.yaml: ok (1 flow)", "again.yaml: ok (2 events in 0ms)")
+    assert note.startswith("again.yaml:4: note: this is run.failed with the id ")
+    done = mockserver("replay", "flow.yaml", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "flow.yaml has flows and no steps: there is nothing to replay" in done.err
+
+
 def test_validating_is_fast(tmp_path: Path) -> None:
     """Thousands of steps are no work: ten thousand in a second; here is room for slow machines and coverage."""
     steps = "\n".join(

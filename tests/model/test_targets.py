@@ -3,7 +3,7 @@
 import pytest
 
 from mockserver.errors import UsageError
-from mockserver.model.targets import Route, Routes, Target
+from mockserver.model.targets import LONGEST_URL, Route, Routes, Target
 from tests.tables import each_row
 
 
@@ -21,6 +21,14 @@ from tests.tables import each_row
 def test_urls_are_taken_apart(url: str, target: Target) -> None:
     """Host, port and request target are what a sender needs."""
     assert Target.parse(url) == target
+
+
+def test_a_url_has_a_largest_length() -> None:
+    """The message says which."""
+    longest = "http://a/" + "x" * (LONGEST_URL - 9)
+    assert len(Target.parse(longest).path) == LONGEST_URL - 8
+    with pytest.raises(UsageError, match=f"a URL has at most {LONGEST_URL:,} characters, and this one has "):
+        Target.parse(longest + "x")
 
 
 def test_the_host_header_names_the_port_only_where_it_must() -> None:

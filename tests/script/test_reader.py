@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mockserver.errors import ScriptError
+from mockserver.model.fields import MOST_PROBLEMS
 from mockserver.script.model import AwaitStep, EventStep, PauseStep, Script, Step, TogetherStep
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import notes, read_event_step, read_script
@@ -213,6 +214,13 @@ def test_problems(text: str, problem: str) -> None:
     assert any(problem in line for line in problems(text)), problems(text)
     assert all(line.startswith("refund.yaml:") for line in problems(text))
     assert "12345" not in "".join(problems(text))
+
+
+def test_after_a_hundred_problems_reading_ends() -> None:
+    """More would help no one; the last line says so."""
+    found = problems(HEAD + "- {event: run.faild}\n" * 200)
+    assert len(found) == MOST_PROBLEMS + 1
+    assert found[-1].endswith("there are more problems from here on: fix these first")
 
 
 def test_a_mistake_in_the_yaml_does_not_hide_mistakes_of_the_script() -> None:
