@@ -1,13 +1,18 @@
 """``mockserver check``: what it says of correct and of broken consumers, its reports, and how it ends."""
 
+from __future__ import annotations
+
 import json
 import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 from junitparser import JUnitXml
@@ -19,9 +24,9 @@ from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.model.targets import Target
 from mockserver.reports.check_report import clean_finding
-from tests.cli.program import environment, mockserver, recorder, running
+from tests.cli.program import Result, environment, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
-from tests.consumers.launch import SECRET, launch
+from tests.consumers.launch import SECRET, Consumer, Endpoint, launch
 from tests.consumers.serve import serve_flask
 from tests.tables import each_row
 
@@ -31,39 +36,39 @@ LINE = re.compile(r"(pass|fail|warn|inconclusive|not tested) +(PG\d{3})  (must|s
 
 
 @pytest.fixture(scope="module")
-def flask(launched):
+def flask(launched: Callable[[str], Consumer]) -> Consumer:
     """A correct consumer: its URL, and the options that let a check look into it."""
     return launched("flask")
 
 
-def looking_into(consumer):
+def looking_into(consumer: Endpoint) -> tuple[str, ...]:
     return (
         *("--probe", f"{consumer.url}/debug/events", "--probe-json", "$.count"),
         *("--state", f"{consumer.url}/debug/objects/{{id}}", "--fail-once", f"{consumer.url}/debug/fail-next"),
     )
 
 
-def check(consumer, *options, **more):
+def check(consumer: Endpoint | str, *options: str, cwd: Path | None = None, **env: Any) -> Result:
     """Check a consumer by its URL or as a program, with its secret in the environment."""
     url = consumer if isinstance(consumer, str) else consumer.webhook_url
-    return mockserver("check", url, *options, **{"MOCKSERVER_SECRET": SECRET, **more})
+    return mockserver("check", url, *options, cwd=cwd, MOCKSERVER_SECRET=SECRET, **env)
 
 
 @contextmanager
-def answering(answer):
+def answering(answer: Callable[[bytes], tuple[int, bytes]]) -> Iterator[str]:
     """A consumer of a few lines: ``answer`` takes the body of a request, and returns a status and a body."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self):
+        def do_POST(self) -> None:
             status, body = answer(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -77,11 +82,11 @@ def answering(answer):
 
 
 @contextmanager
-def hanging():
+def hanging() -> Iterator[tuple[str, threading.Event]]:
     """A consumer that gives no answer to run.failed: its URL, and what shows that it has begun to wait."""
     waiting, released = threading.Event(), threading.Event()
 
-    def answer(body):
+    def answer(body: bytes) -> tuple[int, bytes]:
         if b"run.failed" in body:
             waiting.set()
             released.wait()
@@ -97,12 +102,14 @@ def hanging():
 # ---------------------------------------------------------------- what it says
 
 
-def test_a_correct_consumer_passes_everything(flask, tmp_path):
+def test_a_correct_consumer_passes_everything(flask: Consumer, tmp_path: Path) -> None:
     """One line for each check in columns, no failure, exit code 0, and what only the code can tell is said to be."""
     slow = {"PG052", "PG053"}
     done = check(flask, *looking_into(flask), "--skip", ",".join(slow), *REPORTS, cwd=tmp_path)
     assert (done.code, done.err) == (0, ""), done
-    found = [LINE.fullmatch(line) for line in done.out.split("\n\n")[0].splitlines()]
+    lines = done.out.split("\n\n")[0].splitlines()
+    found = [match for line in lines if (match := LINE.fullmatch(line))]
+    assert len(found) == len(lines)
     assert {match[1] for match in found} == {"pass", "not tested"}
     assert {match[2] for match in found if match[1] == "not tested"} == {"PG027", "PG090", "PG091", "PG092"}
     assert len({match.start(5) for match in found}) == 1
@@ -111,12 +118,12 @@ def test_a_correct_consumer_passes_everything(flask, tmp_path):
     assert re.search(r"\n\n\d+ deliveries in \d+\.\d s, seed \d+\n✓ \d+ checks: \d+ pass, 4 not tested\n$", done.out)
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert (report["ok"], report["counts"]["fail"]) == (True, 0)
-    assert JUnitXml.fromfile(tmp_path / "r.xml").tests == len(listed - slow)
+    assert JUnitXml.fromfile(str(tmp_path / "r.xml")).tests == len(listed - slow)
     assert json.loads((tmp_path / "r.sarif").read_text("utf-8"))["runs"][0]["results"] == []
     assert ": passed\n" in (tmp_path / "r.md").read_text("utf-8")
 
 
-def test_without_a_probe_it_says_what_is_missing(flask):
+def test_without_a_probe_it_says_what_is_missing(flask: Consumer) -> None:
     """What needs more than the URL and the secret is reported in one line, not in ten."""
     done = check(flask, "--only", "effect,duplicate_effect,PG073", "--only", "retry after failure")
     assert done.code == 0
@@ -125,12 +132,12 @@ def test_without_a_probe_it_says_what_is_missing(flask):
 
 
 @pytest.mark.full
-def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
+def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path: Path) -> None:
     """A failure comes with what was seen, why it matters, how to fix it, and a command that shows it again."""
     with launch("flask", secret=SECRET, mistake="missing_signature_accepted") as consumer:
         done = check(consumer, "--only", "PG010,PG012", *REPORTS, cwd=tmp_path)
         block = done.out.split("\n\n")[1]
-        command = re.search(r"  sent:\n    (curl .*)\n  answer: 200 OK", block)[1]
+        (command,) = re.findall(r"  sent:\n    (curl .*)\n  answer: 200 OK", block)
         again = subprocess.run(["sh", "-c", command], check=True, capture_output=True, cwd=tmp_path)
     assert done.code == 1
     assert re.search(r"^fail +PG010  must    missing signature  .*answered 200", done.out, re.MULTILINE)
@@ -144,13 +151,13 @@ def test_a_mistake_is_shown_with_the_request_that_proves_it(tmp_path):
         each for each in json.loads((tmp_path / "r.json").read_text("utf-8"))["findings"] if each["id"] == "PG010"
     )
     assert (finding["verdict"], finding["evidence"][0]["curl"]) == ("fail", command)
-    assert JUnitXml.fromfile(tmp_path / "r.xml").failures == 1
+    assert JUnitXml.fromfile(str(tmp_path / "r.xml")).failures == 1
     (result,) = json.loads((tmp_path / "r.sarif").read_text("utf-8"))["runs"][0]["results"]
     assert (result["ruleId"], result["level"]) == ("PG010", "error")
     assert "missing signature" in (tmp_path / "r.md").read_text("utf-8")
 
 
-def test_failures_with_one_cause_are_reported_together():
+def test_failures_with_one_cause_are_reported_together() -> None:
     """The cause once, each check with its remedy, and one proof; few are reported one by one."""
     with serve_flask(SECRET, "no_verification") as consumer:
         few = check(consumer, "--only", "PG010,PG012").out
@@ -168,7 +175,7 @@ def test_failures_with_one_cause_are_reported_together():
     assert "\nWARN PG021 " in done.out
 
 
-def test_a_request_that_curl_cannot_send_is_shown_as_it_was():
+def test_a_request_that_curl_cannot_send_is_shown_as_it_was() -> None:
     """What should be met fails no build; a body that is too long for a command is shown by its beginning."""
     with serve_flask(SECRET, "body_limit_100kb") as consumer:
         done = check(consumer, "--only", "body_size")
@@ -178,7 +185,7 @@ def test_a_request_that_curl_cannot_send_is_shown_as_it_was():
     assert re.search(r"\n\n    \{\"event\":.*x \.\.\. \(\d+ more characters\)\n  answer: 413 ", done.out)
 
 
-def test_a_refused_control_is_said_first():
+def test_a_refused_control_is_said_first() -> None:
     """A consumer that takes nothing gets one loud line, one failure, and one line for all that cannot be judged."""
     with serve_flask(SECRET, "secret_without_prefix") as consumer:
         done = check(consumer)
@@ -196,7 +203,7 @@ def test_a_refused_control_is_said_first():
     assert SECRET.removeprefix("whsec_") not in done.out + diagnosed.out
 
 
-def test_nothing_of_a_consumer_commands_the_terminal_or_shows_the_secret(tmp_path):
+def test_nothing_of_a_consumer_commands_the_terminal_or_shows_the_secret(tmp_path: Path) -> None:
     """An answer that holds the secret, whole or without its prefix, and control characters is shown without both."""
     bare = SECRET.removeprefix("whsec_")
     with answering(lambda _: (200, f"\x1b[2J{SECRET} {bare} end".encode())) as url:
@@ -212,19 +219,19 @@ def test_nothing_of_a_consumer_commands_the_terminal_or_shows_the_secret(tmp_pat
 
 
 @pytest.mark.parametrize("wait", [(), ("--wait-for-target", "200ms")])
-def test_no_one_listens(tmp_path, wait, closed_port):
+def test_no_one_listens(tmp_path: Path, wait: tuple[str, ...], closed_port: int) -> None:
     """One line, exit code 3, and reports that say so."""
     done = check(f"http://127.0.0.1:{closed_port}/hooks", *wait, *REPORTS, cwd=tmp_path)
     assert done.code == 3
     assert done.err.startswith("mockserver: the target could not be reached: ")
     assert done.err.count("\n") == 1
     assert "checks:" not in done.out
-    assert JUnitXml.fromfile(tmp_path / "r.xml").errors == 1
+    assert JUnitXml.fromfile(str(tmp_path / "r.xml")).errors == 1
     assert json.loads((tmp_path / "r.json").read_text("utf-8"))["unreachable"]
     assert "not reached" in (tmp_path / "r.md").read_text("utf-8")
 
 
-def test_a_probe_that_cannot_be_read(flask, tmp_path):
+def test_a_probe_that_cannot_be_read(flask: Consumer, tmp_path: Path) -> None:
     """Nothing is sent, for it would prove nothing; exit code 2."""
     flask.clear()
     done = check(flask, "--probe", f"{flask.url}/debug/nothing", *REPORTS, cwd=tmp_path)
@@ -236,7 +243,7 @@ def test_a_probe_that_cannot_be_read(flask, tmp_path):
     assert "the probe must read a number that grows with each event" in done.err
 
 
-def test_what_was_proved_counts_for_more_than_a_probe_that_fails_later():
+def test_what_was_proved_counts_for_more_than_a_probe_that_fails_later() -> None:
     """The exit code is 1 for a must that failed, whatever could not be used any more after that."""
     with serve_flask(SECRET, "no_verification") as consumer:
         probe = ("--probe", f"{consumer.url}/debug/events", "--probe-json", "$.count")
@@ -245,7 +252,7 @@ def test_what_was_proved_counts_for_more_than_a_probe_that_fails_later():
     assert "mockserver: cannot be used: the command 'exit 3' ended with exit code 3" in done.err
 
 
-def test_a_consumer_that_seems_to_verify_nothing_is_called_so():
+def test_a_consumer_that_seems_to_verify_nothing_is_called_so() -> None:
     """Where it takes forgeries of every kind, and not where it takes a few."""
     says = "It looks as if no signature is verified at all"
     with answering(lambda _: (200, b"ok")) as url:
@@ -256,7 +263,7 @@ def test_a_consumer_that_seems_to_verify_nothing_is_called_so():
     assert (says in all_kinds, says in some) == (True, False)
 
 
-def test_a_suspicion_fails_a_build():
+def test_a_suspicion_fails_a_build() -> None:
     """A consumer that says nothing, and may verify nothing, is red, unless only what is proven counts."""
     with answering(lambda _: (200, b"")) as url:
         assert check(url, "--only", "PG012", "--fail-on", "proven").code == 0
@@ -266,7 +273,7 @@ def test_a_suspicion_fails_a_build():
     assert "--probe" in done.out
 
 
-def test_a_hook_can_be_a_command(flask):
+def test_a_hook_can_be_a_command(flask: Consumer) -> None:
     """The consumer can be made to fail by a command of the shell as well as by a POST to a URL."""
     options = looking_into(flask)[:4]
     command = f"curl -sS -o /dev/null -X POST {flask.url}/debug/fail-next"
@@ -275,7 +282,7 @@ def test_a_hook_can_be_a_command(flask):
     assert re.search(r"^pass +PG081 .*answered 500, then answered 200: one effect", done.out, re.MULTILINE)
 
 
-def test_a_hook_that_fails(flask):
+def test_a_hook_that_fails(flask: Consumer) -> None:
     """The message has its output, without the secret, and it is wrong usage: the consumer did nothing wrong."""
     done = check(flask, *looking_into(flask)[:4], "--fail-once", f"echo no {SECRET} >&2; exit 3", "--only", "PG080")
     assert done.code == 2
@@ -285,7 +292,7 @@ def test_a_hook_that_fails(flask):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_in_the_middle(tmp_path, number, code):
+def test_stopped_in_the_middle(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """What was found is printed and written; the rest is not tested, as the run was stopped."""
     arguments = ("--event", "run.completed", "--event", "run.failed", "--timeout", "1h", "--secret", SECRET)
     with hanging() as (url, waiting), running("check", url, *arguments, *REPORTS, cwd=tmp_path) as command:
@@ -300,7 +307,7 @@ def test_stopped_in_the_middle(tmp_path, number, code):
     findings = json.loads((tmp_path / "r.json").read_text("utf-8"))["findings"]
     assert (findings[0]["id"], findings[0]["verdict"]) == ("PG001", "pass")
     assert findings[-1]["summary"] == "the run was stopped"
-    junit = JUnitXml.fromfile(tmp_path / "r.xml")
+    junit = JUnitXml.fromfile(str(tmp_path / "r.xml"))
     assert (junit.tests, junit.errors) == (len(findings) + 1, 1)  # that it was stopped is a case of its own
     assert "the run was stopped" in (tmp_path / "r.md").read_text("utf-8")
     assert json.loads((tmp_path / "r.sarif").read_text("utf-8"))["version"] == "2.1.0"
@@ -309,7 +316,7 @@ def test_stopped_in_the_middle(tmp_path, number, code):
 # ---------------------------------------------------------------- reports
 
 
-def test_a_report_on_standard_output(flask):
+def test_a_report_on_standard_output(flask: Consumer) -> None:
     """It has standard output to itself: a program reads it; people read the rest on standard error."""
     done = check(flask, "--only", "PG010", "--json", "-", "--seed", "7")
     assert (done.code, json.loads(done.out)["seed"]) == (0, 7)
@@ -317,7 +324,7 @@ def test_a_report_on_standard_output(flask):
     assert SECRET not in done.out
 
 
-def test_the_summary_page_of_a_workflow(flask, tmp_path):
+def test_the_summary_page_of_a_workflow(flask: Consumer, tmp_path: Path) -> None:
     """Under GitHub Actions the Markdown is added to the summary of the job."""
     (tmp_path / "summary.md").write_text("# Before\n", "utf-8")
     env = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
@@ -326,7 +333,7 @@ def test_the_summary_page_of_a_workflow(flask, tmp_path):
 
 
 @each_row("option", ["--json", "--junit", "--markdown", "--sarif"])
-def test_a_file_that_cannot_be_written_is_found_first(option):
+def test_a_file_that_cannot_be_written_is_found_first(option: str) -> None:
     """Nothing is sent when a report has nowhere to go."""
     with recorder() as server:
         done = check(server.url, option, "/proc/nowhere/report")
@@ -337,7 +344,7 @@ def test_a_file_that_cannot_be_written_is_found_first(option):
 # ---------------------------------------------------------------- the checks themselves
 
 
-def test_the_list():
+def test_the_list() -> None:
     """--list is a table of what would be made, in columns, and as JSON it has all about each; nothing else is asked."""
     done = mockserver("check", "--list")
     assert done.code == 0
@@ -349,16 +356,17 @@ def test_the_list():
     assert all(each["why"] and each["good"] and each["fix"] and each["sends"] for each in view)
 
 
-def test_the_list_of_some():
+def test_the_list_of_some() -> None:
     """--only and --skip choose by id or name, several times or with commas; the control is always made."""
     chosen = ("--only", "wrong_secret, PG013", "--only", "pg014", "--skip", "tampered-body")
     lines = mockserver("check", "--list", *chosen).out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["PG001", "PG012", "PG014"]
-    by_environment = {"MOCKSERVER_LIST": "1", "MOCKSERVER_ONLY": "wrong_secret PG013,PG014", "MOCKSERVER_SKIP": "PG013"}
-    assert mockserver("check", **by_environment).out.splitlines() == lines
+    only = "wrong_secret PG013,PG014"
+    done = mockserver("check", MOCKSERVER_LIST="1", MOCKSERVER_ONLY=only, MOCKSERVER_SKIP="PG013")
+    assert done.out.splitlines() == lines
 
 
-def test_one_explained():
+def test_one_explained() -> None:
     """--explain says all about one check, by id or by name."""
     done = mockserver("check", "--explain", "PG012")
     assert done.code == 0
@@ -396,7 +404,7 @@ def test_one_explained():
         (["--explain", "wrong_secrt"], "no check 'wrong_secrt'"),
     ],
 )
-def test_wrong_usage(tmp_path, arguments, message):
+def test_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
     """Every wrong value has its message on standard error, exit code 2, and nothing is sent."""
     with recorder() as server:
         done = mockserver("check", *(server.url if each == "URL" else each for each in arguments), cwd=tmp_path)
@@ -406,16 +414,20 @@ def test_wrong_usage(tmp_path, arguments, message):
     assert server.requests == []
 
 
-def test_the_url_from_the_environment(flask, closed_port):
+def test_the_url_from_the_environment(flask: Consumer, closed_port: int) -> None:
     """MOCKSERVER_TARGET is the URL where the argument is not given, and gives way to it."""
-    env = {"MOCKSERVER_SECRET": SECRET, "MOCKSERVER_TARGET": flask.webhook_url, "MOCKSERVER_ONLY": "PG010"}
+    env: dict[str, Any] = {
+        "MOCKSERVER_SECRET": SECRET,
+        "MOCKSERVER_TARGET": flask.webhook_url,
+        "MOCKSERVER_ONLY": "PG010",
+    }
     assert mockserver("check", **env).code == 0
     nowhere = {**env, "MOCKSERVER_TARGET": f"http://127.0.0.1:{closed_port}/"}
     assert mockserver("check", flask.webhook_url, **nowhere).code == 0
     assert mockserver("check", **nowhere).code == 3
 
 
-def test_it_imports_no_more_than_it_needs(flask):
+def test_it_imports_no_more_than_it_needs(flask: Consumer) -> None:
     """Where lines go through a pipe, neither a web framework nor rich is imported."""
     code = (
         "import sys; from mockserver.cli import main; main(sys.argv[1:]);"
@@ -429,7 +441,7 @@ def test_it_imports_no_more_than_it_needs(flask):
 # ---------------------------------------------------------------- on a terminal
 
 
-def test_a_live_table():
+def test_a_live_table() -> None:
     """Each check turns to its verdict in colour, the one that is being made is marked, and the blocks follow."""
     with serve_flask(SECRET, "missing_signature_accepted") as consumer:
         terminal = Terminal("check", consumer.webhook_url, "--secret", SECRET, "--only", "PG010,PG012,PG052")
@@ -450,7 +462,7 @@ def test_a_live_table():
     ("columns", "lines"),
     [("30", "3"), pytest.param("40", "10", marks=pytest.mark.full), pytest.param("300", "5", marks=pytest.mark.full)],
 )
-def test_terminals_of_any_size(flask, columns, lines):
+def test_terminals_of_any_size(flask: Consumer, columns: str, lines: str) -> None:
     """A terminal with little room shows what fits, and in the end every check all the same."""
     only = "PG010,PG011,PG012,PG013,PG014,PG015,PG016,PG017,PG018,PG020"
     options = ("--secret", SECRET, "--only", only)
@@ -461,7 +473,7 @@ def test_terminals_of_any_size(flask, columns, lines):
     assert "11 checks: 11 pass" in last
 
 
-def test_a_refused_control_on_a_terminal():
+def test_a_refused_control_on_a_terminal() -> None:
     """It is said above the table, where it stays."""
     with answering(lambda _: (401, b"no")) as url:
         terminal = Terminal("check", url, "--secret", SECRET)
@@ -471,7 +483,7 @@ def test_a_refused_control_on_a_terminal():
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_colour(flask, env):
+def test_no_colour(flask: Consumer, env: dict[str, Any]) -> None:
     """With NO_COLOR, or on a terminal that has no colour, plain lines are printed."""
     terminal = Terminal("check", flask.webhook_url, "--secret", SECRET, "--only", "PG010", **env)
     assert terminal.end() == 0
@@ -479,7 +491,7 @@ def test_no_colour(flask, env):
     assert re.search(r"^pass +PG010 ", terminal.text, re.MULTILINE)
 
 
-def test_ctrl_c_gives_the_terminal_back():
+def test_ctrl_c_gives_the_terminal_back() -> None:
     """After Ctrl-C the cursor is there again, and what is known so far below the table."""
     with hanging() as (url, waiting):
         events = ("--event", "run.completed", "--event", "run.failed")
@@ -491,7 +503,7 @@ def test_ctrl_c_gives_the_terminal_back():
     assert "; the run was stopped" in terminal.plain
 
 
-def test_no_one_listens_on_a_terminal(closed_port):
+def test_no_one_listens_on_a_terminal(closed_port: int) -> None:
     """There is nothing to draw, and the cursor is there again."""
     terminal = Terminal("check", f"http://127.0.0.1:{closed_port}/hooks", "--secret", SECRET)
     assert terminal.end() == 3
@@ -502,7 +514,7 @@ def test_no_one_listens_on_a_terminal(closed_port):
 # ---------------------------------------------------------------- the proof
 
 
-def test_more_deliveries_than_are_shown_are_counted():
+def test_more_deliveries_than_are_shown_are_counted() -> None:
     """One proves enough; -v shows them all, and an answer that is the same only once."""
     with answering(lambda body: (200 if body.startswith(b'{"event"') else 500, b"")) as url:
         brief, whole = (
@@ -514,7 +526,7 @@ def test_more_deliveries_than_are_shown_are_counted():
     assert whole.count("\n  answer: the same") == 3
 
 
-def test_what_cannot_be_shown_is_not_reported_as_a_command():
+def test_what_cannot_be_shown_is_not_reported_as_a_command() -> None:
     """A command that holds a line separator cannot be copied from a terminal as it is."""
     with answering(lambda body: (400 if "\u2028".encode() in body else 200, b"ok")) as url:
         done = check(url, "--only", "PG031", "-v")
@@ -526,14 +538,14 @@ def test_what_cannot_be_shown_is_not_reported_as_a_command():
     assert "\n  answer: 400 Bad Request\n    ok\n" in done.out
 
 
-def block_of(*evidence, why="It matters."):
+def block_of(*evidence: Delivery, why: str = "It matters.") -> str:
     """What is printed of a finding with this evidence."""
     shown = Check(id="PG001", name="x", severity="must", sends="An event.", good="2xx", why=why, fix="fix it")
     finding = Finding(shown, Judgement("fail", "what was seen", evidence))
     return "\n".join(finding_block(clean_finding(finding, Redactor([SECRET])), verbose=True))
 
 
-def evidence(head=b"", exchange=None):
+def evidence(head: bytes = b"", exchange: Exchange | None = None) -> Delivery:
     """A delivery as it may be found in the evidence; without an exchange it was not attempted."""
     target = Target.parse("http://127.0.0.1:1/hooks")
     lines = b"POST /hooks HTTP/1.1\r\nHost: 127.0.0.1:1\r\n" + head + b"Content-Length: 0\r\n\r\n"
@@ -554,17 +566,17 @@ def evidence(head=b"", exchange=None):
         ),
     ],
 )
-def test_what_came_back_is_shown(exchange, answer):
+def test_what_came_back_is_shown(exchange: Exchange, answer: str) -> None:
     """As much of an answer as came, and why there is no more of it."""
     assert block_of(evidence(exchange=exchange)).endswith(f"\n{answer}")
 
 
-def test_a_delivery_that_was_not_attempted_is_shown_as_such():
+def test_a_delivery_that_was_not_attempted_is_shown_as_such() -> None:
     """There is no request, and no answer."""
     assert block_of(evidence()).endswith("\n  sent (no curl command: no request was made):")
 
 
-def test_the_same_request_is_shown_once():
+def test_the_same_request_is_shown_once() -> None:
     """What is sent several times differs in its answers only."""
     ok, gone = (evidence(exchange=Exchange(Response(status))) for status in (200, 500))
     block = block_of(ok, gone)
@@ -572,7 +584,7 @@ def test_the_same_request_is_shown_once():
     assert block.endswith("\n  answer: 200\n  sent: the same once more\n  answer: 500")
 
 
-def test_a_command_that_is_too_long_is_not_printed():
+def test_a_command_that_is_too_long_is_not_printed() -> None:
     """The beginning of each line is, with how much more there is."""
     block = block_of(evidence(b"X-Playgent-Signature: sha256=" + b"a" * 4100 + b"\r\n", Exchange(Response(500))))
     assert "curl " not in block.replace("no curl command", "")
@@ -589,13 +601,13 @@ def test_a_command_that_is_too_long_is_not_printed():
     ],
     ids=["all", "the first sentences", "one sentence"],
 )
-def test_why_it_matters_is_reported_in_whole_sentences(why, shown):
+def test_why_it_matters_is_reported_in_whole_sentences(why: str, shown: str) -> None:
     """As many as fit; --explain says all."""
     assert f"\n  why:  {shown}\n" in block_of(why=why)
 
 
 @pytest.mark.parametrize("proved", [False, True])
-def test_a_diagnosis_has_a_proof_where_there_is_one(proved):
+def test_a_diagnosis_has_a_proof_where_there_is_one(proved: bool) -> None:
     """Some reasons are known without a wrong delivery."""
     deliveries = (evidence(exchange=Exchange(Response(200))),) if proved else ()
     block = list(diagnosis_block(Diagnosis("it answers 404", "see its routes", 0, deliveries), verbose=False))
@@ -604,7 +616,7 @@ def test_a_diagnosis_has_a_proof_where_there_is_one(proved):
     assert (len(block) > 1) is proved
 
 
-def test_findings_are_shown_by_github_and_answers_command_nothing():
+def test_findings_are_shown_by_github_and_answers_command_nothing() -> None:
     """A failure is an annotation; a line of an answer that looks like one is not."""
     with answering(lambda _: (200, b"::error::evil\n##[error]evil")) as url:
         done = check(url, "--only", "PG010,PG061", "-v", GITHUB_ACTIONS="true")

@@ -1,27 +1,31 @@
 """``mock.check``: which consumer is checked, with what, what is left as it was, and what the report says."""
 
+from __future__ import annotations
+
 import asyncio
 import inspect
 import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 
 import mockserver
 from mockserver import CheckError, CheckReport, LoopRunningError, MockServer, UsageError
 from tests.consumers import flask_app
-from tests.consumers.launch import SECRET
+from tests.consumers.launch import SECRET, Consumer
 
-COUNT = {"probe": "/debug/events", "probe_json": "$.count"}
+COUNT: dict[str, Any] = {"probe": "/debug/events", "probe_json": "$.count"}
 
 
 @pytest.fixture
-def mock():
+def mock() -> Iterator[MockServer]:
     with MockServer() as server:
         yield server
 
 
 @pytest.fixture
-def url(launched):
+def url(launched: Callable[[str], Consumer]) -> str:
     """A correct consumer behind a port; it verifies with ``SECRET``."""
     return launched("fastapi").webhook_url
 
@@ -37,7 +41,7 @@ def made(report: CheckReport) -> set[str]:
 # ---------------------------------------------------------------- which consumer
 
 
-def test_a_correct_consumer_behind_a_port_passes(mock, url):
+def test_a_correct_consumer_behind_a_port_passes(mock: MockServer, url: str) -> None:
     """Every check that it must pass, it passes; with a probe the effects are among them."""
     report = mock.check(url, SECRET, skip=["PG052", "PG053"], **COUNT)
     assert report.ok, str(report)
@@ -45,7 +49,7 @@ def test_a_correct_consumer_behind_a_port_passes(mock, url):
     assert report.finding("PG012").verdict == "pass"
 
 
-async def test_the_async_form_finds_the_same(url):
+async def test_the_async_form_finds_the_same(url: str) -> None:
     """It does not block the loop that it is awaited on."""
     ticks = 0
 
@@ -64,7 +68,7 @@ async def test_the_async_form_finds_the_same(url):
     assert ticks > 10
 
 
-def test_nothing_of_the_mock_is_changed(mock, url):
+def test_nothing_of_the_mock_is_changed(mock: MockServer, url: str) -> None:
     """Deliveries, webhooks, routes and calls are what they were, also after an application object was checked."""
     mock.route("https://your-app.com", to=flask_app.create_app("whsec_test"))
     mock.register("https://your-app.com/webhooks/playgent", events=["run.failed"])
@@ -77,7 +81,7 @@ def test_nothing_of_the_mock_is_changed(mock, url):
     assert mock.send("run.failed").delivered
 
 
-def test_without_a_target_the_registered_webhook_is_checked(mock, url):
+def test_without_a_target_the_registered_webhook_is_checked(mock: MockServer, url: str) -> None:
     """With its secret, its events, and the routes that apply to it."""
     mock.route("https://your-app.com", to=url.removesuffix("/webhooks/playgent"))
     mock.register("https://your-app.com/webhooks/playgent", events=["run.failed"], secret=SECRET)
@@ -88,7 +92,7 @@ def test_without_a_target_the_registered_webhook_is_checked(mock, url):
     assert "run.completed" not in report.finding("every_event_type").summary
 
 
-def test_the_only_webhook_must_be_the_only_one(mock, url):
+def test_the_only_webhook_must_be_the_only_one(mock: MockServer, url: str) -> None:
     """With none or several, the message says what to do."""
     with pytest.raises(UsageError, match=r"no webhook is registered.*check\(app\)"):
         mock.check()
@@ -98,7 +102,7 @@ def test_the_only_webhook_must_be_the_only_one(mock, url):
         mock.check()
 
 
-def test_the_secret_is_the_one_of_the_webhook_with_this_url(mock, url):
+def test_the_secret_is_the_one_of_the_webhook_with_this_url(mock: MockServer, url: str) -> None:
     """The last one that was registered, for it counts as for the application; another may be given all the same."""
     mock.register(url, secret="an old one")
     mock.register(url, secret=SECRET)
@@ -106,24 +110,24 @@ def test_the_secret_is_the_one_of_the_webhook_with_this_url(mock, url):
     assert not mock.check(url, "another", only="PG001").ok
 
 
-def test_the_secret_is_the_test_secret_otherwise(mock):
+def test_the_secret_is_the_test_secret_otherwise(mock: MockServer) -> None:
     """As for a webhook that is registered without one."""
     assert mock.check(flask_app.create_app("whsec_test"), only="PG001").ok
     assert not mock.check(flask_app.create_app("whsec_other"), only="PG001").ok
 
 
-def test_one_of_several_may_be_a_string(mock, url):
+def test_one_of_several_may_be_a_string(mock: MockServer, url: str) -> None:
     """``events``, ``only`` and ``skip`` take one or several."""
     report = mock.check(url, SECRET, events="run.failed", only=["wrong_secret", "PG010"], skip="PG010")
     assert made(report) == {"PG001", "PG012"}
     assert report.finding("PG001").evidence[0].event.type == "run.failed"
 
 
-def test_a_seed_makes_ids_repeatable(mock, url):
+def test_a_seed_makes_ids_repeatable(mock: MockServer, url: str) -> None:
     """The same seed gives the same ids; without one they are new, so that none is taken for a duplicate."""
 
-    def run_id(**options):
-        return mock.check(url, SECRET, only="PG001", **options).finding("PG001").evidence[0].data["run_id"]
+    def run_id(**options: Any) -> str:
+        return str(mock.check(url, SECRET, only="PG001", **options).finding("PG001").evidence[0].data["run_id"])
 
     assert run_id(seed=7) == run_id(seed=7)
     assert run_id() != run_id()
@@ -152,13 +156,13 @@ def test_a_seed_makes_ids_repeatable(mock, url):
         ({"interface": "wsgi"}, "an interface belongs to an application object"),
     ],
 )
-def test_what_cannot_be_used_is_refused(mock, url, options, message):
+def test_what_cannot_be_used_is_refused(mock: MockServer, url: str, options: dict[str, Any], message: str) -> None:
     """The message says what is wrong; the consumer is not blamed for it."""
     with pytest.raises(UsageError, match=message):
         mock.check(url, SECRET, **options)
 
 
-async def test_the_sync_forms_refuse_to_block_a_loop(url):
+async def test_the_sync_forms_refuse_to_block_a_loop(url: str) -> None:
     """Both name the method to await instead."""
     async with MockServer() as mock:
         for check in (mock.check, mockserver.check):
@@ -169,7 +173,7 @@ async def test_the_sync_forms_refuse_to_block_a_loop(url):
 # ---------------------------------------------------------------- functions of the test's
 
 
-def test_a_plain_function_runs_beside_the_mock(mock, url, launched):
+def test_a_plain_function_runs_beside_the_mock(mock: MockServer, url: str, launched: Callable[[str], Consumer]) -> None:
     """It may block, and call the consumer itself; so may the one that makes the consumer fail."""
     consumer = launched("fastapi")
     threads = set()
@@ -183,26 +187,31 @@ def test_a_plain_function_runs_beside_the_mock(mock, url, launched):
     assert threading.main_thread() not in threads
 
 
+class Counting:
+    """Reads a consumer's count in an async function, and notes the loops that it runs on."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+
+    async def read(self) -> int:
+        self.loops.add(asyncio.get_running_loop())
+        return self._consumer.events()["count"]
+
+
 @pytest.fixture
-def count(launched):
-    """An async function that reads the consumer's count, and notes the loop that it runs on."""
-
-    async def count() -> int:
-        count.loops.add(asyncio.get_running_loop())  # type: ignore[attr-defined]
-        return launched("fastapi").events()["count"]
-
-    count.loops = set()  # type: ignore[attr-defined]
-    return count
+def count(launched: Callable[[str], Consumer]) -> Counting:
+    return Counting(launched("fastapi"))
 
 
 @pytest.mark.parametrize("form", ["async function", "function"])
-async def test_an_async_function_runs_on_the_loop_of_the_test(url, count, form):
+async def test_an_async_function_runs_on_the_loop_of_the_test(url: str, count: Counting, form: str) -> None:
     """There its connections and locks are at home; a function that returns something to await is as good."""
 
-    def something_to_await():
-        return count()
+    def something_to_await() -> Awaitable[int]:
+        return count.read()
 
-    probe = count if form == "async function" else something_to_await
+    probe = count.read if form == "async function" else something_to_await
     async with MockServer() as mock:
         report = await mock.acheck(url, SECRET, probe=probe, only="effect")
     assert report.finding("effect").verdict == "pass"
@@ -216,38 +225,40 @@ SCRIPT = {
 
 
 @pytest.mark.parametrize("how", ["areplay", "start_replay"])
-async def test_a_probe_of_a_script_runs_on_the_loop_of_the_test(launched, url, count, how):
+async def test_a_probe_of_a_script_runs_on_the_loop_of_the_test(
+    launched: Callable[[str], Consumer], url: str, count: Counting, how: str
+) -> None:
     """An async one that was named with ``mock.probe``, whichever way the script is replayed."""
     launched("fastapi").clear()
     async with MockServer() as mock:
-        mock.probe("runs", count)
+        mock.probe("runs", count.read)
         mock.register(url, secret=SECRET)
         report = await mock.areplay(SCRIPT) if how == "areplay" else await mock.start_replay(SCRIPT).aresult()
     assert report.ok, str(report)
     assert count.loops == {asyncio.get_running_loop()}
 
 
-def test_an_async_function_of_a_sync_test_runs_all_the_same(mock, url, count):
+def test_an_async_function_of_a_sync_test_runs_all_the_same(mock: MockServer, url: str, count: Counting) -> None:
     """On the loop of the mock, as there is no other one."""
-    assert mock.check(url, SECRET, probe=count, only="effect").finding("effect").verdict == "pass"
+    assert mock.check(url, SECRET, probe=count.read, only="effect").finding("effect").verdict == "pass"
     assert len(count.loops) == 1
 
 
 # ---------------------------------------------------------------- without a mock
 
 
-def test_the_function_returns_the_report_of_a_correct_consumer(url):
+def test_the_function_returns_the_report_of_a_correct_consumer(url: str) -> None:
     """One line in a test suite, which needs no fixture."""
     assert mockserver.check(url, SECRET, only="PG012").finding("wrong_secret").verdict == "pass"
 
 
-async def test_the_async_function_does_so_too(url):
+async def test_the_async_function_does_so_too(url: str) -> None:
     """It is awaited."""
     report = await mockserver.acheck(url, SECRET, only="PG012")
     assert report.ok
 
 
-def test_the_function_fails_for_a_consumer_with_a_mistake():
+def test_the_function_fails_for_a_consumer_with_a_mistake() -> None:
     """It raises an AssertionError, so that the test fails and does not crash; the message is the report."""
     with pytest.raises(CheckError) as caught:
         mockserver.check(flask_app.create_app(SECRET, "no_verification"), SECRET)
@@ -255,20 +266,20 @@ def test_the_function_fails_for_a_consumer_with_a_mistake():
     assert "PG012  must      wrong secret" in str(caught.value)
 
 
-async def test_the_async_function_fails_so_too():
+async def test_the_async_function_fails_so_too() -> None:
     """With the same table."""
     with pytest.raises(CheckError, match="wrong secret"):
         await mockserver.acheck(flask_app.create_app(SECRET, "no_verification"), SECRET)
 
 
-def test_a_consumer_that_is_not_there_fails_too(closed_port):
+def test_a_consumer_that_is_not_there_fails_too(closed_port: int) -> None:
     """What cannot be reached has proved nothing."""
     with pytest.raises(CheckError, match="could not be reached"):
         mockserver.check(f"http://127.0.0.1:{closed_port}/hooks")
 
 
 @pytest.mark.parametrize("mistake", [None, "no_verification"])
-def test_the_function_leaves_nothing_behind(mistake):
+def test_the_function_leaves_nothing_behind(mistake: str | None) -> None:
     """No thread, whether it passes or fails."""
     before = threading.enumerate()
     try:
@@ -278,25 +289,25 @@ def test_the_function_leaves_nothing_behind(mistake):
     assert threading.enumerate() == before
 
 
-async def test_the_async_function_leaves_nothing_behind(url):
+async def test_the_async_function_leaves_nothing_behind(url: str) -> None:
     """No task on the loop of the test."""
     before = asyncio.all_tasks()
     await mockserver.acheck(url, SECRET, only="PG012")
     assert asyncio.all_tasks() == before
 
 
-def test_both_forms_are_public_and_take_the_same():
+def test_both_forms_are_public_and_take_the_same() -> None:
     """The function and the method differ in one thing: without a mock there must be a target."""
     assert {"check", "acheck", "CheckError", "CheckReport"} <= set(mockserver.__all__)
     assert list(inspect.signature(mockserver.check).parameters) == ["target", "secret", "options"]
     assert list(inspect.signature(mockserver.MockServer.check).parameters)[1:] == ["target", "secret", "options"]
 
 
-def test_a_consumer_behind_a_gateway():
+def test_a_consumer_behind_a_gateway() -> None:
     """Every request brings the headers that the user adds: deliveries, and looks at the state."""
     app = flask_app.create_app(SECRET)
 
-    def gateway(environ, start_response):
+    def gateway(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("HTTP_X_API_KEY") != "letmein":
             start_response("403 Forbidden", [("Content-Length", "0")])
             return []
@@ -315,11 +326,11 @@ def test_a_consumer_behind_a_gateway():
 
 
 @pytest.fixture
-def report(mock):
+def report(mock: MockServer) -> CheckReport:
     return mock.check(flask_app.create_app(SECRET, "no_verification"), SECRET, skip="PG010", seed=5)
 
 
-def test_the_report_is_a_readable_table(report):
+def test_the_report_is_a_readable_table(report: CheckReport) -> None:
     """What is wrong, how bad it is, what was seen, and how to fix it; the failures before the warnings."""
     text = str(report)
     lines = text.splitlines()
@@ -336,7 +347,7 @@ def test_the_report_is_a_readable_table(report):
     assert max(map(len, (line for line in lines[3:] if not line.startswith("  ")))) <= 120
 
 
-def test_the_report_shows_the_request_that_proves_a_failure(report):
+def test_the_report_shows_the_request_that_proves_a_failure(report: CheckReport) -> None:
     """The request line, the headers, the body and the answer, for the first failure of each cause."""
     proof = str(report).partition("\nPG011 empty signature: ")[2].partition("\n\n")[0]
     assert "\n  > POST /webhooks/playgent HTTP/1.1\n" in proof
@@ -347,7 +358,7 @@ def test_the_report_shows_the_request_that_proves_a_failure(report):
     assert str(report).count("\n  > POST") == 1
 
 
-def test_a_cause_that_many_failures_have_is_reported_once(report):
+def test_a_cause_that_many_failures_have_is_reported_once(report: CheckReport) -> None:
     """The others name the first of them."""
     assert " ".join(str(report).split()).count("the genuine event after it was answered as a duplicate") == 1
     seen = report.finding("PG012").particular
@@ -355,27 +366,29 @@ def test_a_cause_that_many_failures_have_is_reported_once(report):
     assert f"{seen}: as PG011" in " ".join(str(report).split())
 
 
-def test_what_was_not_tested_is_reported_with_its_reason(report):
+def test_what_was_not_tested_is_reported_with_its_reason(report: CheckReport) -> None:
     """A line for each reason, not one for each check."""
     lines = [line for line in str(report).splitlines() if line.startswith("not tested: ")]
     assert len(lines) == 4
     assert any("PG090, PG091, PG092: cannot be seen from outside" in line for line in lines)
 
 
-def test_no_secret_is_in_what_the_report_prints(mock):
+def test_no_secret_is_in_what_the_report_prints(mock: MockServer) -> None:
     """Not even that of a consumer that answers with it."""
     report = mock.check(flask_app.create_app(SECRET, "leaks_secret"), SECRET)
     assert failed(report) == {"PG061"}
-    assert SECRET.encode() in report.finding("PG061").evidence[0].response.body
+    response = report.finding("PG061").evidence[0].response
+    assert response
+    assert SECRET.encode() in response.body
     for text in (str(report), repr(report), repr(report.finding("PG061")), repr(report.findings)):
         assert SECRET not in text
     assert "***" in str(report)
 
 
-def test_what_a_consumer_answers_cannot_command_the_terminal(mock):
+def test_what_a_consumer_answers_cannot_command_the_terminal(mock: MockServer) -> None:
     """Control characters are spelled out, and every answer stays on its line."""
 
-    def app(_environ, start_response):
+    def app(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("500 Oh", [("Content-Type", "text/plain")])
         return [b"\x1b[2Jgone\nPG001 pass"]
 
@@ -383,7 +396,7 @@ def test_what_a_consumer_answers_cannot_command_the_terminal(mock):
     assert "\n  < \\x1b[2Jgone\\nPG001 pass\n" in str(report)
 
 
-def test_an_unreachable_consumer_is_reported_in_one_line(mock, closed_port):
+def test_an_unreachable_consumer_is_reported_in_one_line(mock: MockServer, closed_port: int) -> None:
     """There is nothing else to say."""
     report = mock.check(f"http://127.0.0.1:{closed_port}/hooks")
     assert not report.ok
@@ -391,7 +404,7 @@ def test_an_unreachable_consumer_is_reported_in_one_line(mock, closed_port):
     assert "\n" not in str(report)
 
 
-def test_broken_checks_are_those_that_failed_since_the_last_reset(mock, url):
+def test_broken_checks_are_those_that_failed_since_the_last_reset(mock: MockServer, url: str) -> None:
     """To list them does not count as looking at them."""
     mock.check(url, SECRET, only="PG001")
     report = mock.check(url, "wrong", only="PG001")
@@ -403,7 +416,7 @@ def test_broken_checks_are_those_that_failed_since_the_last_reset(mock, url):
     assert mock.broken_checks() == ()
 
 
-def test_the_report_shows_why_correct_events_are_refused(mock):
+def test_the_report_shows_why_correct_events_are_refused(mock: MockServer) -> None:
     """When that was asked for: the mistake, and how to fix it."""
     app = flask_app.create_app(SECRET, "secret_without_prefix")
     assert "diagnosis: " not in str(mock.check(app, SECRET, only="PG001"))

@@ -1,5 +1,9 @@
 """Checks in another team's test suite: each test here runs a suite of its own."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("all_imported")
@@ -43,12 +47,14 @@ def bad():
     return Consumer(mistake=True)
 '''
 
+#: Runs a suite.
+Suite = Callable[..., pytest.RunResult]
 SECRET = '"whsec_x_of_the_suite"'
 LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 
 
 @pytest.fixture
-def suite(pytester, monkeypatch):
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A way to run a suite, warnings as errors, with our plugin and those that a test names."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest(CONSUMER)
@@ -75,7 +81,7 @@ TABLE = [
 ]
 
 
-def test_one_line_is_a_test(suite):
+def test_one_line_is_a_test(suite: Suite) -> None:
     """It passes with a correct application, and fails with a table otherwise, in the test itself and not after it."""
     result = suite(
         """
@@ -89,7 +95,7 @@ def test_one_line_is_a_test(suite):
     assert "mockserver check" not in result.stdout.str()
 
 
-def test_the_secret_is_not_shown(suite):
+def test_the_secret_is_not_shown(suite: Suite) -> None:
     """Neither by the table nor by the traceback, whichever form is called."""
     result = suite(
         """
@@ -105,7 +111,7 @@ def test_the_secret_is_not_shown(suite):
     assert result.stdout.str().count("fail     PG001") == 3
 
 
-def test_a_report_that_is_looked_at_is_judged_by_the_test(suite):
+def test_a_report_that_is_looked_at_is_judged_by_the_test(suite: Suite) -> None:
     """A test of a known mistake passes, and one that fails by itself shows the table in a section of its own."""
     result = suite(
         """
@@ -122,7 +128,7 @@ def test_a_report_that_is_looked_at_is_judged_by_the_test(suite):
     )
 
 
-def test_a_test_that_fails_otherwise_shows_the_table_too(suite):
+def test_a_test_that_fails_otherwise_shows_the_table_too(suite: Suite) -> None:
     """It may be the reason."""
     result = suite(
         """
@@ -135,7 +141,7 @@ def test_a_test_that_fails_otherwise_shows_the_table_too(suite):
     result.stdout.fnmatch_lines(["*something else*", "*- mockserver check -*", *TABLE])
 
 
-def test_a_check_alone_is_not_said_to_have_sent_nothing(suite):
+def test_a_check_alone_is_not_said_to_have_sent_nothing(suite: Suite) -> None:
     """The record of deliveries is empty, for checks are none of its business: it is left out."""
     result = suite(
         """
@@ -147,7 +153,7 @@ def test_a_check_alone_is_not_said_to_have_sent_nothing(suite):
     assert result.stdout.str().count("Nothing was sent.") == 1
 
 
-def test_wrong_usage_shows_the_line_of_the_test_and_the_message(suite):
+def test_wrong_usage_shows_the_line_of_the_test_and_the_message(suite: Suite) -> None:
     """And none of our own."""
     result = suite("def test_it(mockserver, good): mockserver.check(good, SECRET, only='PG0xx')", process=True)
     result.assert_outcomes(failed=1)
@@ -155,7 +161,7 @@ def test_wrong_usage_shows_the_line_of_the_test_and_the_message(suite):
     assert "/mockserver/testing/" not in result.stdout.str()
 
 
-def test_an_expected_failure_is_one(suite):
+def test_an_expected_failure_is_one(suite: Suite) -> None:
     """A test that is marked as failing counts so: the check failed it while it ran."""
     result = suite(
         """
@@ -167,7 +173,7 @@ def test_an_expected_failure_is_one(suite):
     result.assert_outcomes(xfailed=1)
 
 
-def test_a_check_in_a_fixture_is_not_lost(suite):
+def test_a_check_in_a_fixture_is_not_lost(suite: Suite) -> None:
     """Before the test it fails the test, after it there is an error."""
     result = suite(
         """
@@ -190,7 +196,7 @@ def test_a_check_in_a_fixture_is_not_lost(suite):
     assert result.stdout.str().count("PG012  must") == 2
 
 
-def test_the_function_needs_no_fixture(suite):
+def test_the_function_needs_no_fixture(suite: Suite) -> None:
     """One line of it in any test function, or a unittest."""
     result = suite(
         """
@@ -232,7 +238,7 @@ async def test_function(bad): await package.acheck(bad, SECRET, only="PG012")
     ],
     ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp", "anyio"],
 )
-def test_async_tests_under_every_plugin(suite, plugins, header, ini):
+def test_async_tests_under_every_plugin(suite: Suite, plugins: list[str], header: str, ini: str) -> None:
     """They fail while they run, as sync ones do."""
     args = [arg for name in plugins for arg in ("-p", name)]
     result = suite(header + ASYNC, *args, ini=ini)
@@ -241,7 +247,7 @@ def test_async_tests_under_every_plugin(suite, plugins, header, ini):
 
 
 @pytest.mark.full
-def test_under_xdist(suite):
+def test_under_xdist(suite: Suite) -> None:
     """Reports of workers have the table too."""
     result = suite(
         """
@@ -257,7 +263,7 @@ def test_under_xdist(suite):
     result.stdout.fnmatch_lines(TABLE)
 
 
-def test_nothing_is_left_behind(suite):
+def test_nothing_is_left_behind(suite: Suite) -> None:
     """When a check is over, the function has left no thread, and the fixture none but its own."""
     result = suite(
         """
