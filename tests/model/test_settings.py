@@ -21,7 +21,7 @@ def test_defaults_are_those_of_the_fidelity_table() -> None:
         False,
         100,
     )
-    assert settings.max_request_bytes == 1024 * 1024
+    assert (settings.max_request_bytes, settings.max_webhooks) == (1024 * 1024, 100_000)
 
 
 def test_lists_are_fine_where_tuples_are_meant() -> None:
