@@ -17,9 +17,7 @@ pytestmark = pytest.mark.full
 METHODS = {"match", "fullmatch", "search", "finditer", "findall", "sub", "split"}
 
 #: What is never given a long text, and why.
-BOUNDED = {
-    "([0-9]+(?:\\.[0-9]+)?)(ms|s|m|h|d)": "a duration has at most 64 characters",
-}
+BOUNDED = {"([0-9]+(?:\\.[0-9]+)?)(ms|s|m|h|d)": "a duration has at most 64 characters"}
 
 #: Texts that are hard for one pattern or another, repeated.
 SEEDS = [

@@ -106,17 +106,6 @@ def test_a_link_is_kept_and_a_device_is_written_to(tmp_path: Path) -> None:
     assert Path("/dev/null").is_char_device()
 
 
-@pytest.mark.parametrize("command", ["events --json -", "replay run_failed --json -"])
-def test_a_report_on_a_closed_standard_output_is_refused(command: str) -> None:
-    """Nothing would ever be seen of it."""
-    script = f"exec {' '.join(COMMAND)} {command} >&-"
-    done = subprocess.run(["sh", "-c", script], check=False, env=environment(), stderr=subprocess.PIPE, timeout=300)
-    assert (done.returncode, done.stderr) == (
-        2,
-        b"mockserver: standard output is closed, and the option - writes to it\n",
-    )
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_while_it_starts(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Before a command has begun, signals already have their exit codes."""

@@ -119,9 +119,3 @@ async def test_a_target_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(asyncio, "open_connection", never)
     assert "(no answer)" in await why_unreachable(Target.parse("http://127.0.0.1:1/"), 0.05, ())
-
-
-async def test_a_target_outside_is_not_contacted() -> None:
-    """The address guard is asked before anything is connected to."""
-    reason = await why_unreachable(Target.parse("http://192.88.99.1/"), 20, ())
-    assert "allow it with --allow-host 192.88.99.1" in reason

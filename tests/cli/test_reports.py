@@ -48,6 +48,7 @@ def test_every_report_is_written_and_names_the_line(folder: Path) -> None:
         done = mockserver("replay", "three.yaml", "refund_flow", *target, *FILES, cwd=folder)
     assert done.code == 1
     assert "step 2 (run.failed): expected the body 'thanks', got '{\"secret\": \"***\"}'" in done.err
+    assert "::error" not in done.out + done.err  # which is for a CI system, not for people
     report = json.loads((folder / "r.json").read_text("utf-8"))
     assert (report["ok"], report["unmet"], report["planned"]) == (False, 1, 7)
     deliveries = report["reports"][0]["deliveries"]
@@ -90,13 +91,6 @@ def test_a_script_outside_of_the_repository(folder: Path) -> None:
         done = mockserver("replay", "three.yaml", *target, cwd=folder, **env)
     assert JUnitXml.fromstring(done.out.encode()).failures == 1
     assert "::error file=three.yaml,line=6," in done.err
-
-
-def test_elsewhere_there_are_no_annotations(folder: Path) -> None:
-    """What a CI system reads is not in the way of people."""
-    with recorder() as server:
-        done = mockserver("replay", "three.yaml", "--target", server.url, "--secret", SECRET, "--speed=max", cwd=folder)
-    assert "::error" not in done.out + done.err
 
 
 def test_a_summary_that_is_full(folder: Path) -> None:
@@ -155,7 +149,7 @@ def test_one_that_cannot_be_written_in_the_end_does_not_keep_the_others(folder: 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_replay_writes_its_reports(folder: Path, number: signal.Signals, code: int) -> None:
-    """Ctrl-C and SIGTERM: the reports are there, add up, and show what was in flight."""
+    """Ctrl-C and SIGTERM end a pause at once: the reports are there, add up, and say what was and was not sent."""
     pauses = "  - pause: 1h\n  - {event: run.failed, repeat: 3}\n"
     (folder / "long.yaml").write_text(f"version: 1\nsteps:\n  - event: run.completed\n{pauses}", "utf-8")
     target = ("--secret", SECRET, *FILES)
@@ -167,6 +161,9 @@ def test_a_stopped_replay_writes_its_reports(folder: Path, number: signal.Signal
         command.send_signal(number)
         done = command.end()
     assert done.code == code
+    assert "long.yaml: 4 planned = 1 delivered + 0 failed + 3 not sent" in done.out
+    assert "step 3 (run.failed): 3 not sent: the replay was stopped" in done.err
+    assert "Traceback" not in done.err
     first, second = JUnitXml.fromfile(str(folder / "r.xml"))
     assert [(case.result[0].message if case.result else "") for case in first] == [
         "",
@@ -185,26 +182,20 @@ def test_a_target_that_cannot_be_reached_is_in_the_reports(folder: Path, closed_
     url = f"http://127.0.0.1:{closed_port}/"
     done = mockserver("replay", "refund_flow", "--target", url, "--secret", SECRET, "--speed=max", *FILES, cwd=folder)
     assert (done.code, done.err.count("\n")) == (3, 1)
+    assert done.err.startswith("mockserver: the target could not be reached: nothing listens on 127.0.0.1:")
+    assert "3 planned = 0 delivered + 3 failed + 0 not sent" in done.out.splitlines()[-2]
     (suite,) = JUnitXml.fromfile(str(folder / "r.xml"))
     assert (suite.tests, suite.failures) == (3, 3)
     assert "nothing listens on 127.0.0.1:" in (folder / "r.md").read_text("utf-8")
 
 
 def test_files_from_the_environment(folder: Path) -> None:
-    """In a container the reports are asked for by environment variables."""
-    env: Any = {"MOCKSERVER_JUNIT": "r.xml", "MOCKSERVER_ONLY": "1 3.1", "MOCKSERVER_FAIL_FAST": "1"}
-    assert mockserver("replay", "three.yaml", "--speed", "max", cwd=folder, **env).code == 0
-    assert JUnitXml.fromfile(str(folder / "r.xml")).tests == 2
-
-
-def test_only_some_steps(folder: Path) -> None:
-    """Of each script those steps are sent, and nothing else is planned."""
+    """In a container everything is said by environment variables; of steps in a group all are sent."""
+    env: Any = {"MOCKSERVER_JUNIT": "r.xml", "MOCKSERVER_ONLY": "1 3", "MOCKSERVER_FAIL_FAST": "1"}
     with recorder() as server:
-        target = ("--target", server.url, "--secret", SECRET, "--speed", "max")
-        done = mockserver("replay", "three.yaml", "--only", "1", "--only", "3", *target, cwd=folder)
-    assert done.code == 0
-    assert "Three: 3 planned = 3 delivered + 0 failed + 0 not sent" in done.out
-    assert len(server.requests) == 3
+        env |= {"MOCKSERVER_TARGET": server.url, "MOCKSERVER_SECRET": SECRET, "MOCKSERVER_SPEED": "max"}
+        assert mockserver("replay", "three.yaml", cwd=folder, **env).code == 0
+    assert JUnitXml.fromfile(str(folder / "r.xml")).tests == len(server.requests) == 3
 
 
 def test_a_step_that_is_not_there(folder: Path) -> None:

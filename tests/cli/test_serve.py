@@ -47,12 +47,6 @@ def test_the_ready_line(arguments: tuple[str, str]) -> None:
         assert command.lines == [f"{READY}{url} (vendor API /v1, control API /_mock)"]
 
 
-def test_with_no_arguments_at_all() -> None:
-    """With nothing but the environment it serves."""
-    with running(MOCKSERVER_PORT="0") as command:
-        url_of(command.wait_for_line(READY))
-
-
 def test_an_application_registers_and_gets_its_events(tmp_path: Path) -> None:
     """An application that registers gets the events of the script that waited for it; each call is logged."""
     steps = "steps: [{await: registration}, {event: run.failed, repeat: 2, override: {run_id: 'run_{{ index }}'}}]"
@@ -188,13 +182,10 @@ def test_a_port_in_use() -> None:
     """A port in use is one line that says what to do, and exit code 2."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = mockserver("serve", "--port", str(port))
-    assert done.code == 2
-    assert done.out == ""
-    assert done.err == (
-        f"mockserver: port {port} on 127.0.0.1 is in use: stop the other program, or choose another port"
-        " (0 picks a free one)\n"
-    )
+        for command in (("serve",), ("receive", "--secret", SECRET)):
+            done = mockserver(*command, "--port", str(port))
+            advice = "stop the other program, or choose another port (0 picks a free one)"
+            assert done == (2, "", f"mockserver: port {port} on 127.0.0.1 is in use: {advice}\n")
 
 
 def test_an_address_of_another_machine() -> None:
@@ -204,22 +195,14 @@ def test_an_address_of_another_machine() -> None:
     assert done.err.startswith("mockserver: 192.88.99.1 is not an address of this machine")
 
 
-def test_an_open_address_is_warned_about() -> None:
-    """Listening for other machines is allowed, and said."""
-    with running("--host", "0.0.0.0", "--port", "0") as command:
-        assert url_of(command.wait_for_line(READY)).startswith("http://127.0.0.1:")
+@pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
+def test_an_open_address_is_warned_about(host: str) -> None:
+    """Listening for other machines is allowed, and said; localhost is this machine."""
+    with running("--host", host, "--port", "0") as command:
+        assert url_of(command.wait_for_line(READY)).startswith(("http://127.0.0.1:", "http://localhost:"))
         command.process.terminate()
-        assert command.end().err == (
-            "mockserver: it does not listen on a loopback address: other machines can reach it\n"
-        )
-
-
-def test_a_name_of_the_loopback_address_is_not_warned_about() -> None:
-    """Localhost is this machine."""
-    with running("--host", "localhost", "--port", "0") as command:
-        command.wait_for_line(READY)
-        command.process.terminate()
-        assert command.end().err == ""
+        warning = "mockserver: it does not listen on a loopback address: other machines can reach it\n"
+        assert command.end().err == (warning if host == "0.0.0.0" else "")
 
 
 def test_a_delivery_that_fails_says_why(closed_port: int) -> None:

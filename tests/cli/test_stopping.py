@@ -9,8 +9,6 @@ import pytest
 
 from tests.cli.program import ROOT, SECRET, recorder, running
 
-SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-
 PAUSES = """\
 version: 1
 name: Pauses
@@ -22,30 +20,7 @@ steps:
 """
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
-def test_in_the_middle_of_a_pause(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """A replay that waits stops at once, prints what was and was not sent, and still writes its report."""
-    (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
-    with (
-        recorder() as server,
-        running(
-            "replay", "s.yaml", "refund_flow", "--target", server.url, "--secret", SECRET, "--json=r.json", cwd=tmp_path
-        ) as command,
-    ):
-        command.wait_for_line("run.failed")
-        command.send_signal(number)
-        done = command.end()
-    assert done.code == code
-    assert "Pauses: 4 planned = 1 delivered + 0 failed + 3 not sent" in done.out
-    assert "Refund flow fails on its second turn: 3 planned = 0 delivered + 0 failed + 3 not sent" in done.out
-    assert "step 3 (run.completed): 3 not sent: the replay was stopped" in done.err
-    assert "Traceback" not in done.err
-    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert (report["delivered"], report["not_sent"]) == (1, 6)
-
-
-@pytest.mark.parametrize(("number", "code"), SIGNALS[:1])
-def test_in_the_middle_of_a_delivery(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_in_the_middle_of_a_delivery(tmp_path: Path) -> None:
     """A delivery that waits for its answer is interrupted: what became of it is unknown, and nothing is blamed."""
     (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
     with (
@@ -55,9 +30,9 @@ def test_in_the_middle_of_a_delivery(tmp_path: Path, number: signal.Signals, cod
         ) as command,
     ):
         assert server.came.wait(60)
-        command.send_signal(number)
+        command.send_signal(signal.SIGINT)
         done = command.end()
-    assert done.code == code
+    assert done.code == 130
     assert "4 planned = 0 delivered + 0 failed + 3 not sent + 1 interrupted (outcome unknown)\n" in done.out
     assert "step 1 (run.failed): 1 interrupted, outcome unknown\n" in done.err
 
@@ -89,7 +64,10 @@ def test_while_waiting_for_the_target(closed_port: int) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "number", "code"),
-    [(("serve", "--port", "0"), *SIGNALS[1]), (("receive", "--port", "0", "--secret", SECRET), *SIGNALS[0])],
+    [
+        (("serve", "--port", "0"), signal.SIGTERM, 143),
+        (("receive", "--port", "0", "--secret", SECRET), signal.SIGINT, 130),
+    ],
 )
 def test_servers(arguments: tuple[str, ...], number: signal.Signals, code: int) -> None:
     """A server stops at once and says nothing more than it must."""

@@ -35,7 +35,7 @@ def why(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "replaced":
         monkeypatch.setitem(sys.modules, "mockserver", types.ModuleType("mockserver"))
         return "playgent-mockserver was replaced by mockserver-client: both install a package named mockserver"
-    monkeypatch.setitem(sys.modules, "mockserver", None)  # type: ignore[arg-type] # as Python has it
+    monkeypatch.setitem(sys.modules, "mockserver", None)
     return "playgent-mockserver is broken ("
 
 
@@ -54,7 +54,7 @@ def test_a_broken_package_beside_another_distribution_says_so(
 ) -> None:
     """That is the reason, most likely."""
     (site / "mockserver_client-5.15.0.dist-info").mkdir()
-    monkeypatch.setitem(sys.modules, "mockserver", None)  # type: ignore[arg-type] # as Python has it
+    monkeypatch.setitem(sys.modules, "mockserver", None)
     assert entry.main(["--version"]) == 2
     assert "mockserver-client is installed as well" in capsys.readouterr().err
 

@@ -173,10 +173,6 @@ def test_data_is_sent_exactly(mock: MockServer, consumer: StdlibConsumer) -> Non
         ({"event": "run.failed", "remove": "nope"}, "no 'nope'"),
         ({"event": "run.failed", "data": {}, "override": {"a": 1}}, "either data, or override and remove"),
         ({"event": "run.failed", "data": {"a": float("nan")}}, "data.a is nan, which JSON cannot hold"),
-        ({"event": "run.failed", "data": {"a": [2**64]}}, r"data.a\[0\] does not fit in 64 bits"),
-        ({"event": "run.failed", "data": {"a": {1: 2}}}, "keys of JSON objects are strings"),
-        ({"event": "run.failed", "data": {"a": object()}}, "a object, which is not JSON"),
-        ({"event": "run.failed", "data": {"a": "\ud800"}}, "surrogate"),
         ({"event": "run.failed", "data": [1]}, "data must be an object"),
     ],
 )
@@ -189,14 +185,6 @@ def test_wrong_arguments_of_send(
         mock.send(**arguments)
     assert mock.deliveries == ()
     assert consumer.bodies == []
-
-
-def test_data_that_holds_itself_is_refused(mock: MockServer) -> None:
-    """A cycle is reported, not followed for ever."""
-    data: dict[str, Any] = {}
-    data["me"] = data
-    with pytest.raises(UsageError, match="nested more than 200 levels deep, or holds itself"):
-        mock.send("run.failed", data=data)
 
 
 @pytest.mark.parametrize(
@@ -349,18 +337,6 @@ def test_a_script_with_problems_is_refused_before_anything_is_sent(
     assert consumer.bodies == []
 
 
-def test_the_night_of_runs_keeps_its_times(mock: MockServer, consumer: StdlibConsumer) -> None:
-    """A script of hours is replayed at once, with the timestamps and the order of the night."""
-    mock.register(consumer.url, secret=SECRET)
-    report = mock.replay("night_of_runs", speed="max")
-    report.raise_for_failures()
-    assert report.planned == 120
-    assert report.scripted_seconds > 8 * 3600
-    times = [json.loads(body)["timestamp"] for body in consumer.bodies]
-    assert times == sorted(times)
-    assert (times[0], times[-1][:10]) == ("2024-12-16T22:00:00Z", "2024-12-17")
-
-
 def test_wait_for_sees_what_came_before_and_what_comes_later(mock: MockServer, consumer: StdlibConsumer) -> None:
     """Deliveries made by another thread end the waiting."""
     mock.register(consumer.url, secret=SECRET)
@@ -440,6 +416,9 @@ def test_assertions(mock: MockServer, consumer: StdlibConsumer) -> None:
     mock.assert_not_delivered("evaluation.completed")
     with pytest.raises(DeliveryError, match="differs: the data has no 'run'"):
         mock.assert_delivered("run.failed", where={"run": 1})
+    differences = r"run_id is 'run_def456', not 'run_1'[\s\S]*differs: the event is run.completed"
+    with pytest.raises(DeliveryError, match=differences):
+        mock.assert_delivered("run.failed", times=1, where={"run_id": "run_1"})
     with pytest.raises(DeliveryError, match=r"expected 2 deliveries of run.failed, and there is 1"):
         mock.assert_delivered("run.failed", times=2)
     with pytest.raises(UsageError, match="did you mean"):

@@ -78,11 +78,6 @@ async def test_it(mockserver, consumer):
 LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 
 
-def test_a_test_of_three_lines(suite: Suite) -> None:
-    """Sync, with no async plugin at all."""
-    suite(THREE_LINES).assert_outcomes(passed=1)
-
-
 def test_the_plugin_is_found_without_being_named(pytester: pytest.Pytester) -> None:
     """Installing the package is enough: pytest loads the plugin by its entry point."""
     pytester.makeini("[pytest]\n")
@@ -175,9 +170,7 @@ def test_a_route_that_was_forgotten(suite: Suite) -> None:
     )
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        [
-            "*hooks: failed (* ms): no route leads from https://your-app.test any more: *; expected status 2xx*",
-        ]
+        ["*hooks: failed (* ms): no route leads from https://your-app.test any more: *; expected status 2xx*"]
     )
 
 
@@ -197,30 +190,6 @@ def test_an_answer_is_shown_and_commands_neither_terminal_nor_ci(suite: Suite) -
     )
     result.stdout.fnmatch_lines(["*answer: broken", r"      ::error::x\x1b[[]31m"])
     result.stdout.no_fnmatch_line("::error*")
-
-
-def test_assert_delivered_says_how_what_came_differs(suite: Suite) -> None:
-    """A failed assertion names the first difference of each delivery."""
-    result = suite(
-        """
-        def test_it(mockserver, consumer):
-            mockserver.register(consumer, secret="whsec_x")
-            mockserver.send("run.failed")
-            mockserver.send("run.completed")
-            mockserver.assert_delivered("run.failed", times=1)
-            mockserver.assert_delivered("run.completed", where={"summary.turns_failed": 0})
-            mockserver.assert_not_delivered("evaluation.completed")
-            mockserver.assert_delivered("run.failed", times=1, where={"run_id": "run_1"})
-        """
-    )
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*expected 1 delivery of run.failed where {'run_id': 'run_1'}, and there are 0*",
-            "*differs: run_id is 'run_def456', not 'run_1'*",
-            "*differs: the event is run.completed*",
-        ]
-    )
 
 
 def test_an_error_of_ours_does_not_show_our_source(suite: Suite) -> None:
@@ -392,27 +361,6 @@ def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite: Suite) -> None
         """,
         process=True,
     ).assert_outcomes(passed=1)
-
-
-def test_a_waiting_method_in_an_async_test_names_its_twin(suite: Suite) -> None:
-    """The sync form would deadlock an app on this loop: it raises at once."""
-    result = suite(
-        """
-        import pytest, mockserver as package
-
-        async def test_it(mockserver):
-            for method, twin in [("send", "asend"), ("replay", "areplay"), ("wait_for", "await_for")]:
-                with pytest.raises(package.LoopRunningError, match=rf"await {twin}\\("):
-                    getattr(mockserver, method)("run.failed")
-            with pytest.raises(package.LoopRunningError, match="await await_for_registration"):
-                mockserver.wait_for_registration()
-        """,
-        "-p",
-        "asyncio",
-        ini=LOOP_SCOPE + "asyncio_mode = auto",
-        process=True,
-    )
-    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.full
