@@ -1,5 +1,6 @@
 """Accounts: with ``accounts="per_key"`` workers share one running mock and never meet."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -162,3 +163,34 @@ async def test_rules_and_failures_in_python_are_for_an_account(control: Control)
     await vendor(control, other, "POST", "/runs", {"test_case_id": "tc_1"})
     await control.mock.asettle()
     assert [each.state for each in control.mock.resources] == ["failed", "completed"]
+
+
+async def test_a_replay_of_an_account_waits_for_its_own_application(control: Control) -> None:
+    """What another account registers does not let it go on; a rule of the script is the account's as well."""
+    script = {
+        "version": 1,
+        "flows": [{"on": "POST /v1/runs", "outcome": "failed"}],
+        "steps": [{"await": "registration", "events": ["run.failed"], "within": "60s"}, {"event": "run.failed"}],
+    }
+    async with consuming() as consumer:
+        body = {"url": consumer.url, "events": ["run.failed"], "secret": "whsec_x"}
+        replaying = asyncio.ensure_future(control.post(f"/replays?wait=true&account={KEYS[0]}", script))
+        await control.until("/replays", lambda answer: answer["replays"])
+        await vendor(control, KEYS[1], "POST", "/webhooks", body)
+        assert not (await control.get("/replays"))["replays"][0]["done"]
+        await vendor(control, KEYS[0], "POST", "/webhooks", body)
+        assert (await replaying)["report"]["delivered"] == 1
+        runs = [(await vendor(control, key, "POST", "/runs", {})).json["run_id"] for key in KEYS]
+        await control.mock.asettle()
+        read = [await vendor(control, key, "GET", f"/runs/{run}") for key, run in zip(KEYS, runs, strict=True)]
+        assert [answer.json["status"] for answer in read] == ["failed", "completed"]
+
+
+async def test_an_event_with_repeats_goes_to_no_single_webhook(control: Control) -> None:
+    """What one event is for is said, and nothing is sent."""
+    async with consuming() as consumer:
+        hook = await control.register(consumer.url)
+        for query in (f"webhook_id={hook}", f"account={KEYS[0]}"):
+            answer = await control.call("POST", f"/events?{query}", {"event": "run.failed", "repeat": 2})
+            assert answer.fails().startswith("webhook_id and account are for one event: leave repeat")
+        assert consumer.received == []

@@ -297,3 +297,36 @@ def test_scorers_and_experiments_can_be_set_up(client: Client) -> None:
     experiment = client.call("POST", "/v1/experiments", body)
     assert (list(scorer), scorer["name"]) == (["scorer_id", "name"], "tone")
     assert (list(experiment), experiment["status"]) == (["experiment_id", "status"], "pending")
+
+
+def test_a_change_of_what_the_resource_does_not_have_is_not_sent(mockserver: MockServer, client: Client) -> None:
+    """The reason names the place."""
+    change = {"predicted_improvement.nothing.to": 1}
+    mockserver.flow("POST /v1/optimize/prompt", events=[{"event": "optimization.completed", "override": change}])
+    client.call("POST", "/v1/optimize/prompt", {"agent_id": "agent_1", "optimization_type": "full"})
+    mockserver.settle()
+    (resource,) = mockserver.resources
+    assert [(event.delivered, event.planned) for event in resource.events] == [(0, 1)]
+    assert "predicted_improvement" in str(resource)
+    assert client.events == []
+
+
+def test_flows_under_way_are_bounded(mockserver: MockServer, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused, and decides nothing."""
+    monkeypatch.setattr(engine, "MOST_UNDER_WAY", 0)
+    error = client.run()["error"]
+    assert error["code"] == "invalid_request"
+    assert error["message"] == "0 flows are under way, which is the limit: wait until some have ended"
+    assert mockserver.resources == ()
+
+
+def test_a_reset_ends_what_has_not_begun(
+    mockserver: MockServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also between an answer and what follows it."""
+    monkeypatch.setattr(engine, "HEAD_START", 60)
+    client.run()
+    assert repr(mockserver.resources[0]) == f"<Resource run {mockserver.resources[0].resource_id} queued>"
+    mockserver.reset()
+    mockserver.settle()
+    assert (client.events, mockserver.resources) == ([], ())
