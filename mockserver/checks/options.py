@@ -187,6 +187,10 @@ def prepare_check(
         raise UsageError(
             "--state and --fail-once need --probe as well: without it what became of an event cannot be seen"
         )
+    chosen = [check for check in checks if options.only and check.id != "PG001"]
+    if chosen and options.probe is None and all(check.level >= 1 for check in chosen):
+        names = ", ".join(check.id for check in chosen)
+        raise UsageError(f"without --probe, which shows effects, nothing of what was chosen can be tested: {names}")
     if options.fail_on not in FAIL_ON:
         raise UsageError(f"fail_on is one of proven, suspected and should, not {options.fail_on!r}")
     for event in options.events:

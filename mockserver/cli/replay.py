@@ -23,6 +23,7 @@ from mockserver.cli.options import (
 from mockserver.cli.readiness import Readiness
 from mockserver.cli.report_files import REPLAY_FORMS, ReportFiles, exit_code_of, replay_forms, workflow_lines
 from mockserver.cli.scripts import read_all
+from mockserver.errors import UsageError
 from mockserver.model.settings import Speed
 from mockserver.script.model import only_steps
 
@@ -84,6 +85,8 @@ def replay(
     for script in read:
         script.check_steps()
     plans = [(script, destination_of(script, target, secret)) for script in read]
+    if not any(script.planned or script.flows for script in read):
+        raise UsageError(f"{', '.join(script.source for script in read)}: no step sends an event, so nothing is tested")
     settings = settings_of(chosen, read)
     if dry_run:
         from mockserver.cli.dry_run import print_replay  # noqa: PLC0415 - only when it is asked for

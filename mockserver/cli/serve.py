@@ -151,6 +151,8 @@ def _reports(options: dict[str, Any], scripts: list[Script]) -> ReportFiles | No
     if options.pop("exits"):
         if not scripts:
             raise UsageError("--exit needs --script: it exits when the scripts are over")
+        if not any(script.steps for script in scripts):
+            raise UsageError("--exit needs a script with steps: flows alone never end")
         from mockserver.cli.report_files import ReportFiles  # noqa: PLC0415 - only where there is an end to report
 
         return ReportFiles(files)

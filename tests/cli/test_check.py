@@ -125,7 +125,7 @@ def test_a_correct_consumer_passes_everything(flask: Consumer, tmp_path: Path) -
 
 def test_without_a_probe_it_says_what_is_missing(flask: Consumer) -> None:
     """What needs more than the URL and the secret is reported in one line, not in ten."""
-    done = check(flask, "--only", "effect,duplicate_effect,PG073", "--only", "retry after failure")
+    done = check(flask, "--only", "effect,duplicate_effect,PG073,PG010", "--only", "retry after failure")
     assert done.code == 0
     (line,) = (line for line in done.out.splitlines() if line.startswith("not tested"))
     assert "4 checks not tested: needs --probe, to see the effect (PG070, PG072, PG073, PG081)" in line
@@ -391,6 +391,7 @@ def test_one_explained() -> None:
         (["URL", "--secret", "s", "--skip", "PG999"], "no check 'PG999'; `mockserver check --list` shows them all"),
         (["URL", "--secret", "s", "--only", ","], "--only ',' names no check"),
         (["URL", "--secret", "s", "--only", "control", "--skip", "PG001"], "no check is left"),
+        (["URL", "--secret", "s", "--only", "PG070"], "nothing of what was chosen can be tested: PG070"),
         (["URL", "--secret", "s", "--probe", "count"], "'count' is not an http:// or https:// URL"),
         (["URL", "--secret", "s", "--probe", "URL", "--probe-json", "$["], "'$[' is not a JSONPath such as $.count"),
         (["URL", "--secret", "s", "--probe-json", "$.count"], "--probe-json needs --probe"),

@@ -159,7 +159,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         ("events --json - >&-", 2, "standard output is closed, and the option - writes to it"),
         ("replay run_failed --json - >&-", 2, "standard output is closed, and the option - writes to it"),
         ("replay run_failed --speed max >&-", 4, "cannot write the output: standard output is closed"),
-        ("serve --port 0 --script race_at_registration --exit >&-", 0, ""),  # servers start so under some supervisors
+        ("serve --port 0 --script s.yaml --exit >&-", 0, ""),  # servers start so under some supervisors
         ("events >&- 2>&-", 4, ""),
         ("events 2>&-", 0, ""),
         ("no_such_command 2>/dev/full", 2, ""),
@@ -167,10 +167,17 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         ("replay run_failed <&-", 0, ""),
     ],
 )
-def test_streams_that_are_closed_or_full(command: str, code: int, reason: str) -> None:
+def test_streams_that_are_closed_or_full(tmp_path: Path, command: str, code: int, reason: str) -> None:
     """The exit code says whether the work was done and its result was written."""
-    script = f"exec {' '.join(COMMAND)} {command}"
-    done = subprocess.run(["sh", "-c", script], check=False, env=environment(), capture_output=True, timeout=LIMIT)
+    (tmp_path / "s.yaml").write_text("version: 1\nsteps: [pause: 1ms]\n", "utf-8")
+    done = subprocess.run(
+        ["sh", "-c", f"exec {' '.join(COMMAND)} {command}"],
+        check=False,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=LIMIT,
+    )
     assert (done.returncode, done.stderr.decode()) == (code, f"mockserver: {reason}\n" if reason else "")
 
 

@@ -107,6 +107,13 @@ def test_nothing_is_sent_if_one_script_is_invalid(script: Path) -> None:
     assert done.err.splitlines()[-1] == "mockserver: 4 problems found: nothing was sent"
 
 
+def test_a_script_that_sends_nothing_is_no_success(tmp_path: Path) -> None:
+    """A replay without an event would be green, and would have tested nothing."""
+    (tmp_path / "s.yaml").write_text("version: 1\nsteps: [pause: 1s]\n", "utf-8")
+    done = mockserver("replay", "s.yaml", "--speed", "max", cwd=tmp_path)
+    assert (done.code, done.err) == (2, "mockserver: s.yaml: no step sends an event, so nothing is tested\n")
+
+
 def test_an_await_step_finds_the_target_registered(script: Path) -> None:
     """A script that waits for a registration goes on at once: the target is registered for all its events."""
     steps = "steps:\n  - {await: registration, events: [run.failed, order.shipped], within: 5s}\n"

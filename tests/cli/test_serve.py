@@ -284,6 +284,7 @@ def test_registering_again_is_shown_and_can_replace() -> None:
     ("arguments", "problem"),
     [
         (["--exit"], "--exit needs --script"),
+        (["--exit", "--script", "nightly_runs"], "--exit needs a script with steps"),
         (["--junit", "r.xml"], "--junit needs --exit"),
         (["--one-per-url", "--strict"], "--one-per-url is ours"),
     ],
