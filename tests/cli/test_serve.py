@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import ROOT, SECRET, mockserver, mockserver_process, recorder, running
+from tests.cli.program import ROOT, SECRET, environment, mockserver, mockserver_process, recorder, running
 from tests.consumers.launch import launch
+from tests.presence import present
 
 READY = "mockserver is ready: "
 
@@ -45,6 +48,36 @@ def test_the_ready_line(arguments: tuple[str, str]) -> None:
         with urllib.request.urlopen(f"{url}/_mock/health") as response:
             assert response.status == 200
         assert command.lines == [f"{READY}{url} (vendor API /v1, control API /_mock)"]
+
+
+#: What a mock needs when something is sent, replayed or asked of the control API, and not before.
+LATE = (
+    "mockserver.checks", "mockserver.control_api.routes", "mockserver.delivery.http1", "mockserver.delivery.in_process",
+    "mockserver.faults", "mockserver.model.fields", "mockserver.model.retry_policies", "mockserver.replay.dispatcher",
+    "mockserver.replay.replay", "mockserver.replay.report", "mockserver.script.model", "mockserver.script.source",
+    "mockserver.server.sending", "mockserver.testing", "mockserver.vendor_api.flows",
+    "difflib", "httptools", "jinja2", "jsonpath", "rich", "yaml",
+)  # fmt: skip
+
+
+def test_what_sends_is_not_imported_before_something_is_sent(tmp_path: Path) -> None:
+    """A mock that is started and registered with imports neither what delivers nor what reads scripts, or checks."""
+    command = [sys.executable, "-X", "importtime", "-m", "mockserver", "serve", "--port", "0"]
+    listing = tmp_path / "imported.txt"
+    with (
+        listing.open("wb") as errors,
+        subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        try:
+            url = url_of(present(process.stdout).readline().strip())
+            webhook = {"url": "https://app.test/hooks", "events": ["run.failed"], "secret": SECRET}
+            assert call("POST", f"{url}/v1/webhooks", webhook)[0] == 201
+            assert call("GET", f"{url}/", None)[0] == 404
+        finally:
+            process.kill()  # its end imports more
+    imported = {line.rpartition("|")[2].strip() for line in listing.read_text("utf-8").splitlines()}
+    assert "mockserver.vendor_api.routes" in imported
+    assert sorted(name for name in imported if name.startswith(LATE)) == []
 
 
 def test_an_application_registers_and_gets_its_events(tmp_path: Path) -> None:
