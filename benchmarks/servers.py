@@ -60,9 +60,9 @@ def main(kind: str, loop: str) -> None:
         loop: ``standard`` or ``uvloop``.
     """
     if loop == "uvloop":
-        from benchmarks.peers import run_fast  # noqa: PLC0415 - the start of the bare application is measured without it
+        import uvloop  # noqa: PLC0415 - the start of the bare application is measured without it
 
-        run_fast(_serve(kind))
+        uvloop.run(_serve(kind))
     else:
         asyncio.run(_serve(kind))
 
