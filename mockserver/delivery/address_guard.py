@@ -6,6 +6,7 @@ It judges addresses, not names: a name can lead anywhere. The sender asks it abo
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -41,6 +42,11 @@ def why_refused(address: str, host: str, allowed_hosts: Collection[str] = ()) ->
     their credentials there; a metadata address may, if that very address is allowed. Any other address may, if the host
     that led there is allowed by name (``--allow-host``), regardless of case.
     """
+    return _why_refused(address, host, frozenset(allowed_hosts))
+
+
+@lru_cache(maxsize=1024)  # each connection asks twice, and most of them lead to one address
+def _why_refused(address: str, host: str, allowed_hosts: frozenset[str]) -> str | None:
     judged = _unwrapped(address)
     where = address if address == host else f"{host} ({address})"
     allowed = {each.lower() for each in allowed_hosts}
