@@ -34,7 +34,8 @@ def read_body(name: str) -> bytes:
         return Path(name).read_bytes()
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
-        raise UsageError(f"cannot read {name}: {reason}") from None
+        hint = "; a body comes from standard input: printf '%s' BODY | mockserver ..." if "{" in name else ""
+        raise UsageError(f"cannot read {name}: {reason}{hint}") from None
 
 
 #: The name that means standard output.

@@ -146,6 +146,8 @@ def _invoke(arguments: list[str], process: str = "") -> int:
 
 def _with_help(error: click.ClickException) -> str:
     message = error.format_message().rstrip(".").replace("\n", " ")
+    if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "event":
+        message += ": `mockserver events` lists them"
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{message} (see '{context.command_path if context else NAME} --help')"
 

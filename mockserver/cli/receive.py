@@ -63,7 +63,7 @@ def receive(host: str, port: int, secret: str | None, status: int) -> int:
             await asyncio.Event().wait()
         finally:
             await receiver.stop()
-            printer.line(f"{receiver.verified} signatures verified, {receiver.refused} refused")
+            printer.line(receiver.summary)
             printer.flush()
 
     return work.run(perform())

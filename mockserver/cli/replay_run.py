@@ -196,7 +196,7 @@ class ReplayView:
         if len(run.reports) > 1:
             self._printer.line(f"{len(run.reports)} scripts: {counts_of(run.reports)}")
         if run.receiver is not None:
-            self._printer.line(f"{run.receiver.verified} signatures verified, {run.receiver.refused} refused")
+            self._printer.line(run.receiver.summary)
         for line in annotations:
             self._printer.command(one_line(line))
         self._printer.flush()

@@ -49,6 +49,20 @@ def verify(file: str, signature: str | None, secret: str | None) -> int:
     secret = needed(secret, "--secret", _PURPOSE)
     if signature is None:
         needed(signature, "--signature", "it is what is to be verified")
-    valid = signing.verify(read_body(file), signature, secret)
-    click.echo("valid" if valid else "invalid")
-    return exit_codes.OK if valid else exit_codes.FAILED
+    body = read_body(file)
+    if signing.verify(body, signature, secret):
+        click.echo("valid")
+        return exit_codes.OK
+    click.echo("invalid")
+    if why := _why_invalid(body, signature, secret):
+        click.echo(f"mockserver: {why}", err=True)
+    return exit_codes.FAILED
+
+
+def _why_invalid(body: bytes, signature: str | None, secret: str) -> str:
+    """Return which usual slip explains that a signature is not valid; empty if none does."""
+    if not (signature or "").startswith(signing.PREFIX):
+        return f"the signature does not begin with {signing.PREFIX}"
+    ends = {"without the line break at its end": body.rstrip(b"\r\n"), "with a line break at its end": body + b"\n"}
+    found = (what for what, other in ends.items() if other != body and signing.verify(other, signature, secret))
+    return next((f"it is the signature of this body {what}" for what in found), "")

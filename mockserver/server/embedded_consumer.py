@@ -58,6 +58,11 @@ class EmbeddedConsumer:
         """Begin to accept connections; port 0 takes a free one. Raises a StartError if it cannot listen there."""
         await self._server.start(host, port)
 
+    @property
+    def summary(self) -> str:
+        """What came, in a few words."""
+        return f"{self.verified} signature{'' if self.verified == 1 else 's'} verified, {self.refused} refused"
+
     async def stop(self) -> None:
         """Close every connection. Safe to call more than once."""
         await self._server.stop()

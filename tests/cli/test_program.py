@@ -53,6 +53,7 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
         (["--prot", "1"], "--prot"),
         (["--port", "65536"], "Invalid value for '--port': 65536 is not in the range"),
         (["replay"], "Missing argument 'SCRIPT...'"),
+        (["trigger"], "Missing argument 'EVENT': `mockserver events` lists them"),
         (["replay", "refund_flow", "--speed", "0"], "'0' is neither a factor such as 1 or 10, nor max"),
         (["replay", "refund_flow", "--speed", "nan"], "'nan' is neither a factor such as 1 or 10, nor max"),
         (["replay", "refund_flow", "--speed", "fast"], "'fast' is neither a factor such as 1 or 10, nor max"),

@@ -24,8 +24,22 @@ def test_sign_and_verify_work_on_raw_bytes(tmp_path: Path) -> None:
     assert mockserver("sign", stdin=BODY, **env) == (0, signature + "\n", "")
     assert mockserver("sign", "-", stdin=BODY, **env) == (0, signature + "\n", "")
     assert mockserver("verify", "body", "--signature", signature, cwd=tmp_path, **env) == (0, "valid\n", "")
-    assert mockserver("verify", "--signature", signature, stdin=BODY[:-1], **env) == (1, "invalid\n", "")
-    assert mockserver("verify", "--signature", "", stdin=BODY, **env) == (1, "invalid\n", "")
+    assert mockserver("verify", "--signature", signature, stdin=BODY[:-2], **env) == (1, "invalid\n", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "signature", "why"),
+    [
+        (BODY[:-1], sign(BODY, SECRET), "it is the signature of this body with a line break at its end"),
+        (BODY + b"\n", sign(BODY[:-1], SECRET), "it is the signature of this body without the line break at its end"),
+        (BODY, sign(BODY, SECRET).removeprefix("sha256="), "the signature does not begin with sha256="),
+        (BODY, "", "the signature does not begin with sha256="),
+    ],
+)
+def test_usual_slips_of_verifying_by_hand_are_named(body: bytes, signature: str, why: str) -> None:
+    """Most are a line break that echo or an editor adds."""
+    done = mockserver("verify", "--signature", signature, "--secret", SECRET, stdin=body)
+    assert done == (1, "invalid\n", f"mockserver: {why}\n")
 
 
 def test_validate_reports_each_script(tmp_path: Path) -> None:
