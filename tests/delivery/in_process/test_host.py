@@ -207,17 +207,6 @@ def test_it_is_shut_down_when_the_mock_stops_or_is_reset(mock: MockServer) -> No
     assert app.log == ["startup", "request", "shutdown"] * 2
 
 
-async def test_async_with_shuts_down_on_the_running_loop() -> None:
-    """When the block is left, the shutdown is over, on the loop of the test."""
-    app = AsgiProbe()
-    async with MockServer() as mock:
-        mock.route(URL, to=app)
-        mock.register(HOOK)
-        assert (await mock.asend("run.failed")).delivered
-    assert app.log == ["startup", "request", "shutdown"]
-    assert set(app.loops) == {asyncio.get_running_loop()}
-
-
 async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot wait for its own loop; the shutdown is the next thing that happens there."""
     app = AsgiProbe()
@@ -493,26 +482,15 @@ def test_what_aiohttp_itself_refuses_is_an_answer(mock: MockServer) -> None:
     assert (present(sent.response).status, sent.deliveries[0].error) == (400, None)
 
 
-def test_an_aiohttp_start_that_fails_is_recorded(serve: Serve, deliver: Deliver) -> None:
+@pytest.mark.parametrize("raised", [OSError, RuntimeError])  # this one aiohttp raises about loops
+def test_an_aiohttp_start_that_fails_is_recorded(serve: Serve, deliver: Deliver, raised: type[Exception]) -> None:
     """With the cause, each time."""
 
     async def up(_app: Any) -> None:
-        raise OSError("no database")
+        raise raised("no database")
 
-    assert failure(deliver(serve(aiohttp_app([], up=up))).deliveries[0].error) == (
-        "app",
-        "the application did not start: OSError: no database",
-    )
-
-
-def test_an_aiohttp_start_that_fails_with_a_runtime_error(serve: Serve) -> None:
-    """It is the application's own, not aiohttp's about loops."""
-
-    async def up(_app: Any) -> None:
-        raise RuntimeError("no database")
-
-    error = present(serve(aiohttp_app([], up=up)).send("run.failed").deliveries[0].error)
-    assert error.message == "the application did not start: RuntimeError: no database"
+    message = f"the application did not start: {raised.__name__}: no database"
+    assert failure(deliver(serve(aiohttp_app([], up=up))).deliveries[0].error) == ("app", message)
 
 
 def test_an_aiohttp_application_stays_with_its_loop(mock: MockServer) -> None:
