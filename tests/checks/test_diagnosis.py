@@ -169,6 +169,22 @@ async def test_an_inverted_condition_is_reported() -> None:
     assert diagnosis.tried == 0
 
 
+@pytest.mark.parametrize("accepted", [1, 2])
+async def test_answers_that_are_not_consistent_are_reported(accepted: int) -> None:
+    """One random signature is accepted and another is not, in whichever order."""
+    forgeries: list[Received] = []
+
+    def is_accepted(received: Received) -> bool:
+        if is_genuine(received):
+            return False
+        forgeries.append(received)
+        return len(forgeries) == accepted
+
+    diagnosis = await diagnosed(verifying(is_accepted))
+    assert diagnosis.explanation.startswith("it accepts one random signature and refuses another")
+    assert len(diagnosis.evidence) == 1
+
+
 async def test_a_header_in_which_anything_goes_is_reported() -> None:
     """For a consumer that only looks whether another header is there the diagnosis says both."""
     diagnosis = await diagnosed(verifying(lambda received: bool(received.header("X-Signature"))))
