@@ -768,6 +768,8 @@ class MockServer:
         Expected is an answer with 2xx; where the signature is defective on purpose, one with 4xx; of other faults,
         nothing. Looking at ``deliveries``, at an outcome of ``send``, at a report or an assertion counts.
         """
+        if self._thread is not None and not len(self._mock.records):
+            return ()  # what every test of a suite asks twice should cost nothing
         return tuple(each for each in self._records() if each.unmet and not each.seen)
 
     def raise_for_unseen(self) -> None:
