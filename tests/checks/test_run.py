@@ -69,9 +69,9 @@ class AlsoCountsOthers(Consumer):
     """Its count grows on its own."""
 
     @override
-    async def debug(self, request: web.Request) -> web.Response:
+    async def read(self) -> float:
         self.count += 1
-        return await super().debug(request)
+        return self.count
 
 
 class HasOtherTraffic(Consumer):
@@ -174,7 +174,7 @@ async def test_a_probe_that_stops_working_makes_the_run_unusable(judged: Judged)
 async def test_a_count_that_never_rests_cannot_be_used(judged: Judged) -> None:
     """Nothing could be concluded from it."""
     with pytest.raises(UsageError, match="still grows after 8 s"):
-        await judged.report(AlsoCountsOthers(), probe="/count", probe_json="$.count")
+        await judged.report(AlsoCountsOthers(), probed=True, effect_within=None)
 
 
 async def test_a_count_that_something_else_changes_is_no_proof(judged: Judged) -> None:
@@ -219,7 +219,7 @@ async def test_without_a_seed_every_run_has_ids_of_its_own(judged: Judged) -> No
     """A consumer that remembers the last run takes nothing for a duplicate."""
     consumer = Consumer()
     for _ in range(2):
-        report = await judged.report(consumer, seed=None, probe=consumer.read)
+        report = await judged.report(consumer, "PG002", "PG072", "PG078", seed=None, probed=True)
         assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
