@@ -19,7 +19,7 @@ from mockserver.delivery.event_loop import LoopThread, green_threads, refuse_gre
 from mockserver.delivery.in_process import Interface, noting_the_loop, read_destination
 from mockserver.errors import CheckError, DeliveryError, UsageError
 from mockserver.faults.registry import FAULTS
-from mockserver.model.events import EventName
+from mockserver.model.events import EventName, check_json
 from mockserver.model.identifiers import named_account
 from mockserver.model.quantities import parse_duration, parse_timestamp
 from mockserver.model.records import Delivery, seen, what_is_unmet
@@ -480,6 +480,8 @@ class MockServer:
     ) -> None:
         """Write a report for a build or a reader; secrets of registered webhooks and API keys are not in it.
 
+        Missing folders are made.
+
         Args:
             report: What a replay returned.
             junit: The file for JUnit XML; None for none.
@@ -493,9 +495,9 @@ class MockServer:
         clean = report.clean(Redactor.of(self.settings, *(webhook.secret for webhook in self.webhooks)))
         for file, form in ((junit, junit_xml), (har, har_document), (markdown, markdown_summary)):
             if file is not None:
-                Path(file).write_text(form([clean]), "utf-8")
+                _in_its_folder(file).write_text(form([clean]), "utf-8")
         if html is not None:
-            Path(html).write_bytes(clean.html().encode("utf-8", "replace"))
+            _in_its_folder(html).write_bytes(clean.html().encode("utf-8", "replace"))
 
     # ---------------------------------------------------------------- flows
 
@@ -895,6 +897,7 @@ class MockServer:
         if isinstance(script, Script):
             return script
         if isinstance(script, Mapping):
+            check_json(script, "script")
             return read_script(msgspec.json.encode(script), self._mock.catalog)
         path = find_script(str(script))
         return read_script(read_script_file(path), self._mock.catalog, shown_path(path))
@@ -903,6 +906,12 @@ class MockServer:
 def _check_speed(speed: Speed | None) -> None:
     if speed is not None:
         check_speed(speed)
+
+
+def _in_its_folder(file: str | Path) -> Path:
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _sent(result: SendResult, nobody_ok: bool) -> SendResult:

@@ -334,6 +334,9 @@ def test_a_script_with_problems_is_refused_before_anything_is_sent(
         mock.replay("run_fialed")
     with pytest.raises(UsageError, match="is a folder"):
         mock.replay(tmp_path)
+    for value in (float("nan"), {1: 2}, object()):  # JSON has none of these: they would be sent as something else
+        with pytest.raises(UsageError, match=r"script\.steps\[0\]\.data"):
+            mock.replay({"version": 1, "steps": [{"event": "run.failed", "data": {"a": value}}]})
     assert consumer.bodies == []
 
 

@@ -179,7 +179,7 @@ def test_reports_from_python(consumer: Verifying, tmp_path: Path) -> None:
     with MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)
         report = mock.replay({"version": 1, "steps": [{"event": "run.failed", "expect": {"status": 401}}]})
-        files = [tmp_path / name for name in ("junit.xml", "report.har", "report.md")]
+        files = [tmp_path / "new" / name for name in ("junit.xml", "report.har", "report.md")]
         mock.write_report(report, junit=files[0], har=files[1], markdown=str(files[2]))
         mock.write_report(report)
         with pytest.raises(DeliveryError, match="expected status 401, got 200"):
