@@ -92,7 +92,7 @@ class Interruptible:
     def _stop_for(self, error: OSError) -> None:
         """Stop the work because the output takes no more."""
         self._output_error = error
-        self.stop(exit_codes.BROKEN_PIPE)
+        self.stop(exit_codes.BROKEN_PIPE if isinstance(error, BrokenPipeError) else exit_codes.UNWRITABLE)
 
     def _on_signal(self, loop: asyncio.AbstractEventLoop, number: signal.Signals, exit_code: int) -> None:
         try:
