@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,27 @@ def test_an_assertion_on_another_event_says_what_came_instead() -> None:
             mock.assert_delivered("run.failed")
         with pytest.raises(DeliveryError, match=r"the data has no 'changes_made\.7'"):
             mock.assert_delivered("optimization.completed", where={"changes_made.7": "x"})
+
+
+def test_the_moment_of_an_event_may_be_given_in_several_ways() -> None:
+    """As Python has it, as text or as seconds; a delay comes on top. A fraction of a second would be lost."""
+
+    def application(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b""]
+
+    moment = datetime(2024, 12, 16, 10, 0, tzinfo=timezone.utc)
+    with MockServer() as mock:
+        mock.route("https://your-app.com", to=application)
+        mock.register("https://your-app.com/hooks", secret="s")
+        for at in (moment, "2024-12-16T10:00:00Z", moment.timestamp()):
+            assert mock.send("run.failed", at=at, after="1h").deliveries[0].event.timestamp == "2024-12-16T11:00:00Z"
+        with pytest.raises(UsageError, match="has a fraction of a second"):
+            mock.send("run.failed", at="2024-12-16T10:00:00.5Z")
+
+
+def test_a_report_that_is_of_no_mock_is_no_page() -> None:
+    """Only a mock knows what is secret."""
+    report = Report(read_script("version: 1\nname: night\nsteps:\n  - event: run.failed\n", load_catalog()))
+    with pytest.raises(UsageError, match="only the report of a replay by a mock"):
+        report.html()
