@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
@@ -173,9 +173,6 @@ def launch(
     secret: str,
     mistake: str | None = None,
     playgent_url: str = "",
-    public_url: str = "",
-    events: Sequence[str] = (),
-    extra_env: Mapping[str, str] | None = None,
 ) -> Iterator[Consumer]:
     """Run one consumer until the block ends.
 
@@ -184,9 +181,6 @@ def launch(
         secret: The webhook's secret.
         mistake: One of :data:`tests.consumers.mistakes.MISTAKES`, which the consumer is to make; None: it is correct.
         playgent_url: Base URL of the vendor's API; empty: it does not register.
-        public_url: The webhook URL that it registers; empty: its own address.
-        events: The events that it registers for; empty: the documented four.
-        extra_env: More environment variables; they win over everything else.
 
     Yields:
         The consumer, which accepts connections. Registering goes on in the background: see ``wait_for_line``.
@@ -199,10 +193,7 @@ def launch(
         "WEBHOOK_SECRET": secret,
         "WEBHOOK_MISTAKE": mistake or "",
         "PLAYGENT_URL": playgent_url,
-        "PUBLIC_URL": public_url,
-        "EVENTS": ",".join(events),
         "PYTHONUTF8": "1",
-        **(extra_env or {}),
     }
     process = subprocess.Popen(
         _command(name),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -44,7 +43,7 @@ def post(
     Returns:
         The answer.
     """
-    with connect(url) as connection:
+    with _connect(url) as connection:
         connection.putrequest(method, urlsplit(url).path, skip_accept_encoding=True)
         for name, value in [*_signature_header(signature), *headers]:
             connection.putheader(name, value)
@@ -54,12 +53,12 @@ def post(
         else:
             connection.putheader("Transfer-Encoding", "chunked")
             connection.endheaders(iter(body), encode_chunked=True)
-        return read_answer(connection.getresponse())
+        return _read_answer(connection.getresponse())
 
 
 @contextmanager
-def connect(url: str) -> Iterator[http.client.HTTPConnection]:
-    """A connection to a consumer, for sending piece by piece."""
+def _connect(url: str) -> Iterator[http.client.HTTPConnection]:
+    """A connection to a consumer."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)
     connection.connect()
     try:
@@ -68,27 +67,11 @@ def connect(url: str) -> Iterator[http.client.HTTPConnection]:
         connection.close()
 
 
-def read_answer(response: http.client.HTTPResponse) -> Answer:
+def _read_answer(response: http.client.HTTPResponse) -> Answer:
     """Read a whole answer."""
     body = response.read()
     is_json = body and response.headers.get_content_type() == "application/json"
     return Answer(response.status, response.headers, json.loads(body) if is_json else None)
-
-
-def exchange_raw(url: str, request: bytes, *, hang_up: bool = False) -> bytes:
-    """Write bytes as they are and read until the server closes; ``hang_up`` says that no more bytes will come."""
-    host, _, port = urlsplit(url).netloc.partition(":")
-    with socket.create_connection((host, int(port)), timeout=_TIMEOUT) as connection:
-        connection.sendall(request)
-        if hang_up:
-            connection.shutdown(socket.SHUT_WR)
-        answer = bytearray()
-        try:
-            while piece := connection.recv(65536):
-                answer += piece
-        except ConnectionResetError:
-            pass  # a server may also hang up on nonsense without a word
-    return bytes(answer)
 
 
 def _signature_header(signature: str | bytes | None) -> list[tuple[str, str | bytes]]:
