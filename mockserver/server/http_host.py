@@ -113,13 +113,20 @@ class HttpHost:
         except (OSError, UnicodeError) as error:
             await self._runner.cleanup()
             raise StartError(_why_not(error, host, port)) from None
-        self._server = await asyncio.get_running_loop().create_server(
-            self._connect,
-            sock=listening,
-            ssl=ssl_context,
-            ssl_handshake_timeout=HEAD_PATIENCE if ssl_context else None,
-            backlog=_BACKLOG,
-        )
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                self._connect,
+                sock=listening,
+                ssl=ssl_context,
+                ssl_handshake_timeout=HEAD_PATIENCE if ssl_context else None,
+                backlog=_BACKLOG,
+                start_serving=False,
+            )
+            await self._server.start_serving()
+        except BaseException:  # whoever waited for it was stopped: the port must not stay taken
+            await self.stop()
+            listening.close()
+            raise
         bound = listening.getsockname()
         self._address = (_reachable(bound[0]), bound[1])
         self._scheme = "https" if ssl_context else "http"
