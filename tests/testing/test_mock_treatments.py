@@ -85,14 +85,6 @@ def test_send_with_retries(consumer: Verifying) -> None:
             mock.send("run.failed", retry="stripee")
 
 
-def test_a_retry_policy_for_the_whole_mock(consumer: Verifying) -> None:
-    """The setting holds for what does not say otherwise."""
-    consumer.fail = 1
-    with MockServer(speed="max", retry="three_attempts") as mock:
-        mock.register(consumer.url, secret=SECRET)
-        assert len(mock.send("run.failed").attempts) == 2
-
-
 def test_stepped_time_in_a_sync_test(consumer: Verifying) -> None:
     """An outage and what follows, minute by minute, without a sleep."""
     consumer.fail = 2
