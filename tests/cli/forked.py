@@ -174,4 +174,5 @@ def _opened(number: int, mode: str) -> TextIO:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    with socket.socket(fileno=int(sys.argv[1])) as its_end:
+        serve(its_end)
