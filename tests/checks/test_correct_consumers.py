@@ -190,6 +190,7 @@ async def test_a_correct_consumer_passes_with_a_probe(kind: Kind, judged: Judged
     report = await judged.report(kind(), probe="/count", probe_json="$.count")
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert report.finding("PG072").verdict == "pass"
+    assert report.seconds < 2.5  # of the loop's time, in which only waiting counts
 
 
 @pytest.mark.parametrize("kind", _SILENT, ids=_name)

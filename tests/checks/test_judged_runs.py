@@ -204,6 +204,23 @@ async def test_a_rate_limit_that_is_lifted_is_waited_out(after: int, judged: Jud
     assert report.ok
 
 
+@pytest.mark.parametrize(("asked", "least", "most"), [("7", 7, 8), ("60", 10, 11), ("soon", 0.3, 1)])
+async def test_a_limit_is_waited_out_for_as_long_as_it_asks(
+    asked: str, least: float, most: float, judged: Judged
+) -> None:
+    """But no longer than ten seconds at a time, and for a moment where it names no seconds."""
+    consumer = Hooks()
+    webhook, left = consumer.webhook, [answer_with(429, **{"Retry-After": asked})]
+
+    async def limit(request: web.Request) -> web.Response:
+        return left.pop() if len(consumer.bodies) >= 2 and left else await webhook(request)
+
+    consumer.change(webhook=limit)
+    report = await judged.report(consumer, "PG010", events=("run.failed",))
+    assert least <= report.seconds < most
+    assert report.ok
+
+
 @pytest.mark.parametrize("after", [1, 6], ids=["while it is learned", "in a check"])
 async def test_a_rate_limit_that_stays_ends_the_run(after: int, judged: Judged) -> None:
     """No check is blamed for it, and the report says what to do."""
