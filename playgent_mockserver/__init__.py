@@ -7,6 +7,7 @@ alone, looks first, and says in one line what is the matter instead of failing w
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if arguments is None:  # a process of its own
+        gc.disable()  # modules leave no garbage; mockserver.cli looks for some again once the command is imported
     if broken := why_broken():
         print(f"playgent-mockserver: {broken}", file=sys.stderr)
         return 2
