@@ -190,7 +190,8 @@ async def test_a_correct_consumer_passes_with_a_probe(kind: Kind, judged: Judged
     report = await judged.report(kind(), probe="/count", probe_json="$.count")
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
     assert report.finding("PG072").verdict == "pass"
-    assert report.seconds < 2.5  # of the loop's time, in which only waiting counts
+    # Of the loop's time, in which only waiting counts: here for what has no effect, or in the consumer.
+    assert report.seconds < 2.5 or kind in (OnlyFailedRuns, TakesItsTime)
 
 
 @pytest.mark.parametrize("kind", _SILENT, ids=_name)
