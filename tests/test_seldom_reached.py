@@ -14,6 +14,7 @@ from mockserver import DeliveryError, MockServer
 from mockserver.delivery.event_loop import LoopThread, new_event_loop
 from mockserver.errors import UsageError
 from mockserver.model.targets import Routes
+from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay.report import Report
 from mockserver.script.package_files import load_catalog, read_script_file
 from mockserver.script.reader import read_script
@@ -60,6 +61,28 @@ def test_a_call_from_the_loops_own_thread_is_made_at_once() -> None:
         assert thread.wait(nested()) == 7
     finally:
         thread.close()
+
+
+def test_what_exits_on_the_loop_of_a_mock_does_not_end_it() -> None:
+    """An application in this process may exit: that concerns it alone."""
+    thread = LoopThread("test")
+    try:
+        thread.loop.call_soon_threadsafe(sys.exit, 3)
+
+        async def seven() -> int:
+            return 7
+
+        assert thread.wait(seven()) == 7
+    finally:
+        thread.close()
+
+
+def test_a_webhook_that_is_not_there_is_neither_changed_nor_removed() -> None:
+    """And nothing else is."""
+    registry = WebhookRegistry()
+    assert registry.change("wh_nothing", {"active": False}) is None
+    assert registry.remove("wh_nothing") is None
+    assert len(registry) == 0
 
 
 def test_an_assertion_on_another_event_says_what_came_instead() -> None:

@@ -131,6 +131,10 @@ def test_the_nearest_misses() -> None:
     assert [miss.delivery.number for miss in nearest] == [2, 1, 4]
     assert nearest[0].reasons == ("-fault:wrong_secret: its faults are wrong_secret",)
     assert nearest[1].reasons == ("status:4xx: its status is 200",)
+    (nearest_body, *_) = nearest_misses(
+        read_search("nowhere -refund event:evaluation.completed", KNOWN), DELIVERIES[3:]
+    )
+    assert nearest_body.reasons == ("nowhere: no body has it", "-refund: a body has it")
 
 
 def test_each_documented_key_is_one() -> None:
