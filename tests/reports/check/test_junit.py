@@ -1,7 +1,7 @@
 """JUnit XML of checks: valid by the schema of the other JUnit reports, and read back by a library that is not ours."""
 
+import junitparser
 from junitparser import Error, Failure, JUnitXml, Skipped
-from junitparser.junitparser import TestSuite
 
 from mockserver import CheckReport
 from mockserver.checks.model import Diagnosis
@@ -13,7 +13,7 @@ from tests.reports.junit_schema import validate
 REDACTOR = Redactor([SECRET])
 
 
-def read(report: CheckReport) -> TestSuite:
+def read(report: CheckReport) -> junitparser.TestSuite:
     """Write a report, check it by the schema, and read its suite back."""
     text = check_junit(report, REDACTOR)
     validate(text)
