@@ -63,7 +63,7 @@ class _Urls:
         return _response(inbox.error(404))
 
 
-class _WSGIApplication(WSGIHandler):
+class _WSGIApplication(WSGIHandler):  # type: ignore[misc] # Django ships no types
     def __init__(self, urls: _Urls) -> None:
         super().__init__()
         self._urls = urls
@@ -73,7 +73,7 @@ class _WSGIApplication(WSGIHandler):
         return super().get_response(request)
 
 
-class _ASGIApplication(ASGIHandler):
+class _ASGIApplication(ASGIHandler):  # type: ignore[misc] # as above
     def __init__(self, urls: _Urls) -> None:
         super().__init__()
         self._urls = urls
