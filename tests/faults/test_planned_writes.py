@@ -16,7 +16,7 @@ import trustme
 from mockserver.delivery.http1 import Http1Transport
 from mockserver.model.messages import AwaitContinue, Close, Pause, Request
 from mockserver.model.targets import Target
-from tests.delivery.http1.raw_server import OK, Peer, Serve
+from tests.delivery.http1.raw_server import OK, Behaviour, Peer, Serve, keep_answering
 from tests.faults.requests import faulty
 from tests.presence import failure, present
 from tests.tables import each_row
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.usefixtures("no_task_is_left")
 
 FOREVER = 3600.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+REFUSED = b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"
 HEAD = b"POST /hooks HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n"
+WHOLE = HEAD + b"abcdef"
 
 
 def planned(url: str, *steps: Any | bytes) -> Request:
@@ -75,6 +77,17 @@ class Seen:
             pass
         self.ended.set()
 
+    def conversation(self, *turns: tuple[bytes | None, bytes | None]) -> Behaviour:
+        """Read up to the first of each turn, or once; send the second, or nothing for a moment; in the end read on."""
+
+        async def behaviour(peer: Peer) -> None:
+            for wanted, said in turns:
+                await (self.read_on(peer) if wanted is None else self.read_up_to(peer, wanted))
+                await (self.nothing_more(peer) if said is None else peer.send(said))
+            await self.to_the_end(peer)
+
+        return behaviour
+
 
 # --- pauses
 
@@ -82,16 +95,8 @@ class Seen:
 async def test_an_early_answer_ends_the_request(transport: Http1Transport, serve: Serve) -> None:
     """What was not yet written is never written, the record says how much, and the connection is not kept."""
     seen = Seen()
-
-    async def behaviour(peer: Peer) -> None:
-        if peer.number:
-            await peer.answer()
-            return
-        await seen.read_up_to(peer, HEAD)
-        await peer.send(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
-        await seen.to_the_end(peer)
-
-    server = await serve(behaviour)
+    refuse = seen.conversation((HEAD, REFUSED))
+    server = await serve(lambda peer: peer.answer() if peer.number else refuse(peer))
     exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10)
     assert (present(exchange.response).status, exchange.error, exchange.unsent) == (401, None, 6)
     assert not (await transport.exchange(faulty([], server.url), 10)).reused
@@ -100,14 +105,7 @@ async def test_an_early_answer_ends_the_request(transport: Http1Transport, serve
 
 async def test_pauses_take_their_time(transport: Http1Transport, serve: Serve) -> None:
     """A slow body takes at least as long as it should, whatever else happens."""
-    seen = Seen()
-
-    async def behaviour(peer: Peer) -> None:
-        await seen.read_up_to(peer, request.wire)
-        await peer.send(OK)
-        await seen.to_the_end(peer)
-
-    server = await serve(behaviour)
+    server = await serve(keep_answering)
     request = faulty(["slow_body(100ms)", "slow_headers(100ms)"], server.url)
     began = perf_counter()
     exchange = await transport.exchange(request, 10)
@@ -156,11 +154,7 @@ async def test_closing_the_transport_ends_the_wait(transport: Http1Transport, se
 
 async def test_a_server_may_hang_up_in_a_pause(transport: Http1Transport, serve: Serve) -> None:
     """That is an ordinary end of the connection; the request is not sent once more."""
-
-    async def behaviour(peer: Peer) -> None:
-        await peer.read()
-
-    server = await serve(behaviour)
+    server = await serve(Peer.read)
     exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10)
     assert failure(exchange.error) == ("closed", "the connection closed before an answer came")
     assert (exchange.unsent, exchange.resent, server.accepted) == (6, False, 1)
@@ -169,87 +163,55 @@ async def test_a_server_may_hang_up_in_a_pause(transport: Http1Transport, serve:
 # --- 100 Continue
 
 
-async def test_the_body_waits_for_100_continue(transport: Http1Transport, serve: Serve) -> None:
-    """Not one byte of the body comes before the server has said so."""
+@pytest.mark.parametrize(
+    ("steps", "turns", "status", "unsent"),
+    [
+        pytest.param(
+            (HEAD, AwaitContinue(FOREVER), b"abcdef"),
+            ((HEAD, CONTINUE[:10]), (HEAD, CONTINUE[10:]), (WHOLE, OK)),
+            200,
+            0,
+            id="not one byte of the body comes before",
+        ),
+        pytest.param(
+            (HEAD, AwaitContinue(0.05), b"abc", Pause(FOREVER), b"def"),
+            ((HEAD, CONTINUE), (HEAD + b"abc", None), (HEAD + b"abc", OK)),
+            200,
+            3,
+            id="its limit means nothing to what follows",
+        ),
+        pytest.param((HEAD, AwaitContinue(0.02), b"abcdef"), ((WHOLE, OK),), 200, 0, id="the wait has an end"),
+        pytest.param(
+            (HEAD[:10], Pause(0.3), HEAD[10:], AwaitContinue(FOREVER), b"abcdef"),
+            ((None, CONTINUE), (WHOLE, OK)),
+            200,
+            0,
+            id="it came while the head was dripping",
+        ),
+        pytest.param(
+            (HEAD, AwaitContinue(FOREVER), b"abcdef"),
+            ((HEAD, b"HTTP/1.1 103 Early Hints\r\n\r\n"), (HEAD, None), (HEAD, REFUSED)),
+            401,
+            6,
+            id="a final answer instead, after another interim one",
+        ),
+    ],
+)
+async def test_the_body_waits_for_100_continue(
+    transport: Http1Transport,
+    serve: Serve,
+    steps: tuple[Any, ...],
+    turns: tuple[tuple[bytes | None, bytes | None], ...],
+    status: int,
+    unsent: int,
+) -> None:
+    """As long as it may, and no longer; what is not written by the time of the final answer never is."""
     seen = Seen()
-
-    async def behaviour(peer: Peer) -> None:
-        await seen.read_up_to(peer, HEAD)
-        await peer.send(CONTINUE[:10])
-        await peer.send(CONTINUE[10:])
-        await seen.read_up_to(peer, HEAD + b"abcdef")
-        await peer.send(OK)
-        await seen.to_the_end(peer)
-
-    server = await serve(behaviour)
-    exchange = await transport.exchange(planned(server.url, HEAD, AwaitContinue(FOREVER), b"abcdef"), 10)
-    assert (present(exchange.response).status, exchange.error, exchange.unsent) == (200, None, 0)
-
-
-async def test_what_follows_a_100_continue_keeps_its_time(transport: Http1Transport, serve: Serve) -> None:
-    """Once the answer has come, the limit of waiting for it means nothing any more."""
-    seen = Seen()
-
-    async def behaviour(peer: Peer) -> None:
-        await seen.read_up_to(peer, HEAD)
-        await peer.send(CONTINUE)
-        await seen.read_up_to(peer, HEAD + b"abc")
-        await seen.nothing_more(peer)
-        await peer.send(OK)
-        await seen.to_the_end(peer)
-
-    server = await serve(behaviour)
-    steps = (HEAD, AwaitContinue(0.05), b"abc", Pause(FOREVER), b"def")
+    server = await serve(seen.conversation(*turns))
     exchange = await transport.exchange(planned(server.url, *steps), 10)
-    assert (present(exchange.response).status, exchange.unsent) == (200, 3)
-
-
-async def test_the_wait_for_100_continue_has_an_end(transport: Http1Transport, serve: Serve) -> None:
-    """A server that says nothing gets the body all the same."""
-    seen = Seen()
-
-    async def behaviour(peer: Peer) -> None:
-        await seen.read_up_to(peer, HEAD + b"abcdef")
-        await peer.send(OK)
-        await seen.to_the_end(peer)
-
-    server = await serve(behaviour)
-    exchange = await transport.exchange(planned(server.url, HEAD, AwaitContinue(0.02), b"abcdef"), 10)
-    assert present(exchange.response).status == 200
-
-
-async def test_a_100_continue_that_came_before_the_wait_counts(transport: Http1Transport, serve: Serve) -> None:
-    """It may come while the head is still dripping."""
-    seen = Seen()
-
-    async def behaviour(peer: Peer) -> None:
-        await seen.read_on(peer)
-        await peer.send(CONTINUE)
-        await seen.read_up_to(peer, HEAD + b"abcdef")
-        await peer.send(OK)
-        await seen.to_the_end(peer)
-
-    server = await serve(behaviour)
-    steps = (HEAD[:10], Pause(0.3), HEAD[10:], AwaitContinue(FOREVER), b"abcdef")
-    exchange = await transport.exchange(planned(server.url, *steps), 10)
-    assert present(exchange.response).status == 200
-
-
-async def test_a_final_answer_instead_of_100_continue(transport: Http1Transport, serve: Serve) -> None:
-    """The body is not sent; another interim answer before does not change that."""
-    seen = Seen()
-
-    async def behaviour(peer: Peer) -> None:
-        await seen.read_up_to(peer, HEAD)
-        await peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-        await seen.nothing_more(peer)
-        await peer.send(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
-        await seen.to_the_end(peer)
-
-    server = await serve(behaviour)
-    exchange = await transport.exchange(planned(server.url, HEAD, AwaitContinue(FOREVER), b"abcdef"), 10)
-    assert (present(exchange.response).status, exchange.unsent) == (417, 6)
-    assert await seen.all() == HEAD
+    assert (present(exchange.response).status, exchange.error, exchange.unsent) == (status, None, unsent)
+    await transport.close()
+    assert await seen.all() == WHOLE[: len(WHOLE) - unsent]
 
 
 # --- closing
@@ -306,12 +268,7 @@ async def test_a_reset_before_all_was_read_is_the_server_s(transport: Http1Trans
 
 async def test_a_plan_gets_a_connection_of_its_own(transport: Http1Transport, serve: Serve) -> None:
     """It is never sent twice, so it is not risked on a kept connection; written to its end, it leaves one to keep."""
-
-    async def behaviour(peer: Peer) -> None:
-        while await peer.answer():
-            pass
-
-    server = await serve(behaviour)
+    server = await serve(keep_answering)
     ordinary = faulty([], server.url)
     assert not (await transport.exchange(ordinary, 10)).reused
     assert not (await transport.exchange(faulty("slow_body(5ms)", server.url), 10)).reused
@@ -334,12 +291,7 @@ async def test_nothing_follows_a_fault_on_its_connection(
     fault: str, reused: list[bool], transport: Http1Transport, serve: Serve
 ) -> None:
     """What a server leaves unread of an odd request would be taken for the next one; a mere duplicate is not odd."""
-
-    async def behaviour(peer: Peer) -> None:
-        while await peer.answer():
-            pass
-
-    server = await serve(behaviour)
+    server = await serve(keep_answering)
     exchanges = [await transport.exchange(faulty(each, server.url), 10) for each in ((), (), fault, ())]
     assert [exchange.reused for exchange in exchanges] == reused
     assert all(present(exchange.response).ok for exchange in exchanges)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from mockserver.delivery.http1 import Http1Transport
-from tests.delivery.http1.raw_server import OK, Peer, Serve, a_request, time_passes, until
+from tests.delivery.http1.raw_server import OK, Peer, Serve, a_request, keep_answering, time_passes, until
 from tests.presence import present
 
 KIB = 1024
@@ -30,37 +31,29 @@ def answering(*pieces: bytes, then: str = "wait") -> Callable[..., Awaitable[Non
     return behaviour
 
 
-async def test_the_request_goes_out_byte_for_byte(transport: Http1Transport, serve: Serve) -> None:
-    """What the request holds is what the server reads: no header is added, moved or respelled."""
+@pytest.mark.parametrize("body", [b"\x00\xff body", random.Random(1).randbytes(8 * MIB)], ids=["small", "large"])
+async def test_the_request_goes_out_byte_for_byte(transport: Http1Transport, serve: Serve, body: bytes) -> None:
+    """What the request holds is what the server reads: no header is added, moved or respelled, however large it is."""
     seen = []
 
     async def behaviour(peer: Peer) -> None:
         seen.append(await peer.answer())
 
     server = await serve(behaviour)
-    request = a_request(server.url, b"\x00\xff body")
-
-    exchange = await transport.exchange(request, 5)
-
+    request = a_request(server.url, body)
+    exchange = await transport.exchange(request, 30)
     assert seen == [request.wire]
     assert exchange.error is None
-    assert present(exchange.response).status == 200
-    assert present(exchange.response).body == b"ok"
+    assert (present(exchange.response).status, present(exchange.response).body) == (200, b"ok")
     assert (exchange.reused, exchange.resent) == (False, False)
     assert exchange.address == f"127.0.0.1:{server.port}"
 
 
 async def test_timings_add_up(transport: Http1Transport, serve: Serve) -> None:
     """Connecting and waiting for the first byte are parts of the whole; a reused connection connects in no time."""
-
-    async def behaviour(peer: Peer) -> None:
-        while await peer.answer():
-            pass
-
-    server = await serve(behaviour)
+    server = await serve(keep_answering)
     first = await transport.exchange(a_request(server.url), 5)
     second = await transport.exchange(a_request(server.url), 5)
-
     assert first.connect_ms > 0
     assert first.first_byte_ms > 0
     assert first.connect_ms + first.first_byte_ms <= first.total_ms
