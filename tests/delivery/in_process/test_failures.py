@@ -81,19 +81,25 @@ def test_starlette_gives_the_exception_and_the_500(serve: Serve, deliver: Delive
     assert "in receive" in present(sent.deliveries[0].error).detail
 
 
-def test_a_group_of_one_exception_is_that_exception(serve: Serve) -> None:
-    """Task groups wrap what is raised in them; the message names what was raised."""
+class GroupError(Exception):
+    """As ExceptionGroup of Python 3.11."""
 
-    class GroupError(Exception):  # as ExceptionGroup of Python 3.11
-        exceptions = (LookupError("inner"),)
-
-    async def grouped(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        raise GroupError
-
-    assert present(serve(AsgiProbe(grouped)).send("run.failed").deliveries[0].error).message == "LookupError: inner"
+    exceptions = (LookupError("inner"),)
 
 
-def test_flask_answers_500_or_raises_as_it_is_configured(mock: MockServer) -> None:
+@pytest.mark.parametrize(
+    ("raised", "message"), [(GroupError(), "LookupError: inner"), (AssertionError(), "AssertionError")]
+)
+def test_what_an_exception_is_called(serve: Serve, raised: Exception, message: str) -> None:
+    """Task groups wrap what is raised in them; one without words has its name alone."""
+
+    async def raising(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise raised
+
+    assert present(serve(AsgiProbe(raising)).send("run.failed").deliveries[0].error).message == message
+
+
+def test_flask_answers_500_or_raises_as_it_is_configured(serve: Serve) -> None:
     """The page that a client would see; with TESTING, the exception."""
     app = flask.Flask("app")
 
@@ -101,8 +107,7 @@ def test_flask_answers_500_or_raises_as_it_is_configured(mock: MockServer) -> No
     def receive() -> str:
         raise RuntimeError("broken")
 
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     sent = mock.send("run.failed")
     assert (present(sent.response).status, sent.deliveries[0].error) == (500, None)
     app.testing = True
@@ -159,15 +164,6 @@ def test_exits_are_exceptions_too(serve: Serve, kind: str, exit_with: type[BaseE
         mock = serve(AsgiProbe(leave) if kind == "asgi" else WsgiProbe(wsgi_leave))
     assert failure(mock.send("run.failed").deliveries[0].error) == ("app", f"{exit_with.__name__}: bye")
     assert mock.send("run.failed").delivered
-
-
-def test_an_exception_without_words(serve: Serve) -> None:
-    """Its name is the message."""
-
-    async def bare(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        raise AssertionError
-
-    assert present(serve(AsgiProbe(bare)).send("run.failed").deliveries[0].error).message == "AssertionError"
 
 
 # On Python 3.10 asyncio.run drops the loop that an older pytest-asyncio left set, whose sockets are open.
@@ -377,30 +373,30 @@ async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried: 
     assert sent.attempts[0].exchange.total_ms < 450
 
 
+@pytest.mark.parametrize("kind", ["asgi", "aiohttp"])
 def test_a_start_that_hangs_is_a_time_out(
-    hurried: MockServer, deliver: Deliver, caplog: pytest.LogCaptureFixture
+    hurried: MockServer, deliver: Deliver, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     """The message says that it was the start; at the end it is cancelled, as nothing else will stop it."""
-    app = AsgiProbe(lifespan=lambda *_: asyncio.Event().wait())
-    hurried.route(URL, to=app)
+
+    async def hang(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    app = web.Application()
+    app.on_startup.append(hang)
+    hurried.route(URL, to=app if kind == "aiohttp" else AsgiProbe(lifespan=hang))
     assert failure(deliver(hurried).deliveries[0].error) == ("timeout", "the application did not start within 200ms")
     hurried.reset()
     assert not caplog.records
 
 
-def test_an_aiohttp_start_that_hangs_is_a_time_out(hurried: MockServer) -> None:
-    """The same for what is served behind the scenes."""
+def answering_then(task: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer, and leave a task to be done."""
 
-    async def hang(_app: Any) -> None:
-        await asyncio.Event().wait()
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("ok", background=BackgroundTask(task))(scope, receive, send)
 
-    app = web.Application()
-    app.on_startup.append(hang)
-    hurried.route(URL, to=app)
-    assert failure(hurried.send("run.failed").deliveries[0].error) == (
-        "timeout",
-        "the application did not start within 200ms",
-    )
+    return app
 
 
 def test_a_background_task_is_waited_for(serve: Serve, deliver: Deliver) -> None:
@@ -411,10 +407,7 @@ def test_a_background_task_is_waited_for(serve: Serve, deliver: Deliver) -> None
         await asyncio.sleep(0.01)
         done.append(True)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("ok", background=BackgroundTask(later))(scope, receive, send)
-
-    sent = deliver(serve(AsgiProbe(app)))
+    sent = deliver(serve(AsgiProbe(answering_then(later))))
     assert sent.delivered
     assert done == [True]
     assert sent.attempts[0].exchange.total_ms < 10_000
@@ -430,10 +423,7 @@ def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried: Mo
         finally:
             ended.set()
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("ok", background=BackgroundTask(forever))(scope, receive, send)
-
-    hurried.route(URL, to=AsgiProbe(app, no_lifespan))
+    hurried.route(URL, to=AsgiProbe(answering_then(forever), no_lifespan))
     sent = hurried.send("run.failed")
     assert sent.delivered
     assert sent.attempts[0].exchange.total_ms < 200
@@ -447,10 +437,7 @@ def test_a_background_task_that_fails_is_an_error(serve: Serve) -> None:
     async def later() -> None:
         raise LookupError("gone")
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("ok", background=BackgroundTask(later))(scope, receive, send)
-
-    sent = serve(AsgiProbe(app)).send("run.failed")
+    sent = serve(AsgiProbe(answering_then(later))).send("run.failed")
     assert present(sent.response).status == 200
     assert present(sent.deliveries[0].error).message == "LookupError: gone"
 
@@ -506,7 +493,7 @@ async def test_a_body_in_chunks() -> None:
     assert "CONTENT_LENGTH" not in app.environs[0]
 
 
-async def test_aiohttp_gets_faults_of_the_connection_as_they_are(mock: MockServer) -> None:
+async def test_aiohttp_gets_faults_of_the_connection_as_they_are(serve: Serve) -> None:
     """It is served over a socket, so all of them reach it."""
     bodies = []
 
@@ -516,8 +503,7 @@ async def test_aiohttp_gets_faults_of_the_connection_as_they_are(mock: MockServe
 
     app = web.Application()
     app.router.add_post("/webhooks/playgent", receive)
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     report = await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "fault": "chunked"}]})
     report.raise_for_failures()
     assert [(coding, body["event"]) for coding, body in bodies] == [("chunked", "run.failed")]

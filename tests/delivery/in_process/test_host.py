@@ -13,7 +13,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from aiohttp import web
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from mockserver import MockServer
@@ -41,40 +41,26 @@ TENANT = contextvars.ContextVar("TENANT", default="nobody's")
 
 
 async def test_it_runs_on_the_loop_of_an_async_test(serve: Serve) -> None:
-    """Its pools and locks live there; the lifespan too, before the first request."""
-    app = AsgiProbe()
-    assert (await serve(app).asend("run.failed")).delivered
-    assert set(app.loops) == {asyncio.get_running_loop()}
-    assert app.log == ["startup", "request"]
-
-
-async def test_replays_run_it_there_too(serve: Serve) -> None:
-    """Every way to cause a delivery leads to the loop of its cause."""
+    """Its pools and locks live there; the lifespan too, before the first request. Replays run it there as well."""
     app = AsgiProbe()
     mock = serve(app)
+    assert (await mock.asend("run.failed")).delivered
     report = await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "repeat": 3}]}, speed="max")
     report.raise_for_failures()
     assert set(app.loops) == {asyncio.get_running_loop()}
-    assert app.log == ["startup", *["request"] * 3]
+    assert app.log == ["startup", *["request"] * 4]
 
 
-async def test_what_is_sent_over_the_control_api_runs_where_the_route_was_made(serve: Serve) -> None:
-    """There is no caller's loop to be known, but the test's own is running."""
+async def test_what_others_send_runs_where_the_route_was_made(serve: Serve) -> None:
+    """Over the control API, or a sync call in a thread: no caller's loop is known, but the test's own is running."""
     app = AsgiProbe()
     mock = serve(app)
     async with httpx.AsyncClient() as client:
         answer = await client.post(mock.url + "/_mock/events", json={"event": "run.failed"})
     assert answer.is_success
+    assert (await asyncio.to_thread(mock.send, "run.failed")).delivered
     assert set(app.loops) == {asyncio.get_running_loop()}
-    assert len(app.bodies) == 1
-
-
-async def test_what_another_thread_sends_runs_where_the_route_was_made(serve: Serve) -> None:
-    """A sync call in a thread leaves the loop free, and the application on it."""
-    app = AsgiProbe()
-    sent = await asyncio.to_thread(serve(app).send, "run.failed")
-    assert sent.delivered
-    assert set(app.loops) == {asyncio.get_running_loop()}
+    assert len(app.bodies) == 2
 
 
 async def test_a_loop_that_waits_for_the_delivery_in_vain_is_a_time_out() -> None:
@@ -176,7 +162,7 @@ async def test_the_context_of_the_test_stays_outside(serve: Serve) -> None:
     assert seen == ["nobody's"]
 
 
-def test_a_handler_may_reset_the_mock(mock: MockServer) -> None:
+def test_a_handler_may_reset_the_mock(serve: Serve) -> None:
     """Its own delivery ends with that, and nothing waits for itself."""
 
     def answer(environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
@@ -184,8 +170,7 @@ def test_a_handler_may_reset_the_mock(mock: MockServer) -> None:
         return wsgi_ok(environ, start_response)
 
     app = WsgiProbe(answer)
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     with pytest.raises(concurrent.futures.CancelledError):
         mock.send("run.failed")
     app.threads[0].join()
@@ -234,12 +219,11 @@ def test_a_loop_that_has_paused_is_run_on_for_the_shutdown(mock: MockServer) -> 
         loop.close()
 
 
-def test_a_paused_loop_of_another_thread_is_left_to_that_thread(mock: MockServer) -> None:
+def test_a_paused_loop_of_another_thread_is_left_to_that_thread(serve: Serve) -> None:
     """It may not be run from here; the shutdown takes place when it runs again."""
     app = AsgiProbe()
     loop = asyncio.new_event_loop()
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     thread = threading.Thread(target=lambda: loop.run_until_complete(mock.asend("run.failed")))
     thread.start()
     thread.join()
@@ -251,14 +235,13 @@ def test_a_paused_loop_of_another_thread_is_left_to_that_thread(mock: MockServer
     assert app.log == ["startup", "request", "shutdown"]
 
 
-def test_a_loop_that_runs_in_another_thread_is_waited_for(mock: MockServer) -> None:
+def test_a_loop_that_runs_in_another_thread_is_waited_for(serve: Serve) -> None:
     """A reset from a plain thread returns when the application has shut down on its own loop."""
     app = AsgiProbe()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     assert asyncio.run_coroutine_threadsafe(mock.asend("run.failed"), loop).result(10).delivered
     mock.reset()
     log = list(app.log)
@@ -270,11 +253,10 @@ def test_a_loop_that_runs_in_another_thread_is_waited_for(mock: MockServer) -> N
 
 # On Python 3.10 asyncio.run drops the loop that an older pytest-asyncio left set, whose sockets are open.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
-def test_a_closed_loop_is_forgotten(mock: MockServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_closed_loop_is_forgotten(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """asyncio.run has cancelled what was left; there is nothing to say about it."""
     app = AsgiProbe()
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     assert asyncio.run(mock.asend("run.failed")).delivered
     mock.reset()
     mock.stop()
@@ -284,12 +266,11 @@ def test_a_closed_loop_is_forgotten(mock: MockServer, caplog: pytest.LogCaptureF
 
 
 def test_a_closed_loop_has_closed_the_port_of_an_aiohttp_application(
-    mock: MockServer, caplog: pytest.LogCaptureFixture
+    serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It was served on that loop: it is cleaned up when the loop ends, and no socket is left open."""
     log: list[Any] = []
-    mock.route(URL, to=aiohttp_app(log))
-    mock.register(HOOK)
+    mock = serve(aiohttp_app(log))
     assert asyncio.run(mock.asend("run.failed")).delivered
     assert log[-1] == "down"
     mock.reset()
@@ -297,11 +278,10 @@ def test_a_closed_loop_has_closed_the_port_of_an_aiohttp_application(
     assert not caplog.records
 
 
-def test_an_application_moves_on_to_the_next_loop(mock: MockServer) -> None:
+def test_an_application_moves_on_to_the_next_loop(serve: Serve) -> None:
     """Each loop starts it for itself, so a module's application serves a test after the other."""
     app = AsgiProbe()
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     assert asyncio.run(mock.asend("run.failed")).delivered
     assert asyncio.run(mock.asend("run.failed")).delivered
     assert mock.send("run.failed").delivered
@@ -321,27 +301,6 @@ def test_requests_get_a_copy_of_the_state(serve: Serve) -> None:
     mock.send("run.failed")
     mock.send("run.failed")
     assert states == [{"pool": "a pool"}] * 2
-
-
-def test_fastapi_lifespan(serve: Serve, deliver: Deliver) -> None:
-    """The usual way, with a context manager and its state."""
-    log = []
-
-    async def lifespan(_app: Any) -> AsyncIterator[Any]:
-        log.append("up")
-        yield {"name": "state"}
-        log.append("down")
-
-    app = FastAPI(lifespan=asynccontextmanager(lifespan))
-
-    @app.post("/webhooks/playgent")
-    async def receive(request: Request) -> None:
-        log.append(request.state.name)
-
-    mock = serve(app)
-    assert deliver(mock).delivered
-    mock.reset()
-    assert log[:2] == ["up", "state"]
 
 
 def test_a_failed_start_is_recorded_with_each_attempt(serve: Serve) -> None:
@@ -376,12 +335,6 @@ async def says_odd_things(_scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
 
 
-def test_a_failed_start_without_a_reason(serve: Serve) -> None:
-    """It says so."""
-    error = present(serve(AsgiProbe(lifespan=fails_to_start)).send("run.failed").deliveries[0].error)
-    assert error.message == "the application did not start: it gave no reason"
-
-
 @pytest.mark.parametrize("lifespan", [no_lifespan, returns_at_once, says_odd_things])
 def test_applications_without_lifespan_are_fine(
     serve: Serve, deliver: Deliver, lifespan: Callable[..., Any], caplog: pytest.LogCaptureFixture
@@ -408,26 +361,6 @@ async def hangs_at_the_end(_scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     await asyncio.Event().wait()
-
-
-@pytest.mark.parametrize(
-    ("lifespan", "words"),
-    [(fails_later, "failed"), (fails_to_stop, "pool is gone"), (hangs_at_the_end, "did not shut down within")],
-)
-def test_a_bad_end_is_logged(
-    serve: Serve,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    lifespan: Callable[..., Awaitable[None]],
-    words: str,
-) -> None:
-    """It spoils no test, but it is not silent."""
-    monkeypatch.setattr("mockserver.delivery.in_process.asgi.PATIENCE", 0.1)
-    mock = serve(AsgiProbe(lifespan=lifespan))
-    assert mock.send("run.failed").delivered
-    mock.reset()
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert words in caplog.text
 
 
 # ---------------------------------------------------------------- aiohttp
@@ -482,37 +415,60 @@ def test_what_aiohttp_itself_refuses_is_an_answer(mock: MockServer) -> None:
     assert (present(sent.response).status, sent.deliveries[0].error) == (400, None)
 
 
-@pytest.mark.parametrize("raised", [OSError, RuntimeError])  # this one aiohttp raises about loops
-def test_an_aiohttp_start_that_fails_is_recorded(serve: Serve, deliver: Deliver, raised: type[Exception]) -> None:
-    """With the cause, each time."""
+def raising(error: Exception) -> Callable[..., Awaitable[None]]:
+    async def hook(_app: Any) -> None:
+        raise error
 
-    async def up(_app: Any) -> None:
-        raise raised("no database")
-
-    message = f"the application did not start: {raised.__name__}: no database"
-    assert failure(deliver(serve(aiohttp_app([], up=up))).deliveries[0].error) == ("app", message)
+    return hook
 
 
-def test_an_aiohttp_application_stays_with_its_loop(mock: MockServer) -> None:
+@pytest.mark.parametrize(
+    ("make", "cause"),
+    [
+        (lambda: AsgiProbe(lifespan=fails_to_start), "it gave no reason"),
+        (lambda: aiohttp_app([], up=raising(OSError("no database"))), "OSError: no database"),
+        # This one aiohttp raises about loops.
+        (lambda: aiohttp_app([], up=raising(RuntimeError("no database"))), "RuntimeError: no database"),
+    ],
+)
+def test_a_start_that_fails_is_recorded(serve: Serve, deliver: Deliver, make: Callable[[], Any], cause: str) -> None:
+    """With the cause, as far as it is known."""
+    error = deliver(serve(make())).deliveries[0].error
+    assert failure(error) == ("app", f"the application did not start: {cause}")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: AsgiProbe(lifespan=fails_later), "failed"),
+        (lambda: AsgiProbe(lifespan=fails_to_stop), "pool is gone"),
+        (lambda: AsgiProbe(lifespan=hangs_at_the_end), "did not shut down within"),
+        (lambda: aiohttp_app([], down=raising(OSError("pool is gone"))), "failed to shut down"),
+    ],
+)
+def test_a_bad_end_is_logged(
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[], Any],
+    words: str,
+) -> None:
+    """It spoils no test, but it is not silent."""
+    monkeypatch.setattr("mockserver.delivery.in_process.asgi.PATIENCE", 0.1)
+    mock = serve(make())
+    assert mock.send("run.failed").delivered
+    mock.reset()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert words in caplog.text
+
+
+def test_an_aiohttp_application_stays_with_its_loop(serve: Serve) -> None:
     """It refuses another one; the message says what to do."""
     app = aiohttp_app([])
-    mock.route(URL, to=app)
-    mock.register(HOOK)
+    mock = serve(app)
     assert asyncio.run(mock.asend("run.failed")).delivered
     error = present(asyncio.run(mock.asend("run.failed")).deliveries[0].error)
     assert "make a new one for each test" in error.message
-
-
-def test_an_aiohttp_end_that_fails_is_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    """It spoils no test, but it is not silent."""
-
-    async def down(_app: Any) -> None:
-        raise OSError("pool is gone")
-
-    mock = serve(aiohttp_app([], down=down))
-    assert mock.send("run.failed").delivered
-    mock.reset()
-    assert "failed to shut down" in caplog.text
 
 
 # ---------------------------------------------------------------- stops and resets
