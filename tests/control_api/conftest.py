@@ -1,13 +1,15 @@
 """A running mock, consumers of its deliveries, and a client of its control API."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from tests.control_api.calling import Control, Start, controlling
-from tests.delivery.http1.raw_server import RawServer, Serve, keep_answering
+from tests.delivery.http1.conftest import serve as serve_raw
 from tests.receiving import Consumer, consuming
+
+__all__ = ["serve_raw"]
 
 
 @pytest.fixture
@@ -38,17 +40,3 @@ async def consumer() -> AsyncIterator[Consumer]:
     """A consumer that keeps what it received."""
     async with consuming() as running:
         yield running
-
-
-@pytest.fixture
-async def serve_raw() -> AsyncIterator[Serve]:
-    """Starts raw servers; they stop with the test."""
-    servers: list[RawServer] = []
-
-    async def started(behaviour: Callable[..., Awaitable[None]] = keep_answering) -> RawServer:
-        servers.append(RawServer(behaviour))
-        return servers[-1]
-
-    yield started
-    for server in servers:
-        await server.stop()

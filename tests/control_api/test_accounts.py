@@ -9,7 +9,7 @@ import pytest
 from mockserver.model.identifiers import account_of
 from tests.control_api.calling import Answer, Control, controlling
 from tests.control_api.test_stream import Reader
-from tests.receiving import consuming
+from tests.receiving import Consumer, consuming
 
 KEYS = ("key-of-worker-1", "key-of-worker-2")
 
@@ -26,13 +26,18 @@ async def vendor(control: Control, key: str, method: str, path: str, body: dict[
     return await control.call(method, f"/v1{path}", body, headers=headers)
 
 
+async def registered(control: Control, key: str, consumer: Consumer, *events: str) -> str:
+    """Register a consumer as one worker's application does; the id of the webhook."""
+    body = {"url": consumer.url, "events": events or ["run.failed"], "secret": "whsec_x"}
+    return str((await vendor(control, key, "POST", "/webhooks", body)).json["webhook_id"])
+
+
 async def test_workers_never_meet(control: Control) -> None:
     """Webhooks, runs, events, rules, failures, records and resets of one key are none of another's business."""
     async with consuming() as first, consuming() as second:
         hooks, runs = [], []
         for key, consumer in zip(KEYS, (first, second), strict=True):
-            body = {"url": consumer.url, "events": ["run.failed", "run.completed"], "secret": "whsec_x"}
-            hooks.append((await vendor(control, key, "POST", "/webhooks", body)).json["webhook_id"])
+            hooks.append(await registered(control, key, consumer, "run.failed", "run.completed"))
         await control.post(f"/flows?account={KEYS[0]}", {"on": "POST /v1/runs", "outcome": "failed"}, 201)
         await control.post(f"/faults?account={KEYS[1]}", {"status": 503}, 204)
         for key in KEYS:
@@ -63,8 +68,7 @@ async def test_an_event_of_a_test_goes_to_the_account_that_it_names(control: Con
     """Without a name it goes to all, as the one who drives the mock sees all."""
     async with consuming() as first, consuming() as second:
         for key, consumer in zip(KEYS, (first, second), strict=True):
-            body = {"url": consumer.url, "events": ["run.failed"], "secret": "whsec_x"}
-            await vendor(control, key, "POST", "/webhooks", body)
+            await registered(control, key, consumer)
         await control.post(f"/events?account={KEYS[0]}", {"event": "run.failed"})
         assert (len(first.received), len(second.received)) == (1, 0)
         await control.post("/events", {"event": "run.failed"})
@@ -77,8 +81,7 @@ async def workers(control: Control) -> AsyncIterator[dict[str, Any]]:
     async with consuming() as first, consuming() as second:
         theirs = {}
         for key, consumer in zip(KEYS, (first, second), strict=True):
-            body = {"url": consumer.url, "events": ["run.failed", "run.completed"], "secret": "whsec_x"}
-            hook = (await vendor(control, key, "POST", "/webhooks", body)).json["webhook_id"]
+            hook = await registered(control, key, consumer, "run.failed", "run.completed")
             run = (await vendor(control, key, "POST", "/runs", {"test_case_id": "tc_1"})).json["run_id"]
             await control.mock.asettle()
             theirs[key] = {"webhooks": hook, "resources": run, "consumer": consumer}
@@ -134,13 +137,12 @@ async def test_a_stream_of_an_account_shows_what_is_its_own(control: Control) ->
     """Registrations, calls and deliveries of another one do not come. A reader that comes again sees what is new."""
     own, other = KEYS
     async with consuming() as consumer:
-        body = {"url": consumer.url, "events": ["run.failed"], "secret": "whsec_x"}
         for _ in range(2):
             response = await control.session.get(f"{control.url}/_mock/stream?account={own}")
             reader = Reader(response)
             assert await reader.block() == b": connected"
             for key in (other, own):
-                await vendor(control, key, "POST", "/webhooks", body)
+                await registered(control, key, consumer)
             assert await reader.event() == ("webhook", (await control.get(f"/webhooks?account={own}"))["webhooks"][-1])
             name, call = await reader.event()
             assert (name, call["path"]) == ("request", "/v1/webhooks")
@@ -173,12 +175,11 @@ async def test_a_replay_of_an_account_waits_for_its_own_application(control: Con
         "steps": [{"await": "registration", "events": ["run.failed"], "within": "60s"}, {"event": "run.failed"}],
     }
     async with consuming() as consumer:
-        body = {"url": consumer.url, "events": ["run.failed"], "secret": "whsec_x"}
         replaying = asyncio.ensure_future(control.post(f"/replays?wait=true&account={KEYS[0]}", script))
         await control.until("/replays", lambda answer: answer["replays"])
-        await vendor(control, KEYS[1], "POST", "/webhooks", body)
+        await registered(control, KEYS[1], consumer)
         assert not (await control.get("/replays"))["replays"][0]["done"]
-        await vendor(control, KEYS[0], "POST", "/webhooks", body)
+        await registered(control, KEYS[0], consumer)
         assert (await replaying)["report"]["delivered"] == 1
         runs = [(await vendor(control, key, "POST", "/runs", {})).json["run_id"] for key in KEYS]
         await control.mock.asettle()

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -166,26 +164,6 @@ async def test_targets_with_bytes_that_are_no_text(control: Control, target: byt
     )
     assert answer.partition(b"\r\n")[0].split(b" ")[1] in (b"400", b"404")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
-
-
-@pytest.mark.full
-async def test_curl_drives_it(control: Control, consumer: Consumer) -> None:
-    """As the README shows it: one line in a shell."""
-    curl = shutil.which("curl")
-    assert curl, "curl must be installed for this test"
-    await control.register(consumer.url)
-    command = [
-        curl,
-        "-s",
-        f"{control.url}/_mock/events",
-        "-d",
-        '{"event": "run.failed", "override": {"run_id": "run_1"}}',
-    ]
-    run = await asyncio.get_running_loop().run_in_executor(
-        None, lambda: subprocess.run(command, capture_output=True, timeout=300, check=True)
-    )
-    assert json.loads(run.stdout)["delivered"] is True
-    assert consumer.received[0].payload["data"]["run_id"] == "run_1"
 
 
 async def test_many_calls_at_once(control: Control, consumer: Consumer) -> None:

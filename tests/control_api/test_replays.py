@@ -14,7 +14,7 @@ from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
 from tests.control_api.calling import Control, Start
 from tests.delivery.http1.raw_server import Peer, Serve
-from tests.receiving import Consumer, eventually
+from tests.receiving import Consumer
 from tests.tables import each_row
 
 YAML = """
@@ -77,15 +77,6 @@ async def test_a_report_of_what_went_wrong(control: Control, consumer: Consumer)
     assert "expected status 4xx, got 200" in report["explanations"][0]
     assert report["explanations"][0].startswith("<script>:3: step 1 (run.failed")
     assert report["reasons"] == {"no active webhook is subscribed to evaluation.completed": 1}
-
-
-async def test_an_await_step_waits_for_the_application(control: Control, consumer: Consumer) -> None:
-    """The script begins before the application has registered."""
-    script = "version: 1\nsteps:\n  - {await: registration, events: [run.failed], within: 30s}\n  - event: run.failed\n"
-    replaying = asyncio.ensure_future(control.post("/replays?wait=true", script))
-    await eventually(lambda: bool(control.mock._mock.replays))
-    await control.register(consumer.url)
-    assert (await replaying)["report"]["delivered"] == 1
 
 
 async def test_a_bundled_script_by_its_name(control: Control, consumer: Consumer) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import json
-import shutil
 import socket
 from typing import Any
 
@@ -13,26 +12,6 @@ from aiohttp import ClientResponse
 from mockserver.control_api import stream as stream_module
 from tests.control_api.calling import AUTH, Control, Start, controlling
 from tests.receiving import Consumer, eventually
-
-NODE_READER = """
-const response = await fetch(process.argv[1]);
-console.log(response.headers.get("content-type"));
-const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-let text = "";
-for (;;) {
-  const { value, done } = await reader.read();
-  if (done) break;
-  text += value;
-  let end;
-  while ((end = text.indexOf("\\n\\n")) >= 0) {
-    const lines = text.slice(0, end).split("\\n");
-    text = text.slice(end + 2);
-    const field = (name) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-    console.log(field("event") ? JSON.stringify([field("event"), JSON.parse(field("data"))]) : lines[0]);
-  }
-}
-console.log("end");
-"""
 
 
 class Reader:
@@ -202,12 +181,6 @@ async def test_too_many_bytes_at_once(control: Control, monkeypatch: pytest.Monk
     response.close()
 
 
-async def test_an_answer_that_cannot_begin(control: Control) -> None:
-    """A HEAD of the stream would never end, so it is not possible."""
-    answer = await control.call("HEAD", "/stream")
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET, OPTIONS")
-
-
 async def test_stopping_ends_the_stream_at_once() -> None:
     """The reader sees an orderly end, well within half a second."""
     assert min([await seconds_to_stop() for _ in range(3)]) < 0.3  # the best of three: machines are busy
@@ -241,29 +214,3 @@ async def test_stopping_with_a_reader_that_does_not_read(start: Start) -> None:
     assert loop.time() - begun < 2
     assert sum(listeners(control)) == 0
     reading.close()
-
-
-@pytest.mark.full
-async def test_node_reads_it(control: Control, consumer: Consumer) -> None:
-    """The fetch of Node.js reads the same events, and sees the end."""
-    node = shutil.which("node")
-    assert node, "Node.js must be installed for this test"
-    reading = await asyncio.create_subprocess_exec(
-        node, "--input-type=module", "-e", NODE_READER, f"{control.url}/_mock/stream", stdout=asyncio.subprocess.PIPE
-    )
-    lines = reading.stdout
-    assert lines is not None
-
-    async def line() -> bytes:
-        return await asyncio.wait_for(lines.readline(), 60)
-
-    assert await line() == b"text/event-stream\n"
-    assert await line() == b": connected\n"
-    await control.register(consumer.url)
-    assert json.loads(await line())[0] == "webhook"
-    assert json.loads(await line())[0] == "request"
-    delivery = await control.event()
-    assert json.loads(await line()) == ["delivery", delivery]
-    await asyncio.get_running_loop().run_in_executor(None, control.mock.stop)
-    assert await line() == b"end\n"
-    assert await asyncio.wait_for(reading.wait(), 60) == 0

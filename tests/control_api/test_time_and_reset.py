@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import web
 
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
@@ -31,23 +30,6 @@ async def test_time_passes_as_requested(stepped: Control, by: float | str, secon
     after = moment(await stepped.post("/clock/advance", {"by": by}))
     assert abs((after - before) - timedelta(seconds=seconds)) <= timedelta(seconds=1)
     assert moment(await stepped.get("/health")) == after
-
-
-async def test_retries_become_due(stepped: Control, consumer: Consumer) -> None:
-    """Each attempt is made when its time has come, and not before."""
-    left = [500, 500]
-
-    consumer.answers(lambda _: web.Response(status=left.pop(0) if left else 200))
-    await stepped.register(consumer.url)
-    delivery = await stepped.event(retry=["0s", "10s", "5m"])
-    assert (delivery["outcome"], len(delivery["attempts"])) == ("pending", 1)
-    for by, attempts in (("9s", 1), ("1s", 2), ("4m", 2), ("1m", 3)):
-        await stepped.post("/clock/advance", {"by": by})
-        delivery = await stepped.get("/deliveries/dlv_000001")
-        assert len(delivery["attempts"]) == attempts
-        assert delivery["outcome"] == ("pending" if attempts < 3 else "delivered")
-    first, second, third = (datetime.fromisoformat(attempt["at"][:-1]) for attempt in delivery["attempts"])
-    assert (second - first, third - second) == (timedelta(seconds=10), timedelta(minutes=5))
 
 
 async def test_a_replay_goes_on_as_time_passes(stepped: Control, consumer: Consumer) -> None:

@@ -136,21 +136,16 @@ async def test_bytes_that_are_no_text(control: Control) -> None:
 # --- bad answers to order
 
 
-async def test_the_next_call_fails(control: Control) -> None:
-    """Without a body it is a 503, once."""
+async def test_the_next_calls_fail(control: Control) -> None:
+    """Without a body it is a 503, once. First planned, first given, as often as was said, in the vendor's envelope."""
     await control.post("/faults", status=204)
-    assert [(await register(control)).status for _ in range(2)] == [503, 201]
-    assert [call["status"] for call in (await control.get("/requests"))["requests"]] == [503, 201]
-
-
-async def test_plans_follow_one_another(control: Control) -> None:
-    """First planned, first given, each as often as was said; with headers and in the vendor's envelope."""
     await control.post("/faults", {"status": 429, "times": 2, "headers": {"Retry-After": "7"}}, 204)
     await control.post("/faults", '{"status": 500.0, "times": 1.0}', 204)
-    answers = [await register(control) for _ in range(4)]
-    assert [answer.status for answer in answers] == [429, 429, 500, 201]
-    assert answers[0].headers["Retry-After"] == "7"
-    assert answers[0].json["error"]["code"] == "rate_limited"
+    answers = [await register(control) for _ in range(5)]
+    assert [answer.status for answer in answers] == [503, 429, 429, 500, 201]
+    assert answers[1].headers["Retry-After"] == "7"
+    assert answers[1].json["error"]["code"] == "rate_limited"
+    assert [call["status"] for call in (await control.get("/requests"))["requests"]] == [503, 429, 429, 500, 201]
 
 
 @each_row(

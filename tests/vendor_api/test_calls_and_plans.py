@@ -30,23 +30,20 @@ async def test_a_call_is_recorded_as_it_came(mock: Mock) -> None:
     assert call.header("x-none") is None
 
 
-async def test_every_call_is_recorded_errors_too(mock: Mock) -> None:
-    """What the application got wrong is what a test wants to see."""
+async def test_a_call_that_was_refused_says_why(mock: Mock) -> None:
+    """The code and the message that the application was answered with; nothing, where nothing was wrong."""
+    await mock.call("GET", "/v1/webhooks")
     await mock.call("GET", "/nowhere")
     await mock.call("PUT", "/v1/webhooks")
     await mock.call("POST", "/v1/webhooks", data=b"{", headers={"Content-Type": "application/json"})
     await mock.call("GET", "/v1/webhooks", headers={"Authorization": ""})
-    assert [(call.number, call.status) for call in mock.calls.calls] == [(1, 404), (2, 405), (3, 400), (4, 401)]
-
-
-async def test_a_call_that_was_refused_says_why(mock: Mock) -> None:
-    """The code and the message that the application was answered with; nothing, where nothing was wrong."""
-    await mock.call("GET", "/v1/webhooks")
-    await mock.call("GET", "/v1/webhooks", headers={"Authorization": ""})
     mock.plan.fail_next(502, body="<html>")
     await mock.call("GET", "/v1/webhooks")
-    problems = [call.problem for call in mock.calls.calls]
-    assert problems == ["", "unauthorized: Missing API key: send it as 'Authorization: Bearer <api key>'", ""]
+    calls = mock.calls.calls
+    assert [(call.number, call.status) for call in calls] == [*enumerate((200, 404, 405, 400, 401, 502), 1)]
+    codes = [call.problem.partition(": ")[0] for call in calls]
+    assert codes == ["", "not_found", "method_not_allowed", "invalid_request", "unauthorized", ""]
+    assert calls[4].problem == "unauthorized: Missing API key: send it as 'Authorization: Bearer <api key>'"
 
 
 async def test_the_text_of_a_call_tells_no_secret(mock: Mock) -> None:
