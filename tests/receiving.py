@@ -72,6 +72,19 @@ class Consumer:
 
         self.answer = answer
 
+    def hold(self, until: int = 0) -> asyncio.Event:
+        """Answer nothing before the event that this returns is set; it is, once so many are in flight."""
+        release = asyncio.Event()
+
+        async def answer(_: Received) -> web.Response:
+            if self.in_flight == until:
+                release.set()
+            await release.wait()
+            return web.Response()
+
+        self.answer = answer
+        return release
+
     @property
     def events(self) -> list[str]:
         return [received.event for received in self.received]

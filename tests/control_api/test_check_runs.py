@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from aiohttp import web
 
 from mockserver.control_api import check_runs
 from tests.control_api.calling import Control
-from tests.receiving import SECRET, Consumer, Received
+from tests.receiving import SECRET, Consumer
 
 
 async def test_as_many_checks_go_on_at_once_as_may(
@@ -17,12 +15,7 @@ async def test_as_many_checks_go_on_at_once_as_may(
 ) -> None:
     """One more is refused, and begins nothing; those that go on end with the mock."""
     monkeypatch.setattr(check_runs, "_MOST_RUNNING", 1)
-
-    async def hang(_: Received) -> web.Response:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    consumer.answer = hang
+    consumer.hold()
     body = {"url": consumer.url, "secret": SECRET}
     first = await control.post("/checks", body, 202)
     refused = (await control.call("POST", "/checks", body)).fails()

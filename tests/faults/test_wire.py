@@ -14,7 +14,7 @@ from mockserver.errors import UsageError
 from mockserver.faults.registry import FAULTS
 from mockserver.model.messages import AwaitContinue, Close, Pause
 from tests.delivery.http1.raw_server import OK, Peer, Serve
-from tests.faults.requests import BODY, DATA, PAYLOAD, SECRET, TIMESTAMP, compact, digest, event, faulty, wire
+from tests.faults.requests import BODY, DATA, PAYLOAD, SECRET, TIMESTAMP, compact, digest, faulty, wire
 from tests.presence import present
 from tests.tables import each_row
 
@@ -290,16 +290,6 @@ def test_plain_ascii_is_escaped_somewhere() -> None:
     assert faulty("escaped_unicode", payload=payload).body == payload.replace(b'"event"', b'"\\u0065vent"')
 
 
-@each_row(
-    "fault", ["sorted_keys", "duplicate_keys", "spaced_json", "pretty_json", "escaped_unicode", "trailing_newline"]
-)
-def test_a_respelled_payload_means_the_same(fault: str) -> None:
-    """It decodes to the same values, is not the same bytes, and is signed."""
-    body = faulty(fault).body
-    assert body != BODY
-    assert json.loads(body) == PAYLOAD
-
-
 # --- combined
 
 
@@ -375,10 +365,3 @@ def test_a_request_knows_how_much_memory_it_takes() -> None:
     """A plan holds the bytes a second time."""
     assert faulty([]).size == len(faulty([]).wire)
     assert faulty("chunked").size == len(faulty("chunked").wire) + len(faulty("chunked").head) + len(BODY)
-
-
-def test_the_event_is_left_alone() -> None:
-    """Faults change requests, never the event that they are made of."""
-    one = event()
-    faulty(["extra_fields", "pretty_json"])
-    assert one == event()

@@ -133,15 +133,7 @@ async def test_repeats_follow_their_interval(service: Mock, consumer: Consumer) 
 
 async def test_together_sends_at_the_same_time(service: Mock, consumer: Consumer) -> None:
     """Events of a together are in flight at once and have one timestamp."""
-    both = asyncio.Event()
-
-    async def answer(_: Received) -> web.Response:
-        if consumer.in_flight == 2:
-            both.set()
-        await both.wait()
-        return web.Response()
-
-    consumer.answer = answer
+    consumer.hold(until=2)
     service.register(consumer.url, None, SECRET)
     report = await play(service, "steps:\n- after: 5s\n  together:\n  - event: run.failed\n  - event: run.completed\n")
     assert report.delivered == 2
@@ -354,14 +346,6 @@ async def test_same_script_seed_and_start_give_the_same_bytes(consumer: Consumer
     assert await bodies(2) != first
 
 
-async def test_a_url_that_cannot_be_contacted_is_a_failure_not_a_crash(service: Mock) -> None:
-    """A registered URL that leads nowhere is on record with its reason."""
-    service.register("http://127.0.0.1:9/x", None, SECRET)
-    service.routes.clear()
-    report = await play(service, "steps:\n- event: run.failed\n")
-    assert report.failed == 1
-
-
 async def test_the_record_is_bounded_and_the_report_still_adds_up(start: Start) -> None:
     """At the limit the oldest deliveries go, a counter says so, and every event is accounted for."""
     service = start(speed="max", max_deliveries=10)
@@ -384,13 +368,7 @@ async def test_recorded_bytes_are_bounded(start: Start, consumer: Consumer) -> N
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 async def test_stopped_twice_it_still_adds_up(service: Mock, consumer: Consumer, turns: int) -> None:
     """A second cancellation, while the first is under way, leaves nothing running and nothing uncounted."""
-    hang = asyncio.Event()
-
-    async def answer(_: Received) -> web.Response:
-        await hang.wait()
-        return web.Response()
-
-    consumer.answer = answer
+    hang = consumer.hold()
     service.register(consumer.url, None, SECRET)
     replay = service.replaying(script("steps:\n- event: run.failed\n  repeat: 20\n  concurrency: 6\n"))
     running = asyncio.create_task(replay.run())
@@ -410,13 +388,7 @@ async def test_stopped_twice_it_still_adds_up(service: Mock, consumer: Consumer,
 
 async def test_what_waits_for_its_turn_is_not_sent_when_it_is_stopped(consumer: Consumer) -> None:
     """Two may be in flight: of six webhooks, two are interrupted, four not sent, none stays pending."""
-    hang = asyncio.Event()
-
-    async def answer(_: Received) -> web.Response:
-        await hang.wait()
-        return web.Response()
-
-    consumer.answer = answer
+    hang = consumer.hold()
     mock = Mock(read_settings(speed="max", max_concurrency=2))
     for _ in range(6):
         mock.register(consumer.url, None, SECRET)
