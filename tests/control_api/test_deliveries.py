@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from tests.control_api.calling import Control
-from tests.delivery.http1.raw_server import OK, Peer, Serve
-from tests.receiving import SECRET, Consumer
+from tests.delivery.http1.raw_server import Peer, Serve
+from tests.receiving import SECRET, Consumer, eventually
 from tests.tables import each_row
 
 
@@ -58,20 +58,12 @@ async def test_one_delivery(filled: Control) -> None:
     assert (await filled.get(f"/deliveries?webhook_id={third['webhook_id']}"))["deliveries"] == [third]
 
 
-async def test_a_delivery_in_flight_is_pending(control: Control, serve_raw: Serve) -> None:
-    """It is on the list before it has an outcome, and the stream shows when it has."""
-    asked, go = asyncio.Event(), asyncio.Event()
-
-    async def wait(peer: Peer) -> None:
-        await peer.request()
-        asked.set()
-        await go.wait()
-        await peer.send(OK)
-
-    server = await serve_raw(wait)
-    await control.register(server.url)
+async def test_a_delivery_in_flight_is_pending(control: Control, consumer: Consumer) -> None:
+    """It is on the list before it has an outcome."""
+    go = consumer.hold()
+    await control.register(consumer.url)
     sending = asyncio.ensure_future(control.event())
-    await asyncio.wait_for(asked.wait(), 60)
+    await eventually(lambda: consumer.in_flight == 1)
     (pending,) = (await control.get("/deliveries?status=pending"))["deliveries"]
     assert (pending["outcome"], pending["attempts"]) == ("pending", [])
     resent = await control.call("POST", f"/deliveries/{pending['delivery_id']}/resend")

@@ -13,8 +13,7 @@ from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
 from tests.control_api.calling import Control, Start
-from tests.delivery.http1.raw_server import Peer, Serve
-from tests.receiving import Consumer
+from tests.receiving import Consumer, eventually
 from tests.tables import each_row
 
 YAML = """
@@ -47,20 +46,13 @@ async def test_a_replay_that_is_waited_for(control: Control, consumer: Consumer,
     assert await control.get("/replays/rpl_000001") == replay
 
 
-async def test_a_replay_in_the_background(control: Control, serve_raw: Serve) -> None:
+async def test_a_replay_in_the_background(control: Control, consumer: Consumer) -> None:
     """It is answered at once; what it has done so far can be asked for until it is over."""
-    asked, go = asyncio.Event(), asyncio.Event()
-
-    async def wait(peer: Peer) -> None:
-        while await peer.request():
-            asked.set()
-            await go.wait()
-            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-    await control.register((await serve_raw(wait)).url)
+    go = consumer.hold()
+    await control.register(consumer.url)
     begun = await control.post("/replays?wait=false", YAML, 202)
     assert begun["done"] is False
-    await asyncio.wait_for(asked.wait(), 60)
+    await eventually(lambda: consumer.in_flight == 1)
     so_far = await control.get(f"/replays/{begun['replay_id']}")
     assert (so_far["done"], so_far["report"]["planned"], so_far["report"]["delivered"]) == (False, 3, 0)
     go.set()

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from mockserver.model.messages import Exchange, ExchangeError, Response
 from mockserver.model.settings import read_settings
 from mockserver.script.format import AWAIT_FIELDS, EVENT_FIELDS
 from mockserver.server.mock import Mock
+from tests.vendor_api.serving import loop_in_thread
 
 pytestmark = pytest.mark.full
 
@@ -59,12 +59,6 @@ class Nowhere:
 @contextmanager
 def serving(**settings: Any) -> Iterator[str]:
     """The URL of a mock on a loop in a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def wait(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     async def started() -> Mock:
         mock = Mock(read_settings(**settings), Nowhere())
@@ -72,14 +66,10 @@ def serving(**settings: Any) -> Iterator[str]:
         mock.register("https://your-app.com/hooks", None, "whsec_x")
         return mock
 
-    try:
+    with loop_in_thread() as wait:
         mock = wait(started())
         yield mock.url
         wait(mock.stop())
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(60)
-        loop.close()
 
 
 #: All ways to get the many fields of flows wrong are 15,000 requests: the other phases send enough of them.

@@ -131,19 +131,26 @@ async def serve(mock: Mock) -> AsyncIterator[Mock]:
 
 
 @contextmanager
-def serve_in_thread(mock: Mock) -> Iterator[Mock]:
-    """Serve on a loop in a thread, for tests that block."""
+def loop_in_thread() -> Iterator[Callable[..., Any]]:
+    """A function that runs coroutines on a loop in a thread, for tests that block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(mock.start(), loop).result(10)
-        yield mock
-        asyncio.run_coroutine_threadsafe(mock.server.stop(), loop).result(10)
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(60)
         loop.close()
+
+
+@contextmanager
+def serve_in_thread(mock: Mock) -> Iterator[Mock]:
+    """Serve on a loop in a thread."""
+    with loop_in_thread() as wait:
+        wait(mock.start())
+        yield mock
+        wait(mock.server.stop())
 
 
 def exchange(port: int, request: bytes) -> bytes:

@@ -86,12 +86,7 @@ def test_no_content_type_is_accepted(threaded: Mock) -> None:
 
 async def test_a_compressed_body_is_refused(mock: Mock) -> None:
     """Compression is not supported, and the message says so."""
-    answer = await mock.call(
-        "POST",
-        "/v1/webhooks",
-        data=gzip.compress(GOOD),
-        headers={"Content-Type": "application/json", "Content-Encoding": "gzip"},
-    )
+    answer = await post(mock, gzip.compress(GOOD), Content_Encoding="gzip")
     assert "Content-Encoding must be left out: 'gzip'" in answer.error[2]
 
 
