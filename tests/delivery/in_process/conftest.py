@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from mockserver import MockServer
+from tests.delivery.http1.conftest import serve as serve_raw
 from tests.delivery.in_process.apps import HOOK, SECRET, URL, Deliver, Serve
+
+__all__ = ["serve_raw"]
 
 
 @pytest.fixture(autouse=True)

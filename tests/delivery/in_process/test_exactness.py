@@ -1,8 +1,6 @@
 """What an application in this process sees is what it would see over the network."""
 
 import hashlib
-import http.server
-import threading
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -14,6 +12,8 @@ from mockserver.delivery.in_process.wsgi import _environ_of
 from mockserver.model.messages import Request
 from mockserver.model.targets import Target
 from mockserver.replay.dispatcher import SendResult
+from tests.delivery.http1.raw_server import Peer
+from tests.delivery.http1.raw_server import Serve as StartServer
 from tests.delivery.in_process.apps import SECRET, URL, AsgiProbe, WsgiProbe, start
 from tests.presence import present
 
@@ -21,31 +21,21 @@ PATH = "/a/../b/%c3%bc/%2F/x%20y;z?q=%FF&r=a+b&s=[1]"
 
 
 @pytest.fixture
-def over_the_network() -> tuple[str, list[tuple[str, str]], bytes]:
-    """The request line, the headers and the body of the same delivery, as they come through a socket."""
+async def over_the_network(serve_raw: StartServer) -> tuple[str, list[tuple[str, str]], bytes]:
+    """The target, the headers and the body of the same delivery, as they come through a socket."""
     seen = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((self.requestline.split(" ")[1], self.headers.items(), body))
-            self.send_response(200)
-            self.end_headers()
+    async def behaviour(peer: Peer) -> None:
+        seen.append(await peer.answer())
 
-        def log_message(self, *args: str) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            with MockServer(user_agent="me/1.0") as mock:
-                mock.register(f"http://127.0.0.1:{server.server_port}{PATH}", secret=SECRET)
-                mock.send("run.failed", data={"run_id": "r"})
-        finally:
-            server.shutdown()
-            thread.join()
-    return seen[0]
+    server = await serve_raw(behaviour)
+    async with MockServer(user_agent="me/1.0") as mock:
+        mock.register(f"http://127.0.0.1:{server.port}{PATH}", secret=SECRET)
+        await mock.asend("run.failed", data={"run_id": "r"})
+    head, _, body = seen[0].partition(b"\r\n\r\n")
+    line, *lines = head.decode().split("\r\n")
+    parted = [each.partition(": ") for each in lines]
+    return line.split(" ")[1], [(name, value) for name, _, value in parted], body
 
 
 def deliver_to(app: AsgiProbe | WsgiProbe, path: str = PATH) -> SendResult:
