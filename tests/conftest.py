@@ -94,6 +94,7 @@ def _what_there_is() -> set[str]:
 
 
 def _files() -> Iterator[Path]:
+    """All but what git ignores; "reference" is made when the documentation is."""
     for folder, folders, files in os.walk(Path(__file__).parent.parent):
-        folders[:] = [each for each in folders if not each.startswith(".") and each != "__pycache__"]
+        folders[:] = [each for each in folders if not each.startswith(".") and each not in ("__pycache__", "reference")]
         yield from (Path(folder, each) for each in files)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import subprocess
 from http.client import HTTPResponse
 
 import pytest
@@ -181,6 +182,17 @@ def test_a_client_that_asks_first_is_told_when_it_is_too_much(threaded: Mock) ->
             answer.begin()
             assert (answer.status, answer.headers["Connection"]) == (413, "close")
             assert json.load(answer)["error"]["code"] == "payload_too_large"
+
+
+@pytest.mark.full
+def test_curl_can_register(threaded: Mock) -> None:
+    """The command from the vendor's page works, but for the address."""
+    given = ["-H", "Authorization: Bearer your-api-key", "-H", "Content-Type: application/json", "-d", JSON.decode()]
+    command = ["curl", "-sS", "--noproxy", "*", "-w", " %{http_code}", f"{threaded.url}/v1/webhooks", *given]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    body, _, status = answer.rpartition(" ")
+    assert status == "201"
+    assert json.loads(body)["url"] == REGISTRATION["url"]
 
 
 json_values = st.recursive(
