@@ -92,7 +92,7 @@ class Inboxed(Mock):
 
 async def inbox_checked(mistake: str) -> CheckReport:
     """Make every check of an inbox with a mistake, effects and states included."""
-    box = mistakes.make_inbox("fastapi", SECRET, mistake)
+    box = mistakes.make_inbox(SECRET, mistake)
     waits, expected = mistake in WAITING, EXPECTED[mistake]
     service, report = Inboxed(box, waits=waits), CheckReport()
 

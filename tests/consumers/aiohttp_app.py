@@ -64,7 +64,7 @@ async def serve(settings: program.Settings) -> None:
     runner = web.AppRunner(create_app(settings.secret), access_log=None, auto_decompress=False, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, program.HOST, settings.port).start()
+        await web.TCPSite(runner, program.HOST, 0).start()
         program.started(settings, runner.addresses[0][1])
         await stop.wait()
     finally:
@@ -72,4 +72,4 @@ async def serve(settings: program.Settings) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(program.read_settings("aiohttp")))
+    asyncio.run(serve(program.read_settings()))

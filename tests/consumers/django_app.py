@@ -117,12 +117,12 @@ def _response(answer: inbox.Answer) -> HttpResponse:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = program.read_settings("django")
+    settings = program.read_settings()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a request that waits for a thread is no news
     server = waitress.create_server(
         create_app(settings.secret),
         host=program.HOST,
-        port=settings.port,
+        port=0,
         threads=8,
         max_request_body_size=inbox.DRAIN_LIMIT,
     )

@@ -17,7 +17,7 @@ from tests.consumers.mistakes import fastapi_layer
 def create_app(secret: str, mistake: str | None = None) -> FastAPI:
     """The application: an object for any ASGI server, with an inbox of its own; correct unless given a mistake."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    box = mistakes.make_inbox("fastapi", secret, mistake)
+    box = mistakes.make_inbox(secret, mistake)
 
     @app.post(inbox.WEBHOOK_PATH)
     async def receive(request: Request) -> Response:
@@ -79,7 +79,7 @@ class _AnnouncingServer(uvicorn.Server):
         config = uvicorn.Config(
             app,
             host=program.HOST,
-            port=settings.port,
+            port=0,
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=1,
@@ -93,7 +93,7 @@ class _AnnouncingServer(uvicorn.Server):
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = program.read_settings("fastapi")
+    settings = program.read_settings()
     program.exit_on_sigterm()  # uvicorn raises the signal again when it has shut down
     _AnnouncingServer(settings).run()
 

@@ -20,7 +20,7 @@ def create_app(secret: str, mistake: str | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = inbox.DRAIN_LIMIT
     app.url_map.merge_slashes = False  # no redirect for an address that is nearly right
-    box = mistakes.make_inbox("flask", secret, mistake)
+    box = mistakes.make_inbox(secret, mistake)
 
     @app.post(inbox.WEBHOOK_PATH, provide_automatic_options=False)
     def receive() -> Response:
@@ -59,10 +59,10 @@ def _response(answer: inbox.Answer) -> Response:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = program.read_settings("flask")
+    settings = program.read_settings()
     app = create_app(settings.secret, settings.mistake)
     threaded = flask_layer.is_threaded(settings.mistake)
-    server = make_server(program.HOST, settings.port, app, threaded=threaded, request_handler=_QuietHandler)
+    server = make_server(program.HOST, 0, app, threaded=threaded, request_handler=_QuietHandler)
     program.exit_on_sigterm()
     program.started(settings, server.port)
     server.serve_forever()

@@ -120,7 +120,7 @@ class Inbox:
             MalformedEventError: It is not JSON.
         """
         try:
-            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+            return json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
         except (ValueError, RecursionError) as problem:
             raise MalformedEventError from problem
 
@@ -217,7 +217,8 @@ def _known_event(payload: dict[str, Any], id_field: str) -> Event:
     return Event(payload["event"], object_id, timestamp)
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python's reader takes."""
     raise ValueError(f"{name} is not JSON")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -43,9 +43,10 @@ def post(
     Returns:
         The answer.
     """
-    with _connect(url) as connection:
+    signed = [] if signature is None else [("X-Playgent-Signature", signature)]
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)) as connection:
         connection.putrequest(method, urlsplit(url).path, skip_accept_encoding=True)
-        for name, value in [*_signature_header(signature), *headers]:
+        for name, value in [*signed, *headers]:
             connection.putheader(name, value)
         if isinstance(body, bytes):
             connection.putheader("Content-Length", str(len(body)))
@@ -53,26 +54,7 @@ def post(
         else:
             connection.putheader("Transfer-Encoding", "chunked")
             connection.endheaders(iter(body), encode_chunked=True)
-        return _read_answer(connection.getresponse())
-
-
-@contextmanager
-def _connect(url: str) -> Iterator[http.client.HTTPConnection]:
-    """A connection to a consumer."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)
-    connection.connect()
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _read_answer(response: http.client.HTTPResponse) -> Answer:
-    """Read a whole answer."""
-    body = response.read()
-    is_json = body and response.headers.get_content_type() == "application/json"
-    return Answer(response.status, response.headers, json.loads(body) if is_json else None)
-
-
-def _signature_header(signature: str | bytes | None) -> list[tuple[str, str | bytes]]:
-    return [] if signature is None else [("X-Playgent-Signature", signature)]
+        response = connection.getresponse()
+        answer = response.read()
+    is_json = answer and response.headers.get_content_type() == "application/json"
+    return Answer(response.status, response.headers, json.loads(answer) if is_json else None)

@@ -8,9 +8,8 @@ import signal
 import sys
 import threading
 import urllib.request
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
-from tests.consumers import mistakes
 from tests.consumers.inbox import ID_FIELDS, WEBHOOK_PATH
 
 HOST = "127.0.0.1"
@@ -21,28 +20,15 @@ class Settings(NamedTuple):
 
     secret: str
     playgent_url: str
-    port: int
     mistake: str | None
 
 
-def read_settings(consumer: str) -> Settings:
-    """Read the environment; without a secret the program refuses to start, with exit code 2."""
-    secret = os.environ.get("WEBHOOK_SECRET", "")
-    if not secret:
-        _stop("WEBHOOK_SECRET is not set: without it no delivery can be verified")
-    port = os.environ.get("PORT") or "0"
-    if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        _stop(f"PORT is {port!r}, which is not a port number")
-    mistake = os.environ.get("WEBHOOK_MISTAKE") or None
-    try:
-        mistakes.check(consumer, mistake)
-    except mistakes.UnknownMistakeError as problem:
-        _stop(f"WEBHOOK_MISTAKE: {problem}")
+def read_settings() -> Settings:
+    """Read the environment, as :func:`tests.consumers.launch.launch` sets it."""
     return Settings(
-        secret=secret,
-        playgent_url=os.environ.get("PLAYGENT_URL", "").rstrip("/"),
-        port=int(port),
-        mistake=mistake,
+        secret=os.environ["WEBHOOK_SECRET"],
+        playgent_url=os.environ["PLAYGENT_URL"].rstrip("/"),
+        mistake=os.environ["WEBHOOK_MISTAKE"] or None,
     )
 
 
@@ -70,8 +56,3 @@ def register(settings: Settings, webhook_url: str) -> None:
     )
     with urllib.request.urlopen(request, timeout=60) as response:
         print(f"registered {json.load(response)['webhook_id']}", flush=True)
-
-
-def _stop(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    sys.exit(2)

@@ -8,14 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import uvicorn
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 from tests.consumers.launch import Endpoint
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Write no access log."""
 
 
 class _SignallingServer(uvicorn.Server):
@@ -34,7 +29,7 @@ def serve_flask(secret: str, mistake: str | None) -> Iterator[Endpoint]:
     from tests.consumers import flask_app  # noqa: PLC0415 - a framework takes its time to import
 
     app = flask_app.create_app(secret, mistake)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=flask_app._QuietHandler)
     with closing(server.socket), _thread(lambda: server.serve_forever(poll_interval=0.01), server.shutdown):
         yield Endpoint(f"http://127.0.0.1:{server.port}")
 

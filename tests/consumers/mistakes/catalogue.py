@@ -135,24 +135,3 @@ FAMILIES: Mapping[str, Mapping[str, Mistake]] = {
 
 #: The mistakes by name.
 MISTAKES: Mapping[str, Mistake] = {name: each for family in FAMILIES.values() for name, each in family.items()}
-
-#: Those with which an ordinary delivery is refused, so that nothing else can be found out.
-REFUSES_EVERYTHING = frozenset(
-    {*_WRONG_FORM, "reserialised_spaced", "reserialised_sorted", "redirects", "csrf", "login_redirect"}
-)
-
-
-class UnknownMistakeError(ValueError):
-    """A consumer was asked to make a mistake that it does not know."""
-
-
-def check(consumer: str, mistake: str | None) -> None:
-    """Do nothing if a consumer knows a mistake; None is none.
-
-    Raises:
-        UnknownMistakeError: It does not; the message names those that it knows.
-    """
-    known = [name for name, each in MISTAKES.items() if consumer in each.consumers]
-    if mistake is not None and mistake not in known:
-        names = ", ".join(known) or "none, it is always correct"
-        raise UnknownMistakeError(f"the consumer {consumer!r} knows no mistake {mistake!r}; it knows: {names}")

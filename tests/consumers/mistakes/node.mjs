@@ -10,12 +10,9 @@ import * as rawBody from "./raw_body.mjs";
 import * as signature from "./signature.mjs";
 
 const inboxes = { ...signature, ...rawBody, ...payload, ...effects, ...answers };
-const listeners = { ...nodeLayer };
-
-export const knownMistakes = [...Object.keys(inboxes), ...Object.keys(listeners)];
 
 export function makeListener(secret, mistake) {
   const AnInbox = inboxes[mistake] ?? Inbox;
-  const AListener = listeners[mistake] ?? Listener;
+  const AListener = nodeLayer[mistake] ?? Listener;
   return new AListener(new AnInbox(secret));
 }

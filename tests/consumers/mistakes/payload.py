@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.consumers.inbox import ID_FIELDS, Answer, Event, Inbox, MalformedEventError, error
+from tests.consumers.inbox import ID_FIELDS, Answer, Event, Inbox, MalformedEventError, error, refuse_constant
 
 _FIELDS = {"event", "timestamp", "data"}
 _RUN_FIELDS = {"run_id", "test_case_id", "test_case_name"}
@@ -78,7 +78,7 @@ class crash_on_wrong_shape(Inbox):
 class crash_on_deep_nesting(Inbox):
     def read_json(self, body: bytes) -> Any:
         try:
-            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+            return json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
         except ValueError as problem:
             raise MalformedEventError from problem
 
@@ -86,7 +86,3 @@ class crash_on_deep_nesting(Inbox):
 class body_limit_100kb(Inbox):
     def receive(self, body: bytes, signature: str | None) -> Answer:
         return error(413) if len(body) > 100 * 1024 else super().receive(body, signature)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
