@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Sized
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from typing_extensions import override
@@ -16,6 +16,10 @@ from mockserver.checks.model import Finding
 from mockserver.reports.check_report import CheckReport
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer
+
+#: An event's type and its object's id.
+Key = tuple[str, str]
+C = TypeVar("C", bound=Consumer)
 
 
 class Judged:
@@ -98,6 +102,30 @@ def believing(answer: Callable[..., web.Response] = _says_whether_it_is_new) -> 
 def accepting(accepts: Callable[[bytes, str], object]) -> Hooks:
     """It takes signatures that this function of the body and the header takes."""
     return Hooks(is_genuine=lambda body, signature: bool(accepts(body, signature)))
+
+
+def instead(consumer: C, answer: Callable[[Key], web.Response | None]) -> C:
+    """It answers a key with what this function gives, where that gives something, and does not handle the event."""
+    take = consumer.take
+
+    async def take_or_not(key: Key) -> web.Response:
+        given = answer(key)
+        return await take(key) if given is None else given
+
+    consumer.change(take=take_or_not)
+    return consumer
+
+
+def weighing(weight: Callable[[str], float], consumer: Consumer | None = None) -> Consumer:
+    """What an event of a type counts for is what this function gives."""
+    made = consumer or Consumer()
+
+    def effect(event: str) -> None:
+        made.handled.append(event)
+        made.count += weight(event)
+
+    made.change(effect=effect)
+    return made
 
 
 class HangsUpOnForgeries(Consumer):

@@ -17,7 +17,7 @@ from typing_extensions import override
 import mockserver
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged, Keeps, counting, signed
+from tests.checks.judged import Judged, Keeps, counting, instead, signed
 
 # ---------------------------------------------------------------- bodies
 
@@ -88,13 +88,11 @@ async def test_every_field_but_the_id_is_null_once(judged: Judged) -> None:
 async def test_a_field_that_may_not_be_null_is_named(judged: Judged) -> None:
     """With the event type in which it was."""
     consumer = Keeps()
-    taken = consumer.take
 
-    async def take(key: tuple[str, str]) -> web.Response:
-        return await taken(key) if consumer.payloads[-1]["data"].get("summary", 1) else web.Response(status=500)
+    def answer(_: object) -> web.Response | None:
+        return None if consumer.payloads[-1]["data"].get("summary", 1) else web.Response(status=500)
 
-    consumer.change(take=take)
-    finding = await judged.finding(consumer, "PG042")
+    finding = await judged.finding(instead(consumer, answer), "PG042")
     assert finding.summary == (
         "answered 500: run.completed with summary null: senders retry a 5xx, and it never gets better"
     )
@@ -246,9 +244,10 @@ async def test_chunks_that_a_server_does_not_read_are_a_failure(judged: Judged) 
 
 
 @asynccontextmanager
-async def answering_half_bodies(*, verifies: bool) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def answering_half_bodies(way: str) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server made by hand: it answers when a body ends, wherever that is. Its URL, and what it has handled."""
     handled: list[bytes] = []
+    broken: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -257,9 +256,12 @@ async def answering_half_bodies(*, verifies: bool) -> AsyncIterator[tuple[str, l
                 body = b""
                 while len(body) < length and (piece := await reader.read(length - len(body))):
                     body += piece
-                if not verifies or signed(body).encode() in head:
+                if way != "verifies" or signed(body).encode() in head:
                     handled.append(body)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                if way == "breaks" and len(body) < length:
+                    broken.append(body)
+                status = b"500 Broken" if broken else b"200 OK"
+                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
                 await writer.drain()
         writer.close()
 
@@ -272,17 +274,23 @@ async def answering_half_bodies(*, verifies: bool) -> AsyncIterator[tuple[str, l
 
 
 @pytest.mark.parametrize(
-    ("verifies", "probed", "verdict", "summary"),
+    ("way", "probed", "verdict", "summary"),
     [
-        (True, True, "pass", "half of a body had no effect, and the next event was accepted"),
-        (False, True, "fail", "half of a body had an effect of 1"),
-        (False, False, "pass", "after half of a body the next event was accepted"),
+        ("verifies", True, "pass", "half of a body had no effect, and the next event was accepted"),
+        ("believes", True, "fail", "half of a body had an effect of 1"),
+        ("believes", False, "pass", "after half of a body the next event was accepted"),
+        (
+            "breaks",
+            False,
+            "fail",
+            "after half a body, a valid event answered 500; after that a valid event answered 500",
+        ),
     ],
 )
 @pytest.mark.usefixtures("quick_time")
-async def test_half_of_a_body_must_have_no_effect(verifies: bool, probed: bool, verdict: str, summary: str) -> None:
+async def test_half_of_a_body_must_have_no_effect(way: str, probed: bool, verdict: str, summary: str) -> None:
     """Who verifies it finds that it is not what was signed, and goes on; without a probe no effect is spoken of."""
-    async with answering_half_bodies(verifies=verifies) as (url, handled):
+    async with answering_half_bodies(way) as (url, handled):
         more = {"probe": counting(handled)} if probed else {}
         report = await checked(url, only=("PG054",), events=("run.failed",), **more)
     assert (report.finding("PG054").verdict, report.finding("PG054").summary) == (verdict, summary)

@@ -16,20 +16,14 @@ from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.errors import UsageError
 from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged, Keeps
+from tests.checks.judged import Judged, Keeps, Key, instead, weighing
 
 RUNS = ("run.failed", "run.completed")
 
 
-def again(consumer: Consumer, then: Callable[[tuple[str, str]], web.Response]) -> Consumer:
-    """Whatever comes a second time is met with ``then``, which takes the key of the event."""
-    first = consumer.take
-
-    async def take(key: tuple[str, str]) -> web.Response:
-        return then(key) if key in consumer.seen else await first(key)
-
-    consumer.change(take=take)
-    return consumer
+def again(consumer: Consumer, then: Callable[[Key], web.Response]) -> Consumer:
+    """Whatever comes a second time is met with ``then``."""
+    return instead(consumer, lambda key: then(key) if key in consumer.seen else None)
 
 
 # ---------------------------------------------------------------- duplicates
@@ -43,16 +37,12 @@ async def test_a_second_effect_is_reported_in_effects_and_not_in_counts(
     unit: int, change: int, effects: str, judged: Judged
 ) -> None:
     """Whatever one event counts for; and an effect that is taken back is none."""
-    consumer = Consumer()
-
-    def effect(_: str) -> None:
-        consumer.count += unit
+    consumer = weighing(lambda _: unit)
 
     def more(_: object) -> web.Response:
         consumer.count += change
         return web.Response()
 
-    consumer.change(effect=effect)
     finding = await judged.finding(again(consumer, more), "PG072", probed=True)
     assert (finding.verdict, finding.summary) == ("fail", f"two deliveries of one event had {effects}")
     assert len(finding.evidence) == 2
@@ -69,12 +59,7 @@ async def test_a_duplicate_that_breaks_the_consumer_is_a_failure_though_it_has_o
 async def test_whether_a_duplicate_is_accepted_is_unknown_where_the_first_is_not(judged: Judged) -> None:
     """There is no duplicate then."""
     consumer = Consumer()
-    taken = consumer.take
-
-    async def take(key: tuple[str, str]) -> web.Response:
-        return await taken(key) if len(consumer.seen) < 3 else web.Response(status=410)
-
-    consumer.change(take=take)
+    instead(consumer, lambda _: None if len(consumer.seen) < 3 else web.Response(status=410))
     finding = await judged.finding(consumer, "PG071", events=("run.failed",))
     assert (finding.verdict, finding.summary) == ("inconclusive", "the first delivery answered 410")
 
@@ -141,16 +126,18 @@ async def test_two_events_about_one_object_need_two_types_about_the_same_kind(ju
     )
 
 
+def has_a_pair(consumer: Consumer) -> bool:
+    """Whether two events about one object have come."""
+    ids = [seen for _, seen in consumer.seen]
+    return len(set(ids)) < len(ids)
+
+
 async def test_the_second_event_about_an_object_must_be_accepted_too(judged: Judged) -> None:
     """It had its effect, and the sender hears the contrary."""
     consumer = Consumer()
 
     def answer(**_: bool) -> web.Response:
-        return web.Response(status=409 if consumer.handled[-1] == "run.completed" and new_pair(consumer) else 200)
-
-    def new_pair(consumer: Consumer) -> bool:
-        ids = [seen for _, seen in consumer.seen]
-        return len(set(ids)) < len(ids)
+        return web.Response(status=409 if consumer.handled[-1] == "run.completed" and has_a_pair(consumer) else 200)
 
     consumer.change(answer=answer)
     finding = await judged.finding(consumer, "PG074", probed=True)
@@ -161,12 +148,7 @@ async def test_the_second_event_about_an_object_must_be_accepted_too(judged: Jud
 async def test_an_effect_too_many_is_as_wrong_as_one_too_few(judged: Judged) -> None:
     """The first event about an object is counted once more when the second comes."""
     consumer = Consumer()
-
-    def effect(_: str) -> None:
-        ids = [seen for _, seen in consumer.seen]
-        consumer.count += 1 + (len(set(ids)) < len(ids))
-
-    consumer.change(effect=effect)
+    weighing(lambda _: 1 + has_a_pair(consumer), consumer)
     finding = await judged.finding(consumer, "PG074", probed=True)
     assert finding.verdict == "fail"
     assert finding.summary.endswith(", not 2")
@@ -218,16 +200,7 @@ async def test_a_probe_must_read_a_number(value: object, shown: str) -> None:
 
 async def test_effects_that_come_late_are_awaited_as_long_as_was_said(judged: Judged) -> None:
     """With a limit that was given, nothing needs to be learned."""
-    consumer = Consumer()
-
-    async def work() -> None:
-        await asyncio.sleep(0.1)
-        consumer.count += 1
-
-    def effect(_: str) -> None:
-        consumer.tasks.add(asyncio.get_running_loop().create_task(work()))
-
-    consumer.change(effect=effect)
+    consumer = late(1, lambda _: 0.1)
     report = await judged.report(consumer, "PG072", "PG010", "PG074", probed=True, effect_within=0.4, events=RUNS)
     assert {finding.verdict for finding in report.findings} == {"pass"}
 
@@ -236,13 +209,12 @@ def late(step: float, seconds: Callable[[int], float]) -> Consumer:
     """Each effect comes after the seconds that this function returns for the number of effects so far."""
     consumer = Consumer()
 
-    async def work(wait: float) -> None:
-        await asyncio.sleep(wait)
+    def work() -> None:
         consumer.count += step
 
     def effect(event: str) -> None:
         consumer.handled.append(event)
-        consumer.tasks.add(asyncio.get_running_loop().create_task(work(seconds(len(consumer.handled)))))
+        asyncio.get_running_loop().call_later(seconds(len(consumer.handled)), work)
 
     consumer.change(effect=effect)
     return consumer
@@ -279,15 +251,12 @@ async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same
 
 async def test_an_effect_of_two_steps_is_one_effect(judged: Judged) -> None:
     """What one event does is all that it does."""
-    consumer = Consumer()
+    consumer = late(1, lambda _: 0.02)
+    second = consumer.effect
 
-    async def second() -> None:
-        await asyncio.sleep(0.02)
+    def effect(event: str) -> None:
         consumer.count += 1
-
-    def effect(_: str) -> None:
-        consumer.count += 1
-        consumer.tasks.add(asyncio.get_running_loop().create_task(second()))
+        second(event)
 
     consumer.change(effect=effect)
     finding = await judged.finding(consumer, "PG070", probed=True, effect_within=None, events=("run.failed",))

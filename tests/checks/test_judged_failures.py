@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from mockserver.checks.context import status_of
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged
+from tests.checks.judged import Judged, instead, weighing
 
 #: What becomes of one event, given its key.
 Fail = Callable[[Consumer, tuple[str, str]], web.Response]
@@ -78,11 +78,7 @@ async def test_what_becomes_of_a_failure(fail: Fail, told: str, retried: str, ju
 async def test_effects_of_a_retry_are_reported_in_effects_and_not_in_counts(judged: Judged) -> None:
     """Whatever one event counts for."""
     consumer = FailsOnce(_half_done)
-
-    def effect(_: str) -> None:
-        consumer.count += 2
-
-    consumer.change(effect=effect)
+    weighing(lambda _: 2, consumer)
     finding = await judged.finding(consumer, "PG081", probed=True, fail_once=consumer.fail_next)
     assert finding.summary == "answered 500, then answered 200: 2 effects"
 
@@ -108,14 +104,8 @@ async def test_the_evidence_of_a_retry_shows_the_story_in_its_order(judged: Judg
 
 async def test_a_retry_that_is_refused_loses_the_event(judged: Judged) -> None:
     """It fails for good, not once."""
-    consumer = Consumer()
     failing: list[bool] = []
-    taken = consumer.take
-
-    async def take(key: tuple[str, str]) -> web.Response:
-        return web.Response(status=500) if failing else await taken(key)
-
-    consumer.change(take=take)
+    consumer = instead(Consumer(), lambda _: web.Response(status=500) if failing else None)
     finding = await judged.finding(consumer, "PG081", probed=True, fail_once=lambda: failing.append(True))
     assert finding.verdict == "fail"
     assert finding.summary.startswith("answered 500, then answered 500: the event is never handled")

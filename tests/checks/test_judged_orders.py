@@ -12,25 +12,21 @@ from typing_extensions import override
 
 from mockserver.checks.context import status_of
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged, Keeps
+from tests.checks.judged import Judged, Keeps, Key, instead, weighing
 
 RUNS = ("run.failed", "run.completed")
 
 
-class KnowsItsRuns(Keeps):
-    """It refuses an optimization whose validating run has not completed, as far as it knows."""
-
-    @override
-    async def take(self, key: tuple[str, str]) -> web.Response:
-        run = self.payloads[-1]["data"].get("validation_run_id", "run_abc789")  # the sample's, known from before
-        if run != "run_abc789" and ("run.completed", run) not in self.seen:
-            return web.Response(status=409)
-        return await super().take(key)
-
-
 async def test_an_order_is_not_made_smaller_than_what_fails_in_order_too(judged: Judged) -> None:
     """An optimization without its run is refused in any order: so the run is part of the smallest order."""
-    finding = await judged.finding(KnowsItsRuns(), "PG078", probed=True)
+    consumer = Keeps()
+
+    def answer(_: Key) -> web.Response | None:
+        run = consumer.payloads[-1]["data"].get("validation_run_id", "run_abc789")  # the sample's, known from before
+        known = run == "run_abc789" or ("run.completed", run) in consumer.seen
+        return None if known else web.Response(status=409)
+
+    finding = await judged.finding(instead(consumer, answer), "PG078", probed=True)
     assert finding.verdict == "fail"
     assert finding.summary == "optimization.completed before run.completed: optimization.completed answered 409"
     assert finding.evidence[0].event.type == "optimization.completed"
@@ -124,11 +120,7 @@ async def test_without_a_state_it_is_said_that_the_effects_alone_were_compared(j
 async def test_who_does_not_come_to_the_same_end_twice_is_not_judged_by_orders(judged: Judged) -> None:
     """Its effects alternate, whatever comes."""
     consumer = Consumer()
-
-    def effect(_: str) -> None:
-        consumer.count += 1 + len(consumer.seen) % 2
-
-    consumer.change(effect=effect)
+    weighing(lambda _: 1 + len(consumer.seen) % 2, consumer)
     finding = await judged.finding(
         consumer, "PG078", probed=True, events=("run.failed", "run.completed", "evaluation.completed")
     )
@@ -141,14 +133,12 @@ async def test_who_does_not_come_to_the_same_end_twice_is_not_judged_by_orders(j
 async def test_who_refuses_events_in_order_is_not_judged_by_orders(judged: Judged) -> None:
     """What is refused anyway says nothing of the order."""
     consumer = Consumer()
-    taken = consumer.take
 
-    async def take(key: tuple[str, str]) -> web.Response:
+    def answer(key: Key) -> web.Response | None:
         known = key not in consumer.seen and key[1] in {seen for _, seen in consumer.seen}
-        return web.Response(status=409) if known else await taken(key)
+        return web.Response(status=409) if known else None
 
-    consumer.change(take=take)
-    finding = await judged.finding(consumer, "PG078", probed=True)
+    finding = await judged.finding(instead(consumer, answer), "PG078", probed=True)
     assert finding.verdict == "inconclusive"
     assert status_of(finding.evidence[0]) == 409
 

@@ -18,7 +18,7 @@ from mockserver.model.settings import Settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, verdicts
 from tests.checks.consumer import Consumer
-from tests.checks.judged import BadBody, HangsUpOnForgeries, Hooks, Judged, answer_with, hang_up, signed
+from tests.checks.judged import BadBody, Hooks, Judged, answer_with, hang_up, instead, signed
 
 # ---------------------------------------------------------------- the control
 
@@ -63,10 +63,13 @@ async def test_what_stands_in_front_is_known_by_its_answer(
     assert report.finding("PG003").verdict == ("fail" if 300 <= status < 400 else "pass")
 
 
-async def test_a_redirect_to_nowhere_is_reported_as_one(judged: Judged) -> None:
-    """The header Location is missing."""
+async def test_a_redirect_is_reported_with_where_it_leads(judged: Judged) -> None:
+    """To nowhere, if the header Location is missing."""
     finding = await judged.finding(AnswersAll(lambda _: answer_with(304)), "PG003")
     assert finding.summary == "a correct event answered 304, to nowhere"
+    finding = await judged.finding(AnswersAll(lambda _: answer_with(308, Location="/hooks/")), "PG003")
+    assert "to /hooks/" in finding.summary
+    assert "register /hooks/" in finding.fix
 
 
 async def test_a_control_without_an_answer_is_a_failure_of_the_consumer(judged: Judged) -> None:
@@ -104,6 +107,7 @@ async def test_a_run_is_incomplete_where_a_must_was_not_checked_in_time(
     """What should be met is left out, and said to be; how fast answers are is known at no cost."""
     report = await judged.report(Hooks(), check, "PG060", time_limit=0.0)
     assert report.finding(check).verdict == "not tested"
+    assert report.finding(check).summary == "time ran out; --time-limit allows more"
     assert report.finding("PG060").verdict == "pass"
     assert report.stopped == stopped
     assert report.ok is not bool(stopped)
@@ -113,18 +117,6 @@ async def test_what_needs_a_hook_says_so(judged: Judged) -> None:
     """With a probe alone."""
     finding = await judged.finding(Hooks(), "PG081", probed=True)
     assert (finding.verdict, finding.summary) == ("not tested", "needs --fail-once, to make the consumer fail")
-
-
-class EndsAtAForgery(HangsUpOnForgeries):
-    """Takes nothing any more after the first forgery, and gives no answer."""
-
-    dead = False
-
-    @override
-    async def webhook(self, request: web.Request) -> web.Response:
-        genuine = self.is_genuine(await request.read(), request.headers.get("X-Playgent-Signature", ""))
-        self.dead = self.dead or not genuine
-        return hang_up(request) if self.dead else await super().webhook(request)
 
 
 async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged: Judged) -> None:
@@ -147,12 +139,7 @@ async def test_evidence_stays_short_when_the_consumer_broke_as_well(judged: Judg
 async def test_a_consumer_that_is_broken_in_the_end_fails_the_last_check_alone(judged: Judged) -> None:
     """It is the last control itself: another one would say the same."""
     consumer = Hooks()
-    taken = consumer.take
-
-    async def take(key: tuple[str, str]) -> web.Response:
-        return await taken(key) if len(consumer.seen) < 3 else answer_with(500)
-
-    consumer.change(take=take)
+    instead(consumer, lambda _: None if len(consumer.seen) < 3 else answer_with(500))
     report = await judged.report(consumer, "PG006")
     assert verdicts(report, "fail") == {"PG006": "fail: after all checks a valid event answered 500"}
     assert len(report.finding("PG006").evidence) == 1

@@ -20,7 +20,9 @@ from tests.checks.judged import (
     answer_with,
     believing,
     hang_up,
+    instead,
     signed,
+    weighing,
 )
 
 JSON = web.json_response
@@ -78,12 +80,7 @@ class LongIs403(Consumer):
 @pytest.mark.parametrize("step", [1, -0.5], ids=["counts up", "counts down"])
 async def test_only_the_forgeries_that_have_an_effect_are_named(step: float, judged: Judged) -> None:
     """Of four that are sent, the one that the consumer takes; and an effect is a change of any kind."""
-    consumer = accepting(lambda body, given: given in (signed(body), signed(body)[:-1]))
-
-    def effect(_: str) -> None:
-        consumer.count += step
-
-    consumer.change(effect=effect)
+    consumer = weighing(lambda _: step, accepting(lambda body, given: given in (signed(body), signed(body)[:-1])))
     finding = await judged.finding(consumer, "PG015", probed=True)
     assert finding.verdict == "fail"
     assert finding.summary == "all but the last digit (answered 200): it had an effect, as if genuine"
@@ -382,14 +379,7 @@ async def test_where_no_event_has_text_its_characters_are_not_tested(judged: Jud
 
 async def test_each_type_has_its_own_effect(judged: Judged) -> None:
     """What must come of all is the sum of what comes of each type."""
-
-    class Weighted(Hooks):
-        @override
-        def effect(self, event: str) -> None:
-            super().effect(event)
-            self.count += 10 if event == "run.failed" else 0
-
-    consumer = Weighted()
+    consumer = weighing(lambda event: 11 if event == "run.failed" else 1)
     report = await judged.report(consumer, "PG031", "PG042", probed=True, events=("run.failed", "run.completed"))
     assert [report.finding(check).verdict for check in ("PG031", "PG042")] == ["pass", "pass"]
     assert set(consumer.handled) == {"run.failed", "run.completed"}
@@ -426,14 +416,11 @@ async def test_a_5xx_to_bad_bodies_names_four_and_counts_the_rest(judged: Judged
 async def test_four_are_named_and_the_rest_is_counted(events: tuple[str, ...], named: str, judged: Judged) -> None:
     """Nothing is counted where nothing is left."""
     consumer = Hooks()
-    taken = consumer.take
 
-    async def take(key: tuple[str, str]) -> web.Response:
-        null = None in json.loads(consumer.bodies[-1])["data"].values()
-        return answer_with(500) if null else await taken(key)
+    def answer(_: object) -> web.Response | None:
+        return answer_with(500) if None in json.loads(consumer.bodies[-1])["data"].values() else None
 
-    consumer.change(take=take)
-    assert named in (await judged.finding(consumer, "PG042", events=events)).summary
+    assert named in (await judged.finding(instead(consumer, answer), "PG042", events=events)).summary
 
 
 @pytest.mark.parametrize(("statuses", "verdict"), [((400, 200, 400), "fail"), ((422, 422, 422), "pass")])

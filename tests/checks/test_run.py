@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -21,22 +19,6 @@ from tests.checks.checked import SECRET, checked, verdicts
 from tests.checks.consumer import Consumer
 from tests.checks.judged import Judged
 from tests.tables import each_row
-
-
-class Redirects(Consumer):
-    """Takes events at another URL than the registered one."""
-
-    @override
-    async def webhook(self, request: web.Request) -> web.Response:
-        raise web.HTTPPermanentRedirect("/hooks/")
-
-
-class WantsACookie(Consumer):
-    """Has protection against forged forms in front."""
-
-    @override
-    async def webhook(self, request: web.Request) -> web.Response:
-        return web.Response(status=403, text="<h1>CSRF verification failed</h1>", content_type="text/html")
 
 
 class BreaksForGood(Consumer):
@@ -74,18 +56,6 @@ class AlsoCountsOthers(Consumer):
         return self.count
 
 
-class HasOtherTraffic(Consumer):
-    """Handles something of someone else's, once, while a forgery comes in."""
-
-    quiet = True
-
-    @override
-    def refuse(self) -> web.Response:
-        self.count += self.quiet
-        self.quiet = False
-        return super().refuse()
-
-
 class LosesItsProbe(Consumer):
     """The probe answers for a while only."""
 
@@ -112,20 +82,6 @@ async def test_a_refused_control_makes_everything_else_inconclusive(judged: Judg
     assert set(verdicts(report, "pass")) == {"PG003", "PG061", "PG062"}  # no redirect, and nothing was given away
     assert report.count("inconclusive") == sum(check.procedure is not None for check in CHECKS.values()) - 4
     assert not report.ok
-
-
-async def test_a_redirect_is_named_with_where_it_leads(judged: Judged) -> None:
-    """The check about it says what to register."""
-    report = await judged.report(Redirects())
-    assert set(verdicts(report, "fail")) == {"PG001", "PG003"}
-    assert "to /hooks/" in report.finding("no_redirect").summary
-    assert "register /hooks/" in report.finding("no_redirect").fix
-
-
-async def test_a_page_for_people_is_recognised(judged: Judged) -> None:
-    """A 403 with a page is the sign of middleware in front."""
-    report = await judged.report(WantsACookie())
-    assert set(verdicts(report, "fail")) == {"PG001", "PG004"}
 
 
 async def test_who_breaks_for_good_fails_the_check_that_broke_it_and_nothing_after_it(judged: Judged) -> None:
@@ -177,34 +133,11 @@ async def test_a_count_that_never_rests_cannot_be_used(judged: Judged) -> None:
         await judged.report(AlsoCountsOthers(), probed=True, effect_within=None)
 
 
-async def test_a_count_that_something_else_changes_is_no_proof(judged: Judged) -> None:
-    """It is not taken for the effect of a forgery, which has none when it is sent again."""
-    consumer = HasOtherTraffic()
-    report = await judged.report(consumer, "PG010", probe=consumer.read)
-    assert report.finding("PG010").verdict == "pass"
-    assert report.ok
-
-
 async def test_without_an_effect_of_any_event_nothing_of_level_1_is_claimed(judged: Judged) -> None:
     """The probe may read the wrong number: the check about it fails, those that need it are not made."""
     report = await judged.report(Consumer(), probe=lambda: 7, effect_within=0.05)
     assert set(verdicts(report, "fail")) == {"PG070"}
     assert "no effect of any event" in report.finding("duplicate_effect").summary
-
-
-async def test_checks_that_the_time_does_not_suffice_for_are_not_made(judged: Judged) -> None:
-    """The report says so, for each of them."""
-    report = await judged.report(Consumer(), time_limit=0.0)
-    assert report.finding("wrong_secret").summary == "time ran out; --time-limit allows more"
-    assert report.finding("control").verdict == "pass"
-    assert len(report.findings) == len(CHECKS)
-    assert not report.ok
-
-
-async def test_a_hook_that_does_nothing_proves_nothing(judged: Judged) -> None:
-    """The consumer was to fail, and did not: no verdict about failures."""
-    report = await judged.report(Consumer(), "PG080", "PG081", probed=True, fail_once=lambda: None)
-    assert [report.finding(check).verdict for check in ("PG080", "PG081")] == ["inconclusive"] * 2
 
 
 async def test_the_same_seed_makes_the_same_ids(judged: Judged) -> None:
@@ -287,59 +220,6 @@ async def test_only_the_events_that_are_named_are_sent(judged: Judged) -> None:
     assert report.finding("order").verdict == "not tested"
 
 
-class LimitsItsRate(Consumer):
-    """Takes a number of requests in a row, then wants a pause; a pause of a fifth of a second will do."""
-
-    most = 25
-    limit_ends = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken = 0
-        self.last = 0.0
-
-    @override
-    async def webhook(self, request: web.Request) -> web.Response:
-        now = asyncio.get_running_loop().time()
-        if self.limit_ends and now - self.last > 0.1:
-            self.taken = 0
-        self.taken, self.last = self.taken + 1, now
-        return await super().webhook(request) if self.taken <= self.most else web.Response(status=429)
-
-
-async def test_a_rate_limit_is_waited_out(judged: Judged) -> None:
-    """429 says nothing about the event: neither that it was refused, nor that it was not taken."""
-    report = await judged.report(LimitsItsRate(), "PG002", "PG010", "PG012", "PG030", "PG071")
-    assert verdicts(report, "fail", "warn", "inconclusive") == {}
-    assert report.ok
-
-
-async def test_a_rate_limit_that_does_not_end_stops_the_run(judged: Judged) -> None:
-    """Nothing is passed or failed by it, and the report does not say that all is well."""
-
-    class LimitsForGood(LimitsItsRate):
-        limit_ends = False
-
-    report = await judged.report(LimitsForGood(), "PG010", "PG012", "PG030", "PG042")
-    assert verdicts(report, "fail", "warn") == {}
-    assert "lift its rate limit" in report.stopped
-    assert not report.ok
-
-
-async def test_effects_that_come_much_later_are_waited_for(judged: Judged) -> None:
-    """A queue that takes a moment for each event: the pace is learned, and nothing is taken for another's effect."""
-
-    class WorksMuchLater(Consumer):
-        @override
-        def effect(self, event: str) -> None:
-            asyncio.get_running_loop().call_later(0.4, super().effect, event)
-
-    consumer = WorksMuchLater()
-    report = await judged.report(consumer, "PG070", "PG072", "PG076", probe=consumer.read)
-    assert verdicts(report, "fail", "warn", "inconclusive") == {}
-    assert "run.completed +1" in report.finding("PG070").summary
-
-
 async def test_effects_that_come_too_late_are_said_to_be_unseen(judged: Judged) -> None:
     """It says how long was waited, and how to wait longer; nothing else is claimed."""
 
@@ -353,25 +233,6 @@ async def test_effects_that_come_too_late_are_said_to_be_unseen(judged: Judged) 
     assert set(verdicts(report, "fail")) == {"PG070"}
     assert "no effect within 0.2 s (--effect-within gives more time)" in report.finding("PG070").summary
     assert report.finding("PG072").verdict == "not tested"
-
-
-async def test_events_are_neither_old_nor_of_the_future(judged: Judged) -> None:
-    """A consumer that refuses timestamps two minutes from now refuses nothing."""
-
-    class WantsFreshEvents(Consumer):
-        @override
-        async def webhook(self, request: web.Request) -> web.Response:
-            try:
-                told = json.loads(await request.read())["timestamp"]
-                moment = datetime.fromisoformat(told.replace("Z", "+00:00"))
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                return await super().webhook(request)
-            fresh = abs((datetime.now(timezone.utc) - moment).total_seconds()) < 120
-            return await super().webhook(request) if fresh else web.Response(status=400)
-
-    consumer = WantsFreshEvents()
-    report = await judged.report(consumer, probe=consumer.read)
-    assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 
 @pytest.mark.usefixtures("quick_time")
