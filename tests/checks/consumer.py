@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -30,7 +29,6 @@ class Consumer:
         self.seen: set[tuple[str, str]] = set()
         self.count: float = 0
         self.handled: list[str] = []
-        self.tasks: set[asyncio.Task[None]] = set()
 
     def change(self, **ways: Any) -> None:
         """Give it other ways: methods by name."""
@@ -86,11 +84,7 @@ class Consumer:
         app = web.Application(client_max_size=2**22)
         app.router.add_post("/hooks", self.webhook)
         app.router.add_get("/count", self.debug)
-        app.on_cleanup.append(self.end)
         return app
-
-    async def end(self, _: web.Application) -> None:
-        await asyncio.gather(*self.tasks)
 
 
 #: Makes a consumer: a class, mostly.

@@ -25,27 +25,11 @@ from mockserver.server.mock import Mock
 from tests.checks.checked import explanation_of, wire_of
 from tests.checks.examined import SECRET, diagnosed, documented, examining, is_genuine, keyed, verifying
 from tests.checks.misreadings import MISREADINGS, H
-from tests.consumers.launch import launch
-from tests.consumers.mistakes import MISTAKES
 from tests.receiving import Received, statuses
 from tests.tables import each_row
 
 WITHOUT_PREFIX = b"Consumer-Under_Test9"
 FORMS = {form.name: form for form in WRONG_FORMS}
-#: What the diagnosis says of the mistakes that a consumer of tests/consumers can make.
-MUTANTS = {
-    "secret_without_prefix": "without its prefix",
-    "secret_base64_decoded": "decodes the rest of the secret from base64",
-    "secret_with_newline": "line feed at the end of its secret",
-    "other_header": "from the header `X-Hub-Signature-256`",
-    "digest_without_prefix": "with the hex digest alone",
-    "base64_digest": "`sha256=` and the digest in base64",
-    "reserialised_spaced": "as `json.dumps` does it",
-    "reserialised_sorted": "its keys sorted",
-    "redirects": "it answers 308: it redirects to /webhooks/playgent/",
-    "csrf": "CSRF protection",
-    "login_redirect": "redirects to /login",
-}
 
 
 def shows_in_ordinary_events(name: str, secret: str) -> bool:
@@ -96,27 +80,6 @@ async def test_two_mistakes_are_named_together(form: WrongForm) -> None:
     assert diagnosis.explanation.startswith(f"it {first.mistake}, and {second.mistake}")
     assert first.fix in diagnosis.fix
     assert second.fix in diagnosis.fix
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(
-    ("consumer", "mistake"),
-    [
-        (consumer, mistake)
-        for mistake in MUTANTS
-        for consumer in dict.fromkeys((MISTAKES[mistake].consumers[0], MISTAKES[mistake].consumers[-1]))
-    ],
-)
-async def test_real_consumers_are_shown_their_mistake(consumer: str, mistake: str) -> None:
-    """The diagnosis names the mistake of programs in Python and Node.js."""
-    with launch(consumer, secret=SECRET, mistake=mistake) as running:
-        service = Mock(Settings(timeout=5))
-        try:
-            request = CheckOptions(url=running.webhook_url, secret=SECRET, only=("control",), diagnose=True)
-            report = await prepare_check(service, request).run()
-        finally:
-            await service.stop()
-    assert MUTANTS[mistake] in explanation_of(report)
 
 
 async def test_an_application_in_this_process_is_diagnosed_too() -> None:
