@@ -49,13 +49,18 @@ def keyed(key: bytes) -> Verify:
     )
 
 
-def verifying(verify: Verify, refusal: int = 401) -> Answer:
-    """Answer as a consumer that verifies in its own way."""
+def answering(status: Callable[[Received], int]) -> Answer:
+    """Answer with the status that this function gives."""
 
     async def answer(received: Received) -> web.Response:
-        return web.Response(status=200 if verify(received) else refusal)
+        return web.Response(status=status(received))
 
     return answer
+
+
+def verifying(verify: Verify, refusal: int = 401) -> Answer:
+    """Answer as a consumer that verifies in its own way."""
+    return answering(lambda received: 200 if verify(received) else refusal)
 
 
 def telling_catalog(catalog: Catalog) -> Catalog:

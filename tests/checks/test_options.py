@@ -7,6 +7,7 @@ import os
 import select
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,11 @@ PYTHON = f'"{sys.executable}" -c'
 # ---------------------------------------------------------------- a command
 
 
-async def test_a_command_that_ends_well_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    """Its output is its own business, and is not mixed with that of the checks."""
-    await run_command("echo out; echo err >&2")
-    assert capfd.readouterr() == ("", "")
-
-
-async def test_a_command_is_one_of_the_shell(tmp_path: Path) -> None:
-    """With redirections, and several commands in a row."""
-    await run_command(f"echo one > '{tmp_path}/said' && echo two >> '{tmp_path}/said'")
+async def test_a_command_is_one_of_the_shell(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """With redirections, and several in a row; its output is not mixed with that of the checks."""
+    await run_command(f"echo one > '{tmp_path}/said' && echo two >> '{tmp_path}/said'; echo out; echo err >&2")
     assert (tmp_path / "said").read_text().split() == ["one", "two"]
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_a_command_reads_nothing() -> None:
@@ -172,21 +168,8 @@ async def test_nothing_is_posted_to_a_url(service: Mock, aiohttp_server: Callabl
     assert headers["Host"] == f"127.0.0.1:{server.port}"
 
 
-@pytest.mark.parametrize("status", [200, 202, 204])
-async def test_every_2xx_is_a_yes(service: Mock, status: int) -> None:
-    """Whatever it answers beside."""
-
-    async def answer(_: object) -> web.Response:
-        return web.Response(status=status)
-
-    async with consuming() as consumer:
-        consumer.answer = answer
-        await posted(service, consumer.url)
-        assert len(consumer.received) == 1
-
-
-@pytest.mark.parametrize("status", [302, 404, 405, 500])
-async def test_any_other_answer_is_reported(service: Mock, status: int) -> None:
+@pytest.mark.parametrize("status", [200, 204, 302, 404, 500])
+async def test_every_2xx_is_a_yes_and_any_other_answer_is_reported(service: Mock, status: int) -> None:
     """With its status and the URL."""
 
     async def answer(_: object) -> web.Response:
@@ -194,7 +177,10 @@ async def test_any_other_answer_is_reported(service: Mock, status: int) -> None:
 
     async with consuming() as consumer:
         consumer.answer = answer
-        with pytest.raises(AccessError, match=f"^POST {consumer.url}/fail answered {status}$"):
+        expected: AbstractContextManager[Any] = nullcontext()
+        if status >= 300:
+            expected = pytest.raises(AccessError, match=f"^POST {consumer.url}/fail answered {status}$")
+        with expected:
             await posted(service, f"{consumer.url}/fail")
         assert len(consumer.received) == 1
 

@@ -73,17 +73,6 @@ def headers_of(form: WrongForm, signed: Signed, secret: str = SECRET) -> tuple[t
     return made
 
 
-def digest_of(form: str, body: bytes = BODY, secret: str = SECRET) -> str:
-    """The hex digest that a form makes, whatever is around it."""
-    ((_, value),) = headers_of(FORMS[form], Signed(body), secret)
-    return value.rpartition("=")[2]
-
-
-def hmac_of(algorithm: str, key: bytes, message: bytes) -> str:
-    """The HMAC that Python's own library computes, in hex."""
-    return hmac.new(key, message, algorithm).hexdigest()
-
-
 # ---------------------------------------------------------------- spellings
 
 
@@ -104,12 +93,14 @@ def test_javascript_spells_json_so(payload: bytes) -> None:
 
 
 def test_other_languages_spell_json_so() -> None:
-    """Python, PHP and Go write one value as is known of them."""
+    """Python, PHP, Go and JavaScript write one value as is known of them."""
     value = {"b": [1.0, 0.5, True, None], "a": {"é": "x/y </b> & \u2028"}}
     assert python_json(value) == r'{"b": [1.0, 0.5, true, null], "a": {"\u00e9": "x/y </b> & \u2028"}}'
     assert compact_json(value) == '{"b":[1.0,0.5,true,null],"a":{"é":"x/y </b> & \u2028"}}'
     assert php_json(value) == r'{"b":[1.0,0.5,true,null],"a":{"\u00e9":"x\/y <\/b> & \u2028"}}'
     assert go_json(value) == r'{"a":{"é":"x/y \u003c/b\u003e \u0026 \u2028"},"b":[1,0.5,true,null]}'
+    assert javascript_json(value) == '{"b":[1,0.5,true,null],"a":{"é":"x/y </b> & \u2028"}}'
+    assert sorted_javascript_json([value, -2.0]) == '[{"a":{"é":"x/y </b> & \u2028"},"b":[1,0.5,true,null]},-2]'
 
 
 @each_row("payload", payloads()[1::2])
@@ -134,60 +125,20 @@ def test_a_telling_event_is_about_the_same_object() -> None:
 @each_row(
     ("form", "secret", "key"),
     [
-        ("secret_without_prefix", SECRET, b"Consumer-Under_Test9"),
-        ("secret_with_line_feed", SECRET, SECRET.encode() + b"\n"),
         ("secret_decoded_after_prefix", "whsec_AAECAwQ=", bytes(range(5))),
         ("secret_decoded_after_prefix", "whsec_AAECAwQ", bytes(range(5))),
         ("secret_decoded_after_prefix", "whsec_-_-_", bytes.fromhex("fbffbf")),
         ("secret_decoded_standard_after_prefix", "whsec_AA-ECAw_Q", bytes(range(5))),
-        ("secret_unhexed", "00ff17", bytes.fromhex("00ff17")),
         ("secret_lstripped", "whsec_chester", b"ter"),
         ("secret_second_part", "whsec_one_two", b"one"),
-        ("secret_last_part", "whsec_one_two", b"two"),
         ("secret_cut_at_hash", "one #two", b"one"),
         ("secret_expanded", "a${b}c$d", b"ac"),
-        ("secret_latin1", "ü", b"\xfc"),
     ],
 )
 def test_the_key_of_a_form(form: str, secret: str, key: bytes) -> None:
-    """It is the HMAC with the key that a wrong form makes of a secret."""
-    assert digest_of(form, secret=secret) == hmac_of("sha256", key, BODY)
-
-
-@each_row(
-    ("form", "message"),
-    [
-        ("empty", b""),
-        ("with_line_feed", BODY + b"\n"),
-        ("javascript_object", b"[object Object]"),
-        ("python_json", json.dumps(json.loads(BODY)).encode()),
-        ("after_time_of_event", b"2024-12-16T10:00:00Z." + BODY),
-    ],
-)
-def test_the_message_of_a_form(form: str, message: bytes) -> None:
-    """It is the HMAC over what a wrong form makes of a body."""
-    assert digest_of(form) == hmac_of("sha256", SECRET.encode(), message)
-
-
-@pytest.mark.parametrize(("form", "algorithm"), [("sha512_named", "sha512"), ("sha1_bare", "sha1")])
-def test_the_digest_of_a_form(form: str, algorithm: str) -> None:
-    """It is the HMAC with the other algorithms."""
-    assert digest_of(form) == hmac_of(algorithm, SECRET.encode(), BODY)
-
-
-def test_key_and_message_swapped() -> None:
-    """It is the HMAC with body and secret in each other's place."""
-    assert digest_of("key_and_body_swapped") == hmac_of("sha256", BODY, SECRET.encode())
-
-
-def test_the_ways_of_other_vendors() -> None:
-    """Id and time are in the headers, and before the body in what is signed."""
-    signed = Signed(BODY, "msg_1", 1700000000)
-    digest = hmac_of("sha256", SECRET.encode(), b"1700000000." + BODY)
-    assert FORMS["stripe Stripe-Signature"].sign(signed, SECRET) == (("Stripe-Signature", f"t=1700000000,v1={digest}"),)
-    headers = dict(headers_of(FORMS["webhook"], signed, "whsec_AAECAwQ="))
-    assert headers.pop("webhook-signature").startswith("v1,")
-    assert headers == {"webhook-id": "msg_1", "webhook-timestamp": "1700000000"}
+    """It is the HMAC with the key that a wrong form makes of a secret; ``misreadings`` has all forms."""
+    ((_, value),) = headers_of(FORMS[form], Signed(BODY), secret)
+    assert value == "sha256=" + hmac.new(key, BODY, "sha256").hexdigest()
 
 
 # ---------------------------------------------------------------- the tables
@@ -259,15 +210,13 @@ def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status: int) ->
 @each_row(
     ("response", "words", "fix"),
     [
-        (Response(301, headers=(("location", "/hook/"),)), "to /hook/", "register /hook/"),
         (Response(302, headers=(("location", "/Login?next=/hook"),)), "to /Login", "CSRF protection and login"),
         (Response(308), "it redirects", "register the URL that handles"),
         (Response(403, body=b"CSRF token missing"), "CSRF", "exempt"),
-        (Response(404), "nothing handles events", "routes"),
     ],
 )
 def test_reasons_beside_the_signature(response: Response, words: str, fix: str) -> None:
-    """A redirect, a protection for browsers and a wrong path are reported with what to do."""
+    """A login, a redirect to nowhere and a protection for browsers are reported with what to do."""
     reason = reason_of(response)
     assert reason
     assert words in reason.explanation
