@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -57,16 +58,19 @@ def answer_with(status: int, text: str = "", **headers: str) -> web.Response:
 
 
 class Hooks(Consumer):
-    """Answers with what a test gives; by default as a correct one."""
+    """Answers with what a test gives, by default as a correct one; keeps the bodies, and what is in them."""
 
     def __init__(self, **ways: Any) -> None:
         super().__init__()
         vars(self).update(ways)
         self.bodies: list[bytes] = []
+        self.payloads: list[dict[str, Any]] = []
 
     @override
     async def webhook(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.read())
+        with contextlib.suppress(ValueError, RecursionError):
+            self.payloads.append(json.loads(self.bodies[-1]))
         return await super().webhook(request)
 
 
@@ -128,6 +132,21 @@ def weighing(weight: Callable[[str], float], consumer: Consumer | None = None) -
     return made
 
 
+def late(step: float, seconds: Callable[[int], float]) -> Consumer:
+    """Each effect comes after the seconds that this function returns for the number of effects so far."""
+    consumer = Consumer()
+
+    def work() -> None:
+        consumer.count += step
+
+    def effect(event: str) -> None:
+        consumer.handled.append(event)
+        asyncio.get_running_loop().call_later(seconds(len(consumer.handled)), work)
+
+    consumer.change(effect=effect)
+    return consumer
+
+
 class HangsUpOnForgeries(Consumer):
     """Gives no answer to what is not genuine."""
 
@@ -144,18 +163,3 @@ class BadBody(Hooks):
     async def webhook(self, request: web.Request) -> web.Response:
         response = await super().webhook(request)
         return self.meet(request) if response.status == 400 else response  # type: ignore[attr-defined]
-
-
-class Keeps(Consumer):
-    """A correct one that keeps what it handled, and lets a test decide about the rest."""
-
-    def __init__(self, **ways: Any) -> None:
-        super().__init__()
-        vars(self).update(ways)
-        self.payloads: list[dict[str, Any]] = []
-
-    @override
-    async def webhook(self, request: web.Request) -> web.Response:
-        with contextlib.suppress(ValueError, RecursionError):
-            self.payloads.append(json.loads(await request.read()))
-        return await super().webhook(request)

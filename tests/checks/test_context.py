@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
 from aiohttp import web
 from typing_extensions import override
 
-from mockserver.checks.context import CheckContext
-from mockserver.checks.effects import ConsumerAccess
-from mockserver.model.targets import Target
-from mockserver.reports.evidence import DryTransport
-from mockserver.script.package_files import load_catalog
-from tests.checks.checked import SECRET
 from tests.checks.consumer import Consumer
+from tests.checks.examined import examining, is_genuine, verifying
 from tests.checks.judged import Judged
 
 
-@pytest.fixture
-def context() -> CheckContext:
-    catalog = load_catalog()
-    return CheckContext(
-        target=Target.parse("http://127.0.0.1:9/hooks"),
-        url="http://127.0.0.1:9/hooks",
-        secret=SECRET,
-        events=catalog.names,
-        catalog=catalog,
-        transport=DryTransport(),
-        access=ConsumerAccess(),
-        sender=(("User-Agent", "test"),),
-        timeout=1.0,
-        seed=1,
-    )
-
-
-def test_the_events_of_a_story_happen_one_after_another(context: CheckContext) -> None:
+async def test_the_events_of_a_story_happen_one_after_another() -> None:
     """Also where the moments begin again."""
-    for _ in range(100):
-        first, second, third = context.moments("run.failed", "run.completed", "run.failed")
-        assert (second - first, third - second) == (1.0, 1.0)
+    async with examining(verifying(is_genuine)) as examination:
+        for _ in range(100):
+            first, second, third = examination.context.moments("run.failed", "run.completed", "run.failed")
+            assert (second - first, third - second) == (1.0, 1.0)
 
 
 async def test_an_event_type_without_a_sample_is_checked_as_far_as_it_goes(judged: Judged) -> None:

@@ -17,7 +17,7 @@ from typing_extensions import override
 import mockserver
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged, Keeps, counting, instead, signed
+from tests.checks.judged import Hooks, Judged, counting, instead, signed
 
 # ---------------------------------------------------------------- bodies
 
@@ -68,7 +68,7 @@ async def test_the_spellings_that_are_refused_show_what_is_verified_instead(
 
 async def test_a_number_is_spelled_in_another_way_where_an_event_has_one(judged: Judged) -> None:
     """Truth values are no numbers; and an event without a number has none to spell."""
-    consumer = Keeps()
+    consumer = Hooks()
     finding = await judged.finding(consumer, "PG030", events=("run.completed",))
     assert finding.summary.endswith(", 1.0 for 1")
     assert all(payload["data"]["success"] is True for payload in consumer.payloads)
@@ -79,7 +79,7 @@ async def test_a_number_is_spelled_in_another_way_where_an_event_has_one(judged:
 
 async def test_every_field_but_the_id_is_null_once(judged: Judged) -> None:
     """And one at a time."""
-    consumer = Keeps()
+    consumer = Hooks()
     await judged.finding(consumer, "PG042", events=("run.completed",))
     nulls = [[key for key, value in payload["data"].items() if value is None] for payload in consumer.payloads]
     assert sorted(filter(None, nulls)) == [["success"], ["summary"], ["test_case_id"], ["test_case_name"]]
@@ -87,7 +87,7 @@ async def test_every_field_but_the_id_is_null_once(judged: Judged) -> None:
 
 async def test_a_field_that_may_not_be_null_is_named(judged: Judged) -> None:
     """With the event type in which it was."""
-    consumer = Keeps()
+    consumer = Hooks()
 
     def answer(_: object) -> web.Response | None:
         return None if consumer.payloads[-1]["data"].get("summary", 1) else web.Response(status=500)
@@ -100,7 +100,7 @@ async def test_a_field_that_may_not_be_null_is_named(judged: Judged) -> None:
 
 async def test_bodies_have_the_sizes_that_are_reported(judged: Judged) -> None:
     """To the byte."""
-    consumer = Keeps()
+    consumer = Hooks()
     finding = await judged.finding(consumer, "PG045", events=("run.failed",))
     assert finding.verdict == "pass"
     sizes = sorted(len(compact(payload)) for payload in consumer.payloads)
@@ -143,7 +143,7 @@ async def test_a_body_that_is_cut_within_characters_is_read_as_a_whole(
 async def test_an_event_without_a_text_is_no_proof_of_anything(check: str, judged: Judged) -> None:
     """Nothing was sent, so nothing passed."""
     finding = await judged.finding(Consumer(), check, events=("order.shipped",), extra_events=("order.shipped",))
-    assert finding.verdict == "not tested"
+    assert (finding.verdict, finding.summary) == ("not tested", "none of the consumer's events has text to change")
 
 
 # ---------------------------------------------------------------- ways of sending

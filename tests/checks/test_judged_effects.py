@@ -16,7 +16,7 @@ from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.errors import UsageError
 from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged, Keeps, Key, instead, weighing
+from tests.checks.judged import Hooks, Judged, Key, instead, late, weighing
 
 RUNS = ("run.failed", "run.completed")
 
@@ -107,7 +107,7 @@ async def test_a_lost_answer_is_not_the_same_as_copies_at_once() -> None:
 
 async def test_ten_copies_are_released_together(judged: Judged) -> None:
     """And no more than one of them has an effect."""
-    consumer = Keeps()
+    consumer = Hooks()
     finding = await judged.finding(consumer, "PG073", probed=True, events=RUNS)
     assert finding.verdict == "pass"
     ids = [payload["data"]["run_id"] for payload in consumer.payloads]
@@ -156,7 +156,7 @@ async def test_an_effect_too_many_is_as_wrong_as_one_too_few(judged: Judged) -> 
 
 async def test_two_objects_of_one_moment_have_the_same_timestamp(judged: Judged) -> None:
     """A consumer that takes timestamps for ids loses one of them."""
-    consumer = Keeps()
+    consumer = Hooks()
     finding = await judged.finding(consumer, "PG075", probed=True, events=RUNS)
     assert finding.verdict == "pass"
     moments: dict[tuple[str, str], set[str]] = {}
@@ -203,21 +203,6 @@ async def test_effects_that_come_late_are_awaited_as_long_as_was_said(judged: Ju
     consumer = late(1, lambda _: 0.1)
     report = await judged.report(consumer, "PG072", "PG010", "PG074", probed=True, effect_within=0.4, events=RUNS)
     assert {finding.verdict for finding in report.findings} == {"pass"}
-
-
-def late(step: float, seconds: Callable[[int], float]) -> Consumer:
-    """Each effect comes after the seconds that this function returns for the number of effects so far."""
-    consumer = Consumer()
-
-    def work() -> None:
-        consumer.count += step
-
-    def effect(event: str) -> None:
-        consumer.handled.append(event)
-        asyncio.get_running_loop().call_later(seconds(len(consumer.handled)), work)
-
-    consumer.change(effect=effect)
-    return consumer
 
 
 async def test_a_second_effect_that_comes_later_than_the_first_is_seen(judged: Judged) -> None:

@@ -12,14 +12,14 @@ from typing_extensions import override
 
 from mockserver.checks.context import status_of
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged, Keeps, Key, instead, weighing
+from tests.checks.judged import Hooks, Judged, Key, instead, weighing
 
 RUNS = ("run.failed", "run.completed")
 
 
 async def test_an_order_is_not_made_smaller_than_what_fails_in_order_too(judged: Judged) -> None:
     """An optimization without its run is refused in any order: so the run is part of the smallest order."""
-    consumer = Keeps()
+    consumer = Hooks()
 
     def answer(_: Key) -> web.Response | None:
         run = consumer.payloads[-1]["data"].get("validation_run_id", "run_abc789")  # the sample's, known from before
@@ -33,7 +33,7 @@ async def test_an_order_is_not_made_smaller_than_what_fails_in_order_too(judged:
     assert status_of(finding.evidence[0]) == 409
 
 
-class ForgetsFailures(Keeps):
+class ForgetsFailures(Hooks):
     """A run that has completed does not fail any more."""
 
     @override
@@ -58,10 +58,10 @@ async def test_an_effect_that_order_takes_away_is_reported(judged: Judged) -> No
     assert [delivery.event.type for delivery in finding.evidence] == ["run.completed", "run.failed"]
 
 
-def remembering(what: Callable[[dict[str, Any]], Any]) -> tuple[Keeps, dict[str, Any]]:
+def remembering(what: Callable[[dict[str, Any]], Any]) -> tuple[Hooks, dict[str, Any]]:
     """A consumer that keeps a state of each run: what this function makes of a payload, the last one wins."""
     states: dict[str, Any] = {}
-    consumer = Keeps()
+    consumer = Hooks()
     webhook = consumer.webhook
 
     async def remember(request: web.Request) -> web.Response:
@@ -95,7 +95,7 @@ async def test_a_state_that_the_last_event_wins_is_found_out(
 
 async def test_what_differs_from_one_run_to_the_next_says_nothing_of_orders(judged: Judged) -> None:
     """A number of the consumer's own is another one each time, and so no difference."""
-    consumer, numbers = Keeps(), itertools.count()
+    consumer, numbers = Hooks(), itertools.count()
 
     def state(object_id: str) -> dict[str, Any]:
         return {"id": object_id, "read": next(numbers), "events": [each[0] for each in consumer.seen]}
@@ -145,7 +145,7 @@ async def test_who_refuses_events_in_order_is_not_judged_by_orders(judged: Judge
 
 async def test_all_that_the_events_of_one_run_mention_is_that_run(judged: Judged) -> None:
     """An optimization names the run that validated it: the same as the others are about."""
-    consumer = Keeps()
+    consumer = Hooks()
     await judged.finding(consumer, "PG078", probed=True)
     mentioned = [each["data"]["validation_run_id"] for each in consumer.payloads if "optimization" in each["event"]]
     runs = {each["data"]["run_id"] for each in consumer.payloads if each["event"].startswith("run.")}

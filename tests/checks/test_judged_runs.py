@@ -12,12 +12,10 @@ from aiohttp import web
 from typing_extensions import override
 
 from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
-from mockserver.checks.options import CheckOptions, prepare_check
 from mockserver.checks.registry import CHECKS
-from mockserver.model.settings import Settings
-from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, verdicts
 from tests.checks.consumer import Consumer
+from tests.checks.examined import examining, is_genuine, verifying
 from tests.checks.judged import BadBody, Hooks, Judged, answer_with, hang_up, instead, signed
 
 # ---------------------------------------------------------------- the control
@@ -156,19 +154,16 @@ async def test_a_probe_without_any_effect_fails_one_check_alone(check: str, verd
 
 async def test_a_check_that_needs_a_hook_says_so_when_it_is_made_without() -> None:
     """As a run never does."""
-    service = Mock(Settings())
-    try:
-        made = prepare_check(service, CheckOptions(url="http://127.0.0.1:9/", secret=SECRET))._context
+
+    async def count() -> int:
+        return 0
+
+    async with examining(verifying(is_genuine)) as examination:
+        made = examination.context
+        made.access = ConsumerAccess(count=count)
+        made.effects = Effects(made.access)
         with pytest.raises(AccessError, match="nothing was given"):
-            made.access = ConsumerAccess(count=_zero)
-            made.effects = Effects(made.access)
             await CHECKS["PG080"].procedure(made)
-    finally:
-        await service.stop()
-
-
-async def _zero() -> int:
-    return 0
 
 
 def limited(after: int, answers: int) -> Hooks:

@@ -106,9 +106,8 @@ async def test_accepted_forgeries_are_proved_without_a_probe_where_answers_revea
     assert "answered as a duplicate, so it was handled" in report.finding(caught[0]).summary
 
 
-def test_every_mistake_is_expected_and_every_check_catches_one() -> None:
-    """Neither table has something that the other does not know; what no mistake can show is named here."""
-    assert set(EXPECTED) == set(MISTAKES)
+def test_every_check_catches_a_mistake() -> None:
+    """What no mistake can show is named here."""
     caught = {check for expected in EXPECTED.values() for check in expected.caught_by}
     tested = {check.id for check in CHECKS.values() if check.procedure is not None}
     assert tested - caught == _WITHOUT_A_MUTANT

@@ -140,30 +140,25 @@ async def test_a_limit_is_waited_out_and_named(judged: Judged) -> None:
 class Queue(Consumer):
     """Answers at once, and handles later: sooner or later, as a queue does that is asked with growing pauses."""
 
-    pauses: tuple[float, ...] = (0.02, 0.1, 0.25)
+    def __init__(self, *pauses: float) -> None:
+        super().__init__()
+        self._pauses = pauses
 
     @override
     async def take(self, key: tuple[str, str]) -> web.Response:
         if key not in self.seen:
             self.seen.add(key)
-            pause = self.pauses[len(self.seen) % len(self.pauses)]
+            pause = self._pauses[len(self.seen) % len(self._pauses)]
             asyncio.get_running_loop().call_later(pause, self.effect, key[0])
         return web.Response(status=202)
 
 
-async def test_late_effects_are_counted_where_they_belong(judged: Judged) -> None:
-    """No check is blamed for the effect of another one."""
-    report = await judged.report(Queue(), probed=True, effect_within=None)
-    assert verdicts(report, "fail", "warn", "inconclusive") == {}
-
-
-class LateQueue(Queue):
-    pauses = (1.0,)
-
-
-async def test_effects_after_a_second_do_not_take_minutes(judged: Judged) -> None:
-    """What must have an effect is waited for together, and so is what must have none."""
-    report = await judged.report(LateQueue(), probed=True, effect_within=None, time_limit=300.0)
+@pytest.mark.parametrize(("pauses", "limit"), [((0.02, 0.1, 0.25), 120.0), ((1.0,), 300.0)])
+async def test_late_effects_are_counted_where_they_belong(
+    pauses: tuple[float, ...], limit: float, judged: Judged
+) -> None:
+    """No check is blamed for the effect of another one; what comes after a second is waited for together."""
+    report = await judged.report(Queue(*pauses), probed=True, effect_within=None, time_limit=limit)
     assert verdicts(report, "fail", "warn", "inconclusive") == {}
 
 

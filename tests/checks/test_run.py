@@ -17,7 +17,7 @@ from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, checked, verdicts
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Judged
+from tests.checks.judged import Judged, late
 from tests.tables import each_row
 
 
@@ -222,14 +222,7 @@ async def test_only_the_events_that_are_named_are_sent(judged: Judged) -> None:
 
 async def test_effects_that_come_too_late_are_said_to_be_unseen(judged: Judged) -> None:
     """It says how long was waited, and how to wait longer; nothing else is claimed."""
-
-    class WorksTooLate(Consumer):
-        @override
-        def effect(self, event: str) -> None:
-            asyncio.get_running_loop().call_later(3.0, super().effect, event)
-
-    consumer = WorksTooLate()
-    report = await judged.report(consumer, "PG070", "PG072", probed=True)
+    report = await judged.report(late(1, lambda _: 3.0), "PG070", "PG072", probed=True)
     assert set(verdicts(report, "fail")) == {"PG070"}
     assert "no effect within 0.2 s (--effect-within gives more time)" in report.finding("PG070").summary
     assert report.finding("PG072").verdict == "not tested"
