@@ -7,7 +7,8 @@ import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import AsyncIterator, Awaitable, Callable, Sized
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -81,6 +82,34 @@ def counting(handled: Sized) -> Callable[[], Awaitable[int]]:
         return len(handled)
 
     return probe
+
+
+@asynccontextmanager
+async def by_hand(answer: Callable[[bytes, bytes, bool], Awaitable[int]]) -> AsyncIterator[str]:
+    """Serve by hand, as some servers break off what no one waits for, and others do not; yield the URL.
+
+    Args:
+        answer: Takes the head of a request, the body as far as it came, and whether that is all; returns a status.
+    """
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+                body = b""
+                while len(body) < length and (piece := await reader.read(length - len(body))):
+                    body += piece
+                status = await answer(head, body, len(body) == length)
+                writer.write(b"HTTP/1.1 %d Answered\r\nContent-Length: 0\r\n\r\n" % status)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
+    finally:
+        server.close()
+        await server.wait_closed()
 
 
 def hang_up(request: web.Request) -> web.Response:

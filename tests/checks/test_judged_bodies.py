@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from typing_extensions import override
 import mockserver
 from tests.checks.checked import SECRET, checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Hooks, Judged, counting, instead, signed
+from tests.checks.judged import Hooks, Judged, by_hand, counting, instead, signed
 
 # ---------------------------------------------------------------- bodies
 
@@ -243,36 +241,6 @@ async def test_chunks_that_a_server_does_not_read_are_a_failure(judged: Judged) 
     assert (await judged.finding(ReadsNoChunks(), "PG050")).verdict == "fail"
 
 
-@asynccontextmanager
-async def answering_half_bodies(way: str) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server made by hand: it answers when a body ends, wherever that is. Its URL, and what it has handled."""
-    handled: list[bytes] = []
-    broken: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-                body = b""
-                while len(body) < length and (piece := await reader.read(length - len(body))):
-                    body += piece
-                if way != "verifies" or signed(body).encode() in head:
-                    handled.append(body)
-                if way == "breaks" and len(body) < length:
-                    broken.append(body)
-                status = b"500 Broken" if broken else b"200 OK"
-                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
-                await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks", handled
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
 @pytest.mark.parametrize(
     ("way", "probed", "verdict", "summary"),
     [
@@ -290,7 +258,17 @@ async def answering_half_bodies(way: str) -> AsyncIterator[tuple[str, list[bytes
 @pytest.mark.usefixtures("quick_time")
 async def test_half_of_a_body_must_have_no_effect(way: str, probed: bool, verdict: str, summary: str) -> None:
     """Who verifies it finds that it is not what was signed, and goes on; without a probe no effect is spoken of."""
-    async with answering_half_bodies(way) as (url, handled):
+    handled: list[bytes] = []
+    broken: list[bytes] = []
+
+    async def answer(head: bytes, body: bytes, whole: bool) -> int:
+        if way != "verifies" or signed(body).encode() in head:
+            handled.append(body)
+        if way == "breaks" and not whole:
+            broken.append(body)
+        return 500 if broken else 200
+
+    async with by_hand(answer) as url:
         more = {"probe": counting(handled)} if probed else {}
         report = await checked(url, only=("PG054",), events=("run.failed",), **more)
     assert (report.finding("PG054").verdict, report.finding("PG054").summary) == (verdict, summary)

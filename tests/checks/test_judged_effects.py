@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from mockserver.checks.effects import AccessError, ConsumerAccess, Effects
 from mockserver.errors import UsageError
 from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
-from tests.checks.judged import Hooks, Judged, Key, instead, late, weighing
+from tests.checks.judged import Hooks, Judged, Key, by_hand, instead, late, weighing
 
 RUNS = ("run.failed", "run.completed")
 
@@ -82,24 +81,14 @@ async def test_a_lost_answer_is_not_the_same_as_copies_at_once() -> None:
     """The retry comes when the first is over: a consumer that fails at copies at the same time may accept it."""
     consumer = ChecksThenActs()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # By hand, as some servers break off what no one waits for, and others do not.
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-                payload = json.loads(await reader.readexactly(length))
-                await consumer.take((payload["event"], json.dumps(payload["data"])))
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                await writer.drain()
-        writer.close()
+    async def answer(_: bytes, body: bytes, whole: bool) -> int:
+        if whole:
+            payload = json.loads(body)
+            await consumer.take((payload["event"], json.dumps(payload["data"])))
+        return 200
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
-    try:
+    async with by_hand(answer) as url:
         report = await checked(url, only=("PG073", "PG077"), probe=consumer.read, events=RUNS)
-    finally:
-        server.close()
-        await server.wait_closed()
     assert report.finding("PG073").summary == "10 copies at the same time had 10 effects"
     assert report.finding("PG077").summary == "a delivery whose answer was lost, and the next had one effect"
     assert report.finding("PG077").evidence[0].faults == ("disconnect",)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -16,12 +17,5 @@ from tests.consumers.launch import SECRET, Consumer, launch
 @pytest.fixture(scope="session")
 def launched() -> Iterator[Callable[[str], Consumer]]:
     """Give the consumer of a name, started when first asked for, with one process for the whole session."""
-    running: dict[str, Consumer] = {}
     with ExitStack() as stack:
-
-        def get(name: str) -> Consumer:
-            if name not in running:
-                running[name] = stack.enter_context(launch(name, secret=SECRET))
-            return running[name]
-
-        yield get
+        yield cache(lambda name: stack.enter_context(launch(name, secret=SECRET)))
