@@ -42,7 +42,6 @@ def shows_in_ordinary_events(name: str, secret: str) -> bool:
 
 
 def test_each_form_has_a_consumer() -> None:
-    """No form is without a consumer that makes this very mistake."""
     assert set(MISREADINGS) == {form.name for form in SINGLE_FORMS}
 
 
@@ -69,8 +68,6 @@ def _accepts(accepts: Callable[[Received, str], bool], secret: str, received: Re
     ids=lambda form: form.name,
 )
 async def test_two_mistakes_are_named_together(form: WrongForm) -> None:
-    """The diagnosis names both of two mistakes that often come together."""
-
     def accepts(received: Received) -> bool:
         expected = form.sign(Signed(received.body), SECRET)
         return all(received.header(name) == value for name, value in expected or ())
@@ -149,7 +146,6 @@ async def test_answers_that_are_not_consistent_are_reported(accepted: int) -> No
 
 
 async def test_a_header_in_which_anything_goes_is_reported() -> None:
-    """For a consumer that only looks whether another header is there the diagnosis says both."""
     diagnosis = await diagnosed(verifying(lambda received: bool(received.header("X-Signature"))))
     assert diagnosis.explanation == (
         "it reads the signature from the header `X-Signature`, and accepts a random one there as well"
@@ -167,7 +163,6 @@ async def test_unsigned_events_that_are_accepted_mislead_no_one() -> None:
 
 
 async def test_unsigned_events_that_are_accepted_are_reported_without_a_mistake_too() -> None:
-    """Where no form explains the refusal, the diagnosis still says that unsigned events are accepted."""
     diagnosis = await diagnosed(verifying(lambda received: received.header(H) is None))
     assert diagnosis.explanation.startswith("not found")
     assert diagnosis.explanation.endswith("it accepts events without any signature")
@@ -276,8 +271,6 @@ async def test_an_answer_that_speaks_for_itself(status: int, words: str) -> None
 
 
 async def test_a_redirect_is_shown_with_where_it_leads() -> None:
-    """A redirect is explained by its Location."""
-
     async def answer(_: Received) -> web.Response:
         return web.Response(status=307, headers={"Location": "/hook/"})
 
@@ -395,7 +388,6 @@ async def test_nothing_is_tried_on_public_addresses(address: str) -> None:
 
 @each_row("address", ["127.0.0.1:80", "[::1]:80", "10.1.2.3:80", "[fd00::1]:80"])
 async def test_private_addresses_are_examined(address: str) -> None:
-    """Loopback and private addresses get the forms."""
     async with examining(verifying(lambda _: False), transport=Elsewhere(address)) as examination:
         assert (await examination.diagnose()).tried > 100
 

@@ -49,7 +49,6 @@ def whole_numbers(body: bytes) -> bytes:
 async def test_the_spellings_that_are_refused_show_what_is_verified_instead(
     verified: Callable[[bytes], bytes], cause: str, judged: Judged
 ) -> None:
-    """One sentence, that names the mistake."""
     consumer = Consumer()
 
     def is_genuine(body: bytes, signature: str) -> bool:

@@ -217,14 +217,12 @@ async def test_an_effect_may_once_take_longer_than_it_did_at_first(step: int, ju
 
 
 async def test_a_type_whose_second_event_takes_longer_has_an_effect_all_the_same(judged: Judged) -> None:
-    """The report does not say that it has none."""
     consumer = late(1, lambda number: 0.01 if number == 1 else 0.2)
     finding = await judged.finding(consumer, "PG070", probed=True, effect_within=None, events=("run.failed",))
     assert finding.summary == "the probe sees it: run.failed +1"
 
 
 async def test_an_effect_of_two_steps_is_one_effect(judged: Judged) -> None:
-    """What one event does is all that it does."""
     consumer = late(1, lambda _: 0.02)
     second = consumer.effect
 

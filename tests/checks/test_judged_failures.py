@@ -93,7 +93,6 @@ async def test_a_hook_that_does_nothing_is_no_proof_of_a_failure(judged: Judged)
 
 
 async def test_the_evidence_of_a_retry_shows_the_story_in_its_order(judged: Judged) -> None:
-    """First the failure, then the retry."""
     consumer = FailsOnce(_marks_first)
     report = await judged.report(consumer, "PG081", probed=True, fail_once=consumer.fail_next)
     assert [status_of(each) for each in report.finding("PG081").evidence] == [503, 200]

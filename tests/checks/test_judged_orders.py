@@ -52,7 +52,6 @@ class ForgetsFailures(Hooks):
 
 
 async def test_an_effect_that_order_takes_away_is_reported(judged: Judged) -> None:
-    """With what it is in order."""
     finding = await judged.finding(ForgetsFailures(), "PG078", probed=True)
     assert finding.summary == "run.completed before run.failed: the effect is 1, in order it is 2"
     assert [delivery.event.type for delivery in finding.evidence] == ["run.completed", "run.failed"]

@@ -112,7 +112,6 @@ async def test_a_run_is_incomplete_where_a_must_was_not_checked_in_time(
 
 
 async def test_what_needs_a_hook_says_so(judged: Judged) -> None:
-    """With a probe alone."""
     finding = await judged.finding(Hooks(), "PG081", probed=True)
     assert (finding.verdict, finding.summary) == ("not tested", "needs --fail-once, to make the consumer fail")
 
@@ -145,7 +144,6 @@ async def test_a_consumer_that_is_broken_in_the_end_fails_the_last_check_alone(j
 
 @pytest.mark.parametrize(("check", "verdict"), [("PG070", "fail"), ("PG072", "not tested")])
 async def test_a_probe_without_any_effect_fails_one_check_alone(check: str, verdict: str, judged: Judged) -> None:
-    """The others need an effect, and say so."""
     consumer = Hooks(effect=lambda _: None)
     finding = await judged.finding(consumer, check, probed=True, effect_within=0.01)
     assert finding.verdict == verdict

@@ -94,7 +94,6 @@ async def test_a_server_that_requires_a_length_may_say_so(judged: Judged) -> Non
 
 
 async def test_whether_a_forgery_blocks_the_genuine_event_is_unknown_after_a_crash(judged: Judged) -> None:
-    """The forgery was not refused."""
     finding = await judged.finding(Hooks(refusal=500), "PG026", probed=True)
     assert (finding.verdict, finding.summary) == (
         "inconclusive",

@@ -77,7 +77,6 @@ async def test_a_mistake_is_caught_by_its_check_and_by_no_other(
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_correct_consumer_passes_everything(name: str, record_property: Callable[[str, object], None]) -> None:
-    """Every check that can be made is made, and passes."""
     with _consumer(name, None) as endpoint:
         report = await _full_check(endpoint)
     record_property(CAUGHT, json.dumps(["(correct)", name, [], sorted(verdicts(report, "fail", "warn"))]))

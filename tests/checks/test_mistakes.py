@@ -173,5 +173,4 @@ async def test_a_correct_application_passes(create_app: Callable[..., Any]) -> N
 
 
 def test_every_mistake_is_expected() -> None:
-    """Neither table has something that the other does not know."""
     assert set(EXPECTED) == set(MISTAKES)

@@ -113,7 +113,6 @@ def test_the_summary_is_one_line(findings: list[Finding], summary: str) -> None:
 
 
 def test_the_summary_of_what_could_not_be_reached_says_only_that() -> None:
-    """There is nothing to count."""
     made = report()
     made.unreachable = "nothing listens"
     assert made.summary == "http://127.0.0.1:3000/hooks could not be reached: nothing listens"
@@ -157,13 +156,11 @@ def test_all_problems_are_reported_in_their_order() -> None:
 
 @pytest.mark.parametrize("name", ["PG002", "check_number_2"])
 def test_a_finding_is_found_by_the_id_or_the_name_of_its_check(name: str) -> None:
-    """As on the command line."""
     wanted = finding("warn", 2)
     assert report(finding("pass", 1), wanted).finding(name) is wanted
 
 
 def test_a_check_that_was_not_chosen_has_no_finding() -> None:
-    """The message names what there is."""
     with pytest.raises(KeyError) as caught:
         report(finding("pass", 1), finding("pass", 2)).finding("PG012")
     assert caught.value.args == ("no finding of 'PG012'; there are PG001, PG002",)
@@ -229,7 +226,6 @@ def test_the_text_shows_the_diagnosis() -> None:
 
 
 def test_a_delivery_that_was_not_attempted_is_reported_as_such() -> None:
-    """There is neither a request nor an answer."""
     event = Event("run.failed", "", encode_payload("run.failed", "", {}))
     made = report(Finding(check(), Judgement("fail", "seen", (Delivery(1, event, "w", "http://x/", "PG001"),))))
     assert "\n  > no request was made\n  < no answer\n    expected: 2xx" in str(made)

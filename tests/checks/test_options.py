@@ -21,7 +21,6 @@ from mockserver.checks.options import post, run_command
 from mockserver.errors import UsageError
 from mockserver.model.settings import read_settings
 from mockserver.server.mock import Mock
-from tests.checks.checked import checked
 from tests.checks.consumer import Consumer
 from tests.checks.judged import Judged
 from tests.receiving import consuming
@@ -64,7 +63,6 @@ async def test_a_command_that_fails_is_reported_with_what_it_said(command: str, 
 
 
 async def test_of_much_output_the_end_is_shown() -> None:
-    """The message says what went wrong."""
     with pytest.raises(AccessError) as caught:
         await run_command(f"{PYTHON} \"import sys; print('x' * 5000, file=sys.stderr); sys.exit('the reason')\"")
     message = str(caught.value)
@@ -186,7 +184,6 @@ async def test_every_2xx_is_a_yes_and_any_other_answer_is_reported(service: Mock
 
 
 async def test_where_no_one_listens_that_is_reported(service: Mock, closed_port: int) -> None:
-    """In the words of the transport."""
     with pytest.raises(AccessError, match=f"^POST http://127.0.0.1:{closed_port}/ got no answer: .*nothing listens"):
         await posted(service, f"http://127.0.0.1:{closed_port}/")
 
@@ -243,13 +240,3 @@ async def test_a_hook_that_fails_makes_the_run_unusable(hook: object, why: str, 
     report = await judged.report(Consumer(), "PG080", probed=True, fail_once=hook)
     assert why in report.unusable
     assert report.finding("PG080").verdict == "inconclusive"
-
-
-async def test_a_command_that_fails_makes_the_run_unusable(aiohttp_server: Callable[..., Any]) -> None:
-    """As any hook does; in real time, for a process takes some."""
-    consumer = Consumer()
-    server = await aiohttp_server(consumer.app())
-    report = await checked(
-        str(server.make_url("/hooks")), only=("PG080",), probe=consumer.read, effect_within=0.05, fail_once="exit 3"
-    )
-    assert "exit code 3" in report.unusable

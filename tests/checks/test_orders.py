@@ -74,7 +74,6 @@ def test_to_go_on_with_what_is_simpler_comes_to_an_end(order: Order, data: st.Da
 
 @each_row("order", [(), (0,), (0, 1, 2), (1, 0)])
 def test_nothing_is_simpler_than_two_events_the_wrong_way_round(order: tuple[int, ...]) -> None:
-    """And nothing is than what is right."""
     assert list(simpler(order)) == []
 
 
@@ -102,7 +101,6 @@ VALUES = st.recursive(
 
 @given(VALUES, VALUES)
 def test_to_compare_the_other_way_round_finds_the_same_places(left: Any, right: Any) -> None:
-    """With the values changed over."""
     there, back = differences(left, right), differences(right, left)
     assert there.keys() == back.keys()
 
@@ -139,7 +137,6 @@ def test_no_order_means_anything_at_any_depth(state: Any, chance: random.Random)
     ],
 )
 def test_differences_are_reported_with_their_place(left: Any, right: Any, found: dict[str, Any]) -> None:
-    """The path of each, and both values."""
     assert differences(left, right) == found
 
 
@@ -158,8 +155,6 @@ def test_the_values_of_a_run_are_replaced_by_their_places(state: Any, expected: 
 
 
 def test_two_runs_that_come_to_the_same_look_alike() -> None:
-    """Only their ids and moments differ."""
-
     def state(run: str, at: str) -> Any:
         return {"runs": [{"id": run, "history": [f"{at} failed"]}], "latest": at}
 

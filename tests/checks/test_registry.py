@@ -77,7 +77,6 @@ IDS = {
 
 
 def test_ids_and_names_are_those_that_others_rely_on() -> None:
-    """Every id has the name that it always had."""
     assert {check.id: check.name for check in CHECKS.values()} == IDS
 
 
@@ -110,7 +109,6 @@ def test_a_check_is_chosen_by_id_or_name(name: str) -> None:
 
 
 def test_skipped_checks_are_left_out() -> None:
-    """All the others are made."""
     assert {check.id for check in CHECKS.values()} - {check.id for check in chosen_checks(skip=["PG053", "order"])} == {
         "PG053",
         "PG078",
@@ -118,7 +116,6 @@ def test_skipped_checks_are_left_out() -> None:
 
 
 def test_an_unknown_check_is_an_error_with_a_suggestion() -> None:
-    """The message says what was probably meant."""
     with pytest.raises(UsageError, match=r"no check 'wrong_secrets'.*did you mean 'wrong_secret'"):
         chosen_checks(only=["wrong_secrets"])
 

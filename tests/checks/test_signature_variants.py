@@ -93,7 +93,6 @@ def test_javascript_spells_json_so(payload: bytes) -> None:
 
 
 def test_other_languages_spell_json_so() -> None:
-    """Python, PHP, Go and JavaScript write one value as is known of them."""
     value = {"b": [1.0, 0.5, True, None], "a": {"é": "x/y </b> & \u2028"}}
     assert python_json(value) == r'{"b": [1.0, 0.5, true, null], "a": {"\u00e9": "x/y </b> & \u2028"}}'
     assert compact_json(value) == '{"b":[1.0,0.5,true,null],"a":{"é":"x/y </b> & \u2028"}}'
@@ -203,7 +202,6 @@ def test_a_forged_form_looks_alike() -> None:
 
 @each_row("status", [400, 401, 403, 415, 422, 500, 503])
 def test_what_a_signature_may_be_answered_is_no_reason_by_itself(status: int) -> None:
-    """Where the signature may be the reason nothing is concluded from the status."""
     assert reason_of(Response(status)) is None
 
 
@@ -224,5 +222,4 @@ def test_reasons_beside_the_signature(response: Response, words: str, fix: str) 
 
 
 def test_an_answer_that_hints_at_nothing() -> None:
-    """A plain 401 says nothing more."""
     assert hint_of(Response(401, headers=(("content-type", "application/json"),))) == ""
