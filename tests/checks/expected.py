@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mockserver.reports.check_report import CheckReport
+from tests.checks.checked import verdicts
+
 #: What anyone who can send without knowing the secret gets past.
 _FORGERIES = ("PG010", "PG011", "PG012", "PG013", "PG014", "PG015", "PG016", "PG017", "PG018", "PG019", "PG020")
 _ODD_SIGNATURES = ("PG015", "PG016", "PG017", "PG018", "PG019")
@@ -94,3 +97,17 @@ EXPECTED: Mapping[str, Expected] = {
     "last_write_wins": Expected(("PG079",)),
     "order_matters_500": Expected(("PG078",), about=("PG079",)),
 }
+
+
+def complaint(mistake: str, report: CheckReport) -> str:
+    """What is wrong with a report; empty if the mistake was caught as expected, and by no other must-check."""
+    expected = EXPECTED[mistake]
+    wrong = verdicts(report, "fail", "warn")
+    missed = [check for check in expected.caught_by if not wrong.get(check, "").startswith(expected.verdict)]
+    breaks = {finding.check.id for finding in report.findings if finding.breaks}
+    others = sorted(breaks - {*expected.caught_by, *expected.about})
+    explained = report.diagnosis.explanation if report.diagnosis else ""
+    told = expected.diagnosis in explained and bool(explained) == bool(expected.diagnosis)
+    if missed or others or not told:
+        return f"{mistake}: not caught by {missed}, but by {others}; diagnosis {explained!r}; {wrong}"
+    return ""

@@ -24,7 +24,7 @@ from mockserver.model.targets import Target
 from mockserver.server.mock import Mock
 from tests.checks.checked import SECRET, verdicts
 from tests.checks.directly import Directly
-from tests.checks.expected import EXPECTED
+from tests.checks.expected import EXPECTED, complaint
 from tests.consumers import fastapi_app, flask_app, inbox, mistakes
 from tests.consumers.mistakes import MISTAKES, is_in_the_inbox
 from tests.consumers.mistakes.catalogue import FAMILIES
@@ -130,20 +130,6 @@ async def fully_checked(app: Any) -> CheckReport:
         report = await mock.acheck(app, SECRET, seed=1, diagnose=True, effect_within=0.1, **ACCESS)
         _ = report.ok  # looked at: else the mock complains of it when it ends
         return report
-
-
-def complaint(mistake: str, report: CheckReport) -> str:
-    """What is wrong with a report; empty if the mistake was caught as expected, and by no other must-check."""
-    expected = EXPECTED[mistake]
-    wrong = verdicts(report, "fail", "warn")
-    missed = [check for check in expected.caught_by if not wrong.get(check, "").startswith(expected.verdict)]
-    breaks = {finding.check.id for finding in report.findings if finding.breaks}
-    others = sorted(breaks - {*expected.caught_by, *expected.about})
-    explained = report.diagnosis.explanation if report.diagnosis else ""
-    told = expected.diagnosis in explained and bool(explained) == bool(expected.diagnosis)
-    if missed or others or not told:
-        return f"{mistake}: not caught by {missed}, but by {others}; diagnosis {explained!r}; {wrong}"
-    return ""
 
 
 @pytest.mark.usefixtures("quick_time")
