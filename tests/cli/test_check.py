@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.model.targets import Target
 from mockserver.reports.check_report import clean_finding
+from tests.answering import answering
 from tests.cli.program import Result, environment, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, Consumer, Endpoint, launch
@@ -55,38 +55,11 @@ def check(consumer: Endpoint | str, *options: str, cwd: Path | None = None, **en
 
 
 @contextmanager
-def answering(answer: Callable[[bytes], tuple[int, bytes]]) -> Iterator[str]:
-    """A consumer of a few lines: ``answer`` takes the body of a request, and returns a status and a body."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            status, body = answer(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/hooks"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextmanager
 def hanging() -> Iterator[tuple[str, threading.Event]]:
     """A consumer that gives no answer to run.failed: its URL, and what shows that it has begun to wait."""
     waiting, released = threading.Event(), threading.Event()
 
-    def answer(body: bytes) -> tuple[int, bytes]:
+    def answer(body: bytes, _: str) -> tuple[int, bytes]:
         if b"run.failed" in body:
             waiting.set()
             released.wait()
@@ -206,7 +179,7 @@ def test_a_refused_control_is_said_first() -> None:
 def test_nothing_of_a_consumer_commands_the_terminal_or_shows_the_secret(tmp_path: Path) -> None:
     """An answer that holds the secret, whole or without its prefix, and control characters is shown without both."""
     bare = SECRET.removeprefix("whsec_")
-    with answering(lambda _: (200, f"\x1b[2J{SECRET} {bare} end".encode())) as url:
+    with answering(lambda *_: (200, f"\x1b[2J{SECRET} {bare} end".encode())) as url:
         done = check(url, "--only", "PG010,PG061", *REPORTS, cwd=tmp_path)
     written = "".join((tmp_path / name).read_text("utf-8") for name in REPORTS[1::2])
     assert done.code == 1
@@ -255,7 +228,7 @@ def test_what_was_proved_counts_for_more_than_a_probe_that_fails_later() -> None
 def test_a_consumer_that_seems_to_verify_nothing_is_called_so() -> None:
     """Where it takes forgeries of every kind, and not where it takes a few."""
     says = "It looks as if no signature is verified at all"
-    with answering(lambda _: (200, b"ok")) as url:
+    with answering(lambda *_: (200, b"ok")) as url:
         all_kinds = check(url, "--only", "PG010,PG012,PG013,PG015,PG017").out
         some = check(url, "--only", "PG010,PG012,PG013").out
     assert "WARN 5 checks: only --probe can show whether it was handled" in all_kinds
@@ -265,7 +238,7 @@ def test_a_consumer_that_seems_to_verify_nothing_is_called_so() -> None:
 
 def test_a_suspicion_fails_a_build() -> None:
     """A consumer that says nothing, and may verify nothing, is red, unless only what is proven counts."""
-    with answering(lambda _: (200, b"")) as url:
+    with answering(lambda *_: (200, b"")) as url:
         assert check(url, "--only", "PG012", "--fail-on", "proven").code == 0
         done = check(url, "--only", "PG012")
     assert done.code == 1
@@ -476,7 +449,7 @@ def test_terminals_of_any_size(flask: Consumer, columns: str, lines: str) -> Non
 
 def test_a_refused_control_on_a_terminal() -> None:
     """It is said above the table, where it stays."""
-    with answering(lambda _: (401, b"no")) as url:
+    with answering(lambda *_: (401, b"no")) as url:
         terminal = Terminal("check", url, "--secret", SECRET)
         assert terminal.end() == 1
     assert terminal.plain.count("THE CONTROL FAILED (") == 1
@@ -517,7 +490,7 @@ def test_no_one_listens_on_a_terminal(closed_port: int) -> None:
 
 def test_more_deliveries_than_are_shown_are_counted() -> None:
     """One proves enough; -v shows them all, and an answer that is the same only once."""
-    with answering(lambda body: (200 if body.startswith(b'{"event"') else 500, b"")) as url:
+    with answering(lambda body, _: (200 if body.startswith(b'{"event"') else 500, b"")) as url:
         brief, whole = (
             check(url, "--only", "PG043", *verbose).out.partition("FAIL PG043 ")[2].partition("\n\n")[0]
             for verbose in ((), ("-v",))
@@ -529,7 +502,7 @@ def test_more_deliveries_than_are_shown_are_counted() -> None:
 
 def test_what_cannot_be_shown_is_not_reported_as_a_command() -> None:
     """A command that holds a line separator cannot be copied from a terminal as it is."""
-    with answering(lambda body: (400 if "\u2028".encode() in body else 200, b"ok")) as url:
+    with answering(lambda body, _: (400 if "\u2028".encode() in body else 200, b"ok")) as url:
         done = check(url, "--only", "PG031", "-v")
     assert done.code == 1
     assert (
@@ -619,7 +592,7 @@ def test_a_diagnosis_has_a_proof_where_there_is_one(proved: bool) -> None:
 
 def test_findings_are_shown_by_github_and_answers_command_nothing() -> None:
     """A failure is an annotation; a line of an answer that looks like one is not."""
-    with answering(lambda _: (200, b"::error::evil\n##[error]evil")) as url:
+    with answering(lambda *_: (200, b"::error::evil\n##[error]evil")) as url:
         done = check(url, "--only", "PG010,PG061", "-v", GITHUB_ACTIONS="true")
     lines = done.out.splitlines()
     assert [line for line in lines if re.match(r"::(error|warning) title=PG010 ", line)]

@@ -1,10 +1,6 @@
 """The bundled script of faults, replayed by the real command: correct consumers pass, one that accepts all does not."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -41,49 +37,6 @@ steps:
     concurrency: 5
     expect: {{status: 2xx, effect: {{url: "{url}", json: $.count, change: 10}}}}
 """
-
-
-class _AcceptsAll(BaseHTTPRequestHandler):
-    """A consumer that verifies nothing, as many tutorials have it."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-    def do_POST(self) -> None:
-        """Take everything."""
-        if self.headers["Transfer-Encoding"] == "chunked":
-            while size := int(self.rfile.readline(), 16):
-                self.rfile.read(size + 2)
-            self.rfile.readline()
-        else:
-            self.rfile.read(int(self.headers["Content-Length"]))
-        try:
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-        except OSError:
-            self.close_connection = True
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64  # a connection that finds no room is tried again a second later
-    daemon_threads = False  # they are waited for when the server is closed
-
-
-@contextmanager
-def accepting_all() -> Iterator[str]:
-    server = _Server(("127.0.0.1", 0), _AcceptsAll)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hooks"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def line_of(fault: str) -> int:
@@ -139,8 +92,10 @@ def test_the_embedded_consumer_passes(tmp_path: Path) -> None:
 
 def test_a_consumer_that_accepts_everything_fails(tmp_path: Path) -> None:
     """Each forgery that it took is a failure, with the line of the script in every report and annotation."""
-    with accepting_all() as url:
-        done = replay(tmp_path, "hostile_night", "--target", url, "--secret", SECRET, GITHUB_ACTIONS="true")
+    with serve_flask(SECRET, "no_verification") as consumer:
+        done = replay(
+            tmp_path, "hostile_night", "--target", consumer.webhook_url, "--secret", SECRET, GITHUB_ACTIONS="true"
+        )
     assert done.code == 1
     annotations = [line for line in done.out.splitlines() if line.startswith("::error ")]
     (suite,) = JUnitXml.fromfile(str(tmp_path / "r.xml"))
@@ -155,7 +110,7 @@ def test_a_consumer_that_accepts_everything_fails(tmp_path: Path) -> None:
         assert fault in case.name
         assert case.name.endswith(f"(line {line})")
         assert f"hostile_night.yaml:{line}:" in failure.text
-        assert "sent\nPOST /hooks HTTP/1.1" in failure.text
+        assert "sent\nPOST /webhooks/playgent HTTP/1.1" in failure.text
         assert "came back\n200 OK" in failure.text
         assert f"hostile_night.yaml:{line}: step " in markdown
         assert f"hostile_night.yaml:{line}: step " in done.err

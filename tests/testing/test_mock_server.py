@@ -1,7 +1,6 @@
 """MockServer: one object for sync and async tests, that starts, serves, waits and stops without surprises."""
 
 import asyncio
-import contextlib
 import gc
 import http.client
 import json
@@ -15,7 +14,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -31,61 +29,11 @@ from mockserver import (
     StartError,
     UsageError,
     WaitTimeoutError,
-    verify,
 )
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
+from tests.answering import VerifyingConsumer
 from tests.receiving import SECRET, Received, consuming, eventually
-
-
-class StdlibConsumer:
-    """A consumer of the standard library's own server, for tests without an event loop."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        self.status = 200
-        self.release = threading.Event()
-        self.release.set()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                good = verify(body, self.headers["X-Playgent-Signature"], SECRET)
-                outer.bodies.append(body)
-                outer.release.wait(60)
-                self.send_response(outer.status if good else 401)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            def handle(self) -> None:
-                with contextlib.suppress(ConnectionError):  # a mock that is stopped cuts its connections
-                    super().handle()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def close(self) -> None:
-        self.release.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-@pytest.fixture
-def consumer() -> Iterator[StdlibConsumer]:
-    running = StdlibConsumer()
-    yield running
-    running.close()
 
 
 @pytest.fixture
@@ -112,7 +60,7 @@ def call(mock: MockServer, path: str, body: dict[str, Any] | None = None, method
             return error.code, json.loads(error.read())
 
 
-def test_register_and_send(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_register_and_send(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """The first lines of the documentation: register, send, look at the answer."""
     hook = mock.register(consumer.url, events=["run.failed"], secret=SECRET)
     sent = mock.send("run.failed", override={"run_id": "run_1"}, remove=["test_case_name"])
@@ -131,7 +79,7 @@ def test_register_and_send(mock: MockServer, consumer: StdlibConsumer) -> None:
     sent.raise_for_failures()
 
 
-def test_the_application_registers_itself_as_in_production(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_the_application_registers_itself_as_in_production(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """POST /v1/webhooks with an https URL, a route to the local address, and the event arrives."""
     status, answer = call(
         mock, "/v1/webhooks", {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
@@ -155,7 +103,7 @@ def test_the_vendor_api_fails_on_request(mock: MockServer) -> None:
         mock.fail_next(times=0)
 
 
-def test_data_is_sent_exactly(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_data_is_sent_exactly(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """What a test gives as data is the payload's data: braces are no templates, nothing is added."""
     mock.register(consumer.url, secret=SECRET)
     data = {"prompt": "{{ user }}", "é": ["😀", None, 1.5]}
@@ -177,7 +125,7 @@ def test_data_is_sent_exactly(mock: MockServer, consumer: StdlibConsumer) -> Non
     ],
 )
 def test_wrong_arguments_of_send(
-    mock: MockServer, consumer: StdlibConsumer, arguments: dict[str, Any], message: str
+    mock: MockServer, consumer: VerifyingConsumer, arguments: dict[str, Any], message: str
 ) -> None:
     """Each is refused with a sentence, and nothing is sent."""
     mock.register(consumer.url, secret=SECRET)
@@ -206,7 +154,7 @@ def test_wrong_arguments_of_register(mock: MockServer, arguments: dict[str, Any]
     assert mock.webhooks == ()
 
 
-def test_extra_events_can_be_sent(consumer: StdlibConsumer) -> None:
+def test_extra_events_can_be_sent(consumer: VerifyingConsumer) -> None:
     """Event types beyond the documented ones, when they were announced."""
     with MockServer(extra_events=["agent.created"]) as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -245,7 +193,7 @@ def test_the_vendors_api_refuses_connections(mock: MockServer) -> None:
         mock.fail_next(200)
 
 
-def test_each_event_after_the_first_has_an_object_of_its_own(consumer: StdlibConsumer) -> None:
+def test_each_event_after_the_first_has_an_object_of_its_own(consumer: VerifyingConsumer) -> None:
     """A consumer that drops duplicates would drop it otherwise; the ids are the same in each run of a test."""
 
     def run_ids(**settings: Any) -> list[str]:
@@ -270,7 +218,7 @@ def test_each_event_after_the_first_has_an_object_of_its_own(consumer: StdlibCon
     assert run_ids() == ids != run_ids(seed=1)
 
 
-def test_an_event_happens_later_without_a_script(consumer: StdlibConsumer) -> None:
+def test_an_event_happens_later_without_a_script(consumer: VerifyingConsumer) -> None:
     """Eight hours later at once, or at a moment; on a stepped clock when that is reached."""
     with MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -287,7 +235,7 @@ def test_an_event_happens_later_without_a_script(consumer: StdlibConsumer) -> No
         assert sent.status == 200
 
 
-def test_fan_out_has_several_deliveries(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_fan_out_has_several_deliveries(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """Each webhook gets its own; all of them must arrive."""
     mock.register(consumer.url, secret=SECRET)
     mock.register(consumer.url, secret="another")
@@ -300,7 +248,7 @@ def test_fan_out_has_several_deliveries(mock: MockServer, consumer: StdlibConsum
 
 
 def test_replay_takes_a_file_a_name_a_dict_or_a_script(
-    mock: MockServer, consumer: StdlibConsumer, tmp_path: Path
+    mock: MockServer, consumer: VerifyingConsumer, tmp_path: Path
 ) -> None:
     """The forms of a script, all of them delivered."""
     mock.register(consumer.url, secret=SECRET)
@@ -322,7 +270,7 @@ def test_replay_takes_a_file_a_name_a_dict_or_a_script(
 
 
 def test_a_script_with_problems_is_refused_before_anything_is_sent(
-    mock: MockServer, consumer: StdlibConsumer, tmp_path: Path
+    mock: MockServer, consumer: VerifyingConsumer, tmp_path: Path
 ) -> None:
     """The error has file, line and column."""
     mock.register(consumer.url, secret=SECRET)
@@ -340,7 +288,7 @@ def test_a_script_with_problems_is_refused_before_anything_is_sent(
     assert consumer.bodies == []
 
 
-def test_wait_for_sees_what_came_before_and_what_comes_later(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_wait_for_sees_what_came_before_and_what_comes_later(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """Deliveries made by another thread end the waiting."""
     mock.register(consumer.url, secret=SECRET)
     mock.send("run.failed", override={"run_id": "run_1"})
@@ -357,7 +305,7 @@ def test_wait_for_sees_what_came_before_and_what_comes_later(mock: MockServer, c
     assert delivery.data["run_id"] == "run_2"
 
 
-def test_wait_for_says_what_did_come(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_wait_for_says_what_did_come(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """A time-out names what was waited for, what arrived, and how it differs."""
     mock.register(consumer.url, secret="wrong")
     mock.send("run.failed")
@@ -405,7 +353,7 @@ def test_wait_for_registration_says_what_the_api_received(mock: MockServer) -> N
         mock.wait_for_registration(timeout=0)
 
 
-def test_assertions(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_assertions(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """assert_delivered returns what it found, and fails with what there is."""
     mock.register(consumer.url, secret=SECRET)
     with pytest.raises(
@@ -428,7 +376,7 @@ def test_assertions(mock: MockServer, consumer: StdlibConsumer) -> None:
         mock.assert_delivered("run.faild")
 
 
-def test_a_long_record_is_shown_by_its_end(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_a_long_record_is_shown_by_its_end(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """A message shows the last twenty deliveries and says so."""
     mock.register(consumer.url, secret=SECRET)
     for _ in range(25):
@@ -438,7 +386,7 @@ def test_a_long_record_is_shown_by_its_end(mock: MockServer, consumer: StdlibCon
     assert text.count("dlv_") == 20
 
 
-def test_reset_makes_everything_new(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_reset_makes_everything_new(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """Webhooks, deliveries, requests, routes and planned answers are gone, and ids begin again."""
     first = mock.register(consumer.url, secret=SECRET)
     mock.send("run.failed")
@@ -451,7 +399,7 @@ def test_reset_makes_everything_new(mock: MockServer, consumer: StdlibConsumer) 
     assert mock.send("run.failed").deliveries[0].delivery_id == "dlv_000001"
 
 
-def test_reset_ends_what_is_in_flight(mock: MockServer, consumer: StdlibConsumer) -> None:
+def test_reset_ends_what_is_in_flight(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """A delivery that hangs does not leak into the time after the reset."""
     consumer.release.clear()
     mock.register(consumer.url, secret=SECRET)
@@ -497,7 +445,7 @@ def test_life_is_forgiving_and_clear() -> None:
         MockServer(sped=1)  # type: ignore[call-arg] # that is the test
 
 
-def test_stopping_leaves_nothing_behind(consumer: StdlibConsumer) -> None:
+def test_stopping_leaves_nothing_behind(consumer: VerifyingConsumer) -> None:
     """With connections open on both sides the server is gone; no thread, task or socket stays."""
     before = own_threads()
     mock = MockServer().start()
@@ -507,14 +455,13 @@ def test_stopping_leaves_nothing_behind(consumer: StdlibConsumer) -> None:
     with socket.create_connection(("127.0.0.1", port)) as idle:
         idle.sendall(b"POST /v1/webhooks HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{")
         mock.stop()
-    consumer.close()
     gc.collect()
     assert own_threads() <= before
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def test_fifty_servers_do_not_disturb_each_other(consumer: StdlibConsumer) -> None:
+def test_fifty_servers_do_not_disturb_each_other(consumer: VerifyingConsumer) -> None:
     """Each has its own port, webhooks and record."""
     servers = [MockServer(seed=number).start() for number in range(50)]
     try:

@@ -1,63 +1,17 @@
 """Faults, retries, background replays, stepped time and probes through MockServer."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from mockserver import DeliveryError, LoopRunningError, MockServer, UsageError, verify
+from mockserver import DeliveryError, LoopRunningError, MockServer, UsageError
+from tests.answering import VerifyingConsumer
 from tests.receiving import SECRET, Received, consuming, eventually
 
 
-class Verifying:
-    """A consumer of the standard library's server that refuses what is not signed, and fails on request."""
-
-    def __init__(self) -> None:
-        self.accepted: list[bytes] = []
-        self.fail = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = 200 if verify(body, self.headers["X-Playgent-Signature"], SECRET) else 401
-                if outer.fail:
-                    outer.fail, status = outer.fail - 1, 500
-                if status == 200:
-                    outer.accepted.append(body)
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-@pytest.fixture
-def consumer() -> Iterator[Verifying]:
-    running = Verifying()
-    yield running
-    running.close()
-
-
-def test_send_with_a_fault(consumer: Verifying) -> None:
+def test_send_with_a_fault(consumer: VerifyingConsumer) -> None:
     """A forged event is refused; duplicates are sent twice; a list composes."""
     with MockServer() as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -73,7 +27,7 @@ def test_send_with_a_fault(consumer: Verifying) -> None:
             mock.send("run.failed", fault="wrong_secrt")
 
 
-def test_send_with_retries(consumer: Verifying) -> None:
+def test_send_with_retries(consumer: VerifyingConsumer) -> None:
     """At speed max the waits between attempts are skipped; the attempts are on record."""
     consumer.fail = 2
     with MockServer(speed="max") as mock:
@@ -85,7 +39,7 @@ def test_send_with_retries(consumer: Verifying) -> None:
             mock.send("run.failed", retry="stripee")
 
 
-def test_stepped_time_in_a_sync_test(consumer: Verifying) -> None:
+def test_stepped_time_in_a_sync_test(consumer: VerifyingConsumer) -> None:
     """An outage and what follows, minute by minute, without a sleep."""
     consumer.fail = 2
     with MockServer(speed="stepped", retry=[0, "5m", "5m"]) as mock:
@@ -128,7 +82,7 @@ def test_the_clock_that_runs_by_itself_is_not_advanced() -> None:
         mock.clock.advance(1)
 
 
-def test_a_replay_in_the_background_in_real_time(consumer: Verifying) -> None:
+def test_a_replay_in_the_background_in_real_time(consumer: VerifyingConsumer) -> None:
     """The test goes on at once, looks at the report so far, and waits for the end."""
     with MockServer() as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -137,7 +91,7 @@ def test_a_replay_in_the_background_in_real_time(consumer: Verifying) -> None:
         assert replay.result().delivered == replay.report.delivered == 1
 
 
-def test_a_probe_proves_an_effect(consumer: Verifying) -> None:
+def test_a_probe_proves_an_effect(consumer: VerifyingConsumer) -> None:
     """A function of the test's sees that a duplicate had two effects where one was expected."""
     with MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)
@@ -166,7 +120,7 @@ async def test_cancelling_while_a_retry_waits() -> None:
         await eventually(lambda: mock.deliveries[0].outcome == "failed")
 
 
-def test_reports_from_python(consumer: Verifying, tmp_path: Path) -> None:
+def test_reports_from_python(consumer: VerifyingConsumer, tmp_path: Path) -> None:
     """A report is written as JUnit XML, HAR and Markdown, without the secret."""
     with MockServer(speed="max") as mock:
         mock.register(consumer.url, secret=SECRET)

@@ -1,81 +1,32 @@
 """The pytest plugin, as another team's test suite sees it: each test here runs a suite of its own."""
 
-from collections.abc import Callable
-
 import pytest
 
-Suite = Callable[..., pytest.RunResult]
+from tests.answering import VerifyingConsumer
+from tests.testing.suites import MARK, PLUGINS, Suite
 
 pytestmark = pytest.mark.usefixtures("all_imported")
 
-CONSUMER = """
-import http.server, threading
-import mockserver as package
-import pytest
-
-SECRET = "whsec_x"
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        good = package.verify(body, self.headers["X-Playgent-Signature"], SECRET)
-        answer = b"accepted" if good else b"bad signature"
-        self.send_response(200 if good else 401)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *args): pass
-
-@pytest.fixture(scope="session")
-def consumer():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hooks"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-"""
-
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
-    """A folder with a consumer, and a way to run a suite in it, in this process or one of its own, warnings as errors.
-
-    Of all the plugins that are installed only ours is loaded, by its entry point, and those that a test names.
-    """
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeconftest(CONSUMER)
-
-    def run(tests: str, *args: str, ini: str = "", process: bool = False) -> pytest.RunResult:
-        pytester.makepyfile(tests)
-        # In this process our plugin is imported already, which pytest warns of.
-        warnings = "error\n    ignore::pytest.PytestAssertRewriteWarning"
-        pytester.makeini(f"[pytest]\nfilterwarnings =\n    {warnings}\n{ini}")
-        run_pytest = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
-        return run_pytest("-p", "playgent_mockserver.pytest_plugin", "-p", "no:cacheprovider", *args)
-
-    return run
+def conftest(consumer: VerifyingConsumer) -> str:
+    """Gives the tests of a suite the URL of a consumer."""
+    return f"import pytest\n\n@pytest.fixture\ndef consumer(): return {consumer.url!r}\n"
 
 
 THREE_LINES = """
 def test_it(mockserver, consumer):
-    mockserver.register(consumer, events=["run.failed"], secret="whsec_x")
+    mockserver.register(consumer, events=["run.failed"], secret=SECRET)
     assert mockserver.send("run.failed").delivered
 """
 
 ASYNC = """
 async def test_it(mockserver, consumer):
-    mockserver.register(consumer, events=["run.failed"], secret="whsec_x")
+    mockserver.register(consumer, events=["run.failed"], secret=SECRET)
     assert (await mockserver.asend("run.failed")).delivered
     assert (await mockserver.areplay("run_failed")).ok
     assert len(await mockserver.await_for("run.failed", count=2)) == 2
 """
-
-LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
 
 
 def test_the_plugin_is_found_without_being_named(pytester: pytest.Pytester) -> None:
@@ -86,25 +37,11 @@ def test_the_plugin_is_found_without_being_named(pytester: pytest.Pytester) -> N
     pytester.runpytest_subprocess(*args).assert_outcomes(passed=1)
 
 
-MARK = "import pytest\npytestmark = pytest.mark.{}\n"
-BACKEND = "@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
-
-
 @pytest.mark.full
-@pytest.mark.parametrize(
-    ("plugin", "header", "ini"),
-    [
-        ("asyncio", "", LOOP_SCOPE + "asyncio_mode = auto"),
-        ("asyncio", MARK.format("asyncio"), LOOP_SCOPE + "asyncio_mode = strict"),
-        ("aiohttp", "", LOOP_SCOPE + "asyncio_mode = auto"),
-        ("anyio", MARK.format("anyio") + BACKEND, ""),
-    ],
-    ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp", "anyio"],
-)
-def test_async_tests_under_every_plugin(suite: Suite, plugin: str, header: str, ini: str) -> None:
+@pytest.mark.parametrize(("plugins", "header", "ini"), PLUGINS)
+def test_async_tests_under_every_plugin(suite: Suite, plugins: list[str], header: str, ini: str) -> None:
     """The same fixture serves async tests beside each async plugin."""
-    plugins = {"aiohttp": ["-p", "asyncio", "-p", "aiohttp"]}
-    suite(header + ASYNC, *plugins.get(plugin, ["-p", plugin]), ini=ini).assert_outcomes(passed=1)
+    suite(header + ASYNC, plugins=plugins, ini=ini).assert_outcomes(passed=1)
 
 
 def test_each_test_has_a_clean_server_and_the_server_is_shared(suite: Suite) -> None:
@@ -114,7 +51,7 @@ def test_each_test_has_a_clean_server_and_the_server_is_shared(suite: Suite) -> 
         urls = set()
 
         def test_one(mockserver, consumer):
-            mockserver.register(consumer, secret="whsec_x")
+            mockserver.register(consumer, secret=SECRET)
             mockserver.send("run.failed")
             mockserver.fail_next(status=500)
             mockserver.route("https://a.example", to="http://127.0.0.1:1")
@@ -230,16 +167,12 @@ def test_failures_that_no_one_looked_at_fail_the_test(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["*no active webhook is subscribed to run.failed*"])
 
 
-@pytest.mark.parametrize("way", ["ini", "marker"])
-def test_failures_that_no_one_looked_at_can_be_allowed(suite: Suite, way: str) -> None:
-    """By ini or marker."""
-    marker = "import pytest\npytestmark = pytest.mark.mockserver(strict_deliveries=False)\n" if way == "marker" else ""
-    result = suite(
-        marker + "def test_it(mockserver, consumer):\n    mockserver.register(consumer, secret='wrong')\n"
-        "    mockserver.send('run.failed')\n",
-        ini="mockserver_strict_deliveries = false" if way == "ini" else "",
-    )
-    result.assert_outcomes(passed=1)
+def test_failures_that_no_one_looked_at_can_be_allowed(suite: Suite) -> None:
+    """By marker or ini."""
+    tests = THREE_LINES.replace("SECRET", "'wrong'").replace("assert ", "").replace(".delivered", "")
+    marker = MARK.format("mockserver(strict_deliveries=False)")
+    suite(marker + tests).assert_outcomes(passed=1)
+    suite(tests, ini="mockserver_strict_deliveries = false").assert_outcomes(passed=1)
 
 
 def test_failures_that_were_looked_at_do_not_fail_the_test(suite: Suite) -> None:
@@ -321,7 +254,7 @@ def test_speed_can_be_chosen_on_the_command_line(suite: Suite) -> None:
         import time
 
         def test_it(mockserver, consumer):
-            mockserver.register(consumer, secret="whsec_x")
+            mockserver.register(consumer, secret=SECRET)
             report = mockserver.replay({"version": 1, "steps": [{"pause": 0.2}, {"event": "run.failed"}]})
             assert report.ok and report.scripted_seconds >= 0.2
             print("took", "long" if report.seconds >= 0.19 else "short")
@@ -343,9 +276,8 @@ def test_ini_settings(suite: Suite) -> None:
 @pytest.mark.full
 def test_under_xdist(suite: Suite) -> None:
     """Two workers have servers of their own."""
-    suite(
-        THREE_LINES + THREE_LINES.replace("test_it", "test_other"), "-p", "xdist.plugin", "-n2", process=True
-    ).assert_outcomes(passed=2)
+    tests = THREE_LINES + THREE_LINES.replace("test_it", "test_other")
+    suite(tests, "-n2", plugins=["xdist.plugin"], process=True).assert_outcomes(passed=2)
 
 
 def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite: Suite) -> None:
@@ -353,6 +285,7 @@ def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite: Suite) -> None
     suite(
         """
         import sys, threading
+        import mockserver
 
         def test_it():
             heavy = {"aiohttp", "msgspec", "httptools", "yaml", "jinja2", "rich", "click"}
@@ -364,15 +297,7 @@ def test_the_plugin_imports_nothing_heavy_until_it_is_used(suite: Suite) -> None
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    ("plugins", "header", "ini"),
-    [
-        (["asyncio"], "", LOOP_SCOPE + "asyncio_mode = auto"),
-        (["asyncio"], MARK.format("asyncio"), LOOP_SCOPE + "asyncio_mode = strict"),
-        (["asyncio", "aiohttp"], "", LOOP_SCOPE + "asyncio_mode = auto"),
-    ],
-    ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp"],
-)
+@pytest.mark.parametrize(("plugins", "header", "ini"), PLUGINS[:3])
 def test_an_app_is_shut_down_on_the_loop_of_its_test(suite: Suite, plugins: list[str], header: str, ini: str) -> None:
     """An app's lifespan begins before its first request and ends, in order, at the end of the test."""
     tests = """
@@ -402,5 +327,4 @@ async def test_it(mockserver):
 async def test_after():
     assert log == ["up", "request", "down"]
 """
-    args = [arg for name in plugins for arg in ("-p", name)]
-    suite(header + tests, *args, ini=ini).assert_outcomes(passed=2)
+    suite(header + tests, plugins=plugins, ini=ini).assert_outcomes(passed=2)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+
+from tests.testing.suites import PLUGINS, Suite
 
 pytestmark = pytest.mark.usefixtures("all_imported")
 
@@ -29,7 +29,7 @@ class Consumer:
     def receive(self, body, signature, method):
         if method != "POST":
             return "405 Method Not Allowed", b"POST only"
-        if not self.mistake and not package.verify(body, signature, "whsec_x_of_the_suite"):
+        if not self.mistake and not package.verify(body, signature, SECRET):
             return "401 Unauthorized", b"bad signature"
         try:
             event = json.loads(body)
@@ -47,29 +47,16 @@ def bad():
     return Consumer(mistake=True)
 '''
 
-#: Runs a suite.
-Suite = Callable[..., pytest.RunResult]
-SECRET = '"whsec_x_of_the_suite"'
-LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
-
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
-    """A way to run a suite, warnings as errors, with our plugin and those that a test names."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeconftest(CONSUMER)
-
-    def run(tests: str, *args: str, ini: str = "", process: bool = False) -> pytest.RunResult:
-        pytester.makepyfile(tests.replace("SECRET", SECRET))
-        # In this process our plugin is imported already, which pytest warns of.
-        warnings = "error\n    ignore::pytest.PytestAssertRewriteWarning"
-        pytester.makeini(f"[pytest]\nfilterwarnings =\n    {warnings}\n{ini}")
-        run_pytest = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
-        return run_pytest("-p", "playgent_mockserver.pytest_plugin", "-p", "no:cacheprovider", *args)
-
-    return run
+def conftest() -> str:
+    return CONSUMER
 
 
+GOOD_AND_BAD = """
+def test_good(mockserver, good): mockserver.check(good, SECRET)
+def test_bad(mockserver, bad): mockserver.check(bad, SECRET)
+"""
 TABLE = [
     "*checks: *fail* the check*",
     "*verdict  check  severity  title *what was seen",
@@ -83,12 +70,7 @@ TABLE = [
 
 def test_one_line_is_a_test(suite: Suite) -> None:
     """It passes with a correct application, and fails with a table otherwise, in the test itself and not after it."""
-    result = suite(
-        """
-        def test_good(mockserver, good): mockserver.check(good, SECRET)
-        def test_bad(mockserver, bad): mockserver.check(bad, SECRET)
-        """
-    )
+    result = suite(GOOD_AND_BAD)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*_ test_bad _*", *TABLE, "FAILED *::test_bad *"])
     assert result.stdout.str().count("PG012  must") == 1
@@ -129,15 +111,20 @@ def test_a_report_that_is_looked_at_is_judged_by_the_test(suite: Suite) -> None:
 
 
 def test_a_test_that_fails_otherwise_shows_the_table_too(suite: Suite) -> None:
-    """It may be the reason."""
+    """It may be the reason; a test that is marked as failing counts so, for the check failed it while it ran."""
     result = suite(
         """
+        import pytest
+
         def test_it(mockserver, bad):
             mockserver.check(bad, SECRET)
             assert False, "something else"
+
+        @pytest.mark.xfail(strict=True)
+        def test_expected(mockserver, bad): mockserver.check(bad, SECRET)
         """
     )
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(failed=1, xfailed=1)
     result.stdout.fnmatch_lines(["*something else*", "*- mockserver check -*", *TABLE])
 
 
@@ -159,18 +146,6 @@ def test_wrong_usage_shows_the_line_of_the_test_and_the_message(suite: Suite) ->
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([">*mockserver.check(good, *", "E *UsageError: no check 'PG0xx'*"])
     assert "/mockserver/testing/" not in result.stdout.str()
-
-
-def test_an_expected_failure_is_one(suite: Suite) -> None:
-    """A test that is marked as failing counts so: the check failed it while it ran."""
-    result = suite(
-        """
-        import pytest
-        @pytest.mark.xfail(strict=True)
-        def test_it(mockserver, bad): mockserver.check(bad, SECRET)
-        """
-    )
-    result.assert_outcomes(xfailed=1)
 
 
 def test_a_check_in_a_fixture_is_not_lost(suite: Suite) -> None:
@@ -217,7 +192,6 @@ def test_the_function_needs_no_fixture(suite: Suite) -> None:
     result.stdout.fnmatch_lines([">*check(bad, *", "*CheckError: *", *TABLE[1:]])
 
 
-MARK = "import pytest\npytestmark = pytest.mark.{}\n"
 ASYNC = """
 import mockserver as package
 async def test_good(mockserver, good): await mockserver.acheck(good, SECRET)
@@ -228,20 +202,10 @@ async def test_function(bad): await package.acheck(bad, SECRET, only="PG012")
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    ("plugins", "header", "ini"),
-    [
-        (["asyncio"], "", LOOP_SCOPE + "asyncio_mode = auto"),
-        (["asyncio"], MARK.format("asyncio"), LOOP_SCOPE + "asyncio_mode = strict"),
-        (["asyncio", "aiohttp"], "", LOOP_SCOPE + "asyncio_mode = auto"),
-        (["anyio"], MARK.format("anyio") + "@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n", ""),
-    ],
-    ids=["pytest-asyncio auto", "pytest-asyncio strict", "pytest-aiohttp", "anyio"],
-)
+@pytest.mark.parametrize(("plugins", "header", "ini"), PLUGINS)
 def test_async_tests_under_every_plugin(suite: Suite, plugins: list[str], header: str, ini: str) -> None:
     """They fail while they run, as sync ones do."""
-    args = [arg for name in plugins for arg in ("-p", name)]
-    result = suite(header + ASYNC, *args, ini=ini)
+    result = suite(header + ASYNC, plugins=plugins, ini=ini)
     result.assert_outcomes(passed=2, failed=2)
     assert result.stdout.str().count("PG012  must") == 2
 
@@ -249,16 +213,7 @@ def test_async_tests_under_every_plugin(suite: Suite, plugins: list[str], header
 @pytest.mark.full
 def test_under_xdist(suite: Suite) -> None:
     """Reports of workers have the table too."""
-    result = suite(
-        """
-        def test_good(mockserver, good): mockserver.check(good, SECRET)
-        def test_bad(mockserver, bad): mockserver.check(bad, SECRET)
-        """,
-        "-p",
-        "xdist.plugin",
-        "-n",
-        "2",
-    )
+    result = suite(GOOD_AND_BAD, "-n2", plugins=["xdist.plugin"])
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(TABLE)
 
