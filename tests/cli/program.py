@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-W", "error", "-m", "mockserver"]
 LIMIT = 120.0  # seconds: no test needs a tenth of it, and a hanging command must not hang the tests
 SECRET = "whsec_cli_test"
+READY = "mockserver is ready: "
 
 
 class Result(NamedTuple):
@@ -146,6 +147,19 @@ def running(*arguments: str, cwd: Path | None = None, **env: str) -> Iterator[Ru
             watchdog.join()
 
 
+def url_of(line: str) -> str:
+    assert line.startswith(READY)
+    assert line.endswith(" (vendor API /v1, control API /_mock)")
+    return line.removeprefix(READY).split(" ")[0]
+
+
+@contextmanager
+def serving(*arguments: str, cwd: Path | None = None, **env: str) -> Iterator[tuple[Running, str]]:
+    """Start a mock on a free port; gives the command, and the URL of its ready line."""
+    with running("--port=0", *arguments, cwd=cwd, **env) as command:
+        yield command, url_of(command.wait_for_line(READY))
+
+
 def mockserver_process(*arguments: str, cwd: Path | None = None, **env: str) -> Result:
     """Run a command to its end as a process, for tests of what only a process does."""
     with running(*arguments, cwd=cwd, **env) as command:
@@ -168,6 +182,7 @@ class Recorder:
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/hooks"
+        self.target = ("--target", self.url, "--secret", SECRET)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -216,7 +231,12 @@ class Recorder:
                     connection.sendall(answer)
 
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+def answer(status: str, body: bytes = b"", head: str = "") -> bytes:
+    """The bytes of an answer; ``head`` holds more lines, each with its end."""
+    return f"HTTP/1.1 {status}\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+OK = answer("200 OK", b"ok")
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from mockserver.model.redaction import Redactor
 from mockserver.model.targets import Target
 from mockserver.reports.check_report import clean_finding
 from tests.answering import answering
-from tests.cli.program import Result, environment, mockserver, recorder, running
+from tests.cli.program import Result, mockserver, recorder, running
 from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, Consumer, Endpoint, launch
 from tests.consumers.serve import serve_flask
@@ -225,25 +224,18 @@ def test_what_was_proved_counts_for_more_than_a_probe_that_fails_later() -> None
     assert "mockserver: cannot be used: the command 'exit 3' ended with exit code 3" in done.err
 
 
-def test_a_consumer_that_seems_to_verify_nothing_is_called_so() -> None:
-    """Where it takes forgeries of every kind, and not where it takes a few."""
+def test_a_suspicion_fails_a_build_unless_only_what_is_proven_counts() -> None:
+    """A consumer that takes forgeries of every kind is said to verify nothing, and not one that takes a few."""
     says = "It looks as if no signature is verified at all"
     with answering(lambda *_: (200, b"ok")) as url:
+        assert check(url, "--only", "PG012", "--fail-on", "proven").code == 0
+        one = check(url, "--only", "PG012")
         all_kinds = check(url, "--only", "PG010,PG012,PG013,PG015,PG017").out
         some = check(url, "--only", "PG010,PG012,PG013").out
+    assert (one.code, "WARN PG012 wrong secret (must)" in one.out) == (1, True)
     assert "WARN 5 checks: only --probe can show whether it was handled" in all_kinds
     assert "WARN 3 checks: " in some
     assert (says in all_kinds, says in some) == (True, False)
-
-
-def test_a_suspicion_fails_a_build() -> None:
-    """A consumer that says nothing, and may verify nothing, is red, unless only what is proven counts."""
-    with answering(lambda *_: (200, b"")) as url:
-        assert check(url, "--only", "PG012", "--fail-on", "proven").code == 0
-        done = check(url, "--only", "PG012")
-    assert done.code == 1
-    assert "WARN PG012 wrong secret (must)" in done.out
-    assert "--probe" in done.out
 
 
 def test_a_hook_can_be_a_command(flask: Consumer) -> None:
@@ -253,11 +245,8 @@ def test_a_hook_can_be_a_command(flask: Consumer) -> None:
     done = check(flask, *options, "--fail-once", command, "--only", "PG081")
     assert done.code == 0
     assert re.search(r"^pass +PG081 .*answered 500, then answered 200: one effect", done.out, re.MULTILINE)
-
-
-def test_a_hook_that_fails(flask: Consumer) -> None:
-    """The message has its output, without the secret, and it is wrong usage: the consumer did nothing wrong."""
-    done = check(flask, *looking_into(flask)[:4], "--fail-once", f"echo no {SECRET} >&2; exit 3", "--only", "PG080")
+    # One that fails is wrong usage: the consumer did nothing wrong.
+    done = check(flask, *options, "--fail-once", f"echo no {SECRET} >&2; exit 3", "--only", "PG080")
     assert done.code == 2
     assert "mockserver: cannot be used: the command " in done.err
     assert "ended with exit code 3: no ***" in done.err
@@ -303,15 +292,6 @@ def test_the_summary_page_of_a_workflow(flask: Consumer, tmp_path: Path) -> None
     env = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     check(flask, "--only", "PG010", "--markdown", "r.md", cwd=tmp_path, **env)
     assert (tmp_path / "summary.md").read_text("utf-8") == "# Before\n" + (tmp_path / "r.md").read_text("utf-8")
-
-
-@each_row("option", ["--json", "--junit", "--markdown", "--sarif"])
-def test_a_file_that_cannot_be_written_is_found_first(option: str) -> None:
-    """Nothing is sent when a report has nowhere to go."""
-    with recorder() as server:
-        done = check(server.url, option, "/proc/nowhere/report")
-    assert done == (2, "", "mockserver: cannot write /proc/nowhere/report: No such file or directory\n")
-    assert server.requests == []
 
 
 # ---------------------------------------------------------------- the checks themselves
@@ -390,26 +370,11 @@ def test_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None
 
 def test_the_url_from_the_environment(flask: Consumer, closed_port: int) -> None:
     """MOCKSERVER_TARGET is the URL where the argument is not given, and gives way to it."""
-    env: dict[str, Any] = {
-        "MOCKSERVER_SECRET": SECRET,
-        "MOCKSERVER_TARGET": flask.webhook_url,
-        "MOCKSERVER_ONLY": "PG010",
-    }
+    env: Any = {"MOCKSERVER_SECRET": SECRET, "MOCKSERVER_TARGET": flask.webhook_url, "MOCKSERVER_ONLY": "PG010"}
     assert mockserver("check", **env).code == 0
     nowhere = {**env, "MOCKSERVER_TARGET": f"http://127.0.0.1:{closed_port}/"}
     assert mockserver("check", flask.webhook_url, **nowhere).code == 0
     assert mockserver("check", **nowhere).code == 3
-
-
-def test_it_imports_no_more_than_it_needs(flask: Consumer) -> None:
-    """Where lines go through a pipe, neither a web framework nor rich is imported."""
-    code = (
-        "import sys; from mockserver.cli import main; main(sys.argv[1:]);"
-        "print(sorted({'aiohttp', 'rich', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
-    )
-    arguments = ("check", flask.webhook_url, "--secret", SECRET, "--only", "control")
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, env=environment(), check=True)
-    assert done.stderr.decode().strip() == "[]"
 
 
 # ---------------------------------------------------------------- on a terminal
@@ -439,8 +404,7 @@ def test_a_live_table() -> None:
 def test_terminals_of_any_size(flask: Consumer, columns: str, lines: str) -> None:
     """A terminal with little room shows what fits, and in the end every check all the same."""
     only = "PG010,PG011,PG012,PG013,PG014,PG015,PG016,PG017,PG018,PG020"
-    options = ("--secret", SECRET, "--only", only)
-    terminal = Terminal("check", flask.webhook_url, *options, COLUMNS=columns, LINES=lines)
+    terminal = Terminal("check", flask.webhook_url, "--secret", SECRET, "--only", only, COLUMNS=columns, LINES=lines)
     assert terminal.end() == 0
     last = terminal.plain[terminal.plain.rindex("PG001") :]
     assert [each for each in only.split(",") if each not in last] == []
@@ -505,9 +469,7 @@ def test_what_cannot_be_shown_is_not_reported_as_a_command() -> None:
     with answering(lambda body, _: (400 if "\u2028".encode() in body else 200, b"ok")) as url:
         done = check(url, "--only", "PG031", "-v")
     assert done.code == 1
-    assert (
-        "\n  sent (no curl command: it holds characters that cannot be shown):\n    POST /hooks HTTP/1.1\n" in done.out
-    )
+    assert "\n  sent (no curl command: it holds characters that cannot be shown):\n    POST /hooks " in done.out
     assert "\u2028" not in done.out
     assert "\n  answer: 400 Bad Request\n    ok\n" in done.out
 
@@ -531,6 +493,7 @@ def evidence(head: bytes = b"", exchange: Exchange | None = None) -> Delivery:
 @each_row(
     ("exchange", "answer"),
     [
+        (None, "  sent (no curl command: no request was made):"),
         (Exchange(Response(204, "No Content")), "  answer: 204 No Content"),
         (Exchange(Response(200, body=b"ok")), "  answer: 200\n    ok"),
         (Exchange(error=ExchangeError("closed", f"closed by {SECRET}")), "  answer: closed by ***"),
@@ -540,14 +503,9 @@ def evidence(head: bytes = b"", exchange: Exchange | None = None) -> Delivery:
         ),
     ],
 )
-def test_what_came_back_is_shown(exchange: Exchange, answer: str) -> None:
-    """As much of an answer as came, and why there is no more of it."""
+def test_what_came_back_is_shown(exchange: Exchange | None, answer: str) -> None:
+    """As much of an answer as came, and why there is no more of it; nothing where nothing was attempted."""
     assert block_of(evidence(exchange=exchange)).endswith(f"\n{answer}")
-
-
-def test_a_delivery_that_was_not_attempted_is_shown_as_such() -> None:
-    """There is no request, and no answer."""
-    assert block_of(evidence()).endswith("\n  sent (no curl command: no request was made):")
 
 
 def test_the_same_request_is_shown_once() -> None:
@@ -566,14 +524,13 @@ def test_a_command_that_is_too_long_is_not_printed() -> None:
     assert re.search(r"\n    X-Playgent-Signature: sha256=a+ ?\.\.\. \(\d+ more characters\)\n", block)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("why", "shown"),
     [
         ("One. Two. Three.", "One. Two. Three."),
         (f"One. {'x' * 150}. {'y' * 60}.", f"One. {'x' * 150}."),
         ("x" * 300, "x" * 300),
     ],
-    ids=["all", "the first sentences", "one sentence"],
 )
 def test_why_it_matters_is_reported_in_whole_sentences(why: str, shown: str) -> None:
     """As many as fit; --explain says all."""

@@ -52,7 +52,7 @@ def test_pasted_into_a_shell_it_sends_the_same_bytes(tmp_path: Path, style: str)
     with recorder() as server:
         target = f"{server.url}/a%20b?x=1&y='2'"
         arguments = ("s.yaml", "--target", target, "--secret", SECRET, "--json-style", style)
-        assert mockserver("replay", *arguments, "--speed", "max", cwd=tmp_path).code == 0
+        assert mockserver("replay", *arguments, "--speed=max", cwd=tmp_path).code == 0
         sent, server.requests = server.requests, []
         dry = mockserver("replay", *arguments, "--dry-run", cwd=tmp_path)
         assert dry.code == 0
@@ -101,7 +101,7 @@ def test_a_template_that_fails_is_reported(tmp_path: Path) -> None:
 def test_send_dry_run(tmp_path: Path) -> None:
     """`send --dry-run` prints one command; run by a shell, it delivers an event that verifies."""
     with recorder() as server:
-        done = mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, "--dry-run")
+        done = mockserver("send", "run.failed", *server.target, "--dry-run")
         assert done.code == 0
         assert server.requests == []
         assert shell(done.out, tmp_path).stdout == b"ok"
@@ -144,7 +144,7 @@ def test_defective_requests_are_reported_byte_for_byte(tmp_path: Path) -> None:
     faults = [name for name, fault in FAULTS.items() if fault.layer in {"signature", "body"}]
     (tmp_path / "s.yaml").write_text(script_of(faults), "utf-8")
     with recorder() as server:
-        arguments = ("s.yaml", "--target", server.url, "--secret", SECRET, "--speed", "max")
+        arguments = ("s.yaml", *server.target, "--speed=max")
         mockserver("replay", *arguments, cwd=tmp_path)
         sent, server.requests = dict(zip(faults, server.requests, strict=True)), []
         dry = mockserver("replay", *arguments, "--dry-run", cwd=tmp_path)

@@ -11,15 +11,15 @@ from mockserver import verify
 from mockserver.faults.registry import FAULTS
 from mockserver.model.retry_policies import POLICY_NAMES
 from mockserver.script.package_files import load_retry_policies
-from tests.cli.program import SECRET, Recorder, Result, mockserver, recorder, running
+from tests.cli.program import SECRET, Recorder, Result, answer, mockserver, recorder, running
 from tests.consumers.serve import serve_flask
 from tests.tables import each_row
 
-REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"
+REFUSAL = answer("401 Unauthorized", b"no")
 
 
 def send(server: Recorder, *arguments: str, **more: Any) -> Result:
-    return mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, *arguments, **more)
+    return mockserver("send", "run.failed", *server.target, *arguments, **more)
 
 
 def test_a_forged_event_that_is_refused_is_well() -> None:
@@ -58,7 +58,7 @@ def test_several_faults_are_combined(forms: tuple[str, str]) -> None:
 
 def test_duplicates_are_judged_together() -> None:
     """One delivery that is not accepted among several is reported; an ordinary fault has no expectation."""
-    with recorder(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REFUSAL) as server:
+    with recorder(answer("200 OK"), REFUSAL) as server:
         done = send(server, "--fault", "duplicate(3)")
     assert (done.code, len(server.requests)) == (0, 3)
     assert len(set(server.requests)) == 1
@@ -101,9 +101,7 @@ def test_faults_that_exclude_each_other() -> None:
 
 def test_the_answer_of_a_consumer_that_shows_its_secret() -> None:
     """What is printed does not have it."""
-    body = f"secret={SECRET}".encode()
-    answer = b"HTTP/1.1 500 %s\r\nContent-Length: %d\r\n\r\n%s" % (SECRET.encode(), len(body), body)
-    with recorder(answer) as server:
+    with recorder(answer(f"500 {SECRET}", f"secret={SECRET}".encode())) as server:
         done = send(server)
     assert done.code == 1
     assert "HTTP 500 ***\nsecret=***\n" in done.out
@@ -112,7 +110,7 @@ def test_the_answer_of_a_consumer_that_shows_its_secret() -> None:
 
 def test_send_retries() -> None:
     """--retry takes a schedule; the last answer is the one that is printed."""
-    with recorder(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", REFUSAL) as server:
+    with recorder(answer("503 No"), REFUSAL) as server:
         done = send(server, "--retry", "0s,1ms,1ms")
     assert done.code == 1
     assert len(server.requests) == 3
@@ -169,10 +167,8 @@ def test_a_dry_run_asks_and_expects_nothing(tmp_path: Path) -> None:
 def test_serve_retries(tmp_path: Path) -> None:
     """Serve --retry makes failed attempts again, and shows no secret that a consumer echoes."""
     (tmp_path / "s.yaml").write_text("version: 1\nsteps:\n  - {event: run.failed, expect: {body: thanks}}\n", "utf-8")
-    body = SECRET.encode()
-    answer = b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    with recorder(answer) as server:
-        arguments = ("--target", server.url, "--secret", SECRET, "--script", "s.yaml", "--retry", "0s,1ms,1ms")
+    with recorder(answer("500 No", SECRET.encode())) as server:
+        arguments = (*server.target, "--script", "s.yaml", "--retry", "0s,1ms,1ms")
         with running("serve", "--port", "0", *arguments, cwd=tmp_path) as serving:
             serving.wait_for_line("1 planned = 0 delivered + 1 failed")
             serving.process.terminate()

@@ -46,7 +46,7 @@ def line_of(fault: str) -> int:
 
 def replay(tmp_path: Path, *arguments: str, **env: Any) -> Result:
     files = ("--junit", "r.xml", "--json", "r.json", "--har", "r.har", "--markdown", "r.md")
-    return mockserver("replay", *arguments, "--speed", "max", *files, cwd=tmp_path, **env)
+    return mockserver("replay", *arguments, "--speed=max", *files, cwd=tmp_path, **env)
 
 
 def test_the_script_has_about_twenty_lines() -> None:

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from mockserver.cli.output import MOST_WAITING, Printer, Writer
-from tests.cli.program import COMMAND, ROOT, SECRET, environment, mockserver, recorder, running
+from tests.cli.program import COMMAND, ROOT, environment, mockserver, recorder, running
 
 ENDLESS = "version: 1\nsteps:\n  - {event: run.failed, repeat: 10000}\n"
 SLOW = "version: 1\nsteps:\n  - event: run.failed\n  - pause: 1h\n  - event: run.completed\n"
@@ -24,7 +24,7 @@ def test_a_server_whose_output_is_not_read_goes_on(tmp_path: Path) -> None:
     """With the pipe of its output full, the server still answers, delivers, and ends at once on SIGTERM."""
     (tmp_path / "s.yaml").write_text(ENDLESS, "utf-8")
     with recorder() as consumer:
-        target = ("--target", consumer.url, "--secret", SECRET, "--script", "s.yaml", "--speed", "max")
+        target = (*consumer.target, "--script", "s.yaml", "--speed=max")
         with running("serve", "--port", "0", *target, cwd=tmp_path) as command:
             url = command.wait_for_line("is ready").split()[3]
             deadline = time.monotonic() + 100
@@ -65,7 +65,7 @@ def test_the_report_of_an_earlier_run_is_not_taken_for_this_one(tmp_path: Path, 
     (tmp_path / "s.yaml").write_text(SLOW, "utf-8")
     report = tmp_path / "reports" / "r.json"
     with recorder() as server:
-        target = ("--target", server.url, "--secret", SECRET, "--json", "reports/r.json")
+        target = (*server.target, "--json", "reports/r.json")
         assert mockserver("replay", "run_failed", *target, cwd=tmp_path).code == 0
         assert json.loads(report.read_text("utf-8"))["ok"] is True
         with running("replay", "s.yaml", *target, cwd=tmp_path) as command:
@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_no_half_of_a_report(tmp_path: Path) -> None:
     # Neither measured by coverage nor compiled for others, whose files would be cut off as well.
     alone = {name: value for name, value in environment().items() if not name.startswith("COVERAGE")}
     done = subprocess.run(
-        [*COMMAND, "replay", "refund_flow", "--speed", "max", "--json", "r.json"], cwd=tmp_path,
+        [*COMMAND, "replay", "refund_flow", "--speed=max", "--json", "r.json"], cwd=tmp_path,
         env={**alone, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True, check=False, timeout=300, preexec_fn=lambda: resource.setrlimit(*limit),
     )  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_link_is_kept_and_a_device_is_written_to(tmp_path: Path) -> None:
     """A report goes to where a link leads; what is no file is not replaced by one."""
     (tmp_path / "real.json").write_text("old", "utf-8")
     (tmp_path / "link.json").symlink_to("real.json")
-    arguments = ("replay", "run_failed", "--speed", "max", "--json", "link.json", "--junit", "/dev/null")
+    arguments = ("replay", "run_failed", "--speed=max", "--json", "link.json", "--junit", "/dev/null")
     assert mockserver(*arguments, cwd=tmp_path).code == 0
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "real.json").read_text("utf-8"))["ok"] is True

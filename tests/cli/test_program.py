@@ -15,7 +15,7 @@ import mockserver as package
 from mockserver.cli import interruption, main
 from mockserver.cli.exit_codes import STOPPING
 from mockserver.cli.options import Destination
-from tests.cli.program import COMMAND, LIMIT, SECRET, environment, mockserver, mockserver_process
+from tests.cli.program import COMMAND, LIMIT, SECRET, environment, mockserver, mockserver_process, recorder
 from tests.tables import each_row
 
 COMMANDS = ["serve", "replay", "send", "receive", "validate", "schema", "sign", "verify", "events", "check"]
@@ -126,17 +126,20 @@ def test_the_port_of_a_kubernetes_service_is_ignored() -> None:
     assert "--secret is missing" in done.err
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["sign", "--secret", "s"], ["validate", "refund_flow"]])
+@each_row("arguments", [["--version"], ["sign", "--secret", "s"], ["validate", "refund_flow"], ["check", "URL"]])
 def test_small_commands_import_little(arguments: list[str]) -> None:
-    """What a command does not use it does not import: no web framework, no event loop, no rich, no Jinja2."""
+    """What a command does not use, it does not import: no web framework, no rich, no Jinja2, mostly no event loop."""
+    unwanted = {"aiohttp", "rich", "jinja2"} | ({"asyncio"} if arguments[0] != "check" else set())
     code = (
         "import sys; from mockserver.cli import main; main(sys.argv[1:]);"
-        "print(sorted({'aiohttp', 'asyncio', 'rich', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
+        f"print(sorted({unwanted} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], input=b"", capture_output=True, env=environment(), check=True
-    )
+    with recorder() as server:
+        given = [server.url if each == "URL" else each for each in arguments]
+        command, env = [sys.executable, "-c", code, *given], environment(MOCKSERVER_SECRET=SECRET)
+        done = subprocess.run(command, input=b"", capture_output=True, env=env, check=True)
     assert done.stderr.decode().strip() == "[]"
+    assert bool(server.requests) is ("URL" in arguments)
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
@@ -189,9 +192,7 @@ def test_streams_that_are_closed_or_full(tmp_path: Path, command: str, code: int
 def test_letters_that_the_output_cannot_show_are_spelled_out(tmp_path: Path) -> None:
     """On a terminal without Unicode nothing fails: such letters are printed as escapes."""
     (tmp_path / "s.yaml").write_text("version: 1\nname: Erstattung für Jürgen\nsteps: [event: run.failed]\n", "utf-8")
-    done = mockserver_process(
-        "replay", "s.yaml", "--speed", "max", cwd=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii"
-    )
+    done = mockserver_process("replay", "s.yaml", "--speed=max", cwd=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
     assert done.code == 0
     assert "Erstattung f\\xfcr J\\xfcrgen: 1 planned" in done.out
 

@@ -8,11 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.cli.program import SECRET, Recorder, Running, mockserver, recorder, running
-from tests.cli.test_serve import url_of
-
-NO = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+from tests.cli.program import OK, Recorder, Running, answer, mockserver, recorder, running, serving
 
 
 class Served(NamedTuple):
@@ -26,8 +22,8 @@ class Served(NamedTuple):
 @pytest.fixture
 def served() -> Iterator[Served]:
     """A mock with one webhook, whose consumer refuses the first delivery."""
-    with recorder(NO, OK) as consumer, running("--port=0", "--target", consumer.url, "--secret", SECRET) as command:
-        yield Served(command, url_of(command.wait_for_line("is ready")), consumer)
+    with recorder(answer("500 No"), OK) as consumer, serving(*consumer.target) as (command, url):
+        yield Served(command, url, consumer)
 
 
 def test_one_event_is_triggered_listed_and_sent_again(served: Served) -> None:
@@ -77,8 +73,8 @@ def test_what_the_mock_refuses_is_one_line(served: Served) -> None:
 
 def test_an_event_without_a_webhook_explains_itself() -> None:
     """Nothing was delivered: that is no success."""
-    with running("--port=0") as command:
-        done = mockserver("trigger", "run.failed", MOCKSERVER_SERVER=url_of(command.wait_for_line("is ready")))
+    with serving() as (_, url):
+        done = mockserver("trigger", "run.failed", MOCKSERVER_SERVER=url)
     assert done.code == 1
     assert "run.failed" in done.out
 
@@ -124,16 +120,14 @@ def test_a_reader_who_was_too_slow_learns_what_is_missing() -> None:
     """The stream says how many there were."""
     stream = b'event: dropped\ndata: {"events": 3}\n\n'
     none = b'{"deliveries": []}'
-    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(each), each) for each in (stream, none)]
-    with recorder(*answers) as server:
+    with recorder(answer("200 OK", stream), answer("200 OK", none)) as server:
         done = mockserver("deliveries", "--follow", "--server", server.url)
     assert done == (0, "... 3 left out: they came faster than they were read\n", "")
 
 
 def test_a_mock_with_tls(tmp_path: Path) -> None:
     """Its CA file makes it trusted."""
-    with running("--port=0", "--tls", TMPDIR=str(tmp_path)) as command:
-        url = url_of(command.wait_for_line("is ready"))
+    with serving("--tls", TMPDIR=str(tmp_path)) as (command, url):
         ca_file = command.wait_for_line("CA file").rpartition(" ")[2]
         assert mockserver("health", url, "--ca-file", ca_file).code == 0
         done = mockserver("deliveries", "--server", url)

@@ -10,10 +10,10 @@ import trustme
 from aiohttp import web
 from aiohttp.pytest_plugin import AiohttpServer
 
-from tests.cli.program import OK, SECRET, mockserver, mockserver_process, recorder, running
+from tests.cli.program import OK, SECRET, answer, mockserver, mockserver_process, recorder, running
 from tests.consumers.serve import serve_flask
 
-REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+REFUSAL = answer("500 Internal Server Error")
 REFUND_FLOW = ["run.failed", "evaluation.completed", "run.completed"]
 
 TWO_EVENTS = """\
@@ -74,7 +74,7 @@ def test_the_webhook_of_the_script(script: Path, closed_port: int) -> None:
     with serve_flask("of the script", None) as consumer:
         own = TWO_EVENTS + f"webhook: {{url: {consumer.webhook_url}, secret: of the script}}\n"
         (script / "own.yaml").write_text(own, "utf-8")
-        assert mockserver("replay", "own.yaml", "--speed", "max", cwd=script).code == 0
+        assert mockserver("replay", "own.yaml", "--speed=max", cwd=script).code == 0
         assert consumer.events()["count"] == 2 - 1  # the consumer does not know order.shipped
         assert mockserver("replay", "own.yaml", "--speed=max", "--secret=other", cwd=script).code == 1
         target = f"http://127.0.0.1:{closed_port}/"
@@ -94,8 +94,7 @@ def test_nothing_is_sent_if_one_script_is_invalid(script: Path) -> None:
     (script / "bad.yaml").write_text("version: 1\nsteps:\n  - event: run.faild\n  - evnt: x\n", "utf-8")
     (script / "worse.yaml").write_text("version: 2\nsteps: []\n", "utf-8")
     with recorder() as server:
-        arguments = ("two.yaml", "bad.yaml", "missing.yaml", "worse.yaml", "--target", server.url, "--secret", SECRET)
-        done = mockserver("replay", *arguments, cwd=script)
+        done = mockserver("replay", "two.yaml", "bad.yaml", "missing.yaml", "worse.yaml", *server.target, cwd=script)
     assert done.code == 2
     assert done.out == ""
     assert server.requests == []
@@ -110,7 +109,7 @@ def test_nothing_is_sent_if_one_script_is_invalid(script: Path) -> None:
 def test_a_script_that_sends_nothing_is_no_success(tmp_path: Path) -> None:
     """A replay without an event would be green, and would have tested nothing."""
     (tmp_path / "s.yaml").write_text("version: 1\nsteps: [pause: 1s]\n", "utf-8")
-    done = mockserver("replay", "s.yaml", "--speed", "max", cwd=tmp_path)
+    done = mockserver("replay", "s.yaml", "--speed=max", cwd=tmp_path)
     assert (done.code, done.err) == (2, "mockserver: s.yaml: no step sends an event, so nothing is tested\n")
 
 
@@ -118,7 +117,7 @@ def test_an_await_step_finds_the_target_registered(script: Path) -> None:
     """A script that waits for a registration goes on at once: the target is registered for all its events."""
     steps = "steps:\n  - {await: registration, events: [run.failed, order.shipped], within: 5s}\n"
     (script / "awaits.yaml").write_text(TWO_EVENTS.replace("steps:\n", steps), "utf-8")
-    done = mockserver("replay", "awaits.yaml", "--speed", "max", cwd=script)
+    done = mockserver("replay", "awaits.yaml", "--speed=max", cwd=script)
     assert done.code == 0
     assert "2 planned = 2 delivered" in done.out
 
@@ -126,8 +125,7 @@ def test_an_await_step_finds_the_target_registered(script: Path) -> None:
 def test_json_report(script: Path) -> None:
     """--json - prints the report and the deliveries, and nothing else, on standard output; secrets are not in it."""
     with recorder() as server:
-        arguments = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--json", "-")
-        done = mockserver("replay", "two.yaml", *arguments, cwd=script)
+        done = mockserver("replay", "two.yaml", *server.target, "--speed=max", "--json", "-", cwd=script)
     report = json.loads(done.out)
     assert (report["planned"], report["delivered"], report["failed"], report["not_sent"]) == (2, 2, 0, 0)
     assert report["ok"] is True
@@ -197,7 +195,7 @@ def test_a_long_list_of_failures_is_cut(script: Path) -> None:
     steps = "\n".join(f"  - event: run.failed\n    override: {{run_id: run_{number}}}" for number in range(50))
     (script / "many.yaml").write_text(f"version: 1\nsteps:\n{steps}\n", "utf-8")
     with recorder(REFUSAL) as server:
-        done = mockserver("replay", "many.yaml", "--target", server.url, "--secret", SECRET, "--speed=max", cwd=script)
+        done = mockserver("replay", "many.yaml", *server.target, "--speed=max", cwd=script)
     assert done.code == 1
     assert done.err.count("\n") == 41
     assert done.err.endswith("... and 10 more; --json FILE writes them all\n")
@@ -206,15 +204,14 @@ def test_a_long_list_of_failures_is_cut(script: Path) -> None:
 def test_hostile_text_does_not_command_the_terminal(script: Path) -> None:
     """Control characters in names are spelled out."""
     (script / "evil.yaml").write_text('version: 1\nname: "a\\e[2Jb"\nsteps: [event: run.failed]\n', "utf-8")
-    done = mockserver("replay", "evil.yaml", "--speed", "max", cwd=script)
+    done = mockserver("replay", "evil.yaml", "--speed=max", cwd=script)
     assert "a\\x1b[2Jb: 1 planned" in done.out
 
 
 def test_spaced_json(script: Path) -> None:
     """--json-style spaced puts a space after each colon and comma of the payload."""
     with recorder() as server:
-        arguments = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--json-style", "spaced")
-        mockserver("replay", "two.yaml", *arguments, cwd=script)
+        mockserver("replay", "two.yaml", *server.target, "--speed=max", "--json-style", "spaced", cwd=script)
     assert b'{"event": "run.failed", "timestamp": "2024-12-16T10:00:00Z", ' in server.requests[0]
 
 
@@ -222,8 +219,8 @@ def test_a_failure_that_is_expected_is_marked_as_such(script: Path) -> None:
     """Also where nothing is deliberately wrong: the step wants to see a 500."""
     step = "steps:\n  - {event: run.failed, expect: {status: 500}}\n"
     (script / "broken.yaml").write_text(f"version: 1\n{step}", "utf-8")
-    with recorder(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n") as server:
-        done = mockserver("replay", "broken.yaml", "--target", server.url, "--secret", SECRET, cwd=script)
+    with recorder(answer("500 Broken")) as server:
+        done = mockserver("replay", "broken.yaml", *server.target, cwd=script)
     assert done.code == 0
     assert done.out.startswith("✓ ")
     assert done.out.endswith("✓ as expected (the 1 that failed was meant to)\n")
@@ -258,23 +255,22 @@ def test_a_long_wait_for_the_next_attempt_is_reported(script: Path, options: lis
     """While nothing happens for long, a line says what is waited for: how long really, and until when by the script."""
     with (
         recorder(REFUSAL) as server,
-        running("replay", "two.yaml", "--target", server.url, "--secret", SECRET, *options, cwd=script) as command,
+        running("replay", "two.yaml", *server.target, *options, cwd=script) as command,
     ):
-        assert (
-            command.wait_for_line("next attempt")[:-3] == line[:-3]
-        )  # its seconds follow from how long the answer took
+        # Its seconds follow from how long the answer took.
+        assert command.wait_for_line("next attempt")[:-3] == line[:-3]
         command.process.terminate()
         assert command.end().code == 143
 
 
 @pytest.mark.parametrize(
-    "options", [["--retry", "0s,1h", "--speed", "max"], ["--retry", "0s,1m", "--speed", "1000"], ["--retry", "0s,1ms"]]
+    "options", [["--retry", "0s,1h", "--speed=max"], ["--retry", "0s,1m", "--speed", "1000"], ["--retry", "0s,1ms"]]
 )
 def test_a_wait_that_is_over_at_once_is_not_reported(tmp_path: Path, options: list[str]) -> None:
     """No line for what no one notices."""
     (tmp_path / "one.yaml").write_text("version: 1\nsteps: [event: run.failed]\n", "utf-8")
     with recorder(REFUSAL, OK) as server:
-        done = mockserver("replay", "one.yaml", "--target", server.url, "--secret", SECRET, *options, cwd=tmp_path)
+        done = mockserver("replay", "one.yaml", *server.target, *options, cwd=tmp_path)
         assert len(server.requests) == 2
     assert done.code == 0
     assert "next attempt" not in done.out
@@ -282,14 +278,13 @@ def test_a_wait_that_is_over_at_once_is_not_reported(tmp_path: Path, options: li
 
 def test_waiting_for_a_health_check() -> None:
     """--wait-for polls a URL until it answers 2xx; in vain, nothing is sent and the exit code is 3."""
-    no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+    no = answer("503 No")
     with recorder(no, no, OK) as health, recorder() as server:
-        target = ("--target", server.url, "--secret", SECRET)
-        done = mockserver("replay", "run_failed", *target, "--wait-for", health.url)
+        done = mockserver("replay", "run_failed", *server.target, "--wait-for", health.url)
         assert (done.code, len(health.requests), len(server.requests)) == (0, 3, 1)
         assert done.out.startswith(f"waiting up to 30s for {health.url} to answer with 2xx\n")
     with recorder(no) as health, recorder() as server:
-        target = ("--target", server.url, "--secret", SECRET)
-        done = mockserver("replay", "run_failed", *target, "--wait-for", health.url, "--wait-for-target", "300ms")
+        waiting = ("--wait-for", health.url, "--wait-for-target", "300ms")
+        done = mockserver("replay", "run_failed", *server.target, *waiting)
         assert (done.code, server.requests) == (3, [])
         assert f"{health.url} did not answer with 2xx within 300ms (it answered 503)" in done.err

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from junitparser import JUnitXml
 
-from tests.cli.program import SECRET, mockserver, recorder, running
+from tests.cli.program import OK, SECRET, answer, mockserver, recorder, running
+from tests.tables import each_row
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 SCRIPT = """\
 version: 1
 name: Three
@@ -29,10 +29,8 @@ FILES = ("--json", "r.json", "--junit", "r.xml", "--har", "r.har", "--markdown",
 NAMES = FILES[1::2]
 
 
-def echo() -> bytes:
-    """An answer of a consumer that reveals its secret."""
-    body = f'{{"secret": "{SECRET}"}}'.encode()
-    return b"HTTP/1.1 200 OK\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n%s" % (SECRET.encode(), len(body), body)
+#: An answer of a consumer that reveals its secret.
+ECHO = answer("200 OK", f'{{"secret": "{SECRET}"}}'.encode(), f"X-Echo: {SECRET}\r\n")
 
 
 @pytest.fixture
@@ -43,9 +41,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_report_is_written_and_names_the_line(folder: Path) -> None:
     """One command, four reports: each shows the step that was not met, and none of them shows a secret."""
-    with recorder(OK, echo()) as server:
-        target = ("--target", server.url, "--secret", SECRET, "--speed", "max")
-        done = mockserver("replay", "three.yaml", "refund_flow", *target, *FILES, cwd=folder)
+    with recorder(OK, ECHO) as server:
+        done = mockserver("replay", "three.yaml", "refund_flow", *server.target, "--speed=max", *FILES, cwd=folder)
     assert done.code == 1
     assert "step 2 (run.failed): expected the body 'thanks', got '{\"secret\": \"***\"}'" in done.err
     assert "::error" not in done.out + done.err  # which is for a CI system, not for people
@@ -73,8 +70,8 @@ def test_github_actions(folder: Path) -> None:
     summary.write_text("# Before\n", "utf-8")
     env: Any = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(folder)}
     with recorder() as server:
-        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--markdown", "r.md")
-        done = mockserver("replay", "three.yaml", *target, cwd=folder / "flows", **env)
+        arguments = ("three.yaml", *server.target, "--speed=max", "--markdown", "r.md")
+        done = mockserver("replay", *arguments, cwd=folder / "flows", **env)
     assert done.code == 1
     (line,) = (line for line in done.out.splitlines() if line.startswith("::"))
     assert line.startswith(
@@ -87,8 +84,7 @@ def test_a_script_outside_of_the_repository(folder: Path) -> None:
     """It is named as the command line names it; standard output is left to the report that goes there."""
     env: Any = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(folder / "repository")}
     with recorder() as server:
-        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--junit", "-")
-        done = mockserver("replay", "three.yaml", *target, cwd=folder, **env)
+        done = mockserver("replay", "three.yaml", *server.target, "--speed=max", "--junit", "-", cwd=folder, **env)
     assert JUnitXml.fromstring(done.out.encode()).failures == 1
     assert "::error file=three.yaml,line=6," in done.err
 
@@ -96,27 +92,24 @@ def test_a_script_outside_of_the_repository(folder: Path) -> None:
 def test_a_summary_that_is_full(folder: Path) -> None:
     """GitHub drops a summary of more than a megabyte: of a longer one the beginning is kept."""
     steps = "".join(f"  - {{event: run.failed, data: {{text: {'x' * 60}{n}}}}}\n" for n in range(400))
-    (folder / "many.yaml").write_text(f"version: 1\nsteps:\n{steps}", "utf-8")
-    body = b"y" * 2000
-    answer = b"HTTP/1.1 500 No\r\nContent-Length: 2000\r\n\r\n" + body
     summary = folder / "summary.md"
     names = [f"{n}.yaml" for n in range(4)]
     for name in names:
-        (folder / name).write_text((folder / "many.yaml").read_text("utf-8"), "utf-8")
-    with recorder(answer) as server:
-        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--markdown", "r.md")
+        (folder / name).write_text(f"version: 1\nsteps:\n{steps}", "utf-8")
+    with recorder(answer("500 No", b"y" * 2000)) as server:
+        target = (*server.target, "--speed=max", "--markdown", "r.md")
         mockserver("replay", *names, *target, cwd=folder, GITHUB_STEP_SUMMARY=str(summary))
     assert (folder / "r.md").stat().st_size > 1024 * 1024
     assert 1000 * 1024 < summary.stat().st_size <= 1024 * 1024
     assert summary.read_text("utf-8").endswith("The rest does not fit in here.\n")
 
 
-@pytest.mark.parametrize("option", ["--json", "--junit", "--har", "--markdown"])
-def test_a_file_that_cannot_be_written_is_found_first(folder: Path, option: str) -> None:
+@each_row("command", [*(("replay", "run_failed", option) for option in FILES[::2]),
+                      *(("check", option) for option in ("--json", "--junit", "--markdown", "--sarif"))])  # fmt: skip
+def test_a_file_that_cannot_be_written_is_found_first(command: tuple[str, ...]) -> None:
     """Nothing is sent when a report has nowhere to go."""
     with recorder() as server:
-        arguments = ("--target", server.url, "--secret", SECRET, option, "/proc/nowhere/report")
-        done = mockserver("replay", "three.yaml", *arguments, cwd=folder)
+        done = mockserver(*command, "/proc/nowhere/report", *server.target)
     assert done == (2, "", "mockserver: cannot write /proc/nowhere/report: No such file or directory\n")
     assert server.requests == []
 
@@ -124,8 +117,7 @@ def test_a_file_that_cannot_be_written_is_found_first(folder: Path, option: str)
 def test_a_summary_that_cannot_be_written_is_found_first(folder: Path) -> None:
     """The file of the environment counts as well."""
     with recorder() as server:
-        arguments = ("replay", "three.yaml", "--target", server.url, "--secret", SECRET)
-        done = mockserver(*arguments, cwd=folder, GITHUB_STEP_SUMMARY=str(folder))
+        done = mockserver("replay", "three.yaml", *server.target, cwd=folder, GITHUB_STEP_SUMMARY=str(folder))
     assert (done.code, server.requests) == (2, [])
     assert done.err.startswith(f"mockserver: cannot write {folder}: ")
 
@@ -139,7 +131,7 @@ def test_two_reports_in_one_place(folder: Path, place: str) -> None:
 
 def test_one_that_cannot_be_written_in_the_end_does_not_keep_the_others(folder: Path) -> None:
     """Every report is tried, and each that failed is reported."""
-    arguments = ("--speed", "max", "--json", "/dev/full", "--junit", "r.xml")
+    arguments = ("--speed=max", "--json", "/dev/full", "--junit", "r.xml")
     done = mockserver("replay", "three.yaml", *arguments, cwd=folder, GITHUB_STEP_SUMMARY="/dev/full")
     assert done.code == 4
     problem = "cannot write /dev/full: No space left on device"
@@ -152,10 +144,9 @@ def test_a_stopped_replay_writes_its_reports(folder: Path, number: signal.Signal
     """Ctrl-C and SIGTERM end a pause at once: the reports are there, add up, and say what was and was not sent."""
     pauses = "  - pause: 1h\n  - {event: run.failed, repeat: 3}\n"
     (folder / "long.yaml").write_text(f"version: 1\nsteps:\n  - event: run.completed\n{pauses}", "utf-8")
-    target = ("--secret", SECRET, *FILES)
     with (
         recorder() as server,
-        running("replay", "long.yaml", "three.yaml", "--target", server.url, *target, cwd=folder) as command,
+        running("replay", "long.yaml", "three.yaml", *server.target, *FILES, cwd=folder) as command,
     ):
         command.wait_for_line("run.completed")
         command.send_signal(number)
@@ -165,11 +156,8 @@ def test_a_stopped_replay_writes_its_reports(folder: Path, number: signal.Signal
     assert "step 3 (run.failed): 3 not sent: the replay was stopped" in done.err
     assert "Traceback" not in done.err
     first, second = JUnitXml.fromfile(str(folder / "r.xml"))
-    assert [(case.result[0].message if case.result else "") for case in first] == [
-        "",
-        "",
-        "3 not sent: the replay was stopped",
-    ]
+    messages = [case.result[0].message if case.result else "" for case in first]
+    assert messages == ["", "", "3 not sent: the replay was stopped"]
     assert (second.tests, second.failures) == (4, 4)
     report = json.loads((folder / "r.json").read_text("utf-8"))
     assert (report["planned"], report["delivered"], report["failed"], report["not_sent"]) == (8, 1, 0, 7)
@@ -208,7 +196,7 @@ def test_a_step_that_is_not_there(folder: Path) -> None:
 def test_fail_fast_ends_the_whole_run(folder: Path) -> None:
     """Neither a later step nor a later script is begun, and the reports say why."""
     with recorder() as server:
-        target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--fail-fast", *FILES)
+        target = (*server.target, "--speed=max", "--fail-fast", *FILES)
         done = mockserver("replay", "three.yaml", "refund_flow", *target, cwd=folder)
     assert done.code == 1
     assert len(server.requests) == 2
@@ -225,11 +213,10 @@ def test_fail_fast_ends_the_whole_run(folder: Path) -> None:
 
 def test_retry(folder: Path) -> None:
     """--retry makes failed attempts again; at speed max no one waits for them."""
-    no = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+    no = answer("503 No")
     for policy in ("0s,1h,1d", "three_attempts"):
         with recorder(no, no, OK) as server:
-            target = ("--target", server.url, "--secret", SECRET, "--speed", "max", "--retry", policy)
-            done = mockserver("replay", "run_failed", *target, cwd=folder)
+            done = mockserver("replay", "run_failed", *server.target, "--speed=max", "--retry", policy, cwd=folder)
         assert (done.code, len(server.requests)) == (0, 3)
         assert server.requests[0] == server.requests[1] == server.requests[2]
 

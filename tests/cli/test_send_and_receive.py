@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver import sign
-from tests.cli.program import SECRET, Recorder, Result, mockserver, recorder, running
+from tests.cli.program import SECRET, Recorder, Result, answer, mockserver, recorder, running
 from tests.consumers.post import post
 from tests.consumers.serve import serve_flask
 
@@ -20,7 +20,7 @@ def data_of(request: bytes) -> dict[str, Any]:
 
 
 def send(server: Recorder, *arguments: str, **more: Any) -> Result:
-    return mockserver("send", "run.failed", "--target", server.url, "--secret", SECRET, *arguments, **more)
+    return mockserver("send", "run.failed", *server.target, *arguments, **more)
 
 
 def test_send_prints_the_delivery_and_the_answer() -> None:
@@ -67,7 +67,7 @@ def test_send_changes_the_sample() -> None:
         assert send(server, *changes, "--remove", "test_case_id").code == 0
     assert data_of(server.requests[0]) == {"run_id": "run_1", "test_case_name": "NaN=1", "failure_summary": [1, True]}
     with recorder() as server:
-        arguments = ("send", "run.completed", "--target", server.url, "--secret", SECRET)
+        arguments = ("send", "run.completed", *server.target)
         assert mockserver(*arguments, "--override", "summary.turns_failed=2", "--override=run_id=NaN").code == 0
     assert data_of(server.requests[0])["summary"]["turns_failed"] == 2
     assert data_of(server.requests[0])["run_id"] == "NaN"
@@ -134,7 +134,7 @@ def test_send_shows_where_a_redirection_leads() -> None:
 def test_send_an_event_of_ones_own() -> None:
     """An event beyond the documented ones must be named twice, so that a typing error never passes."""
     with recorder() as server:
-        arguments = ("send", "order.shipped", "--target", server.url, "--secret", SECRET, "--data", '{"order": 1}')
+        arguments = ("send", "order.shipped", *server.target, "--data", '{"order": 1}')
         assert "unknown event 'order.shipped'" in mockserver(*arguments).err
         assert mockserver(*arguments, "--extra-event", "order.shipped").code == 0
     assert data_of(server.requests[0]) == {"order": 1}
@@ -143,14 +143,13 @@ def test_send_an_event_of_ones_own() -> None:
 def test_send_failures(closed_port: int) -> None:
     """A bad answer is printed, shortened, harmless, and exit code 1; no answer at all is exit code 3."""
     body = b"no\x1b[2J" + b"x" * 3000
-    answer = b"HTTP/1.1 500 Oh no\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    with recorder(answer) as server:
+    with recorder(answer("500 Oh no", body)) as server:
         done = send(server)
     assert done.code == 1
     assert "HTTP 500 Oh no\nno\\x1b[2Jxxx" in done.out
     assert done.out.endswith(" ... (1006 more characters)\n")
     assert done.err.startswith("mockserver: dlv_000001 run.failed to ")
-    with recorder(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as server:
+    with recorder(answer("404 Not Found")) as server:
         done = send(server)
     assert done.out.endswith("HTTP 404 Not Found\n")
     assert done.err.endswith("mockserver: compare the path that is registered with that of the application\n")

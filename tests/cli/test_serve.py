@@ -15,17 +15,20 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import ROOT, SECRET, environment, mockserver, mockserver_process, recorder, running
+from tests.cli.program import (
+    READY,
+    ROOT,
+    SECRET,
+    environment,
+    mockserver,
+    mockserver_process,
+    recorder,
+    running,
+    serving,
+    url_of,
+)
 from tests.consumers.launch import launch
 from tests.presence import present
-
-READY = "mockserver is ready: "
-
-
-def url_of(line: str) -> str:
-    assert line.startswith(READY)
-    assert line.endswith(" (vendor API /v1, control API /_mock)")
-    return line.removeprefix(READY).split(" ")[0]
 
 
 def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[int, Any]:
@@ -84,8 +87,7 @@ def test_an_application_registers_and_gets_its_events(tmp_path: Path) -> None:
     """An application that registers gets the events of the script that waited for it; each call is logged."""
     steps = "steps: [{await: registration}, {event: run.failed, repeat: 2, override: {run_id: 'run_{{ index }}'}}]"
     (tmp_path / "s.yaml").write_text(f"version: 1\n{steps}\n", "utf-8")
-    with running("serve", "--port", "0", "--script", "s.yaml", "--speed", "max", cwd=tmp_path) as command:
-        url = url_of(command.wait_for_line(READY))
+    with serving("--script", "s.yaml", "--speed=max", cwd=tmp_path) as (command, url):
         with launch("flask", secret=SECRET, playgent_url=url) as consumer:
             command.wait_for_line("POST /v1/webhooks  201")
             summary = command.wait_for_line(" planned = ")
@@ -99,20 +101,18 @@ def test_an_application_registers_and_gets_its_events(tmp_path: Path) -> None:
 
 def test_target_secret_and_script() -> None:
     """--target registers an address for all events at the start, and scripts follow one another."""
-    with recorder() as server:
-        arguments = ("--target", server.url, "--secret", SECRET, "--speed=max")
-        with running("--port=0", *arguments, "--script=run_failed", "--script=run_completed") as command:
-            command.wait_for_line("run.failed")
-            command.wait_for_line("1 planned = 1 delivered")
-            command.wait_for_line("run.completed")
-            command.wait_for_line("1 planned = 1 delivered")
+    scripts = ("--script=run_failed", "--script=run_completed")
+    with recorder() as server, serving(*server.target, "--speed=max", *scripts) as (command, _):
+        command.wait_for_line("run.failed")
+        command.wait_for_line("1 planned = 1 delivered")
+        command.wait_for_line("run.completed")
+        command.wait_for_line("1 planned = 1 delivered")
         assert len(server.requests) == 2
 
 
 def test_a_script_that_no_one_listens_to() -> None:
     """Events that no one takes are explained, and the server goes on."""
-    with running("--port=0", "--script", "run_failed", "--speed=max") as command:
-        url = url_of(command.wait_for_line(READY))
+    with serving("--script", "run_failed", "--speed=max") as (command, url):
         command.wait_for_line("1 planned = 0 delivered + 0 failed + 1 not sent")
         assert call("GET", f"{url}/_mock/health")[0] == 200
         command.process.terminate()
@@ -122,8 +122,7 @@ def test_a_script_that_no_one_listens_to() -> None:
 def test_a_call_that_is_refused_says_why() -> None:
     """The line of a refused call holds the reason, in one line and without secrets."""
     hook = {"url": "https://a.example/", "events": ["run.faild"], "secret": "whsec_private", "token": "run.faild"}
-    with running("--port=0") as command:
-        url = url_of(command.wait_for_line(READY))
+    with serving() as (command, url):
         call("GET", f"{url}/v1/webhooks", key="")  # "Bearer" alone
         assert command.wait_for_line("GET").endswith(
             "  GET /v1/webhooks  401 unauthorized: The Authorization header carries no API key:"
@@ -147,15 +146,14 @@ def test_a_call_that_is_refused_says_why() -> None:
 def test_a_reason_of_many_words_is_cut_off() -> None:
     """No one fills the terminal with a call."""
     hook = {"url": "https://a.example/", "events": ["x" * 40 + str(number) for number in range(50)], "secret": "s"}
-    with running("--port=0") as command:
-        url = url_of(command.wait_for_line(READY))
+    with serving() as (command, url):
         call("POST", f"{url}/v1/webhooks", {**hook, **{f"field_{number}": 1 for number in range(500)}})
         assert len(command.wait_for_line("POST")) < 400
 
 
 def test_https(tmp_path: Path) -> None:
-    """With --tls it serves https, and prints the file that makes clients trust it; the file goes when it stops."""
-    with running("--port=0", "--tls", TMPDIR=str(tmp_path)) as command:
+    """With --tls, or its variable, it serves https, and prints the CA file, which goes when it stops."""
+    with running(MOCKSERVER_PORT="0", MOCKSERVER_TLS="1", TMPDIR=str(tmp_path)) as command:
         url = url_of(command.wait_for_line(READY))
         line = command.wait_for_line("CA file")
         ca_file = line.removeprefix("clients trust its certificate with the CA file ")
@@ -168,12 +166,6 @@ def test_https(tmp_path: Path) -> None:
         command.process.terminate()
         assert command.end().err == ""
     assert not Path(ca_file).exists()
-
-
-def test_https_from_the_environment() -> None:
-    """The variable does what the option does."""
-    with running(MOCKSERVER_PORT="0", MOCKSERVER_TLS="1") as command:
-        assert url_of(command.wait_for_line(READY)).startswith("https://")
 
 
 def test_https_without_trustme(tmp_path: Path) -> None:
@@ -189,8 +181,7 @@ def test_route() -> None:
     """--route delivers what is meant for a registered URL to another address; the line shows both."""
     with recorder() as server:
         base = server.url.removesuffix("/hooks")
-        with running("--port=0", "--route", f"https://your-app.com={base}") as command:
-            url = url_of(command.wait_for_line(READY))
+        with serving("--route", f"https://your-app.com={base}") as (command, url):
             hook = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
             assert call("POST", f"{url}/v1/webhooks", hook)[0] == 201
             assert call("POST", f"{url}/_mock/events", {"event": "run.failed"})[1]["delivered"] is True
@@ -202,8 +193,8 @@ def test_keys_strictness_and_limits() -> None:
     """The vendor API is as strict as the options say."""
     arguments = ("--api-key=one", "--api-key=two", "--strict", "--created-status=200", "--max-webhooks=1")
     hook = {"url": "https://a.example/", "events": ["run.failed", "own.event"], "secret": SECRET}
-    with running("--port=0", *arguments, "--extra-event=own.event") as command:
-        url = url_of(command.wait_for_line(READY)) + "/v1/webhooks"
+    with serving(*arguments, "--extra-event=own.event") as (_, base):
+        url = f"{base}/v1/webhooks"
         assert call("POST", url, hook, key="three")[0] == 401
         assert call("GET", url, key="one")[0] == 405
         assert call("POST", url, {**hook, "url": "http://127.0.0.1/"}, key="one")[0] == 400
@@ -211,18 +202,14 @@ def test_keys_strictness_and_limits() -> None:
         assert call("POST", url, hook, key="two")[0] >= 400
 
 
-def test_a_port_in_use() -> None:
-    """A port in use is one line that says what to do, and exit code 2."""
+def test_an_address_that_cannot_be_listened_on() -> None:
+    """A port in use, or an address of another machine, is one line, and exit code 2."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         for command in (("serve",), ("receive", "--secret", SECRET)):
             done = mockserver(*command, "--port", str(port))
             advice = "stop the other program, or choose another port (0 picks a free one)"
             assert done == (2, "", f"mockserver: port {port} on 127.0.0.1 is in use: {advice}\n")
-
-
-def test_an_address_of_another_machine() -> None:
-    """An address that is not this machine's is one line."""
     done = mockserver("serve", "--host", "192.88.99.1", "--port", "0")
     assert done.code == 2
     assert done.err.startswith("mockserver: 192.88.99.1 is not an address of this machine")
@@ -241,8 +228,7 @@ def test_an_open_address_is_warned_about(host: str) -> None:
 def test_a_delivery_that_fails_says_why(closed_port: int) -> None:
     """The line of a failed delivery holds the reason."""
     target = f"http://127.0.0.1:{closed_port}/"
-    with running("--port=0", "--target", target, "--secret", SECRET) as command:
-        url = url_of(command.wait_for_line(READY))
+    with serving("--target", target, "--secret", SECRET) as (command, url):
         call("POST", f"{url}/_mock/events", {"event": "run.failed"})
         line = command.wait_for_line("run.failed")
     assert " connect " in line
@@ -263,16 +249,13 @@ def test_a_service_that_registers_itself_in_a_ci(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(AWAITS, "utf-8")
     with (
         recorder() as consumer,
-        running("--port=0", "--script", "s.yaml", "--exit", "--json", "r.json", cwd=tmp_path) as command,
+        serving("--script", "s.yaml", "--exit", "--json", "r.json", cwd=tmp_path) as (command, url),
     ):
-        url = url_of(command.wait_for_line(READY))
         assert [each["replay_id"] for each in call("GET", f"{url}/_mock/replays")[1]["replays"]] == ["rpl_000001"]
         call("POST", f"{url}/_mock/webhooks", {"url": consumer.url, "events": ["run.failed"], "secret": SECRET})
         done = command.end()
     assert (done.code, done.err) == (0, "")
-    assert done.out.rstrip().endswith(
-        "Registers itself: 1 planned = 1 delivered + 0 failed + 0 not sent\n✓ as expected"
-    )
+    assert done.out.endswith("itself: 1 planned = 1 delivered + 0 failed + 0 not sent\n✓ as expected\n")
     assert json.loads((tmp_path / "r.json").read_text("utf-8"))["ok"] is True
 
 
@@ -283,8 +266,7 @@ def test_a_service_that_never_registers(tmp_path: Path) -> None:
     assert done.code == 1
     assert json.loads(done.out)["not_sent"] == 1
     (tmp_path / "s.yaml").write_text(AWAITS, "utf-8")
-    with running("--port=0", "--script", "s.yaml", "--exit", "--json", "r.json", cwd=tmp_path) as command:
-        command.wait_for_line(READY)
+    with serving("--script", "s.yaml", "--exit", "--json", "r.json", cwd=tmp_path) as (command, _):
         command.send_signal(signal.SIGTERM)
         assert command.end().code == 143
     assert json.loads((tmp_path / "r.json").read_text("utf-8"))["not_sent"] == 1
@@ -293,8 +275,7 @@ def test_a_service_that_never_registers(tmp_path: Path) -> None:
 def test_registering_again_is_shown_and_can_replace() -> None:
     """An app that registers at every start gets each event several times: the log says so, --one-per-url replaces."""
     hook = {"url": "http://127.0.0.1:9/hooks?token=private", "events": ["run.failed"], "secret": SECRET}
-    with running("--port=0") as command:
-        url = url_of(command.wait_for_line(READY))
+    with serving() as (command, url):
         for _ in range(2):
             call("POST", f"{url}/_mock/webhooks", hook)
         line = command.wait_for_line("  webhook wh_")
@@ -304,8 +285,7 @@ def test_registering_again_is_shown_and_can_replace() -> None:
         assert "registered 2 times: each event is delivered 2 times (check PG092); --one-per-url replaces" in line
         call("POST", f"{url}/_mock/events", {"event": "run.failed"})
         assert "?token=***" in command.wait_for_line("dlv_000001")
-    with running("--port=0", "--one-per-url") as command:
-        url = url_of(command.wait_for_line(READY))
+    with serving("--one-per-url") as (command, url):
         for _ in range(3):
             call("POST", f"{url}/_mock/webhooks", hook)
         assert len(call("GET", f"{url}/_mock/webhooks")[1]["webhooks"]) == 1
@@ -330,17 +310,17 @@ def test_options_that_do_not_go_together(arguments: list[str], problem: str) -> 
 
 def test_a_call_its_states_and_its_event_are_shown_in_this_order() -> None:
     """The flows of a script decide what becomes of a call; a reset leaves them."""
-    with recorder() as server:
-        arguments = ("--target", server.url, "--secret", SECRET, "--speed=max", "--script=nightly_runs")
-        with running("--port=0", *arguments) as command:
-            url = url_of(command.wait_for_line(READY))
-            command.wait_for_line("5 flows for calls of the API")
-            _, run = call("POST", f"{url}/v1/runs", {"test_case_id": "tc_refund"})
-            command.wait_for_line("POST /v1/runs  201")
-            command.wait_for_line(f"{run['run_id']}  queued → running")
-            command.wait_for_line(f"{run['run_id']}  running → failed")
-            command.wait_for_line("run.failed")
-            call("POST", f"{url}/_mock/reset")
-            _, again = call("POST", f"{url}/v1/runs", {"test_case_id": "tc_refund"})
-            command.wait_for_line(f"{again['run_id']}  running → failed")
-            command.wait_for_line("run.failed not sent: no webhook is registered")
+    with (
+        recorder() as server,
+        serving(*server.target, "--speed=max", "--script=nightly_runs") as (command, url),
+    ):
+        command.wait_for_line("5 flows for calls of the API")
+        _, run = call("POST", f"{url}/v1/runs", {"test_case_id": "tc_refund"})
+        command.wait_for_line("POST /v1/runs  201")
+        command.wait_for_line(f"{run['run_id']}  queued → running")
+        command.wait_for_line(f"{run['run_id']}  running → failed")
+        command.wait_for_line("run.failed")
+        call("POST", f"{url}/_mock/reset")
+        _, again = call("POST", f"{url}/v1/runs", {"test_case_id": "tc_refund"})
+        command.wait_for_line(f"{again['run_id']}  running → failed")
+        command.wait_for_line("run.failed not sent: no webhook is registered")

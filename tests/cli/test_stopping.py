@@ -25,9 +25,7 @@ def test_in_the_middle_of_a_delivery(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(PAUSES, "utf-8")
     with (
         recorder(None) as server,
-        running(
-            "replay", "s.yaml", "--target", server.url, "--secret", SECRET, "--timeout", "1h", cwd=tmp_path
-        ) as command,
+        running("replay", "s.yaml", *server.target, "--timeout", "1h", cwd=tmp_path) as command,
     ):
         assert server.came.wait(60)
         command.send_signal(signal.SIGINT)
@@ -80,7 +78,7 @@ def test_servers(arguments: tuple[str, ...], number: signal.Signals, code: int) 
 
 def test_sending_one_event() -> None:
     """`send` can be stopped while the consumer does not answer."""
-    with recorder(None) as server, running("send", "run.failed", "--target", server.url, "--secret", SECRET) as command:
+    with recorder(None) as server, running("send", "run.failed", *server.target) as command:
         assert server.came.wait(60)
         command.send_signal(signal.SIGINT)
         done = command.end()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import LIMIT, SECRET, recorder, start
+from tests.cli.program import LIMIT, SECRET, answer, recorder, start
 
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -71,7 +71,7 @@ class Terminal:
 def test_a_live_table() -> None:
     """A replay shows a table of deliveries with a heading, in colour, and gives the cursor back."""
     with recorder() as server:
-        terminal = Terminal("replay", "refund_flow", "--target", server.url, "--secret", SECRET, "--speed", "max")
+        terminal = Terminal("replay", "refund_flow", *server.target, "--speed=max")
         assert terminal.end() == 0
     assert re.search(r"time +event +status +ms +target", terminal.plain)
     for event in ("run.failed", "evaluation.completed", "run.completed"):
@@ -83,7 +83,7 @@ def test_a_live_table() -> None:
 
 def test_a_long_replay_has_a_progress_bar() -> None:
     """Of many events the last ones are shown, and how far the replay has come."""
-    terminal = Terminal("replay", "burst", "--speed", "max")
+    terminal = Terminal("replay", "burst", "--speed=max")
     assert terminal.end() == 0
     assert "202/202" in terminal.plain
     assert "202 signatures verified, 0 refused" in terminal.plain
@@ -102,7 +102,7 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
     """After Ctrl-C the cursor is there again, and the summary below the table."""
     (tmp_path / "s.yaml").write_text("version: 1\nsteps: [event: run.failed, pause: 1h, event: run.failed]\n", "utf-8")
     with recorder() as server:
-        terminal = Terminal("replay", str(tmp_path / "s.yaml"), "--target", server.url, "--secret", SECRET)
+        terminal = Terminal("replay", str(tmp_path / "s.yaml"), *server.target)
         terminal.read_until(server.url)  # the row of the first delivery
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.end() == 130
@@ -113,7 +113,7 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_no_colour(env: dict[str, Any]) -> None:
     """With NO_COLOR, or on a terminal that has no colour, plain lines are printed."""
-    terminal = Terminal("replay", "refund_flow", "--speed", "max", **env)
+    terminal = Terminal("replay", "refund_flow", "--speed=max", **env)
     assert terminal.end() == 0
     assert "\x1b" not in terminal.text
     assert "3 signatures verified, 0 refused" in terminal.text
@@ -173,10 +173,9 @@ def test_a_body_is_asked_for() -> None:
 
 def test_a_long_wait_is_reported_above_the_table() -> None:
     """The line that says what is waited for stays, and the table goes on below it."""
-    refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    refusal = answer("503 Service Unavailable")
     with recorder(refusal) as server:
-        options = ("--target", server.url, "--secret", SECRET, "--retry", "0s,2h")
-        terminal = Terminal("replay", "run_failed", *options)
+        terminal = Terminal("replay", "run_failed", *server.target, "--retry", "0s,2h")
         terminal.read_until("next attempt of dlv_000001 in 2h (at ")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.end() == 143
