@@ -11,7 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import greenlet
 import pytest
 
-from mockserver import LoopRunningError, MockServer
+from mockserver import MockServer
 from tests.receiving import SECRET
 
 PAGE = b"""<!doctype html><title>Runs</title><ul id="runs"></ul><script>
@@ -35,18 +35,6 @@ def serving(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-async def test_a_task_of_the_loop_is_refused() -> None:
-    """Also where the call is some functions deep."""
-    async with MockServer() as mock:
-
-        def deep() -> None:
-            mock.send("run.failed")
-
-        for call in (deep, lambda: mock.replay("run_failed"), lambda: mock.wait_for("run.failed")):
-            with pytest.raises(LoopRunningError, match="await a"):
-                call()
 
 
 def test_a_loop_in_another_greenlet_is_not_blocked() -> None:

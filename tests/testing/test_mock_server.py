@@ -34,6 +34,7 @@ from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from tests.answering import VerifyingConsumer
 from tests.receiving import SECRET, Received, consuming, eventually
+from tests.tables import each_row
 
 
 @pytest.fixture
@@ -81,9 +82,8 @@ def test_register_and_send(mock: MockServer, consumer: VerifyingConsumer) -> Non
 
 def test_the_application_registers_itself_as_in_production(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """POST /v1/webhooks with an https URL, a route to the local address, and the event arrives."""
-    status, answer = call(
-        mock, "/v1/webhooks", {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
-    )
+    hook = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
+    status, answer = call(mock, "/v1/webhooks", hook)
     assert (status, answer["active"]) == (201, True)
     mock.route("https://your-app.com", to=consumer.url.removesuffix("/hooks"))
     assert mock.wait_for_registration(["run.failed"]).webhook_id == answer["webhook_id"]
@@ -94,13 +94,23 @@ def test_the_application_registers_itself_as_in_production(mock: MockServer, con
 
 
 def test_the_vendor_api_fails_on_request(mock: MockServer) -> None:
-    """The next calls are answered badly, with the headers that were asked for, and then well again."""
+    """The next calls are answered badly, or see their connection end, and then well again; all are on record."""
     mock.fail_next(status=503, times=2, headers={"Retry-After": "1"})
     body = {"url": "https://your-app.com/hooks", "events": ["run.failed"], "secret": SECRET}
     assert [call(mock, "/v1/webhooks", body)[0] for _ in range(3)] == [503, 503, 201]
     assert [request.status for request in mock.requests] == [503, 503, 201]
     with pytest.raises(UsageError):
         mock.fail_next(times=0)
+    mock.reset()
+    mock.fail_next(refuse=True, times=2)
+    for _ in range(2):
+        with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+            call(mock, "/v1/webhooks", method="GET")
+    mock.fail_next(200, body={"webhooks": "many"})
+    assert call(mock, "/v1/webhooks", method="GET")
+    assert [each.status for each in mock.requests] == [0, 0, 200]
+    with pytest.raises(UsageError, match="give body"):
+        mock.fail_next(200)
 
 
 def test_data_is_sent_exactly(mock: MockServer, consumer: VerifyingConsumer) -> None:
@@ -180,32 +190,14 @@ def test_an_event_that_goes_to_no_webhook_raises(mock: MockServer) -> None:
         sent.raise_for_failures()
 
 
-def test_the_vendors_api_refuses_connections(mock: MockServer) -> None:
-    """Beside bad answers: a client sees its connection end. It is on record, and the next call is answered."""
-    mock.fail_next(refuse=True, times=2)
-    for _ in range(2):
-        with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
-            call(mock, "/v1/webhooks", method="GET")
-    mock.fail_next(200, body={"webhooks": "many"})
-    assert call(mock, "/v1/webhooks", method="GET")
-    assert [each.status for each in mock.requests] == [0, 0, 200]
-    with pytest.raises(UsageError, match="give body"):
-        mock.fail_next(200)
-
-
 def test_each_event_after_the_first_has_an_object_of_its_own(consumer: VerifyingConsumer) -> None:
     """A consumer that drops duplicates would drop it otherwise; the ids are the same in each run of a test."""
 
     def run_ids(**settings: Any) -> list[str]:
         with MockServer(speed="max", **settings) as mock:
             mock.register(consumer.url, secret=SECRET)
-            given: list[dict[str, Any]] = [
-                {},
-                {},
-                {"override": {"run_id": "run_def456"}},
-                {"data": {"run_id": "run_def456"}},
-                {},
-            ]
+            same = {"run_id": "run_def456"}
+            given: list[dict[str, Any]] = [{}, {}, {"override": same}, {"data": same}, {}]
             for options in given:
                 mock.send("run.failed", **options)
             mock.send("run.completed")
@@ -255,13 +247,8 @@ def test_replay_takes_a_file_a_name_a_dict_or_a_script(
     text = "version: 1\nsteps: [{event: run.failed}]\n"
     file = tmp_path / "one.yaml"
     file.write_text(text)
-    forms: list[Any] = [
-        file,
-        str(file),
-        "run_failed",
-        {"version": 1, "steps": [{"event": "run.failed"}]},
-        read_script(text, load_catalog()),
-    ]
+    steps = {"version": 1, "steps": [{"event": "run.failed"}]}
+    forms: list[Any] = [file, str(file), "run_failed", steps, read_script(text, load_catalog())]
     for form in forms:
         report = mock.replay(form)
         report.raise_for_failures()
@@ -333,7 +320,7 @@ def test_time_outs_are_durations(mock: MockServer, timeout: float | str, message
         mock.wait_for("run.failed", timeout="10ms")
 
 
-@pytest.mark.parametrize("speed", ["fast", 0, float("inf")])
+@each_row("speed", ["fast", 0, float("inf")])
 def test_wrong_speeds(mock: MockServer, speed: Any) -> None:
     """A replay is not begun at a speed that there is not."""
     for replay in (mock.replay, mock.start_replay):
@@ -344,9 +331,8 @@ def test_wrong_speeds(mock: MockServer, speed: Any) -> None:
 def test_wait_for_registration_says_what_the_api_received(mock: MockServer) -> None:
     """A time-out shows the calls that came instead."""
     call(mock, "/v1/webhooks", {"url": "http://public.example/", "events": ["run.failed"], "secret": "s"})
-    with pytest.raises(
-        WaitTimeoutError, match=r"for a webhook for run.failed to be registered[\s\S]*POST /v1/webhooks -> 400"
-    ):
+    waited = r"for a webhook for run.failed to be registered[\s\S]*POST /v1/webhooks -> 400"
+    with pytest.raises(WaitTimeoutError, match=waited):
         mock.wait_for_registration(["run.failed"], timeout=0.01)
     mock.reset()
     with pytest.raises(WaitTimeoutError, match="none"):
@@ -356,9 +342,8 @@ def test_wait_for_registration_says_what_the_api_received(mock: MockServer) -> N
 def test_assertions(mock: MockServer, consumer: VerifyingConsumer) -> None:
     """assert_delivered returns what it found, and fails with what there is."""
     mock.register(consumer.url, secret=SECRET)
-    with pytest.raises(
-        AssertionError, match=r"expected at least one delivery of run.failed, and there are 0\nNothing was sent."
-    ):
+    none = r"expected at least one delivery of run.failed, and there are 0\nNothing was sent."
+    with pytest.raises(AssertionError, match=none):
         mock.assert_delivered("run.failed")
     mock.send("run.failed")
     mock.send("run.completed")
