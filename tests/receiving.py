@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -105,6 +106,12 @@ async def consuming() -> AsyncIterator[Consumer]:
         yield consumer
     finally:
         await runner.cleanup()
+
+
+def free_port() -> int:
+    """A port for a program that cannot choose one itself."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        return int(holder.getsockname()[1])
 
 
 async def statuses(*codes: int) -> Answer:

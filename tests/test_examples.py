@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mockserver import MockServer
+from tests.receiving import free_port
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -57,7 +58,7 @@ SERVED = {
 @pytest.mark.parametrize("example", FOLDERS)
 def test_the_example_passes_every_check(example: str, tmp_path: Path) -> None:
     """What people copy is right, also where a check only says should; served on a port, by a server of its kind."""
-    port = _free_port()
+    port = free_port()
     environment = {**os.environ, "PLAYGENT_WEBHOOK_SECRET": "whsec_of_an_example", "PORT": str(port)}
     code = SERVED.get(example, "").format(port=port)
     served = [sys.executable, "-c", code] if code else ["node", "app.mjs"]
@@ -84,12 +85,6 @@ def _copied(example: str, folder: Path) -> Path:
         npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error"]
         subprocess.run(npm, cwd=copy, check=True, capture_output=True, timeout=300)
     return copy
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _await_port(port: int) -> None:

@@ -10,7 +10,7 @@ from tests.consumers import inbox, mistakes, program
 from tests.consumers.mistakes import flask_layer
 
 
-class _QuietHandler(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Write no access log."""
 
@@ -62,7 +62,7 @@ def main() -> None:
     settings = program.read_settings()
     app = create_app(settings.secret, settings.mistake)
     threaded = flask_layer.is_threaded(settings.mistake)
-    server = make_server(program.HOST, 0, app, threaded=threaded, request_handler=_QuietHandler)
+    server = make_server(program.HOST, 0, app, threaded=threaded, request_handler=QuietHandler)
     program.exit_on_sigterm()
     program.started(settings, server.port)
     server.serve_forever()

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import uvicorn
 from werkzeug.serving import make_server
@@ -28,10 +29,18 @@ def serve_flask(secret: str, mistake: str | None) -> Iterator[Endpoint]:
     """Serve the consumer in Flask until the block ends."""
     from tests.consumers import flask_app  # noqa: PLC0415 - a framework takes its time to import
 
-    app = flask_app.create_app(secret, mistake)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=flask_app._QuietHandler)
+    with serve_wsgi(flask_app.create_app(secret, mistake)) as url:
+        yield Endpoint(url)
+
+
+@contextmanager
+def serve_wsgi(app: Any) -> Iterator[str]:
+    """Serve a WSGI application, and give its URL."""
+    from tests.consumers.flask_app import QuietHandler  # noqa: PLC0415 - as above
+
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     with closing(server.socket), _thread(lambda: server.serve_forever(poll_interval=0.01), server.shutdown):
-        yield Endpoint(f"http://127.0.0.1:{server.port}")
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @contextmanager

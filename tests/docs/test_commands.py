@@ -3,22 +3,21 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from mockserver import sign
 from tests.consumers import inbox
-from tests.consumers.flask_app import _QuietHandler, create_app
+from tests.consumers.flask_app import create_app
+from tests.consumers.serve import serve_wsgi
 from tests.docs.test_pages import PAGES, ROOT, blocks
+from tests.receiving import free_port
 from tests.test_examples import _copied
 
 SECRET = "whsec_of_the_pages"
@@ -89,20 +88,8 @@ def served() -> Iterator[int]:
             environ["PATH_INFO"] = inbox.WEBHOOK_PATH
         return inner(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=_QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.port
-    finally:
-        server.shutdown()
-        thread.join(20)
-        server.server_close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        return int(holder.getsockname()[1])
+    with serve_wsgi(answer) as url:
+        yield int(url.rpartition(":")[2])
 
 
 #: What the shell of a session can do beside the commands of the page.

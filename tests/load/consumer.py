@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +21,7 @@ from aiohttp import web
 
 from mockserver import verify
 
+ROOT = Path(__file__).parents[2]
 SECRET = "whsec_load"
 
 
@@ -67,12 +72,24 @@ class Consumer:
         )
 
 
+@contextmanager
+def consumer(mistake: str = "") -> Iterator[str]:
+    """A consumer in a process of its own; gives its URL."""
+    command = [sys.executable, "-m", "tests.load.consumer", *([mistake] if mistake else [])]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
+
+
 def main(mistake: str = "") -> None:
-    consumer = Consumer(mistake)
+    running = Consumer(mistake)
     app = web.Application()
-    app.router.add_post("/hooks", consumer.hook)
-    app.router.add_get("/debug/count", consumer.debug)
-    app.router.add_get("/debug/truth", consumer.truth)
+    app.router.add_post("/hooks", running.hook)
+    app.router.add_get("/debug/count", running.debug)
+    app.router.add_get("/debug/truth", running.truth)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = listening.getsockname()[1]
     web.run_app(app, sock=listening, print=lambda *_: print(port, flush=True), access_log=None)

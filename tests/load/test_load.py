@@ -6,36 +6,20 @@ Locust patches the standard library of the process that imports it, so it never 
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.load.consumer import SECRET
+from tests.load.consumer import ROOT, SECRET, consumer
+from tests.receiving import free_port
 
 pytestmark = pytest.mark.full
 
-ROOT = Path(__file__).parents[2]
 LOCUST = [sys.executable, "-m", "locust"]
-
-
-@contextmanager
-def consumer(mistake: str = "") -> Iterator[str]:
-    """A consumer in a process of its own; gives its URL."""
-    command = [sys.executable, "-m", "tests.load.consumer", *([mistake] if mistake else [])]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.send_signal(signal.SIGTERM)
 
 
 def truth(url: str) -> Any:
@@ -69,8 +53,7 @@ def locust(file: Path, *arguments: object, users: int = 20, seconds: int = 4) ->
 
 def two_processes() -> list[object]:
     """Options of a run in two processes, which meet at a port that no other run uses."""
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
+    port = free_port()
     return ["--processes", 2, "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 
@@ -124,8 +107,7 @@ def test_a_correct_consumer_is_found_correct_whatever_is_thrown_at_it(tmp_path: 
 
 def test_what_is_lost_is_counted_to_the_event_by_a_master_and_two_workers(tmp_path: Path) -> None:
     """The master adds up what its workers counted, and a lost event makes the exit code 1."""
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = str(holder.getsockname()[1])
+    port = str(free_port())
     with consumer("loses") as url:
         file = locustfile(tmp_path, url, script="refund_flow", rate=150)
         worker = [*LOCUST, "-f", str(file), "--worker", "--master-port", port, "--master-host", "127.0.0.1"]
@@ -176,8 +158,7 @@ def test_the_same_seed_gives_the_same_events_whatever_the_number_of_workers(tmp_
 
 def test_the_ledger_is_a_tab_of_the_web_page(tmp_path: Path) -> None:
     """Locust's page shows the ledger, and serves it as JSON."""
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
+    port = free_port()
     with consumer() as url:
         options = ["--web-host", "127.0.0.1", "--web-port", str(port), "--autostart", "-u", "2", "-t", "3s"]
         command = [*LOCUST, "-f", str(locustfile(tmp_path, url)), *options]

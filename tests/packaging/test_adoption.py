@@ -7,22 +7,22 @@ are written.
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.load.consumer import SECRET
+from tests.load.consumer import SECRET, consumer
 from tests.packaging.installing import ROOT, TOOLS, run, uv_environment
+from tests.receiving import free_port
 
 pytestmark = pytest.mark.full
 
@@ -57,17 +57,6 @@ def test_one_line_without_an_installation(wheel: Path, tmp_path: Path, command: 
     assert list((tmp_path / "empty").iterdir()) == []
 
 
-@contextmanager
-def consumer(*mistake: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.load.consumer", *mistake]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/hooks"
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -90,7 +79,12 @@ def test_the_action_checks_and_replays(runner_temp: Path, steps: Any, tmp_path: 
     with consumer() as url:
         codes = {}
         for name, secret in (("check", SECRET), ("check", "whsec_wrong"), ("replay", SECRET)):
-            chosen = {"RUN": name, "MOCKSERVER_SECRET": secret, "MOCKSERVER_TARGET": url, "REPORTS": f"{name}-{secret}"}
+            chosen = {
+                "RUN": name,
+                "MOCKSERVER_SECRET": secret,
+                "MOCKSERVER_TARGET": f"{url}/hooks",
+                "REPORTS": f"{name}-{secret}",
+            }
             arguments = "--only control,missing_signature" if name == "check" else "--speed max"
             env = {**os.environ, **given, **chosen, "ARGUMENTS": arguments}
             codes[name, secret] = run("bash", "-e", "-c", steps[1]["run"], env=env, cwd=tmp_path)
@@ -175,11 +169,6 @@ def status(url: str, host: str) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        return int(holder.getsockname()[1])
 
 
 def test_the_gitlab_component_runs(tmp_path: Path) -> None:

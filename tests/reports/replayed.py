@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from aiohttp import web
+
 from mockserver.model.settings import read_settings
 from mockserver.replay.report import Report
 from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
 from mockserver.server.mock import Mock
-from tests.receiving import SECRET, Answer, consuming
+from tests.receiving import SECRET, Answer, Received, consuming
 
 START = "2024-12-16T10:00:00Z"
 
@@ -17,6 +21,15 @@ def script(steps: str, source: str = "flows/night.yaml", **more: str) -> Script:
     """Read a script; its first step is in line 4."""
     head = "".join(f"{key}: {value}\n" for key, value in more.items())
     return read_script(f"version: 1\nstart: {START}\nsteps:\n{steps}{head}", load_catalog(), source)
+
+
+def always(**response: Any) -> Answer:
+    """Give the same answer to everything: these are the arguments of ``web.Response``."""
+
+    async def answer(_: Received) -> web.Response:
+        return web.Response(**response)
+
+    return answer
 
 
 async def replayed(

@@ -2,13 +2,11 @@
 
 import re
 
-from aiohttp import web
-
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.annotations import workflow_annotations
-from tests.receiving import SECRET, Received, statuses
-from tests.reports.replayed import replayed, script
+from tests.receiving import SECRET, statuses
+from tests.reports.replayed import always, replayed, script
 
 _COMMAND = re.compile(r"::([a-z]+) ([^:]*(?:%3A[^:]*)*)::(.*)")
 
@@ -51,11 +49,8 @@ def test_every_special_character_is_escaped() -> None:
 
 async def test_secrets_are_hidden_before_they_are_escaped() -> None:
     """A secret with characters that are escaped is not there in any form."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(text="my sec%ret:,1")
-
-    report = await replayed("- event: run.failed\n  expect: {body: {contains: yes it is}}\n", answer)
+    body = always(text="my sec%ret:,1")
+    report = await replayed("- event: run.failed\n  expect: {body: {contains: yes it is}}\n", body)
     (line,) = workflow_annotations([report.clean(Redactor(["sec%ret:,1"]))])
     assert "got 'my ***'" in line
     assert "ret" not in line.split("::")[-1]

@@ -15,7 +15,7 @@ from mockserver.replay.report import Report
 from mockserver.reports.har import har_document
 from mockserver.reports.markdown import markdown
 from tests.receiving import SECRET, Received
-from tests.reports.replayed import replayed, script, unreachable
+from tests.reports.replayed import always, replayed, script, unreachable
 
 SCHEMA = Draft202012Validator(
     json.loads((Path(__file__).parent / "har-1.2.schema.json").read_text("utf-8")), format_checker=FormatChecker()
@@ -55,10 +55,7 @@ async def test_every_attempt_is_an_entry() -> None:
 
 async def test_an_entry_holds_the_request_and_the_answer() -> None:
     """Bodies, headers, sizes, the query and the times are those of the exchange."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=302, text="gone é", headers={"Location": "/there"})
-
+    answer = always(status=302, text="gone é", headers={"Location": "/there"})
     report = await replayed("- event: run.failed\n", answer, path="/hooks?a=1&a=&b=x%20y")
     (entry,) = entries_of(report)
     (attempt,) = report.deliveries[0].attempts
@@ -93,11 +90,8 @@ async def test_no_answer_is_an_entry_with_an_error() -> None:
 
 async def test_secrets_are_in_no_part_of_it() -> None:
     """Also where the consumer echoes them, and private headers are hidden."""
-
-    async def answer(_: Received) -> web.Response:
-        headers = {"X-Echo": SECRET, "Set-Cookie": "id=7", "Location": f"/{SECRET}", "Authorization": "Bearer x"}
-        return web.json_response({"secret": SECRET}, status=200, headers=headers, reason=f"OK {SECRET}")
-
+    headers = {"X-Echo": SECRET, "Set-Cookie": "id=7", "Location": f"/{SECRET}", "Authorization": "Bearer x"}
+    answer = always(text=json.dumps({"secret": SECRET}), headers=headers, reason=f"OK {SECRET}", status=200)
     report = await replayed("- event: run.failed\n", answer, path=f"/{SECRET}?{SECRET}={SECRET}")
     (entry,) = entries_of(report)
     assert SECRET not in json.dumps(entry)
@@ -108,10 +102,7 @@ async def test_secrets_are_in_no_part_of_it() -> None:
 
 async def test_bytes_that_are_no_text_are_reported() -> None:
     """A body that is not UTF-8 is shown as well as can be, and a comment says so."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(body=b"\xff\x00binary", content_type="application/octet-stream")
-
+    answer = always(body=b"\xff\x00binary", content_type="application/octet-stream")
     (entry,) = entries_of(await replayed("- event: run.failed\n  fault: not_utf8\n", answer))
     assert entry["response"]["content"]["text"] == "\ufffd\x00binary"
     assert entry["response"]["content"]["comment"] == "bytes that are not UTF-8 are shown as U+FFFD"
@@ -144,12 +135,8 @@ def test_an_attempt_without_a_request_is_left_out() -> None:
 async def test_characters_that_cannot_be_seen_are_escaped() -> None:
     """Those that turn the direction of writing, or drive a terminal: in HAR as JSON has it, in Markdown spelled out."""
     hostile = "a\u202eb\u2066c\x9b31m\x85\ufeff\u2028"
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=400, text=hostile)
-
     steps = f"- {{event: run.failed, override: {{failure_summary: {json.dumps(hostile)}}}}}\n"
-    report = await replayed(steps, answer, name=json.dumps(hostile))
+    report = await replayed(steps, always(status=400, text=hostile), name=json.dumps(hostile))
     files = har_document([report]), markdown([report])
     assert [char for char in "".join(files) if not char.isprintable() and char != "\n"] == []
     (entry,) = entries_of(report)

@@ -72,23 +72,18 @@ async def test_a_replay_as_a_page(consumer: Consumer, tmp_path: Path) -> None:
     assert not re.search("[\x1b\u202e]", text)
 
 
-async def test_the_long_tail_is_summed_up(consumer: Consumer) -> None:
+async def test_the_long_tail_is_summed_up() -> None:
     """Failures come first and whole; of the rest some are a line, and the others are counted."""
-    async with MockServer() as mock:
-        mock.register(consumer.url, secret=SECRET)
-        steps = [
-            {"event": "run.completed", "repeat": 1200, "concurrency": 50},
-            {"event": "run.failed", "expect": {"status": 401}},
-        ]
-        report = await mock.areplay({"version": 1, "steps": steps}, speed="max")
-        text = report.html()
-        assert not report.ok
+    steps = "- {event: run.completed, repeat: 1200, concurrency: 50}\n- {event: run.failed, expect: {status: 401}}\n"
+    report = await replayed(steps)
+    text = report.html()
+    assert not report.ok
     assert "100 more deliveries are counted above and not shown" in text
     assert "expected status 401, got 200" in text
     assert len(text) < 1_000_000
 
 
-async def test_bodies_are_shown_as_they_came(consumer: Consumer) -> None:
+async def test_bodies_are_shown_as_they_came() -> None:
     """JSON with line breaks and numbers as they were spelled; anything else as it is, and not all of what is long."""
     bodies = ['{"id": 12345678901234567890, "cost": 1.50, "turns": 7}', '{"half": ', "x" * 20_000]
     left = list(bodies)
@@ -96,11 +91,7 @@ async def test_bodies_are_shown_as_they_came(consumer: Consumer) -> None:
     async def answer(_: Received) -> web.Response:
         return web.Response(text=left.pop(0))
 
-    consumer.answer = answer
-    async with MockServer() as mock:
-        mock.register(consumer.url, secret=SECRET)
-        text = (await mock.areplay({"version": 1, "steps": [{"event": "run.failed", "repeat": 3}]}, speed="max")).html()
-    text = html.unescape(text)
+    text = html.unescape((await replayed("- event: run.failed\n  repeat: 3\n", answer)).html())
     assert '{\n  "id": 12345678901234567890,\n  "cost": 1.50,\n  "turns": 7\n}' in text
     assert bodies[1] in text
     assert "x" * 10_000 in text

@@ -2,15 +2,14 @@
 
 from xml.etree import ElementTree as ET
 
-from aiohttp import web
 from junitparser import Failure, JUnitXml, Skipped
 
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.junit import junit_xml
-from tests.receiving import SECRET, Received, statuses
+from tests.receiving import SECRET, statuses
 from tests.reports.junit_schema import validate
-from tests.reports.replayed import replayed, script, unreachable
+from tests.reports.replayed import always, replayed, script, unreachable
 
 REDACTOR = Redactor([SECRET])
 
@@ -63,10 +62,7 @@ async def test_a_suite_for_each_script_and_a_case_for_each_step() -> None:
 
 async def test_a_failure_shows_the_line_what_was_sent_and_what_came_back() -> None:
     """A reader of the build needs nothing else."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=202, text="taken", headers={"X-Job": "7"})
-
+    answer = always(status=202, text="taken", headers={"X-Job": "7"})
     report = await replayed("- event: run.failed\n  fault: wrong_secret\n", answer)
     (failure,) = next(iter(next(iter(read([report]))))).result
     assert failure.message.startswith("expected status 4xx, got 202 (dlv_000001 run.failed to http://127.0.0.1:")
@@ -121,10 +117,7 @@ async def test_fail_fast_is_one_failure() -> None:
 
 async def test_hostile_text_and_secrets() -> None:
     """Control characters, markup and secrets in names and answers do no harm, and are not there."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=500, text=f"<b>]]>&\x00\x1b[2J\ufffe {SECRET}", headers={"Set-Cookie": "id=7"})
-
+    answer = always(status=500, text=f"<b>]]>&\x00\x1b[2J\ufffe {SECRET}", headers={"Set-Cookie": "id=7"})
     name = f'"a<b>&\\u0007\\n{SECRET}"'
     report = await replayed("- event: run.failed\n", answer, path=f"/{SECRET}", name=name)
     (case,) = next(iter(read([report])))

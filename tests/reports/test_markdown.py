@@ -1,14 +1,12 @@
 """Markdown: a table of steps, what was not met, what was sent and what came back."""
 
-from aiohttp import web
-
 from mockserver.model.messages import Exchange, ExchangeError
 from mockserver.model.records import Attempt, Delivery, Event
 from mockserver.model.redaction import Redactor
 from mockserver.replay.report import Report
 from mockserver.reports.markdown import markdown, shortened_markdown
-from tests.receiving import SECRET, Received, statuses
-from tests.reports.replayed import replayed, script
+from tests.receiving import SECRET, statuses
+from tests.reports.replayed import always, replayed, script
 
 REDACTOR = Redactor([SECRET])
 
@@ -38,10 +36,7 @@ async def test_a_section_for_each_script() -> None:
 
 async def test_nothing_in_it_is_markup_of_others() -> None:
     """Names end no cell, and answers close no fence, whatever is in them; secrets are hidden first."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=500, text=f"````\n</details>\r\n{SECRET}")
-
+    answer = always(status=500, text=f"````\n</details>\r\n{SECRET}")
     name = f'"a | b <img src=x> [c](d) `e` {SECRET}"'
     report = await replayed("- event: run.failed\n", answer, name=name)
     text = markdown([report.clean(REDACTOR)])

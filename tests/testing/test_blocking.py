@@ -1,17 +1,14 @@
 """Where methods that wait are refused, and where not."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from shutil import which
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import greenlet
 import pytest
 
 from mockserver import MockServer
+from tests.consumers.serve import serve_wsgi
 from tests.receiving import SECRET
 
 PAGE = b"""<!doctype html><title>Runs</title><ul id="runs"></ul><script>
@@ -19,22 +16,6 @@ setInterval(async () => {
   document.querySelector("#runs").textContent = await (await fetch("/runs")).text()
 }, 50)
 </script>"""
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """The URL of a WSGI application on a port."""
-    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_a_loop_in_another_greenlet_is_not_blocked() -> None:
@@ -69,7 +50,7 @@ def test_with_playwright() -> None:
         start_response("200 OK", [("Content-Type", "text/html" if environ["PATH_INFO"] == "/" else "text/plain")])
         return [PAGE if environ["PATH_INFO"] == "/" else "".join(runs).encode()]
 
-    with MockServer() as mock, serving(app) as url, sync_playwright() as playwright:
+    with MockServer() as mock, serve_wsgi(app) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
         )

@@ -476,9 +476,13 @@ async def test_async_with_and_the_twins() -> None:
 async def test_sync_waits_are_refused_where_a_loop_is_running() -> None:
     """They would deadlock an app on this loop: an error at once that names the twin, and nothing is sent."""
     async with MockServer() as mock:
+
+        def deep(method: str) -> None:
+            getattr(mock, method)("run.failed")
+
         for method, twin in (("send", "asend"), ("replay", "areplay"), ("wait_for", "await_for")):
             with pytest.raises(LoopRunningError, match=rf"{method}\(\) waits.*`await {twin}\(\.\.\.\)`"):
-                getattr(mock, method)("run.failed")
+                deep(method)
         with pytest.raises(LoopRunningError, match="await_for_registration"):
             mock.wait_for_registration()
         assert mock.deliveries == ()
