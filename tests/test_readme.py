@@ -1,15 +1,12 @@
 """The README: its commands do what it shows, and its examples run."""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 from mockserver.checks.registry import CHECKS
-from mockserver.script.package_files import load_catalog
-from mockserver.script.reader import read_script
 from tests.cli.program import mockserver
 from tests.consumers.mistakes import MISTAKES
 from tests.consumers.serve import serve_flask
@@ -36,35 +33,14 @@ def test_the_first_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
     assert shape(done.out) == shape(shown)
 
 
-def test_the_readmes_script_is_valid() -> None:
-    """What it shows can be copied."""
-    (script,) = [block for block in blocks("yaml") if block.startswith("version:")]
-    assert read_script(script, load_catalog()).planned == 5
-
-
-def test_the_commands_that_pages_show_are_there() -> None:
-    """Each command is one of the program, with options that it has."""
-    text = "\n".join(page.read_text("utf-8") for page in PAGES)
-    for line in sorted(set(re.findall(r"(?:^\$ |- (?:run: )?)(mockserver .+)", text, re.MULTILINE))):
-        command, *words = shlex.split(line, comments=True)[1:]
-        help_text = mockserver(command, "--help").out
-        for word in (word.partition("=")[0] for word in words if word.startswith("-")):
-            assert re.search(rf"(^|\s|,){word}\b", help_text), line
-
-
 def test_the_workflow_snippets_install_before_they_run() -> None:
     """Each snippet for a CI is YAML whose first command that is ours comes after the installation."""
     snippets = [block for block in blocks("yaml") if not block.startswith("version:")]
     assert len(snippets) == 2
     for snippet in snippets:
         assert yaml.safe_load(snippet)
-        assert (
-            re.findall(r"pip install playgent-mockserver$|mockserver (?:check|replay) ", snippet, re.MULTILINE)[0][:3]
-            == "pip"
-        )
-
-
-PAGES = [page for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/*.md")) if page.is_file()]
+        ours = re.findall(r"pip install playgent-mockserver$|mockserver (?:check|replay) ", snippet, re.MULTILINE)
+        assert ours[0].startswith("pip")
 
 
 @pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])

@@ -286,14 +286,6 @@ def test_a_report_on_standard_output(flask: Consumer) -> None:
     assert SECRET not in done.out
 
 
-def test_the_summary_page_of_a_workflow(flask: Consumer, tmp_path: Path) -> None:
-    """Under GitHub Actions the Markdown is added to the summary of the job."""
-    (tmp_path / "summary.md").write_text("# Before\n", "utf-8")
-    env = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
-    check(flask, "--only", "PG010", "--markdown", "r.md", cwd=tmp_path, **env)
-    assert (tmp_path / "summary.md").read_text("utf-8") == "# Before\n" + (tmp_path / "r.md").read_text("utf-8")
-
-
 # ---------------------------------------------------------------- the checks themselves
 
 
@@ -547,10 +539,14 @@ def test_a_diagnosis_has_a_proof_where_there_is_one(proved: bool) -> None:
     assert (len(block) > 1) is proved
 
 
-def test_findings_are_shown_by_github_and_answers_command_nothing() -> None:
-    """A failure is an annotation; a line of an answer that looks like one is not."""
+def test_findings_are_shown_by_github_and_answers_command_nothing(tmp_path: Path) -> None:
+    """A failure is an annotation; a line of an answer that looks like one is not; the Markdown is in the summary."""
+    summary = tmp_path / "summary.md"
+    summary.write_text("# Before\n", "utf-8")
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     with answering(lambda *_: (200, b"::error::evil\n##[error]evil")) as url:
-        done = check(url, "--only", "PG010,PG061", "-v", GITHUB_ACTIONS="true")
+        done = check(url, "--only", "PG010,PG061", "-v", "--markdown", "r.md", cwd=tmp_path, **env)
+    assert summary.read_text("utf-8") == "# Before\n" + (tmp_path / "r.md").read_text("utf-8")
     lines = done.out.splitlines()
     assert [line for line in lines if re.match(r"::(error|warning) title=PG010 ", line)]
     assert not [line for line in lines if line.lstrip().startswith("::") and "title=PG0" not in line]

@@ -74,6 +74,30 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
         (["sign"], "--secret is missing: it is the key of the signature (it can also be set as MOCKSERVER_SECRET)"),
         (["verify", "--secret", "s"], "--signature is missing"),
         (["receive"], "--secret is missing"),
+        (["serve", "--host", "192.88.99.1", "--port", "0"], "192.88.99.1 is not an address of this machine"),
+        (["serve", "--speed", "slow"], "'slow' is neither a factor such as 1 or 10, nor max, nor stepped"),
+        (["serve", "--exit"], "--exit needs --script"),
+        (["serve", "--exit", "--script", "nightly_runs"], "--exit needs a script with steps"),
+        (["serve", "--junit", "r.xml"], "--junit needs --exit"),
+        (["serve", "--one-per-url", "--strict"], "--one-per-url is ours"),
+        (
+            ["replay", "run_failed", "--target", "http://127.0.0.1:1/"],
+            "need a secret to sign with: give --secret, or set",
+        ),
+        (["replay", "run_failed", "--ca-file", "missing.pem"], "cannot use the CA file missing.pem: "),
+        (["replay", "run_failed", "--ca-file", __file__], f"cannot use the CA file {__file__}: "),
+        (["replay", "run_failed", "refund_flow", "--only", "3"], "run_failed.yaml has no step '3'; its steps are 1"),
+        (["replay", "run_failed", "--retry", "strip"], "there is no retry policy 'strip'; there are none, "),
+        (["replay", "run_failed", "--retry", "strip"], "did you mean 'stripe'?"),
+        (["replay", "run_failed", "--speed", "stepped"], "stepped time is advanced by a test, and a replay has none"),
+        (
+            ["replay", "run_failed", "--json", "-", "--har", "-"],
+            "--json and --har cannot both go to -: one would be lost",
+        ),
+        (
+            ["replay", "run_failed", "--json", "r", "--har", "r"],
+            "--json and --har cannot both go to r: one would be lost",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:

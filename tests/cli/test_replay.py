@@ -81,14 +81,6 @@ def test_the_webhook_of_the_script(script: Path, closed_port: int) -> None:
         assert mockserver("replay", "own.yaml", "--speed=max", "--target", target, cwd=script).code == 3
 
 
-def test_a_target_without_a_secret(script: Path) -> None:
-    """A target needs a secret: without one nothing is sent, and the message says where it can come from."""
-    done = mockserver("replay", "two.yaml", "--target", "http://127.0.0.1:1/", cwd=script)
-    assert done.code == 2
-    assert done.out == ""
-    assert "need a secret to sign with: give --secret, or set MOCKSERVER_SECRET" in done.err
-
-
 def test_nothing_is_sent_if_one_script_is_invalid(script: Path) -> None:
     """All scripts are checked first: every problem of each is reported with its place, and nothing is sent."""
     (script / "bad.yaml").write_text("version: 1\nsteps:\n  - event: run.faild\n  - evnt: x\n", "utf-8")
@@ -157,16 +149,6 @@ def test_a_public_target_is_not_even_connected_to(script: Path) -> None:
         done = mockserver("replay", "two.yaml", *arguments, cwd=script)
         assert done.code == 3
         assert "allow it with --allow-host 192.88.99.1" in done.err
-
-
-def test_a_ca_file_that_cannot_be_read(script: Path) -> None:
-    """A CA file that is missing, or holds no certificate, is one line; nothing was sent."""
-    for name in ("missing.pem", "two.yaml"):
-        done = mockserver("replay", "two.yaml", "--ca-file", name, cwd=script)
-        assert done.code == 2
-        assert done.out == ""
-        assert done.err.startswith(f"mockserver: cannot use the CA file {name}: ")
-        assert done.err.count("\n") == 1
 
 
 async def test_https_with_a_private_ca(script: Path, aiohttp_server: AiohttpServer) -> None:

@@ -122,13 +122,6 @@ def test_a_summary_that_cannot_be_written_is_found_first(folder: Path) -> None:
     assert done.err.startswith(f"mockserver: cannot write {folder}: ")
 
 
-@pytest.mark.parametrize("place", ["-", "report"])
-def test_two_reports_in_one_place(folder: Path, place: str) -> None:
-    """One would be lost, so that it is refused."""
-    done = mockserver("replay", "three.yaml", "--json", place, "--har", place, cwd=folder)
-    assert done == (2, "", f"mockserver: --json and --har cannot both go to {place}: one would be lost\n")
-
-
 def test_one_that_cannot_be_written_in_the_end_does_not_keep_the_others(folder: Path) -> None:
     """Every report is tried, and each that failed is reported."""
     arguments = ("--speed=max", "--json", "/dev/full", "--junit", "r.xml")
@@ -186,13 +179,6 @@ def test_files_from_the_environment(folder: Path) -> None:
     assert JUnitXml.fromfile(str(folder / "r.xml")).tests == len(server.requests) == 3
 
 
-def test_a_step_that_is_not_there(folder: Path) -> None:
-    """The message has the numbers that there are, and nothing is sent."""
-    done = mockserver("replay", "three.yaml", "refund_flow", "--only", "3.1", cwd=folder)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.endswith("refund_flow.yaml has no step '3.1'; its steps are 1, 2, 3\n")
-
-
 def test_fail_fast_ends_the_whole_run(folder: Path) -> None:
     """Neither a later step nor a later script is begun, and the reports say why."""
     with recorder() as server:
@@ -219,22 +205,3 @@ def test_retry(folder: Path) -> None:
             done = mockserver("replay", "run_failed", *server.target, "--speed=max", "--retry", policy, cwd=folder)
         assert (done.code, len(server.requests)) == (0, 3)
         assert server.requests[0] == server.requests[1] == server.requests[2]
-
-
-def test_a_retry_policy_that_is_not_there() -> None:
-    """The message has the names that there are."""
-    done = mockserver("replay", "run_failed", "--retry", "strip")
-    assert done.code == 2
-    assert "Invalid value for '--retry': there is no retry policy 'strip'; there are none, " in done.err
-    assert "did you mean 'stripe'?" in done.err
-
-
-def test_stepped_time_is_for_servers() -> None:
-    """No one could advance it in a replay: the message says where it can be had, and serve takes it."""
-    done = mockserver("replay", "run_failed", "--speed", "stepped")
-    assert done.code == 2
-    assert "stepped time is advanced by a test, and a replay has none" in done.err
-    with running("serve", "--port", "0", "--speed", "stepped") as server:
-        assert "is ready" in server.wait_for_line("http://127.0.0.1:")
-    wrong = mockserver("serve", "--speed", "slow")
-    assert "'slow' is neither a factor such as 1 or 10, nor max, nor stepped" in wrong.err

@@ -43,8 +43,10 @@ def call(method: str, url: str, body: object = None, key: str = "k") -> tuple[in
         connection.close()
 
 
-@pytest.mark.parametrize("arguments", [("--port", "0"), pytest.param(("serve", "--port=0"), marks=pytest.mark.full)])
-def test_the_ready_line(arguments: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("--port", "0", "--speed", "stepped"), pytest.param(("serve", "--port=0"), marks=pytest.mark.full)]
+)
+def test_the_ready_line(arguments: tuple[str, ...]) -> None:
     """With or without its name, serve prints one ready line with the real address, and then accepts connections."""
     with running(*arguments) as command:
         url = url_of(command.wait_for_line(READY))
@@ -202,17 +204,14 @@ def test_keys_strictness_and_limits() -> None:
         assert call("POST", url, hook, key="two")[0] >= 400
 
 
-def test_an_address_that_cannot_be_listened_on() -> None:
-    """A port in use, or an address of another machine, is one line, and exit code 2."""
+def test_a_port_in_use() -> None:
+    """It is one line that says what to do, and exit code 2."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         for command in (("serve",), ("receive", "--secret", SECRET)):
             done = mockserver(*command, "--port", str(port))
             advice = "stop the other program, or choose another port (0 picks a free one)"
             assert done == (2, "", f"mockserver: port {port} on 127.0.0.1 is in use: {advice}\n")
-    done = mockserver("serve", "--host", "192.88.99.1", "--port", "0")
-    assert done.code == 2
-    assert done.err.startswith("mockserver: 192.88.99.1 is not an address of this machine")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
@@ -291,21 +290,6 @@ def test_registering_again_is_shown_and_can_replace() -> None:
         assert len(call("GET", f"{url}/_mock/webhooks")[1]["webhooks"]) == 1
         command.wait_for_line("  webhook wh_")
         assert ", replaces wh_" in command.wait_for_line("  webhook wh_")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["--exit"], "--exit needs --script"),
-        (["--exit", "--script", "nightly_runs"], "--exit needs a script with steps"),
-        (["--junit", "r.xml"], "--junit needs --exit"),
-        (["--one-per-url", "--strict"], "--one-per-url is ours"),
-    ],
-)
-def test_options_that_do_not_go_together(arguments: list[str], problem: str) -> None:
-    """It is found before anything is served."""
-    done = mockserver("serve", "--port=0", *arguments)
-    assert (done.code, done.out, problem in done.err) == (2, "", True)
 
 
 def test_a_call_its_states_and_its_event_are_shown_in_this_order() -> None:

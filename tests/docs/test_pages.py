@@ -26,18 +26,19 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[str]:
-    """The commands of ours that a page shows, without those that a shell makes something else of."""
-    lines = "".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
-    shown = [line[2:].removeprefix("python -m ").removesuffix(" &") for line in lines if line.startswith("$ ")]
-    return [line for line in shown if line.startswith("mockserver") and not set(line) & set("|;`")]
+    """The commands of ours, for a shell or a CI, without those that a shell makes something else of."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    shown = re.findall(r"^(?:\$ (?:python -m )?| *- (?:run: )?)(mockserver\b.*)", text, re.MULTILINE)
+    return [line.removesuffix(" &") for line in shown if not set(line) & set("|;`")]
 
 
 def test_every_command_is_one() -> None:
     """Each is taken by the command line: the command is there, and so are its options."""
-    found = [(page.name, line) for page in PAGES for line in commands(page)]
+    pages = {*PAGES, *ROOT.glob("*.md"), *ROOT.glob(".github/*.md")}
+    found = [(page.name, line) for page in pages for line in commands(page)]
     assert len(found) > 10
     for page, line in found:
-        arguments = shlex.split(line)[1:] or ["serve"]
+        arguments = shlex.split(line, comments=True)[1:] or ["serve"]
         try:
             group = program._program
             name, command, rest = group.resolve_command(click.Context(group), arguments)
