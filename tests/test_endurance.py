@@ -23,6 +23,7 @@ from mockserver.replay.report import StepReport
 from mockserver.script.model import Script
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_script
+from tests.tables import each_row
 
 ROOT = Path(__file__).resolve().parent.parent
 URL = "http://127.0.0.1:9/hooks"
@@ -44,24 +45,19 @@ def a_delivery(*attempts: tuple[int, float, int]) -> Delivery:
     return Delivery(1, Event("run.failed", "2024-12-16T10:00:00Z", payload), "wh_1", URL, "test", made, outcome)
 
 
+def endurance(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.endurance", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.full
 def test_a_small_run_accounts_for_every_event() -> None:
     """Chaos, a killed consumer, Ctrl-C and SIGTERM: every event is accounted for, and nothing is left behind.
 
     MOCKSERVER_ENDURANCE_EVENTS sets how many: with 1000000 it takes minutes.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.endurance",
-        "--events",
-        os.environ.get("MOCKSERVER_ENDURANCE_EVENTS", "5000"),
-        "--seed",
-        "6",
-        "--seconds",
-        f"{SECONDS}",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    events = os.environ.get("MOCKSERVER_ENDURANCE_EVENTS", "5000")
+    done = endurance("--events", events, "--seed", "6", "--seconds", str(SECONDS))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every event is accounted for" in done.stdout
     assert re.search(r"restarts [1-9]", done.stdout)
@@ -72,8 +68,7 @@ def test_a_small_run_accounts_for_every_event() -> None:
 @pytest.mark.full
 def test_too_few_events_are_refused() -> None:
     """A script with fewer events than its steps need is not run."""
-    command = [sys.executable, "-m", "benchmarks.endurance", "--events", "10"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = endurance("--events", "10")
     assert done.returncode == 2
     assert "at least 1000" in done.stderr
 
@@ -146,7 +141,7 @@ def test_too_many_in_flight_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None
     assert any("exchanges were in flight, 100 are allowed" in problem for problem in problems)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "attempts",
     [
         [(2, 0.0, 500), (1, 1.0, 200)],
@@ -154,10 +149,9 @@ def test_too_many_in_flight_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None
         [(1, 0.0, 500), (2, 0.5, 200)],
         [(1, 0.0, 500), (2, 1.0, 500), (3, 4.9, 200)],
     ],
-    ids=["numbers", "times", "first wait", "second wait"],
 )
 def test_attempts_out_of_order_are_noticed(attempts: list[tuple[int, float, int]]) -> None:
-    """Attempts whose numbers or times are not those of the retry policy are a problem."""
+    """Attempts whose numbers, times or waits are not those of the retry policy are a problem."""
     watch = Watch(a_script())
     watch.note(a_delivery(*attempts))
     assert "not in order" in watch.observed.problems[0]

@@ -1,4 +1,7 @@
-"""Every limit of ``docs/limits.md``: a test that reaches it, and one that compares the page with the code."""
+"""The limits of ``docs/limits.md``: the page compared with the code, and each reached.
+
+Bodies of requests and readers of the stream reach theirs in tests/vendor_api and tests/control_api.
+"""
 
 import asyncio
 import inspect
@@ -14,16 +17,12 @@ from mockserver.checks import diagnosis as doctor
 from mockserver.control_api import check_runs, operations, stream
 from mockserver.delivery.http1 import Http1Transport, answer
 from mockserver.model import events, fields, retry_policies, targets
-from mockserver.model.records import RecordStore
-from mockserver.model.search import read_search
 from mockserver.model.settings import Settings
-from mockserver.model.webhooks import WebhookRegistry
 from mockserver.replay import replay as replays
 from mockserver.script import format as script_format
 from mockserver.script import source, templates
 from mockserver.server import http_host
-from mockserver.server.mock import Mock
-from mockserver.vendor_api.calls import AnswerPlan, CallLog
+from mockserver.vendor_api.calls import AnswerPlan
 from mockserver.vendor_api.flows import engine
 from mockserver.vendor_api.flows.creation import Rules
 from tests.control_api.calling import AUTH, controlling
@@ -125,32 +124,6 @@ def answering(data: bytes) -> Behaviour:
         await peer.answer(data)
 
     return answer_once
-
-
-# --- request bodies
-
-
-@pytest.mark.parametrize("path", ["/v1/webhooks", "/events"])
-async def test_request_bodies(path: str) -> None:
-    """Both APIs read a body of exactly the limit, and refuse one byte more with 413."""
-    async with controlling(max_request_bytes=5000) as control:
-        refused = await control.call("POST", path, b" " * 5001, headers=JSON)
-        assert refused.json["error"]["code"] == "payload_too_large"
-        assert "larger than the 5000 bytes that are allowed" in refused.json["error"]["message"]
-        read = await control.call("POST", path, b" " * 5000, headers=JSON)
-        assert (refused.status, read.status) == (413, 400)
-
-
-async def test_request_bodies_that_never_end() -> None:
-    """A body in chunks is refused when it passes the limit, not when it ends."""
-    async with controlling(max_request_bytes=5000) as control:
-        for path in (b"/v1/webhooks", b"/_mock/events"):
-            head = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer k\r\n" % path
-            chunk = b"1000\r\n" + b" " * 4096 + b"\r\n"
-            reader, writer = await asyncio.open_connection("127.0.0.1", control.port)
-            writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 2)
-            assert (await asyncio.wait_for(reader.readline(), 60)).startswith(b"HTTP/1.1 413 ")
-            writer.close()
 
 
 # --- what is kept
@@ -355,30 +328,6 @@ async def test_pages_of_deliveries(consumer: Consumer) -> None:
         await control.register(consumer.url)
         assert "from 1 to 1000" in (await control.call("GET", "/deliveries?limit=1001")).fails()
         await control.post("/events", {"event": "run.failed", "repeat": 1000})
-        assert (
-            "repeat is at most 1000"
-            in (await control.call("POST", "/events", {"event": "run.failed", "repeat": 1001})).fails()
-        )
         await control.event()
         page = await control.get("/deliveries?limit=1000")
         assert (len(page["deliveries"]), page["next"]) == (1000, "dlv_001000")
-
-
-@pytest.mark.parametrize(("most", "size"), [(10, MIB), (1000, 3000), (1000, 1)])
-async def test_events_that_wait_for_a_reader(monkeypatch: pytest.MonkeyPatch, most: int, size: int) -> None:
-    """The oldest go, by number or by bytes; the newest stays. Real slow readers are in tests/control_api."""
-    monkeypatch.setattr(stream, "MOST_WAITING", most)
-    monkeypatch.setattr(stream, "MOST_WAITING_BYTES", size)
-    calls = CallLog(1000)
-    readers = stream.Readers(Mock(Settings()))
-    reader = stream.EventStream(RecordStore(), WebhookRegistry(), calls, read_search(""), readers)
-    subscriptions = reader._subscribe()
-    for number in range(100):
-        calls.record(0.0, "GET", f"/v1/{number}", "", (), b"", 200)
-    for unsubscribe in subscriptions:
-        unsubscribe()
-    first, *kept = reader._take().decode().removesuffix("\n\n").split("\n\n")
-    assert first == f'event: dropped\ndata: {{"events":{100 - len(kept)}}}'
-    assert 1 <= len(kept) <= most
-    assert sum(len(event) + 2 for event in kept) <= size or len(kept) == 1
-    assert '"path":"/v1/99"' in kept[-1]

@@ -412,15 +412,6 @@ def test_a_refused_control_on_a_terminal() -> None:
     assert re.search(r"inconclusive +\d\d checks inconclusive: ", terminal.plain)
 
 
-@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_colour(flask: Consumer, env: dict[str, Any]) -> None:
-    """With NO_COLOR, or on a terminal that has no colour, plain lines are printed."""
-    terminal = Terminal("check", flask.webhook_url, "--secret", SECRET, "--only", "PG010", **env)
-    assert terminal.end() == 0
-    assert "\x1b" not in terminal.text
-    assert re.search(r"^pass +PG010 ", terminal.text, re.MULTILINE)
-
-
 def test_ctrl_c_gives_the_terminal_back() -> None:
     """After Ctrl-C the cursor is there again, and what is known so far below the table."""
     with hanging() as (url, waiting):

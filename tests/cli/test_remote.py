@@ -15,7 +15,7 @@ class Served(NamedTuple):
     """A running mock, and its consumer."""
 
     command: Running
-    url: str
+    here: tuple[str, str]
     consumer: Recorder
 
 
@@ -23,36 +23,34 @@ class Served(NamedTuple):
 def served() -> Iterator[Served]:
     """A mock with one webhook, whose consumer refuses the first delivery."""
     with recorder(answer("500 No"), OK) as consumer, serving(*consumer.target) as (command, url):
-        yield Served(command, url, consumer)
+        yield Served(command, ("--server", url), consumer)
 
 
 def test_one_event_is_triggered_listed_and_sent_again(served: Served) -> None:
     """What a developer does beside a running mock; its log shows the re-send as one."""
-    here = ("--server", served.url)
-    done = mockserver("trigger", "run.failed", "--override", "run_id=run_7", *here)
+    done = mockserver("trigger", "run.failed", "--override", "run_id=run_7", *served.here)
     assert (done.code, done.err) == (1, "")
     assert done.out.split()[0::2][:3] == ["✗", "dlv_000001", "500"]
     assert b'"run_id":"run_7"' in served.consumer.requests[0]
-    done = mockserver("resend", "dlv_000001", *here)
+    done = mockserver("resend", "dlv_000001", *served.here)
     assert done.code == 0
     assert done.out.split()[0::2][:3] == ["✓", "dlv_000002", "200"]
     assert "resend of dlv_000001" in served.command.wait_for_line("dlv_000002")
     assert served.consumer.requests[0] == served.consumer.requests[1]
-    lines = mockserver("deliveries", *here).out.splitlines()
+    lines = mockserver("deliveries", *served.here).out.splitlines()
     assert [line.split()[2] for line in lines if line[0] in "✓✗"] == ["dlv_000001", "dlv_000002"]
     assert "  expected status 2xx, got 500" in lines
-    found = json.loads(mockserver("deliveries", "-q", "is:failed", "--json", "-", *here).out)
+    found = json.loads(mockserver("deliveries", "-q", "is:failed", "--json", "-", *served.here).out)
     assert [view["delivery_id"] for view in found] == ["dlv_000001"]
 
 
 def test_deliveries_are_followed(served: Served) -> None:
     """Those on record first, then each as it comes, until Ctrl-C."""
-    here = ("--server", served.url)
-    mockserver("trigger", "run.failed", *here)
-    with running("deliveries", "--follow", "-q", "event:run.failed", *here, PYTHONUNBUFFERED="1") as following:
+    mockserver("trigger", "run.failed", *served.here)
+    with running("deliveries", "--follow", "-q", "event:run.failed", *served.here, PYTHONUNBUFFERED="1") as following:
         following.wait_for_line("dlv_000001")
-        assert mockserver("trigger", "run.completed", *here).code == 0
-        assert mockserver("trigger", "run.failed", *here).code == 0
+        assert mockserver("trigger", "run.completed", *served.here).code == 0
+        assert mockserver("trigger", "run.failed", *served.here).code == 0
         following.wait_for_line("dlv_000003")
         following.send_signal(signal.SIGINT)
         done = following.end()
@@ -62,11 +60,10 @@ def test_deliveries_are_followed(served: Served) -> None:
 
 def test_what_the_mock_refuses_is_one_line(served: Served) -> None:
     """The message is the mock's, and the exit code that of wrong usage."""
-    here = ("--server", served.url)
     for command in (("trigger", "run.faild"), ("resend", "dlv_000009"), ("deliveries", "-q", "status:x")):
-        done = mockserver(*command, *here)
+        done = mockserver(*command, *served.here)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    refused = mockserver("trigger", "run.faild", *here).err
+    refused = mockserver("trigger", "run.faild", *served.here).err
     assert refused.startswith("mockserver: unknown event 'run.faild'; known are ")
     assert "did you mean 'run.failed'?" in refused
 
@@ -81,8 +78,8 @@ def test_an_event_without_a_webhook_explains_itself() -> None:
 
 def test_health(served: Served, closed_port: int) -> None:
     """A mock that is ready is distinguished from one that is not, and from something else."""
-    done = mockserver("health", served.url)
-    assert done == (0, f"ready: {served.url} (1 webhooks, 0 deliveries)\n", "")
+    done = mockserver("health", served.here[1])
+    assert done == (0, f"ready: {served.here[1]} (1 webhooks, 0 deliveries)\n", "")
     done = mockserver("health", "--wait", "300ms", MOCKSERVER_PORT=str(closed_port))
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith(
@@ -96,7 +93,7 @@ def test_health(served: Served, closed_port: int) -> None:
 
 def test_what_came_of_it_as_json(served: Served) -> None:
     """All that the control API answers."""
-    here = ("--server", served.url, "--json", "-")
+    here = (*served.here, "--json", "-")
     done = mockserver("trigger", "run.failed", *here)
     assert done.code == 1
     (view,) = json.loads(done.out)["deliveries"]
@@ -111,7 +108,7 @@ def test_what_came_of_it_as_json(served: Served) -> None:
 
 def test_a_search_that_cannot_be_followed(served: Served) -> None:
     """The mock says why."""
-    done = mockserver("deliveries", "--follow", "-q", "status:x", "--server", served.url)
+    done = mockserver("deliveries", "--follow", "-q", "status:x", *served.here)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "status" in done.err
 

@@ -59,18 +59,6 @@ def test_a_broken_package_beside_another_distribution_says_so(
     assert "mockserver-client is installed as well" in capsys.readouterr().err
 
 
-def test_another_distribution_beside_ours_is_a_warning(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command runs as long as it can."""
-    assert entry.main(["--version"]) == 0
-    assert capsys.readouterr().err == ""
-    (site / "mockserver_client-5.15.0.dist-info").mkdir()
-    assert entry.main(["--version"]) == 0
-    printed = capsys.readouterr()
-    assert printed.out.startswith("mockserver ")
-    assert printed.err.startswith("playgent-mockserver: mockserver-client is installed as well, and does not work ")
-    assert printed.err.count("\n") == 1
-
-
 @pytest.fixture
 def plugin(why: str) -> types.ModuleType:
     """The pytest plugin, as it is loaded where the package cannot be used."""

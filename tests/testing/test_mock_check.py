@@ -228,10 +228,11 @@ def test_an_async_function_of_a_sync_test_runs_all_the_same(mock: MockServer, ur
 # ---------------------------------------------------------------- without a mock
 
 
-def test_the_function_fails_for_a_consumer_with_a_mistake_and_leaves_no_thread(url: str) -> None:
+def test_the_function_fails_for_a_consumer_with_a_mistake_and_leaves_no_thread() -> None:
     """It needs no fixture, and raises an AssertionError, so that a test fails and does not crash, with the report."""
     before = threading.enumerate()
-    assert mockserver.check(url, SECRET, only="PG012").finding("wrong_secret").verdict == "pass"
+    right = flask_app.create_app(SECRET)
+    assert mockserver.check(right, SECRET, only="PG012").finding("wrong_secret").verdict == "pass"
     with pytest.raises(CheckError) as caught:
         mockserver.check(flask_app.create_app(SECRET, "no_verification"), SECRET)
     assert isinstance(caught.value, AssertionError)
