@@ -41,9 +41,9 @@ def test_every_command_is_one() -> None:
         arguments = shlex.split(line, comments=True)[1:] or ["serve"]
         try:
             group = program._program
-            name, command, rest = group.resolve_command(click.Context(group), arguments)
+            _, command, rest = group.resolve_command(click.Context(group), arguments)
             assert command
-            command.make_context(name, rest, resilient_parsing=True)
+            command.make_parser(click.Context(command)).parse_args(rest)
         except click.UsageError as error:
             pytest.fail(f"{page}: {line}: {error.message}")
 
