@@ -49,12 +49,6 @@ def replay(tmp_path: Path, *arguments: str, **env: Any) -> Result:
     return mockserver("replay", *arguments, "--speed=max", *files, cwd=tmp_path, **env)
 
 
-def test_the_script_has_about_twenty_lines() -> None:
-    """What it proves fits on a screen."""
-    lines = [line for line in SCRIPT.read_text("utf-8").splitlines() if not line.startswith("#")]
-    assert 18 <= len(lines) <= 24
-
-
 @pytest.mark.parametrize("name", ["flask", pytest.param("node", marks=pytest.mark.full)])
 def test_a_correct_consumer_passes(tmp_path: Path, name: str) -> None:
     """It refuses every forgery, and handles everything else once."""

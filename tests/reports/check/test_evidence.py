@@ -5,14 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
 
 from mockserver import Delivery
 from mockserver.model.redaction import Redactor
 from mockserver.reports.evidence import curl_of, evidence_text, evidence_texts, why_no_curl
-from tests.receiving import SECRET, Received, consuming
+from tests.receiving import SECRET, consuming
 from tests.reports.check.checked import delivery, finding, never_attempted, request_of, sent, without_request
-from tests.reports.replayed import replayed
+from tests.reports.replayed import always, replayed
 from tests.tables import each_row
 
 REDACTOR = Redactor([SECRET])
@@ -20,10 +19,7 @@ REDACTOR = Redactor([SECRET])
 
 async def test_a_delivery_as_text() -> None:
     """Event, fault and time, then request and answer as they went over the wire, without the secret."""
-
-    async def answer(_: Received) -> web.Response:
-        return web.Response(status=401, text=f"bad signature for {SECRET}")
-
+    answer = always(status=401, text=f"bad signature for {SECRET}")
     lines = evidence_text(REDACTOR.delivery(await delivery(answer))).splitlines()
     assert lines[0].startswith("run.failed [wrong_secret], over in ")
     assert lines[1:3] == ["dlv_000001, attempt 1: sent", "POST /hooks HTTP/1.1"]
@@ -43,37 +39,25 @@ async def test_of_many_deliveries_the_first_are_shown() -> None:
     assert texts[3] == "... and 47 more deliveries"
 
 
-async def test_the_command_sends_the_same_request() -> None:
-    """A real curl, to a real consumer: the path, the signature and the body are those that were sent."""
-    made = await delivery()
-    async with consuming() as consumer:
-        command = curl_of(made).replace(made.url.rpartition("/")[0], consumer.url)
-        process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
-        assert await process.wait() == 0
-        (received,) = consumer.received
-    request = request_of(made)
-    assert received.body == request.body
-    assert received.header("X-Playgent-Signature") == dict(request.headers)["X-Playgent-Signature"]
-
-
 def changed(made: Delivery, **fields: Any) -> Delivery:
     """Return a delivery with another request."""
     request = msgspec.structs.replace(request_of(made), **fields)
     return msgspec.structs.replace(made, attempts=(msgspec.structs.replace(made.attempts[0], request=request),))
 
 
-@each_row("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_the_command_uses_the_method_of_the_request(method: str) -> None:
-    """A real curl sends an event by another method, with its body."""
+@each_row("method", ["POST", "GET", "PUT", "PATCH", "DELETE"])
+async def test_the_command_sends_the_same_request(method: str) -> None:
+    """A real curl, to a real consumer: the method, the path, the signature and the body are those that were sent."""
     made = await delivery()
-    head = request_of(made).head
-    other = changed(made, head=head.replace(b"POST ", f"{method} ".encode(), 1))
+    request = request_of(made)
+    other = changed(made, head=request.head.replace(b"POST ", f"{method} ".encode(), 1))
     async with consuming() as consumer:
         command = curl_of(other).replace(made.url.rpartition("/")[0], consumer.url)
         process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
         assert await process.wait() == 0
         (received,) = consumer.received
-    assert (received.method, received.body) == (method, request_of(made).body)
+    assert (received.method, received.path, received.body) == (method, request.target.path, request.body)
+    assert received.header("X-Playgent-Signature") == dict(request.headers)["X-Playgent-Signature"]
 
 
 async def test_where_there_is_no_command() -> None:
@@ -91,6 +75,7 @@ async def test_where_there_is_no_command() -> None:
     }
     for reason, each in none.items():
         assert (curl_of(each), why_no_curl(each)) == ("", reason)
+    assert why_no_curl(never_attempted()) == "no request was made"
     assert curl_of(sent(made, b"x" * 65_536))
 
 

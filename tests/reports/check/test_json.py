@@ -15,10 +15,8 @@ from tests.reports.check.checked import (
     delivery,
     finding,
     mixed,
-    never_attempted,
     report_of,
     sent,
-    without_request,
 )
 from tests.tables import each_row
 
@@ -127,9 +125,3 @@ async def test_of_a_long_body_the_beginning_is_shown() -> None:
     assert attempt["response"]["body"] == "z" * 65536 + " ... (134464 more characters)"
     assert attempt["response"]["body_size"] == 200_000
     assert (shown["curl"], shown["no_curl"]) == (None, "its body is longer than 65536 bytes")
-
-
-def test_deliveries_without_a_request() -> None:
-    """They are there, and say why there is no command."""
-    findings = read(report_of(finding("fail", "x", without_request(), never_attempted())))["findings"]
-    assert [each["no_curl"] for each in findings[0]["evidence"]] == ["no request was made"] * 2
