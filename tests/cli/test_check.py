@@ -24,12 +24,11 @@ from mockserver.model.targets import Target
 from mockserver.reports.check_report import clean_finding
 from tests.answering import answering
 from tests.cli.program import Result, mockserver, recorder, running
-from tests.cli.test_terminal import HIDE_CURSOR, SHOW_CURSOR, Terminal
+from tests.cli.test_terminal import GREEN, HIDE_CURSOR, RED, SHOW_CURSOR, Terminal
 from tests.consumers.launch import SECRET, Consumer, Endpoint, launch
 from tests.consumers.serve import serve_flask
 from tests.tables import each_row
 
-GREEN, RED = "\x1b[32m", "\x1b[31m"
 REPORTS = ("--json", "r.json", "--junit", "r.xml", "--markdown", "r.md", "--sarif", "r.sarif")
 LINE = re.compile(r"(pass|fail|warn|inconclusive|not tested) +(PG\d{3})  (must|should|note) +(\S.*?)  +(\S.*)")
 

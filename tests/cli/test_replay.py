@@ -235,10 +235,7 @@ def test_expectations_decide(script: Path) -> None:
 )
 def test_a_long_wait_for_the_next_attempt_is_reported(script: Path, options: list[str], line: str) -> None:
     """While nothing happens for long, a line says what is waited for: how long really, and until when by the script."""
-    with (
-        recorder(REFUSAL) as server,
-        running("replay", "two.yaml", *server.target, *options, cwd=script) as command,
-    ):
+    with recorder(REFUSAL) as server, running("replay", "two.yaml", *server.target, *options, cwd=script) as command:
         # Its seconds follow from how long the answer took.
         assert command.wait_for_line("next attempt")[:-3] == line[:-3]
         command.process.terminate()

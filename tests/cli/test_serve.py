@@ -294,10 +294,7 @@ def test_registering_again_is_shown_and_can_replace() -> None:
 
 def test_a_call_its_states_and_its_event_are_shown_in_this_order() -> None:
     """The flows of a script decide what becomes of a call; a reset leaves them."""
-    with (
-        recorder() as server,
-        serving(*server.target, "--speed=max", "--script=nightly_runs") as (command, url),
-    ):
+    with recorder() as server, serving(*server.target, "--speed=max", "--script=nightly_runs") as (command, url):
         command.wait_for_line("5 flows for calls of the API")
         _, run = call("POST", f"{url}/v1/runs", {"test_case_id": "tc_refund"})
         command.wait_for_line("POST /v1/runs  201")

@@ -98,14 +98,10 @@ async def test_bodies_are_shown_as_they_came() -> None:
     assert bodies[2] not in text
 
 
-async def test_a_delivery_without_an_answer_has_its_reason() -> None:
-    """Where the status of the others is."""
+async def test_what_was_not_delivered_is_not_drawn_and_what_was_not_answered_has_its_reason() -> None:
+    """There was no webhook; the reason is where the status of the others is."""
     text = (await unreachable("  - event: run.failed\n")).html()
     assert '<span class="badge bad">connect</span><strong>run.failed</strong>' in text
-
-
-async def test_what_was_not_delivered_is_not_drawn() -> None:
-    """There was no webhook."""
     async with MockServer(strict_deliveries=False) as mock:
         text = (await mock.areplay({"version": 1, "steps": [{"event": "run.failed"}]}, speed="max")).html()
     assert "no webhook is registered" in text
