@@ -96,19 +96,23 @@ class LoopThread:
         refuse_green_threads()
         self.loop = loop or new_event_loop()
         self._work: set[concurrent.futures.Future[Any]] = set()
+        self._submitting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run a coroutine on the loop; cancelling the future cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self.loop)
-        self._work.add(future)
+        with self._submitting:  # it may be on the wire before this thread goes on, and cancel_all() has to know it
+            future = asyncio.run_coroutine_threadsafe(work, self.loop)
+            self._work.add(future)
         future.add_done_callback(self._work.discard)
         return future
 
     def cancel_all(self) -> None:
         """Cancel every coroutine that was submitted and still runs."""
-        for future in tuple(self._work):
+        with self._submitting:
+            begun = tuple(self._work)
+        for future in begun:
             future.cancel()
 
     def wait(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
