@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 import aiohttp
 
+from mockserver.delivery.event_loop import LoopThread
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.retry_policies import RetryPolicy
 from mockserver.model.settings import Settings, read_settings
@@ -133,15 +133,11 @@ async def serve(mock: Mock) -> AsyncIterator[Mock]:
 @contextmanager
 def loop_in_thread() -> Iterator[Callable[..., Any]]:
     """A function that runs coroutines on a loop in a thread, for tests that block."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    thread = LoopThread("vendor API", asyncio.new_event_loop())
     try:
-        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(60)
+        yield lambda work: thread.wait(work, 60)
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(60)
-        loop.close()
+        thread.close()
 
 
 @contextmanager
