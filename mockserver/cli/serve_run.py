@@ -6,7 +6,6 @@ import asyncio
 import gc
 import time
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +19,7 @@ from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import Delivery
 from mockserver.model.redaction import without_tokens
 from mockserver.model.settings import Settings
+from mockserver.model.targets import read_address
 from mockserver.model.webhooks import Webhook
 from mockserver.model.wording import one_line, shortened, visible
 from mockserver.reports.serializers import refusal_of
@@ -157,7 +157,5 @@ class ServeLoop:
 
 
 def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    address = read_address(host)
+    return host == "localhost" if address is None else address.is_loopback

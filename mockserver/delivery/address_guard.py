@@ -9,6 +9,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from mockserver.model.targets import read_address
+
 Address = IPv4Address | IPv6Address
 
 #: Where deliveries may go, and nowhere else. Not ``ipaddress.is_private``, which holds more, and not the same in every
@@ -63,15 +65,7 @@ def _why_refused(address: str, host: str, allowed_hosts: frozenset[str]) -> str 
 
 
 def _names_address(address: Address, names: Collection[str]) -> bool:
-    return any(_is_address(name) and ip_address(name) == address for name in names)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return any(read_address(name) == address for name in names)
 
 
 def _unwrapped(address: str) -> Address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
@@ -85,6 +86,14 @@ class Target(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     def url(self) -> str:
         """The whole URL."""
         return f"{self.scheme}://{self.authority}{self.path}"
+
+
+def read_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that a host is, without brackets; None if it is a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _ascii_host(url: str, host: str) -> str:

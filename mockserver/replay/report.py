@@ -232,7 +232,7 @@ class Report:
             timed_out = timed_out or (delivery.outcome == "failed" and _timed_out(delivery))
         self.timeouts_in_a_row = self.timeouts_in_a_row + 1 if timed_out else 0
         while len(kept) > self._max_deliveries:
-            share.release(kept.popleft())
+            self._drop_oldest()
 
     def leave_budget(self) -> None:
         """Stop counting its deliveries: it is over, and belongs to whatever asked for it."""

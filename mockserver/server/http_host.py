@@ -14,7 +14,6 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -22,6 +21,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import BadStatusLine, LineTooLong
 
 from mockserver.errors import StartError, UsageError
+from mockserver.model.targets import read_address
 
 _logger = logging.getLogger("mockserver.http_host")
 
@@ -123,7 +123,7 @@ class HttpHost:
                 start_serving=False,
             )
             await self._server.start_serving()
-        except BaseException:  # whoever waited for it was stopped: the port must not stay taken
+        except BaseException:  # above all a start that is cancelled: the port must not stay taken
             await self.stop()
             listening.close()
             raise
@@ -281,20 +281,12 @@ async def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise OSError("a port is a number from 0 to 65535")
     wanted: dict[str, Any] = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
-    if _is_address(host):  # neither a thread nor the codec of names is needed
+    if read_address(host) is not None:  # neither a thread nor the codec of names is needed
         found = socket.getaddrinfo(host.encode(), port, **wanted)
     else:
         found = await asyncio.get_running_loop().getaddrinfo(host or None, port, **wanted)
     family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     return socket.create_server(address, family=family, backlog=_BACKLOG)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _reachable(address: str) -> str:

@@ -20,7 +20,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +28,7 @@ from multidict import MultiMapping
 
 from mockserver.model.messages import Headers
 from mockserver.model.settings import Settings
+from mockserver.model.targets import read_address
 from mockserver.vendor_api.operations import CODES
 
 #: A host as the Host header spells it: a name or an IPv4 address, or an IPv6 address in brackets; then the port.
@@ -58,7 +58,7 @@ def _is_own(authority: str, own_host: str, allowed: tuple[str, ...]) -> bool:
     host = match["host"].strip("[]") if match else ""
     if host == "localhost" or host.endswith(".localhost") or host in (each.lower() for each in (own_host, *allowed)):
         return bool(host)
-    address, own = _address(host), _address(own_host)
+    address, own = read_address(host), read_address(own_host)
     # A server that listens everywhere is called by any address of its machine.
     return address is not None and (address.is_loopback or (own is not None and own.is_unspecified))
 
@@ -67,13 +67,6 @@ def _is_own_page(origin: str, own: str, allowed: tuple[str, ...]) -> bool:
     scheme, _, authority = origin.partition("://")
     match = re.fullmatch(_AUTHORITY, authority) if scheme in ("http", "https") else None
     return origin == own or (match is not None and match["host"] in (each.lower() for each in allowed))
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -19,7 +19,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Collection
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -27,7 +26,7 @@ import msgspec
 from mockserver.delivery.address_guard import why_refused
 from mockserver.model.messages import ExchangeError
 from mockserver.model.quantities import format_duration
-from mockserver.model.targets import Target
+from mockserver.model.targets import Target, read_address
 
 #: An address family, and a numeric address of it.
 Found = tuple[int, str]
@@ -43,11 +42,11 @@ class NameLookup:
 
     def at_once(self, host: str) -> list[Found]:
         """Return the addresses of a host that needs no lookup (a number, or a name for this machine), or none."""
-        try:
-            return [(socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET, host)]
-        except ValueError:
-            name = host.lower().rstrip(".")
-            return _LOCAL if name == "localhost" or name.endswith(".localhost") else []  # RFC 6761, section 6.3
+        address = read_address(host)
+        if address is not None:
+            return [(socket.AF_INET6 if address.version == 6 else socket.AF_INET, host)]
+        name = host.lower().rstrip(".")
+        return _LOCAL if name == "localhost" or name.endswith(".localhost") else []  # RFC 6761, section 6.3
 
     async def find(self, host: str, port: int) -> list[Found]:
         """Return the addresses of a host in the order in which they are to be tried.
