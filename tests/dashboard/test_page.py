@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -434,11 +435,28 @@ async def test_a_check(open_window: OpenWindow, consumer: Consumer) -> None:
     await wrong.get_by_text("Fix:").wait_for()
     await wrong.locator("summary").click()
     await wrong.get_by_role("button", name="Copy curl").first.wait_for()
-    stop = page.get_by_role("button", name="Stop")
-    if await stop.is_visible():
-        await stop.click()
-    await window.see("Done.")
+    await page.get_by_text("Done.").wait_for(timeout=60_000)
+    await page.get_by_role("button", name="Stop").wait_for(state="hidden")
     assert SECRET not in await page.content()
+
+
+async def test_a_check_is_stopped(open_window: OpenWindow, consumer: Consumer) -> None:
+    """Even one that waits for the consumer; another can be started."""
+    released = asyncio.Event()
+
+    async def answer(received: Received) -> web.Response:  # noqa: ARG001 - as a consumer answers
+        await released.wait()
+        return web.Response()
+
+    consumer.answer = answer
+    window = await open_window()
+    _, hook = await register(window.mock, consumer.url)
+    await window.go(f"#/check?webhook={hook['webhook_id']}")
+    await window.page.get_by_role("button", name="Run the checks").click()
+    await window.page.get_by_role("button", name="Stop").click()
+    await window.see("Done.")
+    released.set()
+    await window.page.locator("button:enabled", has_text="Run the checks").wait_for()
 
 
 async def test_reports_in_a_browser(open_window: OpenWindow, consumer: Consumer, tmp_path: Path) -> None:
