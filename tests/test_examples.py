@@ -62,7 +62,7 @@ def test_the_example_passes_every_check(example: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PLAYGENT_WEBHOOK_SECRET": "whsec_of_an_example", "PORT": str(port)}
     code = SERVED.get(example, "").format(port=port)
     served = [sys.executable, "-c", code] if code else ["node", "app.mjs"]
-    with MockServer(timeout=5.0) as mock, (tmp_path / "log").open("wb") as log:
+    with MockServer(timeout=60) as mock, (tmp_path / "log").open("wb") as log:
         environment |= {"PLAYGENT_URL": mock.url, "PLAYGENT_API_KEY": "key"}
         process = subprocess.Popen(served, cwd=_copied(example, tmp_path), env=environment, stdout=log, stderr=log)
         try:
@@ -88,7 +88,7 @@ def _copied(example: str, folder: Path) -> Path:
 
 
 def _await_port(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

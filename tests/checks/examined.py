@@ -97,7 +97,7 @@ async def examining(
     answer: Answer, *, transport: Transport | None = None, tells: bool = False, **options: Any
 ) -> AsyncIterator[Examination]:
     """Serve a consumer that answers so, unless there is a transport to it, with a service beside it."""
-    service = Mock(Settings(timeout=5), transport)
+    service = Mock(Settings(timeout=60), transport)
     if tells:
         service.catalog = telling_catalog(service.catalog)
     try:

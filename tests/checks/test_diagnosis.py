@@ -89,7 +89,7 @@ async def test_an_application_in_this_process_is_diagnosed_too() -> None:
         start_response("200 OK" if right else "401 Unauthorized", [("Content-Length", "0")])
         return [b""]
 
-    service = Mock(Settings(timeout=5))
+    service = Mock(Settings(timeout=60))
     service.route("https://your-app.com", read_destination(app))
     try:
         request = CheckOptions(url="https://your-app.com/hook", secret=SECRET, only=("control",), diagnose=True)

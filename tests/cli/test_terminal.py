@@ -1,5 +1,6 @@
 """On a terminal: the live table, colour, and the cursor given back."""
 
+import codecs
 import contextlib
 import os
 import pty
@@ -31,6 +32,7 @@ class Terminal:
 
     def __init__(self, *arguments: str, stdin: int | None = None, **env: str) -> None:
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a reading may end within a character
         self._master, slave = pty.openpty()
         settings = {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40", **env}
         self.process = start(*arguments, streams=(slave if stdin is None else stdin, slave, slave), env=settings)
@@ -60,7 +62,7 @@ class Terminal:
             data = os.read(self._master, 65536)
         except OSError:  # the other side is closed: Linux says so with an error
             return False
-        self.text += data.decode()
+        self.text += self._decoder.decode(data)
         return bool(data)
 
     @property

@@ -22,8 +22,8 @@ SECRET = "whsec_consumer_under_test"
 
 _FOLDER = Path(__file__).parent
 _LISTENING = "listening on "
-_START_TIMEOUT = 20.0
-_STOP_TIMEOUT = 10.0
+_START_TIMEOUT = 120.0
+_STOP_TIMEOUT = 60.0
 
 #: What this process's environment must not hand down: a consumer's own settings, proxies, which loopback traffic
 #: shall not meet, and coverage, which measures the package and not the consumers.

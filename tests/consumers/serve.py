@@ -57,7 +57,7 @@ def serve_fastapi(secret: str, mistake: str | None) -> Iterator[Endpoint]:
         server.should_exit = True
 
     with _thread(server.run, stop):
-        if not server.is_up.wait(20):
+        if not server.is_up.wait(60):
             raise RuntimeError("the server did not start")
         yield Endpoint(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
 

@@ -27,7 +27,7 @@ class Window:
 
     def __init__(self, page: Any, mock: MockServer) -> None:
         self.page = page
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         self.mock = mock
         self.complaints: list[str] = []
         page.on("console", lambda message: self.complaints.extend([message.text] if message.type == "error" else []))
@@ -41,7 +41,7 @@ class Window:
 
     async def see(self, text: str, within: str = "body") -> None:
         """Wait until a text can be seen."""
-        await self.page.locator(within).get_by_text(text).first.wait_for(timeout=10_000)
+        await self.page.locator(within).get_by_text(text).first.wait_for(timeout=60_000)
 
     async def until(self, condition: str) -> None:
         """Wait until an expression is true; Playwright's own way needs eval, which the page forbids."""
@@ -53,7 +53,7 @@ class Window:
 
     async def row(self, number: int) -> Any:
         """The row of the list at a place, from 0: the newest."""
-        await self.page.locator(".row:visible").nth(number).wait_for(timeout=10_000)
+        await self.page.locator(".row:visible").nth(number).wait_for(timeout=60_000)
         return self.page.locator(f".row[aria-rowindex='{number + 2}']")
 
 

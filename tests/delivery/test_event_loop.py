@@ -28,7 +28,7 @@ def test_a_mock_in_a_forked_process_says_that_it_is_one() -> None:
         mock.register("http://127.0.0.1:9/", ["run.failed"], SECRET)
         child = context.Process(target=_use, args=(mock, answers))
         child.start()
-        assert "fork" in answers.get(timeout=20)
+        assert "fork" in answers.get(timeout=60)
         child.join()
 
 

@@ -97,7 +97,7 @@ SHELL = """
 set -e
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 register() {
-  mockserver health --wait 30s >/dev/null
+  mockserver health --wait 120s >/dev/null
   curl -sf "$MOCKSERVER_SERVER/_mock/webhooks" -H 'Content-Type: application/json' -d "$HOOK"
 }
 npm() { register; }

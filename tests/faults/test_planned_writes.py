@@ -97,9 +97,9 @@ async def test_an_early_answer_ends_the_request(transport: Http1Transport, serve
     seen = Seen()
     refuse = seen.conversation((HEAD, REFUSED))
     server = await serve(lambda peer: peer.answer() if peer.number else refuse(peer))
-    exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10)
+    exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 60)
     assert (present(exchange.response).status, exchange.error, exchange.unsent) == (401, None, 6)
-    assert not (await transport.exchange(faulty([], server.url), 10)).reused
+    assert not (await transport.exchange(faulty([], server.url), 60)).reused
     assert await seen.all() == HEAD
 
 
@@ -108,7 +108,7 @@ async def test_pauses_take_their_time(transport: Http1Transport, serve: Serve) -
     server = await serve(keep_answering)
     request = faulty(["slow_body(100ms)", "slow_headers(100ms)"], server.url)
     began = perf_counter()
-    exchange = await transport.exchange(request, 10)
+    exchange = await transport.exchange(request, 60)
     assert exchange.error is None
     assert perf_counter() - began >= 0.19
     assert exchange.total_ms >= 190
@@ -132,7 +132,7 @@ async def test_cancelling_ends_the_wait(transport: Http1Transport, serve: Serve,
     """Nothing more is written, and the connection is closed."""
     seen = Seen()
     server = await serve(seen.to_the_end)
-    task = asyncio.ensure_future(transport.exchange(planned(server.url, HEAD, step, b"abcdef"), 10))
+    task = asyncio.ensure_future(transport.exchange(planned(server.url, HEAD, step, b"abcdef"), 60))
     await seen.until(HEAD)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -144,7 +144,7 @@ async def test_closing_the_transport_ends_the_wait(transport: Http1Transport, se
     """An exchange that was still writing is stopped like any other."""
     seen = Seen()
     server = await serve(seen.to_the_end)
-    task = asyncio.ensure_future(transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10))
+    task = asyncio.ensure_future(transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 60))
     await seen.until(HEAD)
     await transport.close()
     exchange = await task
@@ -155,7 +155,7 @@ async def test_closing_the_transport_ends_the_wait(transport: Http1Transport, se
 async def test_a_server_may_hang_up_in_a_pause(transport: Http1Transport, serve: Serve) -> None:
     """That is an ordinary end of the connection; the request is not sent once more."""
     server = await serve(Peer.read)
-    exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 10)
+    exchange = await transport.exchange(planned(server.url, HEAD, Pause(FOREVER), b"abcdef"), 60)
     assert failure(exchange.error) == ("closed", "the connection closed before an answer came")
     assert (exchange.unsent, exchange.resent, server.accepted) == (6, False, 1)
 
@@ -208,7 +208,7 @@ async def test_the_body_waits_for_100_continue(
     """As long as it may, and no longer; what is not written by the time of the final answer never is."""
     seen = Seen()
     server = await serve(seen.conversation(*turns))
-    exchange = await transport.exchange(planned(server.url, *steps), 10)
+    exchange = await transport.exchange(planned(server.url, *steps), 60)
     assert (present(exchange.response).status, exchange.error, exchange.unsent) == (status, None, unsent)
     await transport.close()
     assert await seen.all() == WHOLE[: len(WHOLE) - unsent]
@@ -222,7 +222,7 @@ async def test_the_connection_ends_as_planned(transport: Http1Transport, serve: 
     """The server sees an end or a reset, after all that was written before."""
     seen = Seen()
     server = await serve(seen.to_the_end)
-    exchange = await transport.exchange(planned(server.url, HEAD, b"abc", Close(reset, "on purpose")), 10)
+    exchange = await transport.exchange(planned(server.url, HEAD, b"abc", Close(reset, "on purpose")), 60)
     assert failure(exchange.error) == ("closed", "on purpose")
     assert (exchange.response, exchange.unsent) == (None, 0)
     assert await seen.all() == HEAD + b"abc"
@@ -240,7 +240,7 @@ async def test_what_is_large_is_written_before_the_end(transport: Http1Transport
 
     server = await serve(behaviour)
     request = faulty(["large_body(9MB)", "truncated_body(8MB)"], server.url)
-    task = asyncio.ensure_future(transport.exchange(request, 20))
+    task = asyncio.ensure_future(transport.exchange(request, 60))
     await asyncio.wait_for(accepted.wait(), 60)
     go.set()
     exchange = await task
@@ -258,7 +258,7 @@ async def test_a_reset_before_all_was_read_is_the_server_s(transport: Http1Trans
         peer.reset()
 
     server = await serve(behaviour)
-    exchange = await transport.exchange(faulty(["large_body(20MB)", "disconnect"], server.url), 10)
+    exchange = await transport.exchange(faulty(["large_body(20MB)", "disconnect"], server.url), 60)
     assert present(exchange.error).kind == "closed"
     assert "on purpose" not in present(exchange.error).message
 
@@ -270,11 +270,11 @@ async def test_a_plan_gets_a_connection_of_its_own(transport: Http1Transport, se
     """It is never sent twice, so it is not risked on a kept connection; written to its end, it leaves one to keep."""
     server = await serve(keep_answering)
     ordinary = faulty([], server.url)
-    assert not (await transport.exchange(ordinary, 10)).reused
-    assert not (await transport.exchange(faulty("slow_body(5ms)", server.url), 10)).reused
+    assert not (await transport.exchange(ordinary, 60)).reused
+    assert not (await transport.exchange(faulty("slow_body(5ms)", server.url), 60)).reused
     assert server.accepted == 2
-    assert (await transport.exchange(ordinary, 10)).reused
-    assert (await transport.exchange(ordinary, 10)).unsent == 0
+    assert (await transport.exchange(ordinary, 60)).reused
+    assert (await transport.exchange(ordinary, 60)).unsent == 0
     assert server.accepted == 2
 
 
@@ -292,7 +292,7 @@ async def test_nothing_follows_a_fault_on_its_connection(
 ) -> None:
     """What a server leaves unread of an odd request would be taken for the next one; a mere duplicate is not odd."""
     server = await serve(keep_answering)
-    exchanges = [await transport.exchange(faulty(each, server.url), 10) for each in ((), (), fault, ())]
+    exchanges = [await transport.exchange(faulty(each, server.url), 60) for each in ((), (), fault, ())]
     assert [exchange.reused for exchange in exchanges] == reused
     assert all(present(exchange.response).ok for exchange in exchanges)
 
@@ -322,7 +322,7 @@ async def test_plans_hold_over_tls(fault: str) -> None:
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
     request = faulty(fault, url)
     transport = Http1Transport(tls=client_side)
-    exchange = await transport.exchange(request, 10)
+    exchange = await transport.exchange(request, 60)
     await transport.close()
     await asyncio.wait_for(ended.wait(), 60)
     server.close()
@@ -349,7 +349,7 @@ async def test_a_busy_server_does_not_hold_the_end_of_tls() -> None:
         serving = asyncio.ensure_future(asyncio.to_thread(serve, listener))
         transport = Http1Transport(tls=client_side)
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/hooks"
-        exchange = await transport.exchange(faulty("disconnect", url), 10)
+        exchange = await transport.exchange(faulty("disconnect", url), 60)
         release.set()
         await serving
         await transport.close()

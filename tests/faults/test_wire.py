@@ -121,7 +121,7 @@ async def test_what_goes_over_the_wire(transport: Http1Transport, serve: Serve, 
     server = await serve(behaviour)
     expected = EXPECTED[fault](f"127.0.0.1:{server.port}")
     request = faulty(fault, server.url)
-    exchange = await transport.exchange(request, 10)
+    exchange = await transport.exchange(request, 60)
     await transport.close()
     await asyncio.wait_for(ended.wait(), 60)
     assert bytes(came) == expected

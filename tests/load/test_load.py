@@ -118,7 +118,7 @@ def test_what_is_lost_is_counted_to_the_event_by_a_master_and_two_workers(tmp_pa
         finally:
             for process in workers:
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
         lost = truth(url)["lost"]
     assert code == 1, printed
     assert_accounted(ledger)

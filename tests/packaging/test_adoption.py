@@ -75,7 +75,7 @@ def test_the_linters_of_others_find_nothing(command: list[str]) -> None:
 
 def test_the_action_checks_and_replays(runner_temp: Path, steps: Any, tmp_path: Path) -> None:
     """Its shell step passes for a correct consumer, fails for a wrong secret, and leaves the reports."""
-    given = {"RUNNER_TEMP": str(runner_temp), "WAIT": "30s", "WAIT_FOR": "", "ARGUMENTS": "", "SCRIPTS": "refund_flow"}
+    given = {"RUNNER_TEMP": str(runner_temp), "WAIT": "120s", "WAIT_FOR": "", "ARGUMENTS": "", "SCRIPTS": "refund_flow"}
     with consumer() as url:
         codes = {}
         for name, secret in (("check", SECRET), ("check", "whsec_wrong"), ("replay", SECRET)):
@@ -114,7 +114,7 @@ def test_it_runs_as_in_the_container(folder: Path) -> None:
         [command, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     ) as mock:
         try:
-            code, printed = run(command, "health", "--wait", "20s", **options)
+            code, printed = run(command, "health", "--wait", "120s", **options)
             assert code == 0, printed
         finally:
             mock.send_signal(signal.SIGTERM)
@@ -134,7 +134,7 @@ def test_the_compose_example_delivers(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     with ExitStack() as stack:
         start(stack, [*mockserver, "serve", "--route", route], of_mock)
-        code, printed = run(*mockserver, "health", mock_url, "--wait", "30s")
+        code, printed = run(*mockserver, "health", mock_url, "--wait", "120s")
         assert code == 0, printed
         with log.open("wb") as output:
             start(stack, [sys.executable, "examples/compose/app.py"], of_app, output)

@@ -27,7 +27,7 @@ def many(events: int, concurrency: int = 20, more: str = "") -> Script:
 
 async def replayed(behaviour: Behaviour, script: Script, **settings: Any) -> tuple[Report, Mock]:
     server = RawServer(behaviour)
-    mock = Mock(read_settings(speed="max", timeout=5.0, **settings))
+    mock = Mock(read_settings(speed="max", timeout=60, **settings))
     mock.register(server.url, None, SECRET)
     try:
         return await mock.replay(script), mock

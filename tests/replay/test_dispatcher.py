@@ -31,7 +31,7 @@ async def test_a_slot_is_not_lost_with_a_waiter_that_gives_up() -> None:
     asleep.cancel()
     slots.give_back()  # to the second, for the first has given up
     handed.cancel()  # before it has had its turn
-    await asyncio.wait_for(last, 5)
+    await asyncio.wait_for(last, 60)
     assert not slots.take_free()
     slots.give_back()
     assert slots.take_free()

@@ -69,7 +69,7 @@ async def test_without_it_the_replay_goes_on() -> None:
 
 async def test_what_is_in_flight_is_not_cut_off() -> None:
     """In timed pacing a delivery that was begun gets its answer, although the replay goes no further."""
-    service = Mock(read_settings(speed="max", timeout=5.0, extra_events=["order.shipped"]))
+    service = Mock(read_settings(speed="max", timeout=60, extra_events=["order.shipped"]))
     gate = asyncio.Event()
 
     async def answer(received: Received) -> web.Response:

@@ -16,7 +16,7 @@ from tests.replay.playing import Start, play, script
 
 @pytest.fixture
 async def service() -> AsyncIterator[Mock]:
-    made = Mock(read_settings(speed="max", timeout=5.0))
+    made = Mock(read_settings(speed="max", timeout=60))
     yield made
     await made.stop()
 

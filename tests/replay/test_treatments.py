@@ -21,7 +21,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 async def service(consumer: Consumer) -> AsyncIterator[Mock]:
-    made = Mock(read_settings(speed="max", timeout=5.0))
+    made = Mock(read_settings(speed="max", timeout=60))
     made.register(consumer.url + "/hooks", None, SECRET)
     yield made
     await made.stop()

@@ -36,7 +36,7 @@ async def replayed(
     steps: str, answer: Answer | None = None, *, path: str = "/hooks", fail_fast: bool = False, **more: str
 ) -> Report:
     """Replay a script to a consumer, and return the report."""
-    service = Mock(read_settings(speed="max", timeout=5.0))
+    service = Mock(read_settings(speed="max", timeout=60))
     async with consuming() as consumer:
         consumer.answer = answer or consumer.answer
         service.register(consumer.url + path, None, SECRET)

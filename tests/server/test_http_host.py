@@ -106,7 +106,7 @@ async def test_https_is_served_with_a_certificate(listen: Listen) -> None:
     authority.configure_trust(trusting)
     server = await listen(tls=tls)
     assert server.url.startswith("https://127.0.0.1:")
-    client = HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusting)
+    client = HTTPSConnection("127.0.0.1", server.port, timeout=60, context=trusting)
 
     def ask() -> bytes:
         client.request("GET", "/")

@@ -58,5 +58,5 @@ def test_with_playwright() -> None:
         page.goto(url)
         mock.register(f"{url}/hooks", secret=SECRET)
         assert mock.send("run.failed").delivered
-        page.wait_for_selector("#runs:has-text('run_def456')", timeout=10_000)
+        page.wait_for_selector("#runs:has-text('run_def456')", timeout=60_000)
         browser.close()

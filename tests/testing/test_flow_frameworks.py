@@ -70,7 +70,7 @@ def test_a_failed_run_reaches_an_application_in_node(mockserver: MockServer) -> 
         assert node.stdout
         runs = json.loads(node.stdout.readline())
         node.stdin.close()
-        assert node.wait(10) == 0
+        assert node.wait(60) == 0
     assert list(runs.values()) == ["failed"]
     mockserver.settle()
     (resource,) = mockserver.resources

@@ -39,7 +39,7 @@ from tests.tables import each_row
 
 @pytest.fixture
 def mock() -> Iterator[MockServer]:
-    with MockServer(speed="max", timeout=5.0) as running:
+    with MockServer(speed="max", timeout=60) as running:
         yield running
 
 
@@ -287,7 +287,7 @@ def test_wait_for_sees_what_came_before_and_what_comes_later(mock: MockServer, c
 
     with ThreadPoolExecutor(1) as pool:
         later = pool.submit(send_later)
-        (delivery,) = mock.wait_for("run.failed", timeout=10, where={"run_id": "run_2"})
+        (delivery,) = mock.wait_for("run.failed", timeout=60, where={"run_id": "run_2"})
         later.result()
     assert delivery.data["run_id"] == "run_2"
 
@@ -394,7 +394,7 @@ def test_reset_ends_what_is_in_flight(mock: MockServer, consumer: VerifyingConsu
             time.sleep(0.001)
         mock.reset()
         with pytest.raises(BaseException):  # noqa: B017, PT011 - cancelled: the class depends on the Python version
-            hanging.result(timeout=10)
+            hanging.result(timeout=60)
     consumer.release.set()
     assert mock.deliveries == ()
     assert mock.unseen_failures() == ()
@@ -443,7 +443,7 @@ def test_stopping_leaves_nothing_behind(consumer: VerifyingConsumer) -> None:
     gc.collect()
     assert own_threads() <= before
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def test_fifty_servers_do_not_disturb_each_other(consumer: VerifyingConsumer) -> None:

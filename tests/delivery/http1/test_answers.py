@@ -41,7 +41,7 @@ async def test_the_request_goes_out_byte_for_byte(transport: Http1Transport, ser
 
     server = await serve(behaviour)
     request = a_request(server.url, body)
-    exchange = await transport.exchange(request, 30)
+    exchange = await transport.exchange(request, 60)
     assert seen == [request.wire]
     assert exchange.error is None
     assert (present(exchange.response).status, present(exchange.response).body) == (200, b"ok")
@@ -52,8 +52,8 @@ async def test_the_request_goes_out_byte_for_byte(transport: Http1Transport, ser
 async def test_timings_add_up(transport: Http1Transport, serve: Serve) -> None:
     """Connecting and waiting for the first byte are parts of the whole; a reused connection connects in no time."""
     server = await serve(keep_answering)
-    first = await transport.exchange(a_request(server.url), 5)
-    second = await transport.exchange(a_request(server.url), 5)
+    first = await transport.exchange(a_request(server.url), 60)
+    second = await transport.exchange(a_request(server.url), 60)
     assert first.connect_ms > 0
     assert first.first_byte_ms > 0
     assert first.connect_ms + first.first_byte_ms <= first.total_ms
@@ -128,7 +128,7 @@ async def test_every_shape_of_answer_is_read(
 
     server = await serve(behaviour)
     for _ in range(2):
-        exchange = await transport.exchange(a_request(server.url), 5)
+        exchange = await transport.exchange(a_request(server.url), 60)
         assert exchange.error is None
         assert (present(exchange.response).status, present(exchange.response).body) == (status, body)
         assert present(exchange.response).body_size == len(body)
@@ -140,7 +140,7 @@ async def test_every_shape_of_answer_is_read(
 async def test_the_end_of_the_connection_can_end_the_body(transport: Http1Transport, serve: Serve) -> None:
     """Without a length, an answer lasts as long as its connection."""
     server = await serve(answering(b"HTTP/1.1 200 OK\r\n\r\n", b"until ", b"the end", then="close"))
-    exchange = await transport.exchange(a_request(server.url), 5)
+    exchange = await transport.exchange(a_request(server.url), 60)
     assert exchange.error is None
     assert present(exchange.response).body == b"until the end"
 
@@ -152,7 +152,7 @@ async def test_headers_keep_order_repeats_and_any_byte(transport: Http1Transport
         b"1\r\nx\r\n0\r\nX-Trailer: t\r\n\r\n"
     )
     server = await serve(answering(wire))
-    response = present((await transport.exchange(a_request(server.url), 5)).response)
+    response = present((await transport.exchange(a_request(server.url), 60)).response)
     assert response.reason == "Für dich"
     assert response.headers == (("set-cookie", "a=1"), ("transfer-encoding", "chunked"), ("set-cookie", "b=é"))
 
@@ -171,7 +171,7 @@ async def test_a_long_body_is_counted_but_not_kept(serve: Serve, framing: str) -
     }[framing]
     server = await serve(answering(wire, then="close"))
     transport = Http1Transport(record_limit=1000)
-    exchange = await transport.exchange(a_request(server.url), 5)
+    exchange = await transport.exchange(a_request(server.url), 60)
     await transport.close()
     assert exchange.error is None
     assert present(exchange.response).body == body[:1000]
@@ -193,7 +193,7 @@ async def test_an_endless_body_is_cut_off_after_a_mebibyte(transport: Http1Trans
             cut_off.set()
 
     server = await serve(behaviour)
-    exchange = await transport.exchange(a_request(server.url), 30)
+    exchange = await transport.exchange(a_request(server.url), 60)
     assert exchange.error is None
     assert len(present(exchange.response).body) == 64 * KIB
     assert MIB - KIB < present(exchange.response).body_size < 2 * MIB
@@ -211,7 +211,7 @@ async def test_a_server_that_speaks_first_is_heard(transport: Http1Transport, se
         await peer.closed()
 
     server = await serve(behaviour)
-    exchange = await transport.exchange(a_request(server.url), 5)
+    exchange = await transport.exchange(a_request(server.url), 60)
     assert present(exchange.error).kind == "protocol"
     assert "b'220 mail.example ESMTP" in present(exchange.error).message
 
@@ -219,7 +219,7 @@ async def test_a_server_that_speaks_first_is_heard(transport: Http1Transport, se
 async def test_garbage_within_the_body_keeps_what_came_before(transport: Http1Transport, serve: Serve) -> None:
     """A broken chunk is an error of protocol, with the status and the first chunk beside it."""
     server = await serve(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", b"zz\r\n"))
-    exchange = await transport.exchange(a_request(server.url), 5)
+    exchange = await transport.exchange(a_request(server.url), 60)
     assert present(exchange.error).kind == "protocol"
     assert present(exchange.response).status == 200
     assert present(exchange.response).body == b"ok"
@@ -251,13 +251,13 @@ async def test_a_connection_that_ends_after_any_byte(serve: Serve, whole: bytes,
     head_ends = whole.rindex(b"200 OK") + whole[whole.rindex(b"200 OK") :].index(b"\r\n\r\n") + 4
     verb = "closed" if how == "close" else "was reset"
     for cut in range(len(whole)):
-        exchange = await transport.exchange(a_request(server.url), 5)
+        exchange = await transport.exchange(a_request(server.url), 60)
         assert exchange.error is not None, cut
         assert exchange.error.kind == "closed", cut
         assert exchange.error.message.startswith(f"the connection {verb} "), cut
         assert not exchange.resent
         assert (exchange.response is None) == (cut < head_ends), cut
-    assert (await transport.exchange(a_request(server.url), 5)).error is None
+    assert (await transport.exchange(a_request(server.url), 60)).error is None
     await transport.close()
 
 

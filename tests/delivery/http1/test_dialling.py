@@ -68,7 +68,7 @@ async def test_this_machine_needs_no_lookup(
     """Numbers, and names of it: what listens on only one of its addresses is found; the exchange has the address."""
     server = await serve(keep_answering, host)
     network = Network(monkeypatch, {})
-    exchange = await transport.exchange(a_request(f"http://{name}:{server.port}/" if name else server.url), 5)
+    exchange = await transport.exchange(a_request(f"http://{name}:{server.port}/" if name else server.url), 60)
     assert exchange.error is None
     assert exchange.address == server.url.removeprefix("http://").removesuffix("/hooks")
     assert network.asked == []
@@ -91,7 +91,7 @@ async def test_silent_names_hold_up_nothing(serve: Serve, monkeypatch: pytest.Mo
     lost = [asyncio.ensure_future(transport.exchange(a_request(f"http://silent{n}.test/"), 60)) for n in range(40)]
     await asyncio.sleep(0.01)
     for name in ("localhost", "127.0.0.1", "app.test"):
-        assert (await transport.exchange(a_request(f"http://{name}:{server.port}/"), 5)).error is None
+        assert (await transport.exchange(a_request(f"http://{name}:{server.port}/"), 60)).error is None
     await asyncio.wait_for(transport.close(), 50)  # less than a lookup takes
     assert {present((await each).error).kind for each in lost} == {"stopped"}
     hanging.set()
@@ -100,7 +100,7 @@ async def test_silent_names_hold_up_nothing(serve: Serve, monkeypatch: pytest.Mo
 async def test_a_real_name_service_is_asked(transport: Http1Transport, serve: Serve) -> None:
     """The name of this machine itself is one that it knows."""
     server = await serve(keep_answering)
-    exchange = await transport.exchange(a_request(f"http://{socket.gethostname()}:{server.port}/"), 5)
+    exchange = await transport.exchange(a_request(f"http://{socket.gethostname()}:{server.port}/"), 60)
     assert exchange.error is None or exchange.error.kind == "connect"  # it may lead to another of its addresses
 
 
@@ -111,12 +111,12 @@ async def test_each_new_connection_asks_again(
     one, two = await serve(keep_answering), await serve(keep_answering, "::1")
     network = Network(monkeypatch, {"app.test": ["127.0.0.1"]})
     url = f"http://app.test:{one.port}/"
-    await transport.exchange(a_request(url), 5)
-    await transport.exchange(a_request(url), 5)
+    await transport.exchange(a_request(url), 60)
+    await transport.exchange(a_request(url), 60)
     assert network.asked == ["app.test"]
     await transport.close()
     network.names["app.test"] = ["::1"]
-    moved = await transport.exchange(a_request(f"http://app.test:{two.port}/"), 5)
+    moved = await transport.exchange(a_request(f"http://app.test:{two.port}/"), 60)
     assert moved.address == f"[::1]:{two.port}"
 
 
@@ -141,7 +141,7 @@ async def test_a_name_that_leads_outside_is_not_contacted(
 ) -> None:
     """The guard judges what a name resolves to, and addresses in URLs as well, before anything is sent there."""
     network = Network(monkeypatch, {"app.test": addresses})
-    exchange = await transport.exchange(a_request(f"{scheme}://{'app.test' if addresses else METADATA}/"), 5)
+    exchange = await transport.exchange(a_request(f"{scheme}://{'app.test' if addresses else METADATA}/"), 60)
     assert present(exchange.error).kind == "address"
     assert present(exchange.error).message.startswith(message)
     assert exchange.address == ""
@@ -155,7 +155,7 @@ async def test_refused_addresses_of_a_name_are_passed_over(
     """Among the addresses of a name, only those that are allowed are contacted."""
     server = await serve(keep_answering)
     network = Network(monkeypatch, {"app.test": [METADATA, PUBLIC, "::1", "127.0.0.1"]})
-    exchange = await transport.exchange(a_request(f"http://app.test:{server.port}/"), 5)
+    exchange = await transport.exchange(a_request(f"http://app.test:{server.port}/"), 60)
     assert exchange.error is None
     assert network.contacted == ["::1", "127.0.0.1"]
 
@@ -164,7 +164,7 @@ async def test_an_allowed_host_may_be_public(monkeypatch: pytest.MonkeyPatch) ->
     """A host that is named may be sent to; nothing answers in this test, so the error is that of the network."""
     network = Network(monkeypatch, {"app.test": [PUBLIC]})
     transport = Http1Transport(allowed_hosts=["App.Test"])
-    exchange = await transport.exchange(a_request("http://app.test/"), 5)
+    exchange = await transport.exchange(a_request("http://app.test/"), 60)
     assert network.contacted == [PUBLIC]
     message = "cannot connect to app.test:80 (tried 93.184.215.14): Network is unreachable"
     assert failure(exchange.error) == ("connect", message)
@@ -221,7 +221,7 @@ async def test_where_a_connection_really_leads_is_judged_again(
         return await create_connection(lambda: Misled(factory()), host, port, **options)
 
     monkeypatch.setattr(loop, "create_connection", redirected, raising=False)
-    exchange = await transport.exchange(a_request(server.url), 5)
+    exchange = await transport.exchange(a_request(server.url), 60)
     assert present(exchange.error).kind == kind
     assert present(exchange.error).message.startswith(message)
     assert await asyncio.wait_for(got, 60) == b""
@@ -233,7 +233,7 @@ async def test_where_a_connection_really_leads_is_judged_again(
 async def test_nobody_listens(transport: Http1Transport, closed_port: int) -> None:
     """The commonest of mistakes: the message asks whether the application runs, and names the addresses of a name."""
     for host, tried in (("127.0.0.1", ""), ("localhost", " (tried ::1 and 127.0.0.1)")):
-        exchange = await transport.exchange(a_request(f"http://{host}:{closed_port}/"), 5)
+        exchange = await transport.exchange(a_request(f"http://{host}:{closed_port}/"), 60)
         message = f"nothing listens on {host}:{closed_port}{tried}: is the application running?"
         assert failure(exchange.error) == ("connect", message)
         assert (exchange.response, exchange.address) == (None, "")
@@ -244,19 +244,21 @@ async def test_a_connection_of_a_port_with_itself_is_no_connection(
     transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system may connect a free port with itself; that must not pass for an application."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    free = socket.socket()
+    free.setblocking(False)
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
     loop = asyncio.get_running_loop()
     create_connection = loop.create_connection
 
     async def from_that_very_port(
         factory: Callable[..., Any], host: str, port: int, **options: Any
     ) -> tuple[Any, Connection]:
-        return await create_connection(factory, host, port, local_addr=(host, port), **options)
+        await loop.sock_connect(free, (host, port))
+        return await create_connection(factory, sock=free, ssl=options.get("ssl"))
 
     monkeypatch.setattr(loop, "create_connection", from_that_very_port, raising=False)
-    exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 5)
+    exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 60)
     assert failure(exchange.error) == ("connect", f"nothing listens on 127.0.0.1:{port}: is the application running?")
 
 
@@ -330,6 +332,6 @@ async def test_a_server_that_resets_at_once_has_closed(transport: Http1Transport
 
     server = await serve(behaviour)
     for _ in range(30):
-        exchange = await transport.exchange(a_request(server.url), 5)
+        exchange = await transport.exchange(a_request(server.url), 60)
         assert present(exchange.error).kind == "closed"
         assert not exchange.resent

@@ -27,7 +27,7 @@ from tests.presence import failure, present
 
 
 async def test_a_shorter_time_out_on_a_kept_connection_holds(transport: Http1Transport, serve: Serve) -> None:
-    """A request with 100 ms ends in 100 ms, although the one before it on that connection had a minute."""
+    """A request with 100 ms ends in 100 ms, although the one before it on that connection had an hour."""
 
     async def behaviour(peer: Peer) -> None:
         await peer.answer()
@@ -35,11 +35,11 @@ async def test_a_shorter_time_out_on_a_kept_connection_holds(transport: Http1Tra
         await peer.closed()
 
     server = await serve(behaviour)
-    await transport.exchange(a_request(server.url), 60)
+    await transport.exchange(a_request(server.url), 3600)
     exchange = await transport.exchange(a_request(server.url), 0.1)
     assert exchange.reused
     assert present(exchange.error).kind == "timeout"
-    assert 99 <= exchange.total_ms < 5000
+    assert 99 <= exchange.total_ms < 60_000
 
 
 async def test_the_timer_of_an_earlier_request_ends_no_later_one(
@@ -64,7 +64,7 @@ async def test_the_timer_of_an_earlier_request_ends_no_later_one(
     release.set()
     assert (await waiting).error is None
     time_passes(transport, 90, monkeypatch)
-    assert (await transport.exchange(a_request(server.url), 5)).reused
+    assert (await transport.exchange(a_request(server.url), 60)).reused
     assert server.accepted == 1
 
 
@@ -91,7 +91,7 @@ async def test_a_server_that_does_not_read_is_a_time_out(transport: Http1Transpo
     server = await serve(behaviour)
     exchange = await transport.exchange(a_request(server.url, bytes(16 * MIB)), 0.2)
     assert present(exchange.error).kind == "timeout"
-    assert exchange.total_ms < 5000
+    assert exchange.total_ms < 60_000
     release.set()
 
 
@@ -111,11 +111,11 @@ async def test_an_answer_before_the_whole_request_is_written_counts(
             await answered.wait()
 
     server = await serve(behaviour)
-    exchange = await transport.exchange(a_request(server.url, bytes(16 * MIB)), 10)
+    exchange = await transport.exchange(a_request(server.url, bytes(16 * MIB)), 60)
     answered.set()
     assert exchange.error is None
     assert (present(exchange.response).status, present(exchange.response).body) == (413, b"no!")
-    following = await transport.exchange(a_request(server.url), 5)
+    following = await transport.exchange(a_request(server.url), 60)
     assert (following.reused, following.resent) == (False, False)
 
 
@@ -141,22 +141,22 @@ async def test_a_cancelled_exchange_closes_its_connection(
 
     server = await serve(behaviour)
     if reused:
-        await transport.exchange(a_request(server.url), 5)
-    task = asyncio.ensure_future(transport.exchange(a_request(server.url), 5))
+        await transport.exchange(a_request(server.url), 60)
+    task = asyncio.ensure_future(transport.exchange(a_request(server.url), 60))
     await asked.passed()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await hung_up.passed()
     assert open_sockets_to(server.port) == 0
-    assert not (await transport.exchange(a_request(server.url), 5)).reused
+    assert not (await transport.exchange(a_request(server.url), 60)).reused
 
 
 async def test_an_exchange_cancelled_while_connecting_leaves_nothing(transport: Http1Transport, serve: Serve) -> None:
     """Given up in any of the first turns of the loop, while a connection is being made, nothing stays behind."""
     server = await serve(keep_answering)
     for turns in range(12):
-        task = asyncio.ensure_future(transport.exchange(a_request(server.url), 5))
+        task = asyncio.ensure_future(transport.exchange(a_request(server.url), 60))
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
@@ -170,12 +170,12 @@ async def test_an_exchange_cancelled_as_its_answer_comes_harms_no_other(
 ) -> None:
     """The answer is there, but its task is cancelled before it could take it: the connection may be in use already."""
     server = await serve(keep_answering)
-    await transport.exchange(a_request(server.url), 5)
+    await transport.exchange(a_request(server.url), 60)
     for turns in range(1, 12):
-        first = asyncio.ensure_future(transport.exchange(a_request(server.url, b"first"), 5))
+        first = asyncio.ensure_future(transport.exchange(a_request(server.url, b"first"), 60))
         for _ in range(turns):
             await asyncio.sleep(0)
-        second = asyncio.ensure_future(transport.exchange(a_request(server.url, b"second"), 5))
+        second = asyncio.ensure_future(transport.exchange(a_request(server.url, b"second"), 60))
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
@@ -194,7 +194,7 @@ async def test_close_ends_what_is_in_flight(transport: Http1Transport, serve: Se
         await peer.closed()
 
     server = await serve(behaviour)
-    await asyncio.gather(*(transport.exchange(a_request(server.url), 5) for _ in range(2)))
+    await asyncio.gather(*(transport.exchange(a_request(server.url), 60) for _ in range(2)))
     in_flight = asyncio.ensure_future(transport.exchange(a_request(server.url), 60))
     await waiting.passed()
     await until(lambda: open_sockets_to(server.port) == 2)
@@ -221,9 +221,9 @@ async def test_close_between_two_sendings_is_the_end(transport: Http1Transport, 
 
     server = await serve(behaviour)
     post = a_request(server.url)
-    await transport.exchange(post, 5)
+    await transport.exchange(post, 60)
     get = msgspec.structs.replace(post, head=post.head.replace(b"POST", b"GET"))
-    task = asyncio.ensure_future(transport.exchange(get, 5))
+    task = asyncio.ensure_future(transport.exchange(get, 60))
     (connection,) = transport._pool._live
     await until(lambda: connection._waiter is not None)
     connection.eof_received()  # the end of the connection, heard in the very turn of the loop in which it is closed
@@ -238,7 +238,7 @@ async def test_a_closed_transport_can_be_used_again(transport: Http1Transport, s
     server = await serve(keep_answering)
     await transport.close()
     for _ in range(2):
-        exchange = await transport.exchange(a_request(server.url), 5)
+        exchange = await transport.exchange(a_request(server.url), 60)
         assert exchange.error is None
         assert not exchange.reused
         await asyncio.gather(transport.close(), transport.close())
@@ -251,7 +251,7 @@ def test_a_transport_is_made_without_a_loop_and_moves_to_another() -> None:
 
     async def use() -> None:
         server = RawServer(keep_answering)
-        exchange = await transport.exchange(a_request(server.url), 5)
+        exchange = await transport.exchange(a_request(server.url), 60)
         await transport.close()
         await server.stop()
         assert exchange.error is None

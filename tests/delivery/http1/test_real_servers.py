@@ -69,7 +69,7 @@ def impatient_node_server() -> Iterator[str]:
 
 
 async def check(transport: Http1Transport, base: str, path: str, body: bytes) -> None:
-    exchange = await transport.exchange(a_request(base + path, body), 20)
+    exchange = await transport.exchange(a_request(base + path, body), 60)
     assert exchange.error is None
     if path == "/empty":
         assert (present(exchange.response).status, present(exchange.response).body) == (204, b"")
@@ -94,7 +94,7 @@ async def test_node_that_closes_idle_connections_at_once_loses_nothing(
     reused = 0
     for number in range(300):
         body = b"%d" % number
-        exchange = await transport.exchange(a_request(impatient_node_server, body), 20)
+        exchange = await transport.exchange(a_request(impatient_node_server, body), 60)
         assert exchange.error is None
         assert present(exchange.response).text == hashlib.sha256(body).hexdigest()
         reused += exchange.reused or exchange.resent

@@ -32,13 +32,13 @@ async def test_one_connection_carries_one_exchange_at_a_time(transport: Http1Tra
             assert request.count(b"POST") == 1
 
     server = await serve(behaviour)
-    together = [asyncio.ensure_future(transport.exchange(a_request(server.url), 5)) for _ in range(3)]
+    together = [asyncio.ensure_future(transport.exchange(a_request(server.url), 60)) for _ in range(3)]
     await until(lambda: server.accepted == 3)
     release.set()
     exchanges = await asyncio.gather(*together)
     assert not any(exchange.reused for exchange in exchanges)
     for _ in range(3):
-        assert (await transport.exchange(a_request(server.url), 5)).reused
+        assert (await transport.exchange(a_request(server.url), 60)).reused
     assert server.accepted == 3
     assert len(set(served[-3:])) == 1
 
@@ -47,7 +47,7 @@ async def test_connections_of_different_servers_are_apart(transport: Http1Transp
     """A connection is used for its own host and port only."""
     one, two = await serve(keep_answering), await serve(keep_answering)
     for server in (one, two, one, two):
-        exchange = await transport.exchange(a_request(server.url), 5)
+        exchange = await transport.exchange(a_request(server.url), 60)
         assert exchange.address == f"127.0.0.1:{server.port}"
     assert (one.accepted, two.accepted) == (1, 1)
 
@@ -63,9 +63,9 @@ async def test_an_idle_connection_is_dropped_by_a_timer(serve: Serve) -> None:
 
     server = await serve(behaviour)
     transport = Http1Transport(idle_seconds=0.05)
-    await transport.exchange(a_request(server.url), 5)
+    await transport.exchange(a_request(server.url), 60)
     await dropped.passed()
-    assert not (await transport.exchange(a_request(server.url), 5)).reused
+    assert not (await transport.exchange(a_request(server.url), 60)).reused
     await transport.close()
 
 
@@ -87,12 +87,12 @@ async def test_each_idle_connection_is_dropped_in_its_own_time(serve: Serve) -> 
     transport = Http1Transport(idle_seconds=8)
     slow = asyncio.ensure_future(transport.exchange(a_request(server.url, b"slow"), 60))
     await until(lambda: server.accepted == 1)
-    await transport.exchange(a_request(server.url), 5)
+    await transport.exchange(a_request(server.url), 60)
     asyncio.get_running_loop().call_later(5, release.set)
     await slow
     await first_gone.passed()
     assert gone == [1]
-    assert (await transport.exchange(a_request(server.url), 5)).reused
+    assert (await transport.exchange(a_request(server.url), 60)).reused
     await both_gone.passed()
     assert gone == [1, 0]
     await transport.close()
@@ -120,11 +120,11 @@ async def test_whatever_arrives_on_an_idle_connection_closes_it(serve: Serve, wh
 
     server = await serve(behaviour)
     transport = Http1Transport(idle_seconds=60)
-    await transport.exchange(a_request(server.url), 5)
+    await transport.exchange(a_request(server.url), 60)
     say.set()
     await closed.passed()
     await until(lambda: not transport._pool._live)
-    exchange = await transport.exchange(a_request(server.url), 5)
+    exchange = await transport.exchange(a_request(server.url), 60)
     assert exchange.error is None
     assert (exchange.reused, exchange.resent) == (False, False)
     await transport.close()
@@ -147,8 +147,8 @@ async def test_a_request_that_was_read_is_not_sent_again(transport: Http1Transpo
             await peer.send(b"H")
 
     server = await serve(behaviour)
-    await transport.exchange(a_request(server.url), 5)
-    exchange = await transport.exchange(a_request(server.url, b"again"), 5)
+    await transport.exchange(a_request(server.url), 60)
+    exchange = await transport.exchange(a_request(server.url, b"again"), 60)
     what = {"close": "closed before an answer came", "reset": "was reset before an answer came"}
     message = f"the connection {what.get(how, 'closed after 1 bytes of header')}"
     assert exchange.error == ExchangeError("closed", message)
@@ -169,10 +169,10 @@ async def test_a_connection_whose_end_has_come_unnoticed_is_not_used(
 
     tested = asyncio.Event()
     server = await serve(behaviour)
-    await transport.exchange(a_request(server.url), 5)
+    await transport.exchange(a_request(server.url), 60)
     time.sleep(0.06)  # noqa: ASYNC251 - the loop must not hear of anything
     server.peers[0].reset() if end == "reset" else server.peers[0].close()
-    exchange = await transport.exchange(a_request(server.url), 5)
+    exchange = await transport.exchange(a_request(server.url), 60)
     tested.set()
     assert exchange.error is None
     assert (exchange.reused, exchange.resent) == (False, False)
@@ -190,9 +190,9 @@ async def test_a_request_that_came_to_a_closed_connection_fails_and_says_why(
 
     tested = asyncio.Event()
     server = await serve(behaviour)
-    await transport.exchange(a_request(server.url), 5)
+    await transport.exchange(a_request(server.url), 60)
     server.peers[0].close()
-    exchange = await transport.exchange(a_request(server.url, b"again"), 5)
+    exchange = await transport.exchange(a_request(server.url, b"again"), 60)
     tested.set()
     assert present(exchange.error).kind == "closed"
     assert (exchange.reused, exchange.resent, server.accepted) == (True, False, 1)
@@ -212,7 +212,7 @@ async def test_a_server_that_stops_writing_reads_on_and_resets_gets_nothing_twic
 
     server = await serve(behaviour)
     for number in range(50):
-        await transport.exchange(a_request(server.url, b"%d" % number), 5)
+        await transport.exchange(a_request(server.url, b"%d" % number), 60)
     del came[b""]
     assert len(came) == sum(came.values()) == 50
 
@@ -226,7 +226,7 @@ async def test_connections_to_a_server_that_closes_them_at_once_are_not_kept(
         await peer.answer()
 
     server = await serve(behaviour)
-    exchanges = [await transport.exchange(a_request(server.url), 5) for _ in range(100)]
+    exchanges = [await transport.exchange(a_request(server.url), 60) for _ in range(100)]
     assert sum(exchange.error is not None for exchange in exchanges) < 50
     assert not any(exchange.reused for exchange in exchanges[50:])
 
@@ -248,7 +248,7 @@ async def test_a_burst_to_a_server_that_hangs_up_at_random_sends_nothing_twice(
     numbers = iter(range(2000))
 
     async def worker() -> list[Exchange]:
-        return [await transport.exchange(a_request(server.url, b"%d" % number), 30) for number in numbers]
+        return [await transport.exchange(a_request(server.url, b"%d" % number), 60) for number in numbers]
 
     exchanges = [exchange for part in await asyncio.gather(*(worker() for _ in range(50))) for exchange in part]
     failed = [exchange for exchange in exchanges if exchange.error]
@@ -272,14 +272,14 @@ async def test_a_part_of_an_answer_is_acknowledged_at_once(transport: Http1Trans
     server = await serve(behaviour)
     connection = None
     for _ in range(1000):  # until the system takes it for a conversation, and answers only with what is said next
-        await transport.exchange(a_request(server.url), 10)
+        await transport.exchange(a_request(server.url), 60)
         (connection,) = transport._pool._live
         if not _acknowledges_at_once(connection):
             break
     connection = present(connection)
     assert not _acknowledges_at_once(connection)
     apart.set()
-    exchange = asyncio.create_task(transport.exchange(a_request(server.url), 10))
+    exchange = asyncio.create_task(transport.exchange(a_request(server.url), 60))
     await until(lambda: connection._answer.received > 0)
     assert _acknowledges_at_once(connection)
     seen.set()

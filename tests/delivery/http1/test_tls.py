@@ -65,7 +65,7 @@ async def test_a_private_authority_is_trusted_through_the_context(
     server = await tls_server("localhost", "127.0.0.1")
     body = bytes(range(256)) * 8192  # 2 MiB
     for turn in range(3):
-        exchange = await trusting.exchange(a_request(f"https://{host}:{server.port}/hooks", body), 20)
+        exchange = await trusting.exchange(a_request(f"https://{host}:{server.port}/hooks", body), 60)
         assert exchange.error is None
         assert present(exchange.response).body == body
         assert exchange.reused == (turn > 0)
@@ -75,7 +75,7 @@ async def test_a_private_authority_is_trusted_through_the_context(
 async def test_an_unknown_authority_is_refused(tls_server: StartTls, transport: Http1Transport) -> None:
     """The default context trusts what the system trusts; the message says how a private authority can be given."""
     server = await tls_server("127.0.0.1")
-    exchange = await transport.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 5)
+    exchange = await transport.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 60)
     assert present(exchange.error).kind == "tls"
     assert present(exchange.error).message == (
         f"the certificate of 127.0.0.1:{server.port} is not trusted (unable to get local issuer certificate):"
@@ -88,7 +88,7 @@ async def test_an_unknown_authority_is_refused(tls_server: StartTls, transport: 
 async def test_a_certificate_for_another_name_is_refused(tls_server: StartTls, trusting: Http1Transport) -> None:
     """The certificate must be for the host of the URL."""
     server = await tls_server("other.example")
-    exchange = await trusting.exchange(a_request(f"https://localhost:{server.port}/hooks"), 5)
+    exchange = await trusting.exchange(a_request(f"https://localhost:{server.port}/hooks"), 60)
     assert present(exchange.error).kind == "tls"
     assert "Hostname mismatch, certificate is not valid for 'localhost'" in present(exchange.error).message
 
@@ -96,7 +96,7 @@ async def test_a_certificate_for_another_name_is_refused(tls_server: StartTls, t
 async def test_a_server_that_wants_our_certificate_says_so(tls_server: StartTls, trusting: Http1Transport) -> None:
     """We have none: the server's complaint, which comes after the handshake, reaches the reader."""
     server = await tls_server("127.0.0.1", client_certificate=True)
-    exchange = await trusting.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 5)
+    exchange = await trusting.exchange(a_request(f"https://127.0.0.1:{server.port}/hooks"), 60)
     assert present(exchange.error).kind == "closed"
 
 
@@ -109,7 +109,7 @@ async def test_a_server_without_tls_suggests_http(transport: Http1Transport, ser
         await peer.closed()
 
     server = await serve(behaviour)
-    exchange = await transport.exchange(a_request(server.url.replace("http:", "https:")), 5)
+    exchange = await transport.exchange(a_request(server.url.replace("http:", "https:")), 60)
     assert failure(exchange.error) == ("tls", f"127.0.0.1:{server.port} does not speak TLS: is it an http:// address?")
 
 
@@ -123,7 +123,7 @@ async def test_a_server_that_hangs_up_in_the_handshake(transport: Http1Transport
             peer.reset()
 
     server = await serve(behaviour)
-    exchange = await transport.exchange(a_request(server.url.replace("http:", "https:")), 5)
+    exchange = await transport.exchange(a_request(server.url.replace("http:", "https:")), 60)
     assert present(exchange.error).kind == "tls"
     assert present(exchange.error).message.startswith(f"127.0.0.1:{server.port} broke off the TLS handshake (")
     assert present(exchange.error).message.endswith("): does it speak https?")
@@ -173,6 +173,6 @@ async def test_a_kept_tls_connection_that_the_server_closed_costs_nothing(
     async with await asyncio.start_server(hang_up_after_one, "127.0.0.1", 0, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
         for _ in range(5):
-            exchange = await trusting.exchange(a_request(f"https://127.0.0.1:{port}/hooks"), 5)
+            exchange = await trusting.exchange(a_request(f"https://127.0.0.1:{port}/hooks"), 60)
             assert exchange.error is None
         await trusting.close()

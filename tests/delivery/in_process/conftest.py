@@ -25,7 +25,7 @@ def nothing_left_behind() -> Iterator[None]:
 
 @pytest.fixture
 def mock() -> Iterator[MockServer]:
-    with MockServer(timeout=5, strict_deliveries=False) as server:  # each test looks at what it is about
+    with MockServer(timeout=60, strict_deliveries=False) as server:  # each test looks at what it is about
         yield server
 
 

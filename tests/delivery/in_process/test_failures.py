@@ -450,7 +450,7 @@ async def exchange_with(app: AsgiProbe | WsgiProbe, head: bytes, body: bytes, pl
     key = transport.add(cast("App", read_destination(app)))
     try:
         target = Target("https", "your-app.com", 443, "/", key)
-        return await transport.exchange(Request(target, b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n", body, plan), 5)
+        return await transport.exchange(Request(target, b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n", body, plan), 60)
     finally:
         transport.reset()
         await asyncio.to_thread(transport.settle)

@@ -201,7 +201,7 @@ async def test_a_sync_reset_on_the_loop_lets_the_shutdown_follow(serve: Serve, m
         patch.setattr("concurrent.futures.wait", lambda *_: pytest.fail("it would wait for its own loop"))
         mock.reset()
     assert app.log == ["startup", "request"]
-    await asyncio.to_thread(app.ended.wait, 5)
+    await asyncio.to_thread(app.ended.wait, 60)
     assert app.log == ["startup", "request", "shutdown"]
 
 
@@ -229,7 +229,7 @@ def test_a_paused_loop_of_another_thread_is_left_to_that_thread(serve: Serve) ->
     thread.join()
     mock.reset()
     assert app.log == ["startup", "request"]
-    loop.run_until_complete(asyncio.to_thread(app.ended.wait, 5))
+    loop.run_until_complete(asyncio.to_thread(app.ended.wait, 60))
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     assert app.log == ["startup", "request", "shutdown"]
@@ -242,7 +242,7 @@ def test_a_loop_that_runs_in_another_thread_is_waited_for(serve: Serve) -> None:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     mock = serve(app)
-    assert asyncio.run_coroutine_threadsafe(mock.asend("run.failed"), loop).result(10).delivered
+    assert asyncio.run_coroutine_threadsafe(mock.asend("run.failed"), loop).result(60).delivered
     mock.reset()
     log = list(app.log)
     loop.call_soon_threadsafe(loop.stop)
@@ -556,7 +556,7 @@ async def test_a_delivery_to_a_forgotten_application_is_stopped() -> None:
     transport.reset()
     assert transport.add(App(AsgiProbe(), "asgi", asyncio.get_running_loop())) != key
     target = Target("https", "your-app.com", 443, "/", key)
-    exchange = await transport.exchange(HttpRequest(target, b"POST / HTTP/1.1\r\n\r\n", b""), 1)
+    exchange = await transport.exchange(HttpRequest(target, b"POST / HTTP/1.1\r\n\r\n", b""), 60)
     assert present(exchange.error).kind == "stopped"
 
 
@@ -578,7 +578,7 @@ async def test_a_loop_that_closes_at_the_last_moment() -> None:
     transport = AppTransport(Http1Transport())
     key = transport.add(App(AsgiProbe(), "asgi", cast("asyncio.AbstractEventLoop", LastMoment())))
     target = Target("https", "your-app.com", 443, "/", key)
-    exchange = await transport.exchange(HttpRequest(target, b"POST / HTTP/1.1\r\n\r\n", b""), 1)
+    exchange = await transport.exchange(HttpRequest(target, b"POST / HTTP/1.1\r\n\r\n", b""), 60)
     assert present(exchange.error).message == "the event loop that the application ran on is closed"
     await transport.close()
     transport.settle()
