@@ -71,3 +71,7 @@ class InvalidScriptsError(UsageError):
 
 class UnreachableError(MockServerError):
     """The mock that a command talks to does not answer; the message says why and what to do."""
+
+
+class UnwritableError(MockServerError):
+    """A result could not be written. The work is done, and its outcome was shown."""

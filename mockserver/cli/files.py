@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import stat
 import sys
@@ -14,7 +13,8 @@ from typing import Any
 import click
 import msgspec
 
-from mockserver.errors import MockServerError, UsageError
+from mockserver.cli.exit_codes import UnwritableError
+from mockserver.errors import UsageError
 
 
 def read_standard_input(what: str) -> bytes:
@@ -43,24 +43,6 @@ STANDARD_OUTPUT = "-"
 
 #: The folder takes no other file in this one's place: it is mounted into a container, or the folder is read-only.
 _NOT_REPLACEABLE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS)
-
-
-class ClosedOutput(io.TextIOBase):
-    """Standard output of a process that was started without one: what is printed to it cannot be written."""
-
-    encoding = "utf-8"
-
-    def writable(self) -> bool:
-        """Return true: the reason why not comes with the first text."""
-        return True
-
-    def write(self, text: str) -> int:  # noqa: ARG002 - as streams are written to
-        """Raise an OSError."""
-        raise OSError(errno.EBADF, "standard output is closed")
-
-
-class UnwritableError(MockServerError):
-    """A result could not be written. The work is done, and its outcome was shown."""
 
 
 def check_writable(name: str | None) -> None:

@@ -14,8 +14,7 @@ from typing import Any, TextIO
 
 from mockserver.cli import exit_codes
 from mockserver.cli.exit_codes import STOPPING
-from mockserver.cli.files import ClosedOutput
-from mockserver.cli.output import Printer, Writer
+from mockserver.cli.output import ClosedOutput, Printer, Writer
 from mockserver.delivery.event_loop import cancel_others, new_event_loop, refuse_green_threads
 
 #: Seconds that a stopped process gets to write what it still has to say, and then to end in good order.

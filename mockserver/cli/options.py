@@ -35,7 +35,7 @@ script). Set secrets there: other users can see the command line.
 """
 
 #: What Kubernetes sets for each port of a Service: ``MOCKSERVER_PORT=tcp://10.0.0.1:8484`` for one named mockserver.
-_PORT_OF_A_SERVICE = re.compile(r"(tcp|udp|sctp)://")
+_PORT_OF_A_SERVICE = ("tcp://", "udp://", "sctp://")
 
 
 class EnvironmentOption(click.Option):
@@ -55,7 +55,7 @@ class EnvironmentOption(click.Option):
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Read the variable, unless it is not about the option at all."""
         text = super().resolve_envvar_value(ctx)
-        if text and self.name == "port" and _PORT_OF_A_SERVICE.match(text):
+        if text and self.name == "port" and text.startswith(_PORT_OF_A_SERVICE):
             note = "it is what Kubernetes sets for a Service of that name; set the port with --port"
             click.echo(f"mockserver: {self.envvar}={text} is ignored: {note}", err=True)
             return None
@@ -235,6 +235,9 @@ _REPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
     option("--markdown", metavar="FILE", help="Write the report as Markdown."),
     option("--html", metavar="FILE", help="Write the report as one page of HTML, to open or to attach."),
 )
+
+#: The forms of a replay's report, named as their options are.
+REPLAY_FORMS = ("json", "junit", "har", "markdown", "html")
 
 _TRANSPORT_OPTIONS: Sequence[Callable[[Any], Any]] = (
     option(

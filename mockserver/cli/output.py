@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import os
-import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
@@ -36,8 +38,8 @@ class Writer:
 
     def __init__(self, on_failure: Callable[[OSError], None]) -> None:
         self._on_failure = on_failure
-        self._queue: queue.SimpleQueue[tuple[TextIO, str] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._texts: deque[tuple[TextIO, str] | None] = deque()
+        self._changed = threading.Condition(threading.Lock())
         self._waiting = 0
         self._left_out = 0
         self._failed = False
@@ -52,13 +54,13 @@ class Writer:
         if not _is_file(stream):
             self._write_at_once(stream, text)
             return
-        with self._lock:
+        with self._changed:
             if self._waiting > MOST_WAITING and not whole:
                 self._left_out += text.count("\n")
                 return
             self._waiting += len(text)
         self._empty.clear()
-        self._queue.put((stream, text))
+        self._hand_over((stream, text))
         if self._thread is None:
             self._loop = asyncio.get_running_loop()
             # A daemon: it may be in the middle of a write that never ends.
@@ -75,8 +77,19 @@ class Writer:
     def close(self) -> None:
         """Let the thread end when everything is written."""
         if self._thread is not None:
-            self._queue.put(None)
+            self._hand_over(None)
             self._thread = None
+
+    def _hand_over(self, entry: tuple[TextIO, str] | None) -> None:
+        with self._changed:
+            self._texts.append(entry)
+            self._changed.notify()
+
+    def _take(self) -> tuple[TextIO, str] | None:
+        with self._changed:
+            while not self._texts:
+                self._changed.wait()
+            return self._texts.popleft()
 
     def _write_at_once(self, stream: TextIO, text: str) -> None:
         try:
@@ -86,11 +99,11 @@ class Writer:
             self._fail(error)
 
     def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
-        while entry := self._queue.get():
+        while entry := self._take():
             stream, text = entry
             try:
                 _write_to_file(stream, text)
-                with self._lock:
+                with self._changed:
                     left_out, self._left_out = self._left_out, 0
                 if left_out:
                     _write_to_file(stream, f"... {left_out} lines left out: the output was not read in time\n")
@@ -98,7 +111,7 @@ class Writer:
                 with suppress(RuntimeError):  # the loop is closed: the command is at its end, and asks no more
                     loop.call_soon_threadsafe(self._fail, error)
                 return
-            with self._lock:
+            with self._changed:
                 self._waiting -= len(text)
                 if not self._waiting:
                     with suppress(RuntimeError):  # as above
@@ -112,6 +125,20 @@ class Writer:
         self._failed = True
         self._empty.set()
         self._on_failure(error)
+
+
+class ClosedOutput(io.TextIOBase):
+    """Standard output of a process that was started without one: what is printed to it cannot be written."""
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        """Return true: the reason why not comes with the first text."""
+        return True
+
+    def write(self, text: str) -> int:  # noqa: ARG002 - as streams are written to
+        """Raise an OSError."""
+        raise OSError(errno.EBADF, "standard output is closed")
 
 
 class StreamStyle:

@@ -14,8 +14,7 @@ import click
 
 from mockserver import __version__
 from mockserver.cli import exit_codes
-from mockserver.cli.exit_codes import InvalidScriptsError, UnreachableError
-from mockserver.cli.files import ClosedOutput, UnwritableError
+from mockserver.cli.exit_codes import InvalidScriptsError, UnreachableError, UnwritableError
 from mockserver.cli.options import ENVIRONMENT
 from mockserver.errors import MockServerError
 from mockserver.model.wording import did_you_mean
@@ -169,6 +168,8 @@ def _prepare_streams() -> None:
         pass
     os.close(descriptor)
     if sys.stdout is None:
+        from mockserver.cli.output import ClosedOutput  # noqa: PLC0415 - nearly every process has one
+
         sys.stdout = ClosedOutput()
     if sys.stderr is None:
         sys.stderr = open(_STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process

@@ -9,6 +9,7 @@ import click
 from mockserver.cli.interruption import Interruptible
 from mockserver.cli.options import (
     ENVIRONMENT,
+    REPLAY_FORMS,
     delivery_options,
     destination_of,
     option,
@@ -21,7 +22,7 @@ from mockserver.cli.options import (
     wait_options,
 )
 from mockserver.cli.readiness import Readiness
-from mockserver.cli.report_files import REPLAY_FORMS, ReportFiles, exit_code_of, replay_forms, workflow_lines
+from mockserver.cli.report_files import ReportFiles, exit_code_of, replay_forms, workflow_lines
 from mockserver.cli.scripts import read_all
 from mockserver.errors import UsageError
 from mockserver.model.settings import Speed

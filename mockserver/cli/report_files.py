@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mockserver.cli import exit_codes
+from mockserver.cli.exit_codes import UnwritableError
 from mockserver.cli.files import (
     STANDARD_OUTPUT,
-    UnwritableError,
     append_to_file,
     check_writable,
     remove_old,
@@ -111,7 +111,7 @@ class ReportFiles:
 #: What is added up over several scripts.
 _TOTALS = ("planned", "delivered", "failed", "not_sent", "unmet")
 
-#: The forms of a replay's report, named as their options are, and what makes each: few are asked for in one run.
+#: What makes each form of a replay's report, see REPLAY_FORMS among the options: few are asked for in one run.
 _REPLAY_FORMS = {
     "json": f"{__name__}:replay_json",
     "junit": "mockserver.reports.junit:junit_xml",
@@ -119,7 +119,6 @@ _REPLAY_FORMS = {
     "markdown": "mockserver.reports.markdown:markdown",
     "html": "mockserver.reports.html:replay_html",
 }
-REPLAY_FORMS = tuple(_REPLAY_FORMS)
 
 #: The same for the report of a check.
 _CHECK_FORMS = {

@@ -10,6 +10,7 @@ import click
 
 from mockserver.cli.options import (
     ENVIRONMENT,
+    REPLAY_FORMS,
     delivery_options,
     extra_event_option,
     host_option,
@@ -24,7 +25,6 @@ from mockserver.cli.options import (
     speed_option,
     target_option,
 )
-from mockserver.cli.report_files import REPLAY_FORMS
 from mockserver.errors import UsageError
 from mockserver.model.settings import Settings
 from mockserver.model.targets import Route

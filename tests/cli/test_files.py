@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.cli.files import UnwritableError, remove_old, write_file
+from mockserver.cli.exit_codes import UnwritableError
+from mockserver.cli.files import remove_old, write_file
 from mockserver.errors import UsageError
 
 OLD, NEW = b"of an earlier run", b"of this run"
