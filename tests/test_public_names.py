@@ -8,7 +8,8 @@ import typing_extensions
 
 import mockserver
 from mockserver.checks.options import CheckOptions
-from mockserver.model.settings import Settings, SettingsKeywords
+from mockserver.model.settings import Settings
+from mockserver.model.settings_keywords import SettingsKeywords
 from mockserver.testing.check_target import CheckKeywords
 
 #: What ``mockserver`` exports; a name that cannot be imported fails here.

@@ -22,7 +22,7 @@ def new_identifier(prefix: str, source: random.Random) -> str:
     return f"{prefix}_{''.join([each[int(draw() * len(each))] for each in _PLACES])}"
 
 
-_NAME = re.compile(r"account_[0-9a-f]{12}")
+_NAME = r"account_[0-9a-f]{12}"
 
 
 def account_of(key: str) -> str:
@@ -32,4 +32,4 @@ def account_of(key: str) -> str:
 
 def named_account(value: str) -> str:
     """Return the name of an account that is given by its name or by its key."""
-    return value if _NAME.fullmatch(value) else account_of(value)
+    return value if re.fullmatch(_NAME, value) else account_of(value)

@@ -4,17 +4,16 @@ Among them are the headers by which a sender says who it is, and those that user
 consumer, such as a gateway that asks for a key. These are ours: the vendor's deliveries do not have them.
 """
 
-from __future__ import annotations
+# Annotations are evaluated here: msgspec would do that when the first mock starts, and compile each of them for it.
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import msgspec
 
 from mockserver.errors import UsageError
-from mockserver.model.signing import SIGNATURE_HEADER
 from mockserver.model.wording import did_you_mean
 
 #: Names and values, in the order in which they are sent; ``User-Agent`` is one of them.
@@ -27,7 +26,7 @@ _USER_AGENT = "User-Agent"
 #: What a delivery has of its own, in lower case.
 _RESERVED = ("host", "content-type", "content-length", "transfer-encoding", "connection", "expect")
 #: RFC 9110, section 5.6.2.
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 
 
 def read_header(line: str) -> tuple[str, str]:
@@ -36,8 +35,11 @@ def read_header(line: str) -> tuple[str, str]:
     Raises a ValueError, which shows no value, if it is none, or one that every delivery has already.
     """
     name, colon, value = (part.strip() for part in line.partition(":"))
-    if not colon or not _TOKEN.fullmatch(name):
+    if not colon or not re.fullmatch(_HEADER_NAME, name):
         raise ValueError("a header is written as NAME: VALUE, such as X-Api-Key: abc")
+    # Imported here: few mocks have headers of their own.
+    from mockserver.model.signing import SIGNATURE_HEADER  # noqa: PLC0415 - start-up does without
+
     if name.lower() in (*_RESERVED, SIGNATURE_HEADER.lower()):
         raise ValueError(f"{name} is written by the mock itself: `fault` in a script changes what it says")
     if not value or not value.isascii() or not value.isprintable():
@@ -149,40 +151,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"<{len(value)} hidden>" if name in _PRIVATE and value else repr(value)
 
 
-class SettingsKeywords(TypedDict, total=False):
-    """The fields of :class:`Settings` as keyword arguments, for type checkers; any of them may be left out."""
-
-    host: str
-    port: int
-    tls: bool
-    api_keys: Sequence[str]
-    accounts: Accounts
-    strict: bool
-    created_status: int
-    rate_limit: int
-    enforce_rate_limit: bool
-    timeout: float
-    json_style: JsonStyle
-    user_agent: str
-    headers: Mapping[str, str] | Sequence[str]
-    seed: int
-    speed: Speed
-    retry: str | Sequence[float | str]
-    allow_hosts: Sequence[str]
-    allow_http_hosts: Sequence[str]
-    control_hosts: Sequence[str]
-    ca_file: str | None
-    extra_events: Sequence[str]
-    strict_deliveries: bool
-    max_webhooks: int
-    max_request_bytes: int
-    max_resources: int
-    max_deliveries: int
-    max_recorded_bytes: int
-    max_requests: int
-    max_concurrency: int
-
-
 #: What may hold secrets.
 _PRIVATE = ("api_keys", "headers")
 
@@ -208,8 +176,8 @@ def read_settings(**chosen: Any) -> Settings:
     for name in chosen:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(known)}{did_you_mean(name, known)}")
-    headers = chosen.get("headers")
-    if isinstance(headers, Mapping):
+    headers = chosen.get("headers", ())
+    if headers != () and isinstance(headers, Mapping):  # to find out that a tuple is no Mapping takes long
         chosen["headers"] = [f"{name}: {value}" for name, value in headers.items()]
     try:
         settings = msgspec.convert(chosen, Settings)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_OUTSIDE_ASCII = re.compile(r"[^\x00-\x7e]")
+_OUTSIDE_ASCII = r"[^\x00-\x7e]"
 
 
 def one_line(text: str) -> str:
@@ -28,7 +28,9 @@ def visible(text: str) -> str:
 
 def harmless_json(text: str) -> str:
     """Return JSON text that means the same, with every character escaped that cannot be seen in an editor or a log."""
-    return _OUTSIDE_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
+    return re.sub(
+        _OUTSIDE_ASCII, lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text
+    )
 
 
 def shown(value: Any, most: int = 60) -> str:

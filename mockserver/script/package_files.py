@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mockserver.errors import UsageError
-from mockserver.model.events import Catalog, EventType
+from mockserver.model.events import DOCUMENTED_EVENTS, Catalog, EventType
 from mockserver.model.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 @cache
 def load_catalog() -> Catalog:
     """Read the event types from the package's data files."""
-    files = sorted((_PACKAGE / "data" / "events").glob("*.json"))
-    types = (msgspec.json.decode(file.read_bytes(), type=EventType) for file in files)
-    return Catalog(types)
+    folder = _PACKAGE / "data" / "events"
+    files = ((folder / f"{name}.json").read_bytes() for name in DOCUMENTED_EVENTS)
+    return Catalog(msgspec.json.decode(file, type=EventType) for file in files)
 
 
 @cache

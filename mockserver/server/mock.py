@@ -16,21 +16,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mockserver.errors import UsageError
+from mockserver.model.events import DOCUMENTED_EVENTS
 from mockserver.model.memory_budget import MemoryBudget
 from mockserver.model.quantities import format_timestamp
 from mockserver.model.records import OWN_WEBHOOK, Delivery, RecordStore
 from mockserver.model.settings import NO_RETRIES, Settings, Speed
 from mockserver.model.targets import Route, Routes, Target
 from mockserver.model.webhooks import Registration, RegistrationRules, Webhook, WebhookRegistry
-from mockserver.replay.clock import AnyClock, RealClock, SteppedClock
-from mockserver.script.package_files import load_catalog, load_retry_policies
 from mockserver.vendor_api.calls import AnswerPlan, CallLog
 
 if TYPE_CHECKING:
     from mockserver.delivery.in_process import App, AppTransport
+    from mockserver.model.events import Catalog
     from mockserver.model.messages import Transport
     from mockserver.model.redaction import Redactor
     from mockserver.model.retry_policies import RetryPolicy
+    from mockserver.replay.clock import AnyClock
     from mockserver.replay.dispatcher import SendResult
     from mockserver.replay.probe import Prober
     from mockserver.replay.replay import Replay, RunningReplay, RunningReplays
@@ -59,14 +60,12 @@ class Mock:
 
     def __init__(self, settings: Settings, transport: Transport | None = None) -> None:
         self.settings = settings
-        self.catalog = load_catalog()
         self.budget = MemoryBudget(settings.max_recorded_bytes)
         self.webhooks = WebhookRegistry(settings.max_webhooks, settings.seed, self.budget)
         self.records = RecordStore(settings.max_deliveries, self.budget)
         self.routes = Routes()
         self.calls = CallLog(settings.max_requests, self.budget)
         self.plan = AnswerPlan(budget=self.budget)
-        self.clock: AnyClock = RealClock() if settings.speed != "stepped" else SteppedClock()
         self.retry = self._read_retry(settings.retry)
         self._tls = _tls_context(settings.ca_file)
         self._transport = transport
@@ -77,6 +76,22 @@ class Mock:
         self._vendor: VendorApi | None = None
         self._touched = False
         self._redactors: dict[frozenset[str], Redactor] = {}
+        if settings.speed == "stepped":
+            self.clock.now()  # it begins at this moment, and is made for that; any other when it is asked
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The event types, with sample data."""
+        from mockserver.script.package_files import load_catalog  # noqa: PLC0415 - start-up does without
+
+        return load_catalog()
+
+    @cached_property
+    def clock(self) -> AnyClock:
+        """What time it is for events."""
+        from mockserver.replay.clock import RealClock, SteppedClock  # noqa: PLC0415 - start-up does without
+
+        return SteppedClock() if self.settings.speed == "stepped" else RealClock()
 
     @property
     def sending(self) -> Sending:
@@ -161,7 +176,7 @@ class Mock:
         vendor = VendorApi(
             registry=self.webhooks,
             rules=RegistrationRules(
-                (*self.catalog.names, *self.settings.extra_events), self.settings.strict, self.settings.allow_http_hosts
+                (*DOCUMENTED_EVENTS, *self.settings.extra_events), self.settings.strict, self.settings.allow_http_hosts
             ),
             settings=self.settings,
             calls=self.calls,
@@ -300,6 +315,8 @@ class Mock:
 
         Raises a UsageError if the clock is not stepped, or the calendar ends.
         """
+        from mockserver.replay.clock import SteppedClock  # noqa: PLC0415 - as for the clock itself
+
         if not isinstance(self.clock, SteppedClock):
             raise UsageError("the clock runs by itself: to advance it by hand, choose speed='stepped'")
         if self.clock.now() + seconds > _LAST_MOMENT:
@@ -311,6 +328,7 @@ class Mock:
             return None
         # Imported here: most mocks retry nothing.
         from mockserver.model.retry_policies import read_retry  # noqa: PLC0415 - start-up does without
+        from mockserver.script.package_files import load_retry_policies  # noqa: PLC0415 - start-up does without
 
         try:
             policy = read_retry(value if isinstance(value, str) else list(value), load_retry_policies())

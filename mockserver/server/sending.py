@@ -35,13 +35,21 @@ class Surroundings(Protocol):
     """What is needed of the mock around it."""
 
     settings: Settings
-    catalog: Catalog
     webhooks: WebhookRegistry
     records: RecordStore
     routes: Routes
     budget: MemoryBudget
-    clock: AnyClock
     retry: RetryPolicy | None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The event types, with sample data."""
+        ...
+
+    @property
+    def clock(self) -> AnyClock:
+        """What time it is for events."""
+        ...
 
     def touch(self) -> None:
         """Note that something happens that a reset will have to undo."""

@@ -25,7 +25,8 @@ from mockserver.model.quantities import parse_duration, parse_timestamp
 from mockserver.model.records import Delivery, seen, what_is_unmet
 from mockserver.model.redaction import Redactor
 from mockserver.model.search import Search, read_search
-from mockserver.model.settings import Settings, SettingsKeywords, Speed, check_speed, read_settings
+from mockserver.model.settings import Settings, Speed, check_speed, read_settings
+from mockserver.model.settings_keywords import SettingsKeywords
 from mockserver.model.webhooks import Webhook
 from mockserver.replay.clock import AnyClock
 from mockserver.replay.dispatcher import SendResult

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -80,7 +80,7 @@ def offered(*, strict: bool) -> tuple[Operation, ...]:
     return tuple(item for item in OPERATIONS if item.documented or not (strict and item.path.startswith("/v1")))
 
 
-class Match(NamedTuple):
+class Match(msgspec.Struct, frozen=True):
     """Where a path leads: its operations by method, its ``Allow`` header, and the id in it."""
 
     operations: dict[str, Operation]
@@ -107,7 +107,7 @@ class Directory:
             return found
         parent, _, identifier = path.rpartition("/")
         below = self._below.get(f"{parent}/")
-        return below._replace(id=unquote(identifier)) if below and identifier else None
+        return msgspec.structs.replace(below, id=unquote(identifier)) if below and identifier else None
 
 
 def _allow(methods: dict[str, Operation]) -> str:

@@ -57,10 +57,11 @@ def test_the_ready_line(arguments: tuple[str, ...]) -> None:
 
 #: What a mock needs when something is sent, replayed or asked of the control API, and not before.
 LATE = (
-    "mockserver.checks", "mockserver.control_api.routes", "mockserver.delivery.http1", "mockserver.delivery.in_process",
-    "mockserver.faults", "mockserver.model.fields", "mockserver.model.retry_policies", "mockserver.replay.dispatcher",
-    "mockserver.replay.replay", "mockserver.replay.report", "mockserver.script.model", "mockserver.script.source",
-    "mockserver.server.sending", "mockserver.testing", "mockserver.vendor_api.flows",
+    "mockserver.checks", "mockserver.cli.files", "mockserver.cli.report_files", "mockserver.control_api.routes",
+    "mockserver.delivery.http1", "mockserver.delivery.in_process", "mockserver.faults", "mockserver.model.fields",
+    "mockserver.model.retry_policies", "mockserver.model.settings_keywords", "mockserver.model.signing",
+    "mockserver.replay", "mockserver.script", "mockserver.server.sending", "mockserver.testing",
+    "mockserver.vendor_api.flows",
     "difflib", "httptools", "jinja2", "jsonpath", "rich", "yaml",
 )  # fmt: skip
 
