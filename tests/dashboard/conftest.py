@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -30,9 +31,25 @@ class Window:
         page.set_default_timeout(60_000)
         self.mock = mock
         self.complaints: list[str] = []
+        self._expected: list[str] = []
         page.on("console", lambda message: self.complaints.extend([message.text] if message.type == "error" else []))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
+
+    def expect(self, complaint: str) -> None:
+        """Let the browser complain of this: a test asks for it, and the browser says so in its own time."""
+        self._expected.append(complaint)
+
+    @property
+    def unexpected(self) -> list[str]:
+        """What the browser complained about and no test asked for."""
+        return [text for text in self.complaints if not any(each in text for each in self._expected)]
+
+    async def copied(self, part: str) -> str:
+        """What the clipboard holds, once this is a part of it: writing to it takes the browser its time."""
+        await self.until(f"navigator.clipboard.readText().then((text) => text.includes({json.dumps(part)}))")
+        text: str = await self.page.evaluate("navigator.clipboard.readText()")
+        return text
 
     async def go(self, path: str = "") -> None:
         """Open a view."""
@@ -45,7 +62,7 @@ class Window:
 
     async def until(self, condition: str) -> None:
         """Wait until an expression is true; Playwright's own way needs eval, which the page forbids."""
-        for _ in range(200):
+        for _ in range(1200):
             if await self.page.evaluate(condition):
                 return
             await asyncio.sleep(0.05)
@@ -83,7 +100,12 @@ async def open_window(chromium: Any) -> AsyncIterator[OpenWindow]:
         async def opened(mock: MockServer | None = None, **options: Any) -> Window:
             if mock is None:
                 mock = await stack.enter_async_context(MockServer(strict_deliveries=False))
-            context = await chromium.new_context(viewport={"width": 1280, "height": 800}, **options)
+            view = {
+                "viewport": {"width": 1280, "height": 800},
+                "reduced_motion": "reduce",
+                **options,
+            }  # nothing fades in
+            context = await chromium.new_context(**view)
             await context.grant_permissions(["clipboard-read", "clipboard-write"])
             await context.add_init_script(COLLECT)
             stack.push_async_callback(context.close)
@@ -91,7 +113,7 @@ async def open_window(chromium: Any) -> AsyncIterator[OpenWindow]:
             return windows[-1]
 
         yield opened
-        assert [complaint for window in windows for complaint in window.complaints] == []
+        assert [complaint for window in windows for complaint in window.unexpected] == []
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ class Store extends EventTarget {
       open: () => {
         this.live = true;
         this.changed('live');
-        if (lost) this.search(this.q).catch(() => {}); // what happened in between is not in the stream
+        // What happened in between is not in the stream.
+        (lost ? this.search(this.q) : this.#catchUp(this.#turn)).catch(() => {});
         lost = false;
       },
       lost: () => { lost = true; this.live = false; this.changed('live'); },
@@ -83,6 +84,21 @@ class Store extends EventTarget {
       request: (request) => this.changed('request', request),
       dropped: () => this.changed('missed'),
     });
+  }
+
+  /** Take in what came after the first rows were asked for and before the stream was open. */
+  async #catchUp(turn) {
+    const page = await this.#first(this.q);
+    if (turn !== this.#turn) return;
+    const news = page.deliveries.filter((row) => {
+      const known = this.rows.get(Number(row.delivery_id.slice(4))); // from the stream, unless it is pending: no older
+      return !known || (known.outcome === 'pending' && row.outcome !== 'pending');
+    });
+    if (!news.length) return;
+    this.#count(page);
+    this.#merge(news);
+    this.changed('rows', news);
+    if (news.length === page.deliveries.length) await this.#rest(page.next, turn);
   }
 
   #forget(number) {

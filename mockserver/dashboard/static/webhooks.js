@@ -9,8 +9,13 @@ export async function show(main) {
   clear(main, parts.root);
   const { events } = await api.catalog();
   for (const { event } of events) parts.events.append(h('label', { class: 'tick' }, h('input', { type: 'checkbox', value: event, checked: true }), h('span', {}, event)));
+  let turn = 0;
   const draw = async () => {
-    try { clear(parts.table, table((await api.get('/webhooks')).webhooks, draw)); } catch (error) { toast(error.message); }
+    const mine = turn += 1;
+    try {
+      const { webhooks } = await api.get('/webhooks');
+      if (mine === turn) clear(parts.table, table(webhooks, draw));
+    } catch (error) { toast(error.message); }
   };
   parts.form.addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -25,7 +30,7 @@ export async function show(main) {
       parts.problem.textContent = error.message;
     }
   });
-  const listener = ({ detail }) => detail.what === 'webhook' && draw();
+  const listener = ({ detail }) => ['webhook', 'live'].includes(detail.what) && draw();
   store.addEventListener('change', listener);
   await draw();
   return { close: () => store.removeEventListener('change', listener) };
