@@ -159,18 +159,21 @@ def read_events(value: Any, rules: RegistrationRules) -> tuple[str, ...]:
 
     Raises a RegistrationError if it is not a list of supported event types, or empty.
     """
-    allowed = f"supported events are {', '.join(rules.events)}"
     if not isinstance(value, list):
-        raise RegistrationError(f"events must be an array of strings, not {_shown(value)}; {allowed}")
+        raise _wrong_events(f"events must be an array of strings, not {_shown(value)}", rules)
     if not value:
-        raise RegistrationError(f"events must not be empty; {allowed}")
+        raise _wrong_events("events must not be empty", rules)
     for index, event in enumerate(value):
         if not isinstance(event, str):
-            raise RegistrationError(f"events[{index}] must be a string, not {_shown(event)}; {allowed}")
+            raise _wrong_events(f"events[{index}] must be a string, not {_shown(event)}", rules)
         if event not in rules.events:
-            hint = _guess(event, rules.events)
-            raise RegistrationError(f"events[{index}] is {_shown(event)}, which is not supported; {allowed}{hint}")
+            problem = f"events[{index}] is {_shown(event)}, which is not supported"
+            raise _wrong_events(problem, rules, _guess(event, rules.events))
     return tuple(dict.fromkeys(value))
+
+
+def _wrong_events(problem: str, rules: RegistrationRules, hint: str = "") -> RegistrationError:
+    return RegistrationError(f"{problem}; supported events are {', '.join(rules.events)}{hint}")
 
 
 def read_secret(value: Any) -> str:
@@ -266,13 +269,14 @@ class WebhookRegistry:
         """
         if len(self._webhooks) >= self._limit:
             raise WebhookLimitError(f"{self._limit} webhooks are registered, which is the limit: delete some first")
-        if not self._share.fits(_size(registration)):
+        size = _size(registration)
+        if not self._share.fits(size):
             raise WebhookLimitError("the webhooks take as many bytes as may be kept: delete some first")
         webhook_id = new_identifier("wh", self._chance)
         while webhook_id in self._webhooks:
             webhook_id = new_identifier("wh", self._chance)
         url, events, secret = registration.url, registration.events, registration.secret
-        return self._put(Webhook(webhook_id, url, events, secret, account=account))
+        return self._put(Webhook(webhook_id, url, events, secret, account=account), size)
 
     def get(self, webhook_id: str) -> Webhook | None:
         """Return the webhook with this id, or None."""
@@ -285,7 +289,8 @@ class WebhookRegistry:
             return None
         self._unindex(webhook)
         self._share.remove(_size(webhook))
-        return self._put(msgspec.structs.replace(webhook, **changes))
+        changed = msgspec.structs.replace(webhook, **changes)
+        return self._put(changed, _size(changed))
 
     def remove(self, webhook_id: str) -> Webhook | None:
         """Forget a webhook and return it; None if there was none with this id."""
@@ -333,9 +338,9 @@ class WebhookRegistry:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def _put(self, webhook: Webhook) -> Webhook:
+    def _put(self, webhook: Webhook, size: int) -> Webhook:
         self._webhooks[webhook.webhook_id] = webhook
-        self._share.add(_size(webhook))
+        self._share.add(size)
         for event in webhook.events:
             self._by_event.setdefault(event, {})[webhook.webhook_id] = webhook
             self._subscribers.pop(event, None)

@@ -197,11 +197,10 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Take data in; the rest of a head must come in time."""
         super().data_received(data)
-        if (self._late is None) == self.idle:
-            if self._late is None:
-                self._await_head()
-            else:
-                self._stop_waiting()
+        if self._messages or self._current_request is not None:  # as in `idle`, which would be a call
+            self._stop_waiting()
+        elif self._late is None:
+            self._await_head()
 
     @property
     def idle(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -16,7 +15,7 @@ import msgspec
 from mockserver.errors import UsageError
 from mockserver.model.json_values import decode_json
 from mockserver.model.memory_budget import MemoryBudget
-from mockserver.model.messages import PER_HEADER, Headers, size_of
+from mockserver.model.messages import Headers, size_of
 
 
 class VendorCall(msgspec.Struct, frozen=True, gc=False):
@@ -74,6 +73,8 @@ class CallLog:
         self._calls: deque[VendorCall] = deque()
         self._sizes: deque[int] = deque()
         self._count = 0
+        self._last_headers: Headers = ()
+        self._size_of_headers = 0
         self._listeners: list[Callable[[VendorCall], None]] = []
         self.dropped = 0
 
@@ -99,12 +100,15 @@ class CallLog:
     ) -> VendorCall:
         """Keep a call and notify the listeners; the arguments are the fields of :class:`VendorCall`."""
         self._count += 1
+        if headers == self._last_headers:  # an application sends the same ones again and again: they are kept once
+            headers = self._last_headers
+        else:
+            self._last_headers, self._size_of_headers = headers, size_of(headers)
         call = VendorCall(self._count, received_at, method, path, query, headers, body, status, problem, account)
         self._calls.append(call)
-        self._sizes.append(
-            len(body) + len(path) + len(query) + sum(map(len, chain.from_iterable(headers))) + PER_HEADER * len(headers)
-        )
-        self._share.add(self._sizes[-1])
+        size = len(body) + len(path) + len(query) + self._size_of_headers
+        self._sizes.append(size)
+        self._share.add(size)
         while len(self._calls) > self._limit:
             self._drop_oldest()
         for listener in tuple(self._listeners):

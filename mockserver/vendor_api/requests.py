@@ -131,17 +131,35 @@ WINDOW_SECONDS = 60.0
 
 
 class Allowance(msgspec.Struct, frozen=True, gc=False):
-    """What a key may still do in its current minute, after the request that was just counted.
+    """What a key may still do in its current minute: of ``limit`` requests, ``used`` until ``now``.
 
-    ``reset`` is when the next minute begins, in whole Unix seconds; ``wait`` is whole seconds until then, at least 1:
-    the value for ``Retry-After``.
+    ``end`` is when the next minute begins. Moments are in Unix seconds.
     """
 
     limit: int
-    remaining: int
-    reset: int
-    allowed: bool
-    wait: int
+    used: int
+    now: float
+    end: float
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the request that was just counted is within the limit."""
+        return self.used <= self.limit
+
+    @property
+    def remaining(self) -> int:
+        """How many more there may be."""
+        return max(self.limit - self.used, 0)
+
+    @property
+    def reset(self) -> int:
+        """When the next minute begins, in whole Unix seconds."""
+        return math.ceil(self.end)
+
+    @property
+    def wait(self) -> int:
+        """The value for ``Retry-After``: whole seconds until then, at least 1."""
+        return max(math.ceil(self.end - self.now), 1)
 
 
 class RateLimit:
@@ -170,14 +188,7 @@ class RateLimit:
             del self._windows[next(iter(self._windows))]
         used += 1
         self._windows[key] = (start, used)
-        end = start + WINDOW_SECONDS
-        return Allowance(
-            self._limit,
-            max(self._limit - used, 0),
-            math.ceil(end),
-            used <= self._limit,
-            max(math.ceil(end - now), 1),
-        )
+        return Allowance(self._limit, used, now, start + WINDOW_SECONDS)
 
     def clear(self) -> None:
         """Forget every count."""
@@ -245,6 +256,7 @@ def _too_large(limit: int) -> ApiError:
     return ApiError(413, f"The request body is larger than the {limit} bytes that are allowed")
 
 
+@lru_cache(64)  # an application sends the same header again and again
 def bearer_token(authorization: str) -> str:
     """Return the token of an ``Authorization`` header, or an empty string if it carries none."""
     scheme, _, token = authorization.partition(" ")
@@ -280,15 +292,18 @@ def read_json(call: Call) -> Any:
     Raises an ApiError (400) if it is not JSON in UTF-8, or is declared as something else. No Content-Type at all is
     accepted.
     """
-    media_type = call.content_type.partition(";")[0].strip().lower()
-    if media_type not in ("", _JSON):
+    if call.content_type not in ("", _JSON) and _media_type(call.content_type) not in ("", _JSON):
         raise ApiError(400, f"Content-Type must be {_JSON}, not {call.content_type[:80]!r}")
-    if call.content_encoding.strip().lower() not in ("", "identity"):
+    if call.content_encoding and call.content_encoding.strip().lower() not in ("", "identity"):
         raise ApiError(400, f"Content-Encoding must be left out: {call.content_encoding[:80]!r} is not supported")
     try:
         return _decode(call.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"The request body is not valid JSON: {_why_malformed(call.body, error)}") from None
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _why_malformed(body: bytes, error: Exception) -> str:

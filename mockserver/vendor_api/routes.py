@@ -346,16 +346,17 @@ def _as_answer(planned: PlannedAnswer, allowance: Allowance) -> Answer:
     return error_answer(planned.status, "This answer was planned by the test", headers)
 
 
+_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_USUAL_HEADERS = "".join([f"{name}: %d\r\n" for name in _LIMIT_HEADERS]) + "Content-Type: application/json\r\n"
+
+
 def _respond(answer: Answer, allowance: Allowance) -> web.StreamResponse:
-    headers = {
-        "X-RateLimit-Limit": str(allowance.limit),
-        "X-RateLimit-Remaining": str(allowance.remaining),
-        "X-RateLimit-Reset": str(allowance.reset),
-    }
+    limits = (allowance.limit, allowance.remaining, allowance.reset)
+    if answer.body and not answer.headers:  # nearly always
+        return WholeAnswer(answer.status, answer.body, _USUAL_HEADERS % limits)
+    headers = {name: str(value) for name, value in zip(_LIMIT_HEADERS, limits, strict=True)}
     if answer.body:
         headers["Content-Type"] = "application/json"
-        if not answer.headers:  # nearly always
-            return WholeAnswer(answer.status, answer.body, headers)
     response = web.Response(status=answer.status, body=answer.body, headers=headers)
     for name, value in answer.headers:  # each replaces an earlier one, whatever its case
         response.headers[name] = value

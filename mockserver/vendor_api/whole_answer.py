@@ -8,7 +8,6 @@ same bytes are made in one go.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -18,12 +17,12 @@ from aiohttp.http import SERVER_SOFTWARE
 
 
 class WholeAnswer(web.StreamResponse):
-    """An answer with a body and these headers, in ASCII, before those that aiohttp gives every answer.
+    """An answer with a body and these headers, lines of ASCII, before those that aiohttp gives every answer.
 
     They are all: what is put into :attr:`headers` is not sent.
     """
 
-    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, body: bytes, headers: str) -> None:
         super().__init__(status=status)
         self._own_headers = headers
         self._whole_body = body
@@ -51,17 +50,15 @@ class WholeAnswer(web.StreamResponse):
             connection = "Connection: keep-alive\r\n"
         elif not self._keep_alive and version == HttpVersion11:
             connection = "Connection: close\r\n"
-        own = "".join([f"{name}: {value}\r\n" for name, value in self._own_headers.items()])
         return (
             f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}\r\n"
-            f"{own}"
+            f"{self._own_headers}"
             f"Content-Length: {len(self._whole_body)}\r\n"
-            f"Date: {_http_date(int(time.time()))}\r\n"
-            f"Server: {SERVER_SOFTWARE}\r\n"
+            f"{_usual_headers(int(time.time()))}"
             f"{connection}\r\n"
         )
 
 
 @lru_cache(maxsize=1)
-def _http_date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def _usual_headers(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}\r\nServer: {SERVER_SOFTWARE}\r\n"

@@ -86,6 +86,21 @@ def test_calls_take_bounded_memory() -> None:
     assert log.dropped == 3
 
 
+def test_each_call_keeps_its_own_headers() -> None:
+    """Also where a call before it had others; their bytes count for each."""
+    budget = MemoryBudget()
+    log = CallLog(10, budget)
+    sent = [(("Host", value),) for value in ("a", "a", "bb", "a")]
+    sizes = []
+    for headers in sent:
+        record(log, headers=headers)
+        sizes.append(budget.used)
+    assert [call.headers for call in log.calls] == sent
+    assert sizes[1] == 2 * sizes[0]
+    assert sizes[2] - sizes[1] == sizes[0] + 1
+    assert sizes[3] - sizes[2] == sizes[0]
+
+
 def test_listeners_hear_each_call_until_they_leave() -> None:
     """A subscription ends when its function is called, once or twice."""
     log = CallLog(5)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mockserver.vendor_api.requests import Allowance, RateLimit
+from mockserver.vendor_api.requests import RateLimit
 from tests.control_api.calling import exchange
 from tests.tables import each_row
 from tests.vendor_api.serving import NOW, REGISTRATION, Mock, Start
@@ -95,10 +95,11 @@ async def test_a_reset_begins_the_counts_again(mock: Mock) -> None:
 def test_a_window_lasts_a_minute_from_the_first_request() -> None:
     """Counting goes down to nothing, stays there, and starts again after sixty seconds."""
     limit = RateLimit(2)
-    assert limit.count("k", 10.5) == Allowance(2, 1, 71, allowed=True, wait=60)
-    assert limit.count("k", 11.0) == Allowance(2, 0, 71, allowed=True, wait=60)
-    assert limit.count("k", 70.4) == Allowance(2, 0, 71, allowed=False, wait=1)
-    assert limit.count("k", 70.5) == Allowance(2, 1, 131, allowed=True, wait=60)
+    counted = [limit.count("k", moment) for moment in (10.5, 11.0, 70.4, 70.5)]
+    assert [each.remaining for each in counted] == [1, 0, 0, 1]
+    assert [each.reset for each in counted] == [71, 71, 71, 131]
+    assert [each.allowed for each in counted] == [True, True, False, True]
+    assert [each.wait for each in counted] == [60, 60, 1, 60]
 
 
 def test_a_clock_set_back_begins_a_new_window() -> None:
