@@ -167,7 +167,7 @@ def _post(url: str, seconds: float) -> float:
 
 
 def _call(url: str, path: str, body: object = None) -> None:
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request(
             "POST", path, None if body is None else json.dumps(body), {"Content-Type": "application/json"}

@@ -87,7 +87,7 @@ def _write(connection: socket.socket) -> None:
 
 def _post(url: str, value: object) -> None:
     parts = urlsplit(url)
-    connection = HTTPConnection(parts.netloc, timeout=10)
+    connection = HTTPConnection(parts.netloc, timeout=60)
     try:
         connection.request("POST", parts.path, json.dumps(value), _HEADERS)
         answer = connection.getresponse()

@@ -17,7 +17,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 #: Seconds that a child gets to end by itself.
 _GRACE = 5.0
 #: Seconds that a child may take at all.
-_LONGEST = 120.0
+_LONGEST = 600.0
 
 
 class ChildError(Exception):

@@ -38,7 +38,7 @@ class Receiver:
 
     def moments(self) -> list[float]:
         """Return when bodies were complete, since the last time that this was asked."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", "/")
             moments: list[float] = json.loads(connection.getresponse().read())

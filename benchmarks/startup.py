@@ -105,7 +105,7 @@ def start(command: Sequence[str]) -> Started:
 
 
 def _get(url: str) -> None:
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request("GET", "/")  # 404 is an answer too, and both have to make it
         connection.getresponse().read()

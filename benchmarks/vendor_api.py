@@ -62,7 +62,7 @@ def _post(url: str, seconds: float) -> float:
 
 
 def _reset(url: str) -> None:
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request("POST", "/_mock/reset")
         if connection.getresponse().status != 204:

@@ -273,11 +273,11 @@ async def test_the_time_out_does_not_count_the_wait_for_a_place(serve: Serve) ->
             await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     server = serve(slow)
-    async with controlling(max_concurrency=1, timeout=0.15) as control:
+    async with controlling(max_concurrency=1, timeout=0.5) as control:
         await control.register(server.url)
         sending = [asyncio.ensure_future(control.event()) for _ in range(3)]
         outcomes = [delivery["attempts"][0]["error"]["kind"] for delivery in await asyncio.gather(*sending)]
-        assert outcomes == ["timeout"] * 3  # each had its own 0.15 s: none was given up while it waited for its place
+        assert outcomes == ["timeout"] * 3  # each had its own 0.5 s: none was given up while it waited for its place
         assert server.accepted == 3
         go.set()
 

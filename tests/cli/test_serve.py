@@ -239,7 +239,7 @@ AWAITS = """\
 version: 1
 name: Registers itself
 steps:
-  - {await: registration, within: 20s}
+  - {await: registration, within: 10m}
   - event: run.failed
 """
 
@@ -261,7 +261,7 @@ def test_a_service_that_registers_itself_in_a_ci(tmp_path: Path) -> None:
 
 def test_a_service_that_never_registers(tmp_path: Path) -> None:
     """The exit code is 1, and the report says what was waited for; stopped before, the report is there as well."""
-    (tmp_path / "s.yaml").write_text(AWAITS.replace("20s", "200ms"), "utf-8")
+    (tmp_path / "s.yaml").write_text(AWAITS.replace("10m", "200ms"), "utf-8")
     done = mockserver("--port=0", "--script", "s.yaml", "--exit", "--json", "-", cwd=tmp_path)
     assert done.code == 1
     assert json.loads(done.out)["not_sent"] == 1

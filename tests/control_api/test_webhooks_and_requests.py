@@ -202,7 +202,7 @@ async def test_what_a_consumer_echoes_is_hidden_in_every_answer(start: Start, co
         shown += [await control.get(path) for path in paths]
         streamed = ""
         while "dlv_000002" not in streamed:
-            streamed += (await asyncio.wait_for(stream.content.readline(), 20)).decode()
+            streamed += (await asyncio.wait_for(stream.content.readline(), 60)).decode()
     text = json.dumps(shown) + streamed
     assert "private" not in text
     assert "***" in text

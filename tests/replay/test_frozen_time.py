@@ -49,10 +49,10 @@ def test_a_silent_consumer_is_given_up_and_retried(frozen: AbstractContextManage
             return mock.send("run.failed").deliveries[0]
 
         if begun == "before":
-            with MockServer(timeout=0.1, retry=(0, 0.1)) as mock, frozen:
+            with MockServer(timeout=0.5, retry=(0, 0.1)) as mock, frozen:
                 delivery = deliver(mock)
         else:
-            with frozen, MockServer(timeout=0.1, retry=(0, 0.1)) as mock:
+            with frozen, MockServer(timeout=0.5, retry=(0, 0.1)) as mock:
                 delivery = deliver(mock)
     assert delivery.event.timestamp == "2020-01-01T00:00:00Z"
     assert [present(attempt.error).kind for attempt in delivery.attempts] == ["timeout", "timeout"]

@@ -24,7 +24,7 @@ def pytest_asyncio_loop_factories(config: pytest.Config) -> dict[str, Any]:
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Http1Transport]:
-    transport = Http1Transport()
+    transport = Http1Transport(idle_seconds=60)  # however long a test is held up between two exchanges
     yield transport
     await transport.close()
 

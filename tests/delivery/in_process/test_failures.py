@@ -7,6 +7,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
@@ -312,12 +313,21 @@ def test_wsgi_may_start_its_answer_late(serve: Serve) -> None:
 
 @pytest.fixture
 def hurried() -> Iterator[MockServer]:
+    """For what does not end, however much time it is given."""
     with MockServer(timeout=0.2) as mock:
         mock.register(HOOK)
         yield mock
 
 
-def test_a_hanging_asgi_application_is_cut_off(hurried: MockServer, deliver: Deliver) -> None:
+@pytest.fixture
+def patient() -> Iterator[MockServer]:
+    """For what has something to do before its time is up: that is long for a busy machine."""
+    with MockServer(timeout=2) as mock:
+        mock.register(HOOK)
+        yield mock
+
+
+def test_a_hanging_asgi_application_is_cut_off(patient: MockServer, deliver: Deliver) -> None:
     """It is cancelled; the attempt is a time-out, with the part of the answer that came."""
     cancelled = threading.Event()
 
@@ -329,19 +339,26 @@ def test_a_hanging_asgi_application_is_cut_off(hurried: MockServer, deliver: Del
         finally:
             cancelled.set()
 
-    hurried.route(URL, to=AsgiProbe(hang))
-    sent = deliver(hurried)
-    assert failure(sent.deliveries[0].error) == ("timeout", "no complete answer within 200ms: 3 bytes of body came")
+    patient.route(URL, to=AsgiProbe(hang))
+    sent = deliver(patient)
+    assert failure(sent.deliveries[0].error) == ("timeout", "no complete answer within 2s: 3 bytes of body came")
     assert present(sent.response).body == b"abc"
     assert cancelled.wait(60)
 
 
 def test_a_hanging_wsgi_application_is_left_alone(hurried: MockServer) -> None:
     """Its thread cannot be stopped, but nothing waits for it, and what it answers later is ignored."""
-    release = threading.Event()
-    app = WsgiProbe(lambda environ, start_response: release.wait(60) and wsgi_ok(environ, start_response))
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(environ: dict[str, Any], start_response: StartResponse) -> Any:
+        entered.set()
+        release.wait(60)
+        return wsgi_ok(environ, start_response)
+
+    app = WsgiProbe(hang)
     hurried.route(URL, to=app)
     sent = hurried.send("run.failed")
+    assert entered.wait(60)
     release.set()
     app.threads[0].join()
     assert present(sent.deliveries[0].error).message == "no answer within 200ms"
@@ -363,14 +380,18 @@ def test_an_application_that_blocks_its_loop_does_not_block_the_mock(hurried: Mo
 
 async def test_an_application_that_blocks_the_tests_loop_is_a_time_out(hurried: MockServer) -> None:
     """The time runs on the mock's side, so even then it is up in time."""
+    noticed: list[str] = []
 
     async def block(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        threading.Event().wait(0.5)
+        end = time.monotonic() + 60
+        while (outcome := hurried.deliveries[0].outcome) == "pending" and time.monotonic() < end:
+            time.sleep(0.01)  # noqa: ASYNC251 - that is the mistake
+        noticed.append(outcome)
 
     hurried.route(URL, to=AsgiProbe(block))
     sent = await hurried.asend("run.failed")
     assert present(sent.deliveries[0].error).kind == "timeout"
-    assert sent.attempts[0].exchange.total_ms < 450
+    assert noticed == ["failed"]
 
 
 @pytest.mark.parametrize("kind", ["asgi", "aiohttp"])
@@ -413,7 +434,7 @@ def test_a_background_task_is_waited_for(serve: Serve, deliver: Deliver) -> None
     assert sent.attempts[0].exchange.total_ms < 10_000
 
 
-def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried: MockServer) -> None:
+def test_a_background_task_that_never_ends_does_not_spoil_the_answer(patient: MockServer) -> None:
     """The answer is recorded, with its own time; the task goes on until the mock is reset."""
     ended = threading.Event()
 
@@ -423,11 +444,11 @@ def test_a_background_task_that_never_ends_does_not_spoil_the_answer(hurried: Mo
         finally:
             ended.set()
 
-    hurried.route(URL, to=AsgiProbe(answering_then(forever), no_lifespan))
-    sent = hurried.send("run.failed")
+    patient.route(URL, to=AsgiProbe(answering_then(forever), no_lifespan))
+    sent = patient.send("run.failed")
     assert sent.delivered
-    assert sent.attempts[0].exchange.total_ms < 200
-    hurried.reset()
+    assert sent.attempts[0].exchange.total_ms < 2000
+    patient.reset()
     assert ended.wait(60)
 
 
