@@ -91,7 +91,7 @@ def is_held_no_more(gate: Path) -> bool:
     try:
         return os.read(reading, 1) == b""
     except BlockingIOError:
-        return waiting.poll(10_000) != []
+        return waiting.poll(60_000) != []
     finally:
         os.close(reading)
 
@@ -110,7 +110,7 @@ async def test_a_command_that_no_one_waits_for_is_ended(gate: Path) -> None:
     """With all that it started: so Ctrl-C ends it too."""
     reading = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
     running = asyncio.create_task(run_command(f"echo begun > '{gate}'; sleep 600 > '{gate}'; echo on"))
-    await asyncio.to_thread(select.select, [reading], [], [], 30)
+    await asyncio.to_thread(select.select, [reading], [], [], 60)
     assert os.read(reading, 100) == b"begun\n"
     os.close(reading)
     running.cancel()

@@ -79,7 +79,7 @@ def test_validating_is_fast(tmp_path: Path) -> None:
     before = time.process_time()
     done = mockserver("validate", "long.yaml", cwd=tmp_path)
     assert done == (0, "long.yaml: ok (5000 events in 1h23m20s)\n", "")
-    assert time.process_time() - before < 4
+    assert time.process_time() - before < 15
 
 
 def test_schema_fits_the_bundled_scripts() -> None:

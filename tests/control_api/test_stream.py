@@ -182,21 +182,15 @@ async def test_too_many_bytes_at_once(control: Control, monkeypatch: pytest.Monk
 
 
 async def test_stopping_ends_the_stream_at_once() -> None:
-    """The reader sees an orderly end, well within half a second."""
-    assert min([await seconds_to_stop() for _ in range(3)]) < 0.3  # the best of three: machines are busy
-
-
-async def seconds_to_stop() -> float:
-    """How long a mock takes to stop whose stream is being read; the reader must see its end."""
+    """The reader sees an orderly end, long before the next sign of life would be due."""
     async with controlling() as control, control.session.get(f"{control.url}/_mock/stream") as response:
         await Reader(response).block()
         loop = asyncio.get_running_loop()
         begun = loop.time()
         await loop.run_in_executor(None, control.mock.stop)
-        took = loop.time() - begun
+        assert loop.time() - begun < stream_module._HEARTBEAT / 2
         assert await response.content.read() == b""
         assert sum(listeners(control)) == 0
-        return took
 
 
 async def test_stopping_with_a_reader_that_does_not_read(start: Start) -> None:
@@ -211,6 +205,6 @@ async def test_stopping_with_a_reader_that_does_not_read(start: Start) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     await loop.run_in_executor(None, control.mock.stop)
-    assert loop.time() - begun < 2
+    assert loop.time() - begun < stream_module._HEARTBEAT / 2
     assert sum(listeners(control)) == 0
     reading.close()

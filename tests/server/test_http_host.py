@@ -113,7 +113,7 @@ async def test_https_is_served_with_a_certificate(listen: Listen) -> None:
         return client.getresponse().read()
 
     assert await asyncio.to_thread(ask) == b"hello"
-    assert await seconds_to_stop(server) < 0.3  # with the connection still open
+    assert await seconds_to_stop(server) < AT_ONCE  # with the connection still open
     client.close()
 
 
@@ -160,6 +160,10 @@ async def test_a_privileged_port_says_what_to_do(listen: Listen, monkeypatch: py
     )
 
 
+#: Seconds: aiohttp waits for a minute, and a head may take ten seconds; a busy machine takes less.
+AT_ONCE = 10
+
+
 async def seconds_to_stop(server: HttpHost) -> float:
     """How long stopping takes."""
     loop = asyncio.get_running_loop()
@@ -174,7 +178,7 @@ async def test_stopping_does_not_wait_for_idle_connections(listen: Listen) -> No
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"hello")
-    assert await seconds_to_stop(server) < 0.3
+    assert await seconds_to_stop(server) < AT_ONCE
     assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()
@@ -195,7 +199,7 @@ async def test_stopping_does_not_wait_for_handlers(listen: Listen) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await entered.wait()
-    assert await seconds_to_stop(server) < 0.3
+    assert await seconds_to_stop(server) < AT_ONCE
     await asyncio.wait_for(ended.wait(), 60)
     writer.close()
     await writer.wait_closed()
@@ -220,7 +224,7 @@ async def test_stopping_cuts_off_a_client_that_does_not_read(listen: Listen) -> 
         client.setblocking(False)
         await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await full.wait()
-        assert await seconds_to_stop(server) < 0.3
+        assert await seconds_to_stop(server) < AT_ONCE
         assert not server._connections  # cut off, not left to be written to when the client reads on
 
 
@@ -231,7 +235,7 @@ async def test_stopping_does_not_wait_for_the_rest_of_a_body() -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
     writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc")
     assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 4")
-    assert await seconds_to_stop(mock.server) < 0.3
+    assert await seconds_to_stop(mock.server) < AT_ONCE
     writer.close()
     await writer.wait_closed()
 
