@@ -69,6 +69,21 @@ def test_what_two_parts_keep_counts_once() -> None:
     assert [thing.size for thing in first][-1] == 11
 
 
+def test_a_part_that_leaves_keeps_nothing() -> None:
+    """What another part keeps counts on; what it alone kept does not, and it gives up nothing any more."""
+    budget = MemoryBudget(100)
+    left, keep_left, leaving = a_part(budget)
+    _, keep, _ = a_part(budget)
+    shared = Thing(30)
+    keep_left(Thing(50))
+    keep_left(shared)
+    keep(shared)
+    leaving.close(left)
+    assert (budget.used, shared.keepers) == (30, 1)
+    keep(Thing(90))
+    assert (budget.used, len(left)) == (90, 2)
+
+
 def test_what_cannot_be_given_up_is_refused() -> None:
     """Only when nothing else that was given up would make room; and the first always has room."""
     budget = MemoryBudget(100)

@@ -6,7 +6,7 @@ cannot be given up, such as a planned answer, is refused. So the sum is bounded,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 #: What a value of JSON takes in memory beside its characters, in bytes; measured, rounded up.
@@ -74,48 +74,57 @@ class Share:
 
     def add(self, size: int) -> None:
         """Count a thing of this many bytes; what is older may have to go."""
-        budget = self._budget
         self.size += size
         self.things += 1
+        self._use(size)
+
+    def remove(self, size: int) -> None:
+        """Count a thing of this many bytes no longer."""
+        self.size -= size
+        self.things -= 1
+        self._free(size)
+
+    def keep(self, thing: Kept) -> None:
+        """Count a thing that other shares may hold too; its size must not change until it is released."""
+        size = thing.size
+        self.size += size
+        self.things += 1
+        thing.keepers += 1
+        if thing.keepers == 1:
+            self._use(size)
+
+    def release(self, thing: Kept) -> None:
+        """Count a thing no longer that other shares may hold too."""
+        self.size -= thing.size
+        self.things -= 1
+        thing.keepers -= 1
+        if thing.keepers == 0:
+            self._free(thing.size)
+
+    def _use(self, size: int) -> None:
+        budget = self._budget
         budget.used += size
         if self.drop_oldest is None:
             budget.fixed += size
         if budget.used > budget.limit:
             budget.make_room(self)
 
-    def remove(self, size: int) -> None:
-        """Count a thing of this many bytes no longer."""
-        self.size -= size
-        self.things -= 1
+    def _free(self, size: int) -> None:
         self._budget.used -= size
         if self.drop_oldest is None:
             self._budget.fixed -= size
-
-    def keep(self, thing: Kept) -> None:
-        """Count a thing that other shares may hold too; its size must not change until it is released."""
-        thing.keepers += 1
-        if thing.keepers == 1:
-            self.add(thing.size)
-        else:
-            self.size += thing.size
-            self.things += 1
-
-    def release(self, thing: Kept) -> None:
-        """Count a thing no longer that other shares may hold too."""
-        thing.keepers -= 1
-        if thing.keepers == 0:
-            self.remove(thing.size)
-        else:
-            self.size -= thing.size
-            self.things -= 1
 
     def give_up(self) -> None:
         """Give up the oldest thing."""
         assert self.drop_oldest is not None  # noqa: S101 - the budget has looked
         self.drop_oldest()
 
-    def close(self) -> None:
-        """Leave the budget, holding nothing any more."""
+    def close(self, kept: Iterable[Kept]) -> None:
+        """Leave the budget, and keep no longer what this share holds."""
+        for thing in kept:
+            thing.keepers -= 1
+            if thing.keepers == 0:
+                self._free(thing.size)
         self._budget.close(self)
 
 

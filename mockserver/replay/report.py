@@ -237,9 +237,7 @@ class Report:
     def leave_budget(self) -> None:
         """Stop counting its deliveries: it is over, and belongs to whatever asked for it."""
         if self._share is not None:
-            for delivery in self._deliveries:
-                self._share.release(delivery)
-            self._share.close()
+            self._share.close(self._deliveries)
             self._share = None
 
     def _drop_oldest(self) -> None:
