@@ -33,7 +33,7 @@ def sign(payload: bytes, secret: str) -> str:
         TypeError: ``payload`` is not bytes. Text has no signature: its encoding is part of what is signed.
     """
     __tracebackhide__ = True  # pytest ends at the line of the test
-    if not isinstance(payload, (bytes, bytearray, memoryview)):
+    if not isinstance(payload, _RAW):
         raise TypeError(f"payload must be bytes, not {type(payload).__name__}: sign the raw body as it is sent")
     inner, outer = _known(secret) if len(secret) <= _LONGEST_KNOWN else _new(secret)
     inner, outer = inner.copy(), outer.copy()
@@ -65,6 +65,7 @@ def verify(payload: bytes, signature: str | None, secret: str) -> bool:
     return hmac.compare_digest(sign(payload, secret).encode(), given)
 
 
+_RAW = (bytes, bytearray, memoryview)
 #: The block size of SHA-256, in bytes.
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 from urllib.parse import quote, urlsplit
@@ -88,6 +89,7 @@ class Target(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
+@lru_cache(maxsize=1024)  # each connection asks, and most of them lead to one address
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address that a host is, without brackets; None if it is a name."""
     try:

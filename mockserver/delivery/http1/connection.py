@@ -370,7 +370,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             self._connect_ms = (monotonic() - self._sent_at) * 1000
         if self._waiter is not None:
-            self._resolve(error, self._answer.response)
+            self._resolve(error, self._answer.response, monotonic())
         self.drop()
 
     def drop(self) -> None:
@@ -433,10 +433,10 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         if not self._first_byte_at:
-            self._first_byte_at = monotonic()
+            self._first_byte_at = now = monotonic()
             response = self._known.get(data) if len(data) <= _KNOWN_SIZE else None
             if response is not None and self._planned is None:  # the parser need not see it
-                self._resolve(None, response)
+                self._resolve(None, response, now)
                 self._keep()
                 return
         if self._answer.feed(data):
@@ -491,7 +491,7 @@ class Connection(asyncio.Protocol):
         """The answer is settled with this data: resolve the waiter, and keep the connection if it may be used again."""
         answer = self._answer
         response = answer.response
-        self._resolve(answer.error, response)
+        self._resolve(answer.error, response, monotonic())
         if answer.reusable and response is not None:
             if answer.received == len(data) <= _KNOWN_SIZE:
                 if len(self._known) >= _MOST_KNOWN:
@@ -516,15 +516,20 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             self._pool.remove(self)
             return
-        if self.reused and not self._answer.received:
+        error, response = self._why_ended(how)
+        self._resolve(error, response, monotonic())
+
+    def _why_ended(self, how: str) -> tuple[ExchangeError | None, Response | None]:
+        """What the end of the connection makes of the exchange: an error, and as much of an answer as came."""
+        answer = self._answer
+        if self.reused and not answer.received:
             self._pool.note_closed(self.key, self._sent_at - self.idle_since)
-        if self.reused and not self._answer.received and self._was_closed_before():
-            self._resolve(ExchangeError("closed", _CLOSED_BEFORE), None)
-        elif self._planned is not None and self._planned.closed and how == "closed":
-            self._resolve(ExchangeError("closed", self._planned.closed), self._answer.response)
-        else:
-            self._answer.end(how)
-            self._resolve(self._answer.error, self._answer.response)
+            if self._was_closed_before():
+                return ExchangeError("closed", _CLOSED_BEFORE), None
+        if self._planned is not None and self._planned.closed and how == "closed":
+            return ExchangeError("closed", self._planned.closed), answer.response
+        answer.end(how)
+        return answer.error, answer.response
 
     def _was_closed_before(self) -> bool:
         """Whether the other side had closed its half before the request came to it: a reset came after the close."""
@@ -534,8 +539,8 @@ class Connection(asyncio.Protocol):
         except (AttributeError, OSError):  # the socket is gone
             return False
 
-    def _resolve(self, error: ExchangeError | None, response: Response | None) -> None:
-        self.idle_since = now = monotonic()
+    def _resolve(self, error: ExchangeError | None, response: Response | None, now: float) -> None:
+        self.idle_since = now
         exchange = Exchange(
             response,
             error,
