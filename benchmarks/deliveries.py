@@ -1,8 +1,8 @@
 """Deliveries per second to a fast receiver, 50 at a time, against client libraries that sign and post the same body.
 
-Ours makes each event's payload, signs it, sends it and records it whole. The peers get a payload that is made once,
-sign it and post it, and keep nothing. The limits are a protocol that writes one and the same request again and again,
-and wrk, which does so in C on one thread.
+Ours signs each event's payload, sends it and records it whole; the payload, which has no templates, is made again for
+each second of the clock. The peers get a payload that is made once, sign it and post it, and keep nothing. The limits
+are a protocol that writes one and the same request again and again, and wrk, which does so in C on one thread.
 """
 
 from __future__ import annotations

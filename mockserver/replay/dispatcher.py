@@ -74,6 +74,8 @@ class Slots:
 _INTERRUPTED = ExchangeError("stopped", "interrupted while waiting for the answer: outcome unknown")
 
 _NO_NAMES: Mapping[str, Any] = {}
+_NO_WAITS: Iterator[float] = iter(())
+_NOTHING_YET: tuple[EventStep | None, Event] = (None, Event("", "", b""))
 
 
 class DeliveryOptions(msgspec.Struct, frozen=True):
@@ -121,6 +123,7 @@ class Dispatcher:
         self._most_at_once = settings.max_concurrency
         self._slots = Slots(self._most_at_once)
         self._failures_in_a_row: dict[str, int] = {}
+        self._last_constant = _NOTHING_YET
 
     def occur(
         self,
@@ -144,12 +147,23 @@ class Dispatcher:
         if step.faults or retry is not None:
             options = DeliveryOptions(step.faults, delivery_plan(step.faults), retry, f"{seed}/{index}")
         timestamp = format_timestamp(now - options.plan.stale)
-        template = step.data
-        data = template.source
-        if not template.constant:
-            data = template.render(Moment(index, timestamp, f"{seed}/{index}", more))
-        event = Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._json_style))
+        if step.data.constant:
+            event = self._constant_event(step, timestamp)
+        else:
+            data = step.data.render(Moment(index, timestamp, f"{seed}/{index}", more))
+            event = self._event(step, timestamp, data)
         return Occurrence(event, webhooks, source, step.expect, options)
+
+    def _constant_event(self, step: EventStep, timestamp: str) -> Event:
+        """Return an event whose data has no template: when the step repeats it within a second, the same one."""
+        known, event = self._last_constant
+        if known is not step or event.timestamp != timestamp:
+            event = self._event(step, timestamp, step.data.source)
+            self._last_constant = (step, event)
+        return event
+
+    def _event(self, step: EventStep, timestamp: str, data: Mapping[str, Any]) -> Event:
+        return Event(step.event, timestamp, encode_payload(step.event, timestamp, data, self._json_style))
 
     def publish(self, occurrence: Occurrence, clock: Clock, deliveries: list[Delivery]) -> Coroutine[Any, Any, None]:
         """Deliver an event to its webhooks, to all of them at once, until each delivery has its final outcome.
@@ -195,8 +209,9 @@ class Dispatcher:
         return delivery
 
     def reset(self) -> None:
-        """Forget which webhooks have failed how often."""
+        """Forget which webhooks have failed how often, and the last event."""
         self._failures_in_a_row.clear()
+        self._last_constant = _NOTHING_YET
 
     def _begin(self, occurrence: Occurrence, webhooks: Sequence[Webhook]) -> list[Delivery]:
         begun = [self._records.begin(occurrence.event, webhook, occurrence.source) for webhook in webhooks]
@@ -220,54 +235,51 @@ class Dispatcher:
         occurrence: Occurrence,
         request: Request | None = None,
     ) -> None:
+        """Make the attempts of a delivery, each with exactly the same bytes, until it has its final outcome."""
         try:
             request = request or self._request(delivery.event, webhook, occurrence.options)
         except UsageError as error:  # a URL that cannot be connected to, a fault in a field that is not there
-            exchange = Exchange(error=ExchangeError("request", str(error)))
-            delivery.attempts = (Attempt(1, clock.now(), None, exchange, time.time()),)
+            unmade = Exchange(error=ExchangeError("request", str(error)))
+            delivery.attempts = (Attempt(1, clock.now(), None, unmade, time.time()),)
             self._finish(delivery, occurrence.expect)
             return
         policy = occurrence.options.retry
+        waits = _NO_WAITS if policy is None else self._waits(delivery, occurrence, policy)
+        timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
+        transport = self._apps if request.target.app else self._transport
         try:
-            await self._attempt(delivery, request, clock, policy)
-            if policy is not None and not delivery.attempts[-1].delivered:
-                await self._retry(delivery, request, clock, policy, occurrence)
+            while True:
+                exchange: Exchange | None = None
+                if not self._slots.take_free():
+                    await self._slots.wait()
+                at, real_at, begun = clock.now(), time.time(), monotonic()
+                try:
+                    exchange = await transport.exchange(request, timeout)
+                finally:  # even when it is stopped in the middle, what was sent is on record
+                    self._slots.give_back()
+                    if exchange is None:
+                        exchange = Exchange(error=_INTERRUPTED, total_ms=(monotonic() - begun) * 1000)
+                    delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange, real_at),)
+                wait = next(waits, None)
+                if wait is None:
+                    return
+                moment = clock.now() + wait
+                self._records.postpone(delivery, wait, moment)
+                await clock.sleep_until(moment)
         finally:
-            # Even when it is stopped in the middle, what was sent is on record.
             if policy is not None and delivery.attempts:
                 self._apply_policy(delivery, policy)
             self._finish(delivery, occurrence.expect)
 
-    async def _attempt(self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy | None) -> None:
-        timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
-        transport = self._apps if request.target.app else self._transport
-        exchange: Exchange | None = None
-        if not self._slots.take_free():
-            await self._slots.wait()
-        at, real_at = clock.now(), time.time()
-        begun = monotonic()
-        try:
-            exchange = await transport.exchange(request, timeout)
-        finally:
-            self._slots.give_back()
-            if exchange is None:
-                exchange = Exchange(error=_INTERRUPTED, total_ms=(monotonic() - begun) * 1000)
-            delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange, real_at),)
-
-    async def _retry(
-        self, delivery: Delivery, request: Request, clock: Clock, policy: RetryPolicy, occurrence: Occurrence
-    ) -> None:
-        """Make further attempts, with exactly the bytes of the first, as long as the policy says."""
+    def _waits(self, delivery: Delivery, occurrence: Occurrence, policy: RetryPolicy) -> Iterator[float]:
+        """Yield how long to wait before each further attempt, as long as one is to be made."""
         seed = f"{occurrence.options.seed}/{delivery.webhook_id}/retry"
         chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
         while not delivery.attempts[-1].delivered and not _refused_as_expected(delivery, occurrence.expect):
             wait = policy.wait_before_next(delivery.attempts, chance)
             if wait is None:
                 return
-            moment = clock.now() + wait
-            self._records.postpone(delivery, wait, moment)
-            await clock.sleep_until(moment)
-            await self._attempt(delivery, request, clock, policy)
+            yield wait
 
     def _finish(self, delivery: Delivery, expect: Expectation | None) -> None:
         """Note the final outcome of a delivery, whatever happened to it, and in which points it is not as expected."""

@@ -57,7 +57,7 @@ class Replay:
         self._webhooks = webhooks
         self._clock = clock
         self._settings = settings
-        self._retry = retry
+        self._retry = script.retry or retry
         self._fail_fast = fail_fast
         own = script.webhook
         self._own = (Webhook(OWN_WEBHOOK, own.url, script.events, own.secret),) if own else ()
@@ -212,10 +212,9 @@ class Replay:
             self.report.count_not_sent(step.number, self._why_nobody(step.event))
             return None
         seed, source = self._causes[step.number]
-        retry = self._script.retry or self._retry
         try:
             occurrence = self._dispatcher.occur(
-                step, webhooks, self._clock.now(), seed=seed, source=source, index=index, retry=retry
+                step, webhooks, self._clock.now(), seed=seed, source=source, index=index, retry=self._retry
             )
         except TemplateError as error:
             self.report.count_not_sent(step.number, str(error))
