@@ -1,14 +1,19 @@
 """The thread that a mock's event loop has to itself, and processes in which it cannot have one."""
 
+import asyncio
+import concurrent.futures
 import multiprocessing
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mockserver import MockServer, UsageError
+from mockserver.delivery.event_loop import LoopThread
 from tests.receiving import SECRET
 
 
@@ -88,3 +93,61 @@ def test_a_mock_works_where_gevent_has_left_threads_alone() -> None:
         " mock.register('http://127.0.0.1:9/')\n print(mock.send('run.failed'))"
     )
     assert "nothing listens" in _python("-c", code).stdout
+
+
+@pytest.fixture
+def thread() -> Iterator[LoopThread]:
+    """A loop on a thread of its own."""
+    thread = LoopThread("tested")
+    yield thread
+    thread.close()
+
+
+def test_what_a_coroutine_returns_or_raises_comes_back(thread: LoopThread) -> None:
+    """Its result, or its very error."""
+
+    async def answer(error: Exception | None) -> int:
+        await asyncio.sleep(0)
+        if error is not None:
+            raise error
+        return 42
+
+    assert thread.wait(answer(None)) == 42
+    with pytest.raises(KeyError, match="missing"):
+        thread.wait(answer(KeyError("missing")))
+
+
+@pytest.mark.parametrize("how", ["its future", "all", "just submitted"])
+def test_what_is_cancelled_ends(thread: LoopThread, how: str) -> None:
+    """By its future, or with everything else, even what the loop has not yet seen; what waits for it notices."""
+    held, begun, ended = threading.Event(), threading.Event(), threading.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    if how == "just submitted":
+        thread.loop.call_soon_threadsafe(held.wait, 60)
+    future = thread.submit(work())
+    assert how == "just submitted" or begun.wait(60)
+    if how == "its future":
+        future.cancel()
+    else:
+        thread.cancel_all()
+    held.set()
+    assert ended.wait(60)
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.result(60)
+
+
+def test_a_coroutine_that_cancels_itself_is_cancelled(thread: LoopThread) -> None:
+    """What waits for it does not wait forever."""
+
+    async def work() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        thread.submit(work()).result(60)
