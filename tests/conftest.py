@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import tiers
+
+# No example is wrong for taking its time; all else as it was, which in a CI is otherwise than at home.
+settings.register_profile("unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 pytest_plugins = ["pytester", "tests.consumers.fixtures", "tests.quick_time"]
 
@@ -25,6 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let modules know the tier as well."""
     tiers.full = config.getoption("full")
+    if sys.version_info < (3, 11):
+        # There asyncio.run drops the loop that an older pytest-asyncio left set, and whichever test runs when that is
+        # collected would fail for its sockets: a pair of its own, as only loops have.
+        dropped = r"Exception ignored in. <(socket\.socket fd=-1, family=AddressFamily\.AF_UNIX|function BaseEventLoop)"
+        config.addinivalue_line("filterwarnings", f"ignore:{dropped}:pytest.PytestUnraisableExceptionWarning")
     if config.pluginmanager.hasplugin("xdist"):
         from xdist.workermanage import NodeManager  # noqa: PLC0415 - only where tests run in several processes
 
