@@ -29,6 +29,7 @@ def test_lists_are_fine_where_tuples_are_meant() -> None:
     assert read_settings(api_keys=["a"], speed=2).api_keys == ("a",)
     assert read_settings(speed="max").speed == "max"
     assert read_settings(headers={"A": "1", "B": "2"}) == read_settings(headers=["A: 1", "B: 2"])
+    assert read_settings(headers={}) == read_settings()
 
 
 @each_row(
