@@ -74,7 +74,6 @@ class Slots:
 _INTERRUPTED = ExchangeError("stopped", "interrupted while waiting for the answer: outcome unknown")
 
 _NO_NAMES: Mapping[str, Any] = {}
-_NO_WAITS: Iterator[float] = iter(())
 _NOTHING_YET: tuple[EventStep | None, Event] = (None, Event("", "", b""))
 
 
@@ -244,7 +243,7 @@ class Dispatcher:
             self._finish(delivery, occurrence.expect)
             return
         policy = occurrence.options.retry
-        waits = _NO_WAITS if policy is None else self._waits(delivery, occurrence, policy)
+        waits = None if policy is None else self._waits(delivery, occurrence, policy)
         timeout = self._timeout if policy is None or policy.timeout is None else policy.timeout
         transport = self._apps if request.target.app else self._transport
         try:
@@ -260,8 +259,7 @@ class Dispatcher:
                     if exchange is None:
                         exchange = Exchange(error=_INTERRUPTED, total_ms=(monotonic() - begun) * 1000)
                     delivery.attempts += (Attempt(len(delivery.attempts) + 1, at, request, exchange, real_at),)
-                wait = next(waits, None)
-                if wait is None:
+                if waits is None or (wait := next(waits, None)) is None:
                     return
                 moment = clock.now() + wait
                 self._records.postpone(delivery, wait, moment)

@@ -63,11 +63,11 @@ class StepReport(msgspec.Struct, kw_only=True):
         """How many events have no outcome yet."""
         return self.planned - self.delivered - self.failed - sum(self.not_sent.values())
 
-    def count(self, deliveries: Sequence[Delivery]) -> None:
-        """Count an event by its deliveries."""
+    def count(self, deliveries: Sequence[Delivery]) -> bool:
+        """Count an event by its deliveries, and return whether each was accepted, and as expected."""
         if len(deliveries) == 1 and deliveries[0].outcome == "delivered" and not deliveries[0].unmet:  # nearly always
             self.delivered += 1
-            return
+            return True
         outcomes = {delivery.outcome for delivery in deliveries}
         if outcomes == {"delivered"}:
             self.delivered += 1
@@ -78,6 +78,7 @@ class StepReport(msgspec.Struct, kw_only=True):
         unmet = [delivery for delivery in deliveries if delivery.unmet]
         if unmet:
             self.count_unmet(*(f"{what_is_unmet(delivery)} ({delivery})" for delivery in unmet))
+        return outcomes == {"delivered"} and not unmet
 
     def count_unmet(self, *evidence: str) -> None:
         """Count an event, or an effect of the whole step, that does not meet what is expected."""
@@ -220,17 +221,17 @@ class Report:
     def count(self, number: str, deliveries: Sequence[Delivery]) -> None:
         """Count an event of a step by its deliveries."""
         step, share, kept = self._by_number[number], self._share, self._deliveries
-        step.count(deliveries)
+        if step.count(deliveries):
+            self.timeouts_in_a_row = 0
+        else:
+            if step.unmet:
+                self._note_problem(number)
+            self.timeouts_in_a_row = self.timeouts_in_a_row + 1 if any(map(_timed_out, deliveries)) else 0
         if share is None:
             share = self._share = self._budget.share(self._drop_oldest)
-        if step.unmet:
-            self._note_problem(number)
-        timed_out = False
         for delivery in deliveries:
             kept.append(delivery)
             share.keep(delivery)
-            timed_out = timed_out or (delivery.outcome == "failed" and _timed_out(delivery))
-        self.timeouts_in_a_row = self.timeouts_in_a_row + 1 if timed_out else 0
         while len(kept) > self._max_deliveries:
             self._drop_oldest()
 
@@ -406,7 +407,7 @@ def counts_of(reports: Sequence[Report]) -> str:
 
 
 def _timed_out(delivery: Delivery) -> bool:
-    return delivery.error is not None and delivery.error.kind == "timeout"
+    return delivery.outcome == "failed" and delivery.error is not None and delivery.error.kind == "timeout"
 
 
 def _step_reports(steps: Sequence[Step]) -> list[StepReport]:

@@ -344,12 +344,13 @@ class Connection(asyncio.Protocol):
 
     def is_closing(self) -> bool:
         """Whether the transport is ending."""
-        if self._transport is None or self._transport.is_closing():
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return True
         if self.key[0] == "http":
             return False
         # Only a private attribute of Python 3.10 shows that the other side has ended TLS: what is written goes nowhere.
-        return bool(getattr(getattr(self._transport, "_ssl_protocol", None), "_in_shutdown", False))
+        return bool(getattr(getattr(transport, "_ssl_protocol", None), "_in_shutdown", False))
 
     def is_alive(self) -> bool:
         """Whether the other side has neither closed the connection nor said anything, as far as the system knows."""
@@ -540,7 +541,10 @@ class Connection(asyncio.Protocol):
             return False
 
     def _resolve(self, error: ExchangeError | None, response: Response | None, now: float) -> None:
-        self.idle_since = now
+        self.idle_since, unsent = now, 0
+        if self._planned is not None:
+            unsent = self._planned.unsent
+            self._planned.stop()
         exchange = Exchange(
             response,
             error,
@@ -550,10 +554,8 @@ class Connection(asyncio.Protocol):
             self._connect_ms,
             (self._first_byte_at - self._sent_at) * 1000 if self._first_byte_at else 0.0,
             (now - self._started) * 1000,
-            0 if self._planned is None else self._planned.unsent,
+            unsent,
         )
-        if self._planned is not None:
-            self._planned.stop()
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():  # done: cancelled, but its task has not yet had its turn
             waiter.set_result(exchange)
