@@ -81,7 +81,8 @@ def render(measurements: Sequence[Measurement], *, judged: bool = True) -> str:
 
 def cells(row: Measurement, *, judged: bool = True) -> tuple[str, ...]:
     """Return a row as texts: what, ours, peer, its value, ratio, to reach, and whether it was reached."""
-    ratio = f"{row.ratio:.2f} x" if row.ratio is not None else ""
+    digits = 2 if row.ratio is None or row.ratio >= 1 else 3
+    ratio = f"{row.ratio:.{digits}f} x" if row.ratio is not None else ""
     reached = {None: "", True: "yes", False: "NO"}[row.reached if judged else None]
     ours = "-" if row.ours is None else _shown(row.ours, row.unit)
     theirs = "" if row.theirs is None else _shown(row.theirs, row.unit)
@@ -93,7 +94,7 @@ def _to_reach(row: Measurement) -> str:
         return ""
     sign = ">=" if row.figure.bound == "at least" else "<="
     unit = "x" if row.figure.of == "ratio" else row.unit
-    return f"{sign} {row.figure.limit:g} {unit}"
+    return f"{sign} {row.figure.limit:.4g} {unit}"
 
 
 def _shown(value: float, unit: str) -> str:
