@@ -96,6 +96,7 @@ class LoopThread:
         refuse_green_threads()
         self.loop = loop or new_event_loop()
         self._work: set[concurrent.futures.Future[Any]] = set()
+        self._submitting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -104,12 +105,19 @@ class LoopThread:
         # As asyncio.run_coroutine_threadsafe, with fewer steps between here and the work, each of them slow when a test
         # calls now and then. The work is known first: it may be on the wire before this thread goes on.
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._work.add(future)
-        self.loop.call_soon_threadsafe(self._begin, work, future)
+        with self._submitting:  # what cancel_all() does not know yet begins after it
+            self._work.add(future)
+            self.loop.call_soon_threadsafe(self._begin, work, future)
         return future
 
     def _begin(self, work: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:
-        task = self.loop.create_task(work)
+        try:
+            task = self.loop.create_task(work)
+        except BaseException as error:  # a task factory of the user's, or no memory: the caller waits for an end
+            self._work.discard(future)
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+            raise
 
         def finish(_: object) -> None:
             self._work.discard(future)
@@ -131,7 +139,9 @@ class LoopThread:
 
     def cancel_all(self) -> None:
         """Cancel every coroutine that was submitted and still runs."""
-        for future in tuple(self._work):
+        with self._submitting:
+            begun = tuple(self._work)
+        for future in begun:
             future.cancel()
 
     def wait(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
@@ -194,6 +204,26 @@ async def cancel_others() -> None:
         task.cancel()
     if others:
         await asyncio.wait(others, timeout=PATIENCE)
+
+
+def callers_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that the calling code runs on, if there is one.
+
+    One that runs in this thread but not below the caller, as that of Playwright's sync API does in a greenlet of its
+    own, is none: while the caller waits, nothing happens on it.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    if getattr(type(loop), "run_forever", None) is not asyncio.BaseEventLoop.run_forever:
+        return loop  # what runs it cannot be seen among the callers
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - as in refuse_to_block
+    while frame is not None:
+        if frame.f_code is asyncio.BaseEventLoop.run_forever.__code__:
+            return loop
+        frame = frame.f_back
+    return None
 
 
 def refuse_to_block(method: str, twin: str) -> None:

@@ -151,3 +151,24 @@ def test_a_coroutine_that_cancels_itself_is_cancelled(thread: LoopThread) -> Non
 
     with pytest.raises(concurrent.futures.CancelledError):
         thread.submit(work()).result(60)
+
+
+def test_what_cannot_begin_says_so(thread: LoopThread) -> None:
+    """No caller waits for ever where no task can be made."""
+
+    def factory(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no more tasks")
+
+    async def work() -> None:
+        """Never begun."""
+
+    coroutine = work()
+    complaints: list[Any] = []
+    thread.loop.set_exception_handler(lambda _, context: complaints.append(context["exception"]))
+    thread.loop.set_task_factory(factory)
+    future = thread.submit(coroutine)
+    with pytest.raises(RuntimeError, match="no more tasks"):
+        future.result(timeout=60)
+    assert [str(each) for each in complaints] == ["no more tasks"]
+    thread.loop.set_task_factory(None)
+    coroutine.close()

@@ -18,8 +18,17 @@ setInterval(async () => {
 </script>"""
 
 
+async def accept(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - as servers call it
+    """Accept everything: an application that needs no server."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
 def test_a_loop_in_another_greenlet_is_not_blocked() -> None:
-    """As that of Playwright's sync API, which hands over to the test in the middle of a task."""
+    """As that of Playwright's sync API, which hands over to the test in the middle of a task.
+
+    No application runs on it either: it stands still until the test waits for the browser.
+    """
     test = greenlet.getcurrent()
 
     async def hand_over() -> None:
@@ -32,6 +41,10 @@ def test_a_loop_in_another_greenlet_is_not_blocked() -> None:
         try:
             assert asyncio.get_running_loop() is loop
             assert mock.send("run.failed", nobody_ok=True).deliveries == ()
+            mock.route("https://app.example", to=accept)
+            mock.register("https://app.example/hooks", secret=SECRET)
+            assert mock.send("run.failed").delivered
+            mock.shut_down_apps()
         finally:
             beside.switch()
             loop.close()

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from mockserver.delivery.event_loop import PATIENCE, LoopThread, standard_loop
+from mockserver.delivery.event_loop import PATIENCE, LoopThread, callers_loop, standard_loop
 from mockserver.delivery.in_process.call import APP_THREAD, Call, app_error, may_be_ctrl_c
 from mockserver.model.messages import Exchange, ExchangeError, Request
 from mockserver.model.quantities import format_duration
@@ -33,18 +33,10 @@ T = TypeVar("T")
 _caller: contextvars.ContextVar[asyncio.AbstractEventLoop | None] = contextvars.ContextVar("caller", default=None)
 
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that is running in this thread, if there is one."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
 @contextmanager
 def noting_the_loop() -> Iterator[None]:
     """Note the running loop for what is handed to other threads here: its context is copied with it."""
-    token = _caller.set(running_loop())
+    token = _caller.set(callers_loop())
     try:
         yield
     finally:
@@ -85,7 +77,7 @@ class LoopEnding:
 
     def settle(self) -> None:
         """Wait for it, if this thread can; see the module."""
-        if self._loop.is_closed() or running_loop() is not None:
+        if self._loop.is_closed() or callers_loop() is not None:
             return
         if self._loop.is_running():
             concurrent.futures.wait([self.done], 2 * PATIENCE)

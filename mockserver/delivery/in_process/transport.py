@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from mockserver.delivery.event_loop import LoopThread
+from mockserver.delivery.event_loop import LoopThread, callers_loop
 from mockserver.delivery.in_process.host import (
     Ending,
     Host,
@@ -19,7 +19,6 @@ from mockserver.delivery.in_process.host import (
     app_thread,
     end_thread,
     noted_loop,
-    running_loop,
 )
 from mockserver.errors import UsageError
 from mockserver.model.messages import Exchange, ExchangeError, Request, Transport
@@ -31,7 +30,7 @@ _OVERRIDE = 'if it is an application, say which kind: route(…, to=app, interfa
 
 
 class App(msgspec.Struct, frozen=True, eq=False):
-    """An application that a route leads to; ``home`` is the loop that was running where it was routed.
+    """An application that a route leads to; ``home`` is the loop of the code that routed it.
 
     Without ``lifespan``, the test starts and stops it.
     """
@@ -54,7 +53,7 @@ def read_destination(to: object, interface: Interface | None = None, *, lifespan
         if interface is not None:
             raise UsageError("an interface belongs to an application object, but the route leads to a URL")
         return to
-    return App(to, interface or interface_of(to), running_loop(), lifespan)
+    return App(to, interface or interface_of(to), callers_loop(), lifespan)
 
 
 def interface_of(app: Any) -> Interface:
