@@ -241,10 +241,10 @@ async def test_webhooks_and_calls(open_window: OpenWindow, consumer: Consumer) -
     _, hook = await register(mock, consumer.url)
     await window.see(consumer.url)
     await page.get_by_role("switch").click()
-    await page.locator(".card.off").wait_for()
+    await page.locator("li.card.off").wait_for()
     assert not mock.webhooks[0].active
     await page.get_by_role("switch").click()
-    await page.locator(".card:not(.off)").wait_for()
+    await page.locator("li.card:not(.off)").wait_for()
     await page.get_by_role("button", name="Send a test event").click()
     await page.get_by_role("button", name="Send", exact=True).click()
     await page.locator("aside h2", has_text="run.failed").wait_for()
@@ -448,7 +448,7 @@ async def test_a_page_elsewhere_cannot_drive_the_mock(open_window: OpenWindow) -
     """A page of another origin that tries to change something is refused."""
     window = await open_window()
     other = await open_window()
-    other.expect("")  # its own policy forbids it too, and says so
+    other.expect("Content Security Policy")  # its own policy forbids it too, and says so
     await other.go()
     await other.page.evaluate(
         "(url) => fetch(url + '/_mock/webhooks', {method: 'POST', mode: 'no-cors', "

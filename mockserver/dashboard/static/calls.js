@@ -7,13 +7,14 @@ export async function show(main) {
   const parts = view('t-calls');
   clear(main, parts.root);
   const open = new Set();
-  let timer = 0, turn = 0;
+  let timer = 0, turn = 0, shown = 0;
   const draw = async () => {
     timer = 0;
     const mine = turn += 1;
     try {
       const [{ requests, dropped }, { pending }] = await Promise.all([api.get('/requests'), api.get('/faults')]);
-      if (mine !== turn) return;
+      if (mine < shown) return; // a later answer is there already
+      shown = mine;
       parts.pending.textContent = pending ? `${pending} more calls will be answered badly` : 'answering as usual';
       parts.off.disabled = !pending;
       clear(parts.table, table(requests, dropped, open));
@@ -23,7 +24,7 @@ export async function show(main) {
   const fields = parts.form.elements;
   parts.form.addEventListener('submit', act(() => api.post('/faults', { status: Number(fields.status.value), times: Number(fields.times.value) })));
   parts.off.addEventListener('click', act(() => api.remove('/faults')));
-  const listener = ({ detail }) => { if (['request', 'live'].includes(detail.what) && !timer) timer = setTimeout(draw, 300); };
+  const listener = ({ detail }) => { if ((detail.what === 'request' || (detail.what === 'live' && store.live)) && !timer) timer = setTimeout(draw, 300); };
   store.addEventListener('change', listener);
   await draw();
   return { close: () => { clearTimeout(timer); store.removeEventListener('change', listener); } };

@@ -41,7 +41,7 @@ class Store extends EventTarget {
     this.order = [];
     this.#count(first);
     this.#merge(first.deliveries);
-    this.#listen();
+    this.#listen(turn);
     this.loading = Boolean(first.next);
     this.changed('search');
     this.#rest(first.next, turn).catch(() => { this.loading = false; });
@@ -66,7 +66,7 @@ class Store extends EventTarget {
     this.dropped = page.dropped;
   }
 
-  #listen() {
+  #listen(turn) {
     this.#close?.();
     let lost = false;
     this.#close = api.listen(this.q, {
@@ -74,7 +74,7 @@ class Store extends EventTarget {
         this.live = true;
         this.changed('live');
         // What happened in between is not in the stream.
-        (lost ? this.search(this.q) : this.#catchUp(this.#turn)).catch(() => {});
+        (lost ? this.search(this.q) : this.#catchUp(turn)).catch(() => {});
         lost = false;
       },
       lost: () => { lost = true; this.live = false; this.changed('live'); },

@@ -9,12 +9,15 @@ export async function show(main) {
   clear(main, parts.root);
   const { events } = await api.catalog();
   for (const { event } of events) parts.events.append(h('label', { class: 'tick' }, h('input', { type: 'checkbox', value: event, checked: true }), h('span', {}, event)));
-  let turn = 0;
+  let turn = 0, shown = 0, drawn = '';
   const draw = async () => {
     const mine = turn += 1;
     try {
       const { webhooks } = await api.get('/webhooks');
-      if (mine === turn) clear(parts.table, table(webhooks, draw));
+      if (mine < shown) return; // a later answer is there already
+      shown = mine;
+      if (drawn === (drawn = JSON.stringify(webhooks))) return; // no button changes under the mouse for nothing
+      clear(parts.table, table(webhooks, draw));
     } catch (error) { toast(error.message); }
   };
   parts.form.addEventListener('submit', async (event) => {
@@ -30,7 +33,7 @@ export async function show(main) {
       parts.problem.textContent = error.message;
     }
   });
-  const listener = ({ detail }) => ['webhook', 'live'].includes(detail.what) && draw();
+  const listener = ({ detail }) => (detail.what === 'webhook' || (detail.what === 'live' && store.live)) && draw();
   store.addEventListener('change', listener);
   await draw();
   return { close: () => store.removeEventListener('change', listener) };
