@@ -89,9 +89,22 @@ class Target(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
-@lru_cache(maxsize=1024)  # each connection asks, and most of them lead to one address
+#: What is longer is not remembered: it would fill the memory.
+_LONGEST_KNOWN = 64
+
+
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address that a host is, without brackets; None if it is a name."""
+    # Each connection asks, and most of them lead to one address.
+    return _known_address(host) if len(host) <= _LONGEST_KNOWN else _read_address(host)
+
+
+@lru_cache(maxsize=1024)
+def _known_address(host: str) -> IPv4Address | IPv6Address | None:
+    return _read_address(host)
+
+
+def _read_address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(host)
     except ValueError:

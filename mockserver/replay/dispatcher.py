@@ -74,6 +74,8 @@ class Slots:
 _INTERRUPTED = ExchangeError("stopped", "interrupted while waiting for the answer: outcome unknown")
 
 _NO_NAMES: Mapping[str, Any] = {}
+#: Bytes of a payload; what is longer is not remembered, for no account of memory has it.
+_LONGEST_KNOWN = 65536
 _NOTHING_YET: tuple[EventStep | None, Event] = (None, Event("", "", b""))
 
 
@@ -158,7 +160,7 @@ class Dispatcher:
         known, event = self._last_constant
         if known is not step or event.timestamp != timestamp:
             event = self._event(step, timestamp, step.data.source)
-            self._last_constant = (step, event)
+            self._last_constant = (step, event) if len(event.payload) <= _LONGEST_KNOWN else _NOTHING_YET
         return event
 
     def _event(self, step: EventStep, timestamp: str, data: Mapping[str, Any]) -> Event:

@@ -142,12 +142,14 @@ class CallLog:
                 self._share.remove(size)
         self._calls = deque(call for call, _ in kept)
         self._sizes = deque(size for _, size in kept)
+        self._last_headers, self._size_of_headers = (), 0
 
     def clear(self) -> None:
         """Forget the calls and the counter of dropped ones. Listeners stay, and the numbering goes on."""
         while self._calls:
             self._drop_oldest()
         self.dropped = 0
+        self._last_headers, self._size_of_headers = (), 0
 
 
 class PlannedAnswer(msgspec.Struct, frozen=True):

@@ -256,7 +256,6 @@ def _too_large(limit: int) -> ApiError:
     return ApiError(413, f"The request body is larger than the {limit} bytes that are allowed")
 
 
-@lru_cache(64)  # an application sends the same header again and again
 def bearer_token(authorization: str) -> str:
     """Return the token of an ``Authorization`` header, or an empty string if it carries none."""
     scheme, _, token = authorization.partition(" ")
