@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from mockserver.control_api import stream as stream_module
+from mockserver.delivery.event_loop import PATIENCE
 from tests.control_api.calling import AUTH, Control, Start, controlling
 from tests.receiving import Consumer, eventually
 
@@ -188,7 +189,7 @@ async def test_stopping_ends_the_stream_at_once() -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         await loop.run_in_executor(None, control.mock.stop)
-        assert loop.time() - begun < stream_module._HEARTBEAT / 2
+        assert loop.time() - begun < PATIENCE
         assert await response.content.read() == b""
         assert sum(listeners(control)) == 0
 
@@ -205,6 +206,6 @@ async def test_stopping_with_a_reader_that_does_not_read(start: Start) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     await loop.run_in_executor(None, control.mock.stop)
-    assert loop.time() - begun < stream_module._HEARTBEAT / 2
+    assert loop.time() - begun < PATIENCE
     assert sum(listeners(control)) == 0
     reading.close()

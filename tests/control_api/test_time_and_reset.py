@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mockserver.delivery.event_loop import PATIENCE
 from mockserver.model.settings import read_settings
 from mockserver.script.package_files import load_catalog
 from mockserver.script.reader import read_event_step, read_script
@@ -236,6 +237,6 @@ async def test_stopping_ends_what_hangs(start: Start, hanging: Hanging) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     await loop.run_in_executor(None, control.mock.stop)
-    assert loop.time() - begun < 60
+    assert loop.time() - begun < PATIENCE
     await asyncio.wait_for(hanging.gone.wait(), 60)
     await asyncio.wait([sending])

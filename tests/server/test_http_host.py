@@ -13,6 +13,7 @@ import pytest
 import trustme
 from aiohttp import web
 
+from mockserver.delivery.event_loop import PATIENCE
 from mockserver.errors import StartError
 from mockserver.server import http_host
 from mockserver.server.http_host import HttpHost
@@ -160,8 +161,8 @@ async def test_a_privileged_port_says_what_to_do(listen: Listen, monkeypatch: py
     )
 
 
-#: Seconds: aiohttp waits for a minute, and a head may take ten seconds; a busy machine takes less.
-AT_ONCE = 10
+#: Seconds: aiohttp waits for a minute, a head may take ten seconds; a busy machine takes less.
+AT_ONCE = PATIENCE
 
 
 async def seconds_to_stop(server: HttpHost) -> float:
@@ -228,8 +229,9 @@ async def test_stopping_cuts_off_a_client_that_does_not_read(listen: Listen) -> 
         assert not server._connections  # cut off, not left to be written to when the client reads on
 
 
-async def test_stopping_does_not_wait_for_the_rest_of_a_body() -> None:
+async def test_stopping_does_not_wait_for_the_rest_of_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that is still sending a refused body is not waited for."""
+    monkeypatch.setattr(http_host, "_LINGER", 60)
     mock = Mock.of(max_request_bytes=10)
     await mock.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
