@@ -260,6 +260,8 @@ async def test_a_connection_of_a_port_with_itself_is_no_connection(
     monkeypatch.setattr(loop, "create_connection", from_that_very_port, raising=False)
     exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 60)
     assert failure(exchange.error) == ("connect", f"nothing listens on 127.0.0.1:{port}: is the application running?")
+    await transport.close()  # the loop has let go of the socket, in its own time
+    free.close()
 
 
 @pytest.mark.parametrize(
