@@ -244,24 +244,20 @@ async def test_a_connection_of_a_port_with_itself_is_no_connection(
     transport: Http1Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system may connect a free port with itself; that must not pass for an application."""
-    free = socket.socket()
-    free.setblocking(False)
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     loop = asyncio.get_running_loop()
     create_connection = loop.create_connection
 
     async def from_that_very_port(
         factory: Callable[..., Any], host: str, port: int, **options: Any
     ) -> tuple[Any, Connection]:
-        await loop.sock_connect(free, (host, port))
-        return await create_connection(factory, sock=free, ssl=options.get("ssl"))
+        return await create_connection(factory, host, port, local_addr=(host, port), **options)
 
     monkeypatch.setattr(loop, "create_connection", from_that_very_port, raising=False)
     exchange = await transport.exchange(a_request(f"http://127.0.0.1:{port}/"), 60)
     assert failure(exchange.error) == ("connect", f"nothing listens on 127.0.0.1:{port}: is the application running?")
-    await transport.close()  # the loop has let go of the socket, in its own time
-    free.close()
 
 
 @pytest.mark.parametrize(
