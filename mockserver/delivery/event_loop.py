@@ -14,7 +14,7 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -218,12 +218,8 @@ def callers_loop() -> asyncio.AbstractEventLoop | None:
         return None
     if getattr(type(loop), "run_forever", None) is not asyncio.BaseEventLoop.run_forever:
         return loop  # what runs it cannot be seen among the callers
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - as in refuse_to_block
-    while frame is not None:
-        if frame.f_code is asyncio.BaseEventLoop.run_forever.__code__:
-            return loop
-        frame = frame.f_back
-    return None
+    runs = asyncio.BaseEventLoop.run_forever.__code__
+    return loop if any(frame.f_code is runs for frame in _callers()) else None
 
 
 def refuse_to_block(method: str, twin: str) -> None:
@@ -237,19 +233,21 @@ def refuse_to_block(method: str, twin: str) -> None:
         task = asyncio.current_task()
     except RuntimeError:  # no loop runs in this thread
         return
-    if task is None or not _is_below(getattr(task.get_coro(), "cr_frame", None), sys._getframe()):  # noqa: SLF001 - the documented way to walk one's callers at no cost
+    if task is None or not _is_below(getattr(task.get_coro(), "cr_frame", None)):
         return
     raise LoopRunningError(
         f"{method}() waits, and would block the event loop that is running in this thread: use `await {twin}(...)`"
     )
 
 
-def _is_below(frame: FrameType | None, top: FrameType | None) -> bool:
+def _is_below(frame: FrameType | None) -> bool:
     """Whether a coroutine's frame is among the callers; one that cannot be seen is taken to be."""
-    if frame is None:
-        return True
-    while top is not None:
-        if top is frame:
-            return True
-        top = top.f_back
-    return False
+    return frame is None or any(caller is frame for caller in _callers())
+
+
+def _callers() -> Iterator[FrameType]:
+    """The frames of what has called this, the innermost first."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the documented way to walk one's callers at no cost
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
