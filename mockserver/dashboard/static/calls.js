@@ -24,7 +24,7 @@ export async function show(main) {
   const fields = parts.form.elements;
   parts.form.addEventListener('submit', act(() => api.post('/faults', { status: Number(fields.status.value), times: Number(fields.times.value) })));
   parts.off.addEventListener('click', act(() => api.remove('/faults')));
-  const listener = ({ detail }) => { if ((detail.what === 'request' || (detail.what === 'live' && store.live)) && !timer) timer = setTimeout(draw, 300); };
+  const listener = ({ detail }) => { if (['request', 'opened'].includes(detail.what) && !timer) timer = setTimeout(draw, 300); };
   store.addEventListener('change', listener);
   await draw();
   return { close: () => { clearTimeout(timer); store.removeEventListener('change', listener); } };

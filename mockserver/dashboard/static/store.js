@@ -73,6 +73,7 @@ class Store extends EventTarget {
       open: () => {
         this.live = true;
         this.changed('live');
+        this.changed('opened');
         // What happened in between is not in the stream.
         (lost ? this.search(this.q) : this.#catchUp(turn)).catch(() => {});
         lost = false;

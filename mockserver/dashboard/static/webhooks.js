@@ -16,7 +16,9 @@ export async function show(main) {
       const { webhooks } = await api.get('/webhooks');
       if (mine < shown) return; // a later answer is there already
       shown = mine;
-      if (drawn === (drawn = JSON.stringify(webhooks))) return; // no button changes under the mouse for nothing
+      const news = JSON.stringify(webhooks);
+      if (news === drawn) return; // no button changes under the mouse for nothing
+      drawn = news;
       clear(parts.table, table(webhooks, draw));
     } catch (error) { toast(error.message); }
   };
@@ -33,7 +35,7 @@ export async function show(main) {
       parts.problem.textContent = error.message;
     }
   });
-  const listener = ({ detail }) => (detail.what === 'webhook' || (detail.what === 'live' && store.live)) && draw();
+  const listener = ({ detail }) => ['webhook', 'opened'].includes(detail.what) && draw();
   store.addEventListener('change', listener);
   await draw();
   return { close: () => store.removeEventListener('change', listener) };
